@@ -1,0 +1,1 @@
+"""A local cloud: the real runtime client, queues and topics on loopback. Never imported by a function."""

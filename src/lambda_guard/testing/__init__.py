@@ -1,0 +1,1 @@
+"""For the tests of functions: contexts, events, and what an invocation emitted, as objects."""

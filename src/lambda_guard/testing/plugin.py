@@ -1,0 +1,1 @@
+"""The pytest plugin: the helpers of `lambda_guard.testing` as fixtures."""

@@ -1,0 +1,1 @@
+"""The desk: commands for the people who operate the functions. Never imported by a function."""
