@@ -1,0 +1,167 @@
+"""The X-Ray trace header as a value, and its W3C twin.
+
+`Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1`, as in
+https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader. What isn't of
+that form is no header at all: services refuse a call that carries a malformed one, so it is never sent on.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+_LONGEST: Final = 1024  # characters; AWS names no limit, a real header has about 120
+# As Lambda, SQS and SNS write it: one match instead of a dozen string operations. The only pattern here, for
+# compiling one costs a cold start more than all headers of an invocation.
+_USUAL: Final = re.compile(
+    "Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(?:;Parent=([0-9a-f]{16}))?(?:;Sampled=([01?]))?(?:;Lineage=([!-:<-~]+))?",
+).fullmatch
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_NO_TRACE: Final = "0" * 32
+_NO_SPAN: Final = "0" * 16
+_W3C_LENGTH: Final = 55  # characters of version 00; later versions may append fields after a "-"
+_W3C_SAMPLED: Final = 1  # bit 0 of the flags
+
+
+class TraceHeader(NamedTuple):
+    """One X-Ray trace header; immutable.
+
+    Attributes:
+        root: the trace id, `1-<8 hex>-<24 hex>`.
+        parent: the id of the segment or subsegment that sent it, 16 hex digits.
+        sampled: the sampling decision as it stood: `"1"`, `"0"`, `"?"` (the receiver may decide) or None.
+        lineage: what Lambda counts recursive loops by; only ever pass on the one of your own environment.
+        extra: fields that X-Ray doesn't define for senders (`Self` of a load balancer …), in their order.
+    """
+
+    root: str
+    parent: str | None = None
+    sampled: str | None = None
+    lineage: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the sender decided to record this trace."""
+        return self.sampled == "1"
+
+    def text(self) -> str:
+        """The header as it travels: known fields in AWS's order, then the others."""
+        text = f"Root={self.root}"
+        if self.parent is not None:
+            text += f";Parent={self.parent}"
+        if self.sampled is not None:
+            text += f";Sampled={self.sampled}"
+        if self.lineage is not None:
+            text += f";Lineage={self.lineage}"
+        for name, value in self.extra:
+            text += f";{name}={value}"
+        return text
+
+    def with_parent(self, parent: str | None) -> "TraceHeader":
+        """The same trace, sent by another (sub)segment."""
+        return TraceHeader(self.root, parent, self.sampled, self.lineage, self.extra)
+
+    def with_lineage(self, lineage: str | None) -> "TraceHeader":
+        """The same trace, with another lineage."""
+        return TraceHeader(self.root, self.parent, self.sampled, lineage, self.extra)
+
+
+def parse(text: object) -> TraceHeader | None:
+    """Read a trace header; fields in any order, blanks around them tolerated.
+
+    Args:
+        text: whatever stood where a header was expected.
+
+    Returns:
+        The header; None where there is none: not a string, empty, without a well-formed `Root`, with a
+        malformed `Parent`, or with characters that no header field may have. Never raises.
+    """
+    if type(text) is not str:
+        return _parse_subclass(text)
+    if len(text) > _LONGEST:
+        return None
+    usual = _USUAL(text)
+    if usual is None:
+        return _parse_fields(text)
+    root, parent, sampled, lineage = usual.groups()
+    return TraceHeader(root, parent, sampled, lineage)
+
+
+def _parse_subclass(text: object) -> TraceHeader | None:
+    try:
+        return parse(str.__str__(text)) if isinstance(text, str) else None
+    except Exception:  # an object whose `__class__` raises when it is asked
+        return None
+
+
+def _parse_fields(text: str) -> TraceHeader | None:
+    if "Root" not in text or not (text.isascii() and text.strip().isprintable()):
+        return None
+    fields, extra = _split_fields(text)
+    root, parent = fields.get("Root", ""), fields.get("Parent") or None
+    if not _are_ids(root, parent):
+        return None
+    sampled = fields.get("Sampled")
+    if sampled not in ("0", "1", "?"):
+        sampled = None
+    return TraceHeader(root, parent, sampled, fields.get("Lineage") or None, tuple(extra))
+
+
+def _split_fields(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    fields: dict[str, str] = {}
+    extra: list[tuple[str, str]] = []
+    for part in text.split(";"):
+        name, equals, value = part.partition("=")
+        name, value = name.strip(), value.strip()
+        if name in ("Root", "Parent", "Sampled", "Lineage"):
+            fields.setdefault(name, value)
+        elif name and equals:
+            extra.append((name, value))
+    return fields, extra
+
+
+def _are_ids(root: str, parent: str | None) -> bool:
+    return _USUAL(f"Root={root}" if parent is None else f"Root={root};Parent={parent}") is not None
+
+
+def from_w3c(traceparent: object) -> TraceHeader | None:
+    """Read a W3C `traceparent` as the X-Ray header of the same trace.
+
+    The first 8 of the trace id's 32 hex digits become X-Ray's time part, as OpenTelemetry has it.
+
+    Returns:
+        The header, with `sampled` from bit 0 of the flags; None where `traceparent` isn't a valid one
+        (https://www.w3.org/TR/trace-context/#traceparent-header). Never raises.
+    """
+    try:
+        text = str.strip(traceparent) if isinstance(traceparent, str) else ""
+    except Exception:  # an object whose `__class__` raises when it is asked
+        return None
+    if not _W3C_LENGTH <= len(text) <= _LONGEST or (text[2], text[35], text[52]) != ("-", "-", "-"):
+        return None
+    trace, span, flags = text[3:35], text[36:52], text[53:55]
+    root = f"1-{trace[:8]}-{trace[8:]}"
+    if not (_is_version(text) and _HEX_DIGITS.issuperset(flags) and _are_ids(root, span)):
+        return None
+    if trace == _NO_TRACE or span == _NO_SPAN:
+        return None
+    return TraceHeader(root, span, "1" if int(flags, 16) & _W3C_SAMPLED else "0")
+
+
+def _is_version(traceparent: str) -> bool:
+    version, rest = traceparent[:2], traceparent[_W3C_LENGTH:]
+    if version == "00":
+        return not rest
+    return _HEX_DIGITS.issuperset(version) and version != "ff" and rest[:1] in ("", "-")
+
+
+def to_w3c(header: TraceHeader) -> str | None:
+    """Write the header as a W3C `traceparent`.
+
+    Returns:
+        `00-<trace id>-<parent>-<flags>`; None where the header has no parent, which W3C requires. A decision
+        that isn't made yet (`?`) counts as not sampled, for W3C has no word for it.
+    """
+    if header.parent is None:
+        return None
+    flags = "01" if header.is_sampled else "00"
+    return f"00-{header.root[2:10]}{header.root[11:]}-{header.parent}-{flags}"
