@@ -1,1 +1,41 @@
-"""A local cloud: the real runtime client, queues and topics on loopback. Never imported by a function."""
+"""A local cloud: the real runtime client, queues and topics on loopback. Never imported by a function.
+
+`Function` runs one handler through `awslambdaric`, `XRayDaemon` collects what it traces, and `Cloud` puts
+functions, queues and topics together, from a SAM template or from code.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lambda_guard.local._errors import LocalCloudError, TemplateError
+    from lambda_guard.local.cloud import Cloud
+    from lambda_guard.local.daemon import XRayDaemon
+    from lambda_guard.local.function import Function, InvocationResult
+    from lambda_guard.local.log_group import LogEvent
+
+__all__ = [
+    "Cloud",
+    "Function",
+    "InvocationResult",
+    "LocalCloudError",
+    "LogEvent",
+    "TemplateError",
+    "XRayDaemon",
+]
+
+_HOME = {
+    "Cloud": "cloud",
+    "Function": "function",
+    "InvocationResult": "function",
+    "LocalCloudError": "_errors",
+    "LogEvent": "log_group",
+    "TemplateError": "_errors",
+    "XRayDaemon": "daemon",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
