@@ -1,0 +1,190 @@
+"""Where a trace header may stand in an event: the keys that lead to one, and how to read what is under each.
+
+An X-Ray header wins over a W3C one wherever they stand; of several X-Ray headers the first in the table's
+order does. What is nested is followed to a fixed depth, a fixed number of objects and a fixed size of text.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from lambda_guard._names import HTTP_TRACE_HEADER, SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
+from lambda_guard.propagation._envelope import BodyReader, hint
+from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
+
+_DEPTH: Final = 3  # envelopes in envelopes: EventBridge in SNS in SQS
+_OBJECTS_MOST: Final = 64  # nested objects that are looked into for one message
+_KEYS_MOST: Final = 256  # headers or attributes of one message that are compared
+
+# What senders call an X-Ray header: SQS, Step Functions, EventBridge, HTTP, Lambda's environment.
+XRAY_NAMES: Final = (
+    SQS_TRACE_ATTRIBUTE,
+    "traceHeader",
+    "TraceHeader",
+    "trace-header",
+    HTTP_TRACE_HEADER,
+    HTTP_TRACE_HEADER.lower(),
+    "_X_AMZN_TRACE_ID",
+)
+_NAME_LENGTHS: Final = frozenset(map(len, (*XRAY_NAMES, W3C_TRACE_HEADER)))
+
+
+class Search:
+    """One search for the trace header of one message or event.
+
+    Attributes:
+        reader: parses bodies that look like envelopes.
+        w3c: the first W3C header that was seen on the way, which counts where no X-Ray header is found.
+        objects_left: how many more nested objects may be looked into.
+    """
+
+    __slots__ = ("objects_left", "reader", "w3c")
+
+    def __init__(self, reader: BodyReader) -> None:
+        self.reader = reader
+        self.w3c: TraceHeader | None = None
+        self.objects_left = _OBJECTS_MOST
+
+    def run(self, message: Mapping[Any, Any], keys: Iterable[str] | None = None) -> TraceHeader | None:
+        """The header under one of the keys, or under any that may lead to one."""
+        return _look_under(self, message, PLACES if keys is None else keys, _DEPTH) or self.w3c
+
+    def carrier(self, names: object) -> TraceHeader | None:
+        """The header among headers or attributes, in whatever case their names are written."""
+        return _in_carrier(self, names, 0) or self.w3c
+
+
+def _look_under(
+    search: Search, message: Mapping[Any, Any], keys: Iterable[str], depth: int
+) -> TraceHeader | None:
+    for key in keys:
+        if key in message:
+            found = PLACES[key](search, message[key], depth)
+            if found is not None:
+                return found
+    return None
+
+
+def _xray(_search: Search, value: object, _depth: int) -> TraceHeader | None:
+    return parse(_first(_text_of(value)))
+
+
+def _traceparent(search: Search, value: object, _depth: int) -> None:
+    if search.w3c is None:
+        search.w3c = from_w3c(_text_of(value))
+
+
+def _in_carrier(search: Search, carrier: object, depth: int) -> TraceHeader | None:
+    """Headers or attributes: an object of them, or as Kafka has it a list of objects with one each."""
+    for each in islice(carrier, _KEYS_MOST) if isinstance(carrier, list) else (carrier,):
+        if isinstance(each, dict):
+            found = _among_names(search, each, depth)
+            if found is not None:
+                return found
+    return None
+
+
+def _among_names(search: Search, carrier: dict[Any, Any], depth: int) -> TraceHeader | None:
+    for name in islice(carrier, _KEYS_MOST):
+        if type(name) is str and len(name) in _NAME_LENGTHS:
+            read = _CARRIED.get(name.lower())
+            found = None if read is None else read(search, carrier[name], depth)
+            if found is not None:
+                return found
+    return None
+
+
+def _in_properties(search: Search, properties: object, depth: int) -> TraceHeader | None:
+    """Amazon MQ: the `properties` of ActiveMQ are the carrier, the `basicProperties` of RabbitMQ hold it."""
+    if not isinstance(properties, dict):
+        return None
+    return _in_carrier(search, properties.get("headers"), depth) or _in_carrier(search, properties, depth)
+
+
+def _in_item(search: Search, change: object, depth: int) -> TraceHeader | None:
+    """A DynamoDB stream record: an attribute of the item that the writer put there (an outbox)."""
+    return _in_carrier(search, change.get("NewImage"), depth) if isinstance(change, dict) else None
+
+
+def _in_object(search: Search, value: object, depth: int) -> TraceHeader | None:
+    if depth <= 0 or search.objects_left <= 0 or not isinstance(value, dict):
+        return None
+    search.objects_left -= 1
+    return None if value.keys().isdisjoint(PLACES) else _look_under(search, value, PLACES, depth - 1)
+
+
+def _in_records(search: Search, records: object, depth: int) -> TraceHeader | None:
+    """The records in an envelope (S3 writes one a message): the first speaks for all."""
+    return _in_object(search, records[0], depth) if isinstance(records, list) and records else None
+
+
+def _in_body(search: Search, body: object, depth: int) -> TraceHeader | None:
+    if isinstance(body, str) and (depth <= 0 or hint(body) is None or not _may_carry(body)):
+        return None
+    return _in_object(search, search.reader.read(body), depth)
+
+
+def _may_carry(body: str) -> bool:
+    """Whether there is a header at all in what would be parsed: most envelopes have none inside."""
+    return "Root=1-" in body or "raceparent" in body
+
+
+def _text_of(value: object) -> object:
+    """The text of an attribute, as SQS, SNS, DynamoDB, HTTP, Kafka and RabbitMQ each wrap it."""
+    if isinstance(value, dict):
+        for key in ("stringValue", "Value", "S", "bytes"):
+            if key in value:
+                return _text_of(value[key]) if key == "bytes" else value[key]
+        return None
+    if isinstance(value, list) and value:
+        return value[0] if isinstance(value[0], str) else _text_of_bytes(value)
+    return value
+
+
+def _text_of_bytes(numbers: list[Any]) -> str | None:
+    try:
+        return bytes(islice(numbers, 1024)).decode("ascii")
+    except (TypeError, ValueError):
+        return None
+
+
+def _first(text: object) -> object:
+    """The first of several headers of one name, which HTTP APIs join with commas."""
+    return text.partition(",")[0] if isinstance(text, str) and "," in text else text
+
+
+Place = Callable[[Search, Any, int], TraceHeader | None]
+
+# Among headers and attributes, by lower-case name.
+_CARRIED: Final[dict[str, Place]] = {
+    **{name.lower(): _xray for name in XRAY_NAMES},
+    W3C_TRACE_HEADER: _traceparent,
+}
+# In a message or an event, by key.
+PLACES: Final[dict[str, Place]] = {
+    **dict.fromkeys(XRAY_NAMES, _xray),
+    W3C_TRACE_HEADER: _traceparent,
+    "attributes": _in_carrier,  # SQS: system attributes
+    "messageAttributes": _in_carrier,  # SQS
+    "MessageAttributes": _in_carrier,  # SNS
+    "headers": _in_carrier,  # HTTP, Kafka
+    "multiValueHeaders": _in_carrier,  # HTTP, with several values a name
+    "requestHeaders": _in_carrier,  # AppSync's authorizer
+    "request": _in_object,  # AppSync
+    "properties": _in_properties,  # ActiveMQ
+    "basicProperties": _in_properties,  # RabbitMQ
+    "dynamodb": _in_item,
+    "Sns": _in_object,
+    "detail": _in_object,  # EventBridge
+    "Execution": _in_object,  # Step Functions' context object, which holds `Input`
+    "Context": _in_object,
+    "context": _in_object,
+    "$$": _in_object,
+    "Input": _in_object,
+    "Payload": _in_object,
+    "data": _in_object,  # Kinesis, Kafka, MQ: parsed by the template of a pipe
+    "value": _in_object,
+    "body": _in_body,  # SQS
+    "Message": _in_body,  # SNS
+    "Records": _in_records,
+}

@@ -1,0 +1,289 @@
+"""The upstream trace headers of an event, and the ids of the messages that each of them sent.
+
+Pure, and for any object: nothing is changed, nothing raised, nothing kept. SQS takes the straight way through
+`attributes.AWSTraceHeader`; every other place stands in the table of `_places`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
+from lambda_guard._trigger import Trigger, at, messages_of, record_attempt
+from lambda_guard._trigger_table import EXECUTION_ARNS, Path
+from lambda_guard.propagation._envelope import BodyReader, hint, look
+from lambda_guard.propagation._places import XRAY_NAMES, Search
+from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
+
+__all__ = ["Upstream", "Upstreams", "extract", "record_attempt", "record_message_id", "record_upstream"]
+
+_UPSTREAMS_MOST: Final = 100
+_IDENTITY: Final = len("Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8")
+_QUEUES: Final = frozenset({"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs"})
+_BATCHES: Final = _QUEUES | {"sns", "kinesis", "dynamodb", "s3", "ses", "kafka", "mq", "firehose"}
+# Records whose body is looked at for the id inside its envelope: more than an invocation record has room for.
+_INNER_IDS_MOST: Final = 1000
+
+# What is worth a look in an SQS record after its own attribute, and in the payload of a direct invocation.
+_QUEUE_KEYS: Final = ("messageAttributes", "body")
+_DIRECT_KEYS: Final = (
+    *XRAY_NAMES,
+    "traceparent",
+    "headers",
+    "Execution",
+    "Context",
+    "context",
+    "$$",
+    "Input",
+    "Payload",
+)
+_DIRECT_SET: Final = frozenset(_DIRECT_KEYS)
+
+# A record's id, by the first path that leads to text. Kinesis: the sequence number, for that is what the
+# sender was told and what a partial batch response names; its `eventID` is the same with the shard before it.
+_RECORD_IDS: Final[tuple[Path, ...]] = (
+    ("messageId",),
+    ("Sns", "MessageId"),
+    ("kinesis", "sequenceNumber"),
+    ("sequenceNumber",),
+    ("eventID",),
+    ("recordId",),
+    ("messageID",),
+    ("basicProperties", "messageId"),
+    ("ses", "mail", "messageId"),
+    ("responseElements", "x-amz-request-id"),
+)
+# The id of an event that is one message, as its sender was told it.
+_EVENT_IDS: Final[dict[str, tuple[Path, ...]]] = {
+    "eventbridge": (("id",),),
+    "schedule": (("id",),),
+    "stepfunctions": EXECUTION_ARNS,
+    "codepipeline": (("CodePipeline.job", "id"),),
+    "cloudformation": (("RequestId",), ("requestId",)),
+}
+
+
+class Upstream(NamedTuple):
+    """Who sent messages of this event; immutable.
+
+    Attributes:
+        header: the trace header that came with them; None for those that came without.
+        message_ids: their ids, in order. A message in an envelope has the queue's id and the envelope's.
+    """
+
+    header: TraceHeader | None
+    message_ids: tuple[str, ...] = ()
+
+
+class Upstreams(tuple[Upstream, ...]):  # noqa: SLOT001 - slots that hold something are refused for tuples
+    """The upstreams of one event.
+
+    Attributes:
+        more: how many further ones a batch has, which are only counted: nobody looks at each of so many, and
+            a batch of 10,000 messages from as many traces must not take the handler's time.
+    """
+
+    more: int = 0
+
+
+_NONE: Final = Upstreams()
+
+
+def extract(event: object, trigger: Trigger, context: object = None) -> Upstreams:
+    """Find the upstream trace headers of an event.
+
+    Args:
+        event: the event, any object.
+        trigger: what `read_trigger` said of it.
+        context: the Lambda context; its `client_context` and `w3c()` count where the event itself has no
+            header and isn't a batch.
+
+    Returns:
+        The distinct upstreams by root and parent, in order of first appearance and at most a hundred;
+        messages without a header together at the end, if they have ids. Never raises.
+    """
+    try:
+        records = _records(event, trigger)
+        return (
+            _extract_single(event, trigger, context) if records is None else _extract_batch(records, trigger)
+        )
+    except Exception:  # an object whose methods raise: no event that Lambda ever made
+        return _NONE
+
+
+def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
+    """The trace header that came with one record of a batch; None without. Never raises.
+
+    Args:
+        record: the record, as a dict or as Powertools' data class of it.
+        trigger_type: `Trigger.type` of the batch.
+    """
+    try:
+        plain, queue = _plain(record), trigger_type in _QUEUES
+        header = parse(_queue_header(plain)) if queue else None
+        return _header_elsewhere(plain, queue, BodyReader()) if header is None else header
+    except Exception:
+        return None
+
+
+def record_message_id(record: object) -> str | None:
+    """The id of one record of a batch; None if it has none. Never raises.
+
+    SQS: `messageId`; SNS: `MessageId`; Kinesis: the sequence number; DynamoDB: `eventID`; Kafka:
+    `<topic>-<partition>@<offset>`; S3: the id of the request that made the change; others: what they call it.
+    """
+    try:
+        return _id(_plain(record))
+    except Exception:
+        return None
+
+
+def _records(event: object, trigger: Trigger) -> Sequence[Any] | None:
+    if trigger.type in _BATCHES or type(event) is list:
+        return messages_of(event)
+    return None
+
+
+def _extract_single(event: object, trigger: Trigger, context: object) -> Upstreams:
+    header = _header_of_event(event, trigger)
+    if header is None and context is not None:
+        header = _header_of_context(context)
+    paths = _EVENT_IDS.get(trigger.type)
+    ids = () if paths is None else _ids_at(event, paths)
+    return Upstreams((Upstream(header, ids),)) if header is not None or ids else _NONE
+
+
+def _header_of_event(event: object, trigger: Trigger) -> TraceHeader | None:
+    if not isinstance(event, dict):
+        return None
+    if trigger.type not in ("lambda", "stepfunctions"):
+        return Search(BodyReader()).run(event)
+    if event.keys().isdisjoint(_DIRECT_SET):
+        return None
+    return Search(BodyReader()).run(event, _DIRECT_KEYS)
+
+
+def _header_of_context(context: object) -> TraceHeader | None:
+    client = _part(context, "client_context")
+    if client is not None:
+        for carrier in (_part(client, "custom"), _part(client, "env"), client):
+            found = Search(BodyReader()).carrier(carrier)
+            if found is not None:
+                return found
+    w3c = getattr(context, "w3c", None)
+    fields = w3c() if callable(w3c) else None
+    return from_w3c(fields.get(W3C_TRACE_HEADER)) if isinstance(fields, dict) else None
+
+
+def _part(value: object, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _ids_at(event: object, paths: tuple[Path, ...]) -> tuple[str, ...]:
+    for path in paths:
+        found = at(event, path)
+        if isinstance(found, str) and found:
+            return (found,)
+    return ()
+
+
+def _extract_batch(records: Sequence[Any], trigger: Trigger) -> Upstreams:
+    groups = _Groups(trigger.type in _QUEUES)
+    for record in records:
+        groups.add(record)
+    return groups.upstreams()
+
+
+class _Groups:
+    """The records of one batch by who sent them, while it is gone through."""
+
+    __slots__ = ("_by_header", "_by_text", "_inner_ids_left", "_more", "_queue", "_reader", "_without")
+
+    def __init__(self, queue: bool) -> None:
+        self._queue = queue
+        self._reader = BodyReader()
+        self._inner_ids_left = _INNER_IDS_MOST if queue else 0
+        self._by_header: dict[tuple[Any, ...], tuple[TraceHeader, list[str]]] = {}
+        self._by_text: dict[str, list[str]] = {}  # so that a header that comes again isn't parsed again
+        self._more: set[str] = set()
+        self._without: list[str] = []
+
+    def add(self, record: object) -> None:
+        try:
+            text = _queue_header(record) if self._queue else None
+            ids = self._by_text.get(text) if text is not None else None
+            if ids is None:
+                if text is not None and len(self._by_text) >= _UPSTREAMS_MOST:
+                    self._more.add(text[:_IDENTITY])
+                    return
+                ids = self._group_of(record, text)
+            self._add_ids(record, ids)
+        except Exception:  # one record that can't be read is no reason to lose the others' traces
+            return
+
+    def _group_of(self, record: Any, text: str | None) -> list[str]:
+        header = None if text is None else parse(text)
+        if header is None:
+            header, text = _header_elsewhere(record, self._queue, self._reader), None
+            if header is None:
+                return self._without
+        ids = self._by_header.setdefault(header[:2], (header, []))[1]
+        if text is not None:
+            self._by_text[text] = ids
+        return ids
+
+    def _add_ids(self, record: Any, ids: list[str]) -> None:
+        found = _id(record)
+        if found is not None:
+            ids.append(found)
+        if self._inner_ids_left:
+            self._inner_ids_left -= 1
+            envelope = look(record.get("body"), self._reader)
+            if envelope is not None and envelope.message_id is not None:
+                ids.append(envelope.message_id)
+
+    def upstreams(self) -> Upstreams:
+        found = [Upstream(header, tuple(ids)) for header, ids in self._by_header.values()]
+        if self._without:
+            found.append(Upstream(None, tuple(self._without)))
+        upstreams = Upstreams(found)
+        if self._more:
+            upstreams.more = len(self._more)
+        return upstreams
+
+
+def _queue_header(record: Any) -> str | None:
+    attributes = record.get("attributes") if isinstance(record, dict) else None
+    text = attributes.get(SQS_TRACE_ATTRIBUTE) if isinstance(attributes, dict) else None
+    return text if type(text) is str else None
+
+
+def _header_elsewhere(record: Any, queue: bool, reader: BodyReader) -> TraceHeader | None:
+    """The header in any other place than the straight one of SQS."""
+    if not isinstance(record, dict):
+        return None
+    if not queue:
+        return Search(reader).run(record)
+    body = record.get("body")
+    if record.get("messageAttributes") or type(body) is dict or hint(body):
+        return Search(reader).run(record, _QUEUE_KEYS)
+    return None
+
+
+def _id(record: object) -> str | None:
+    if not isinstance(record, dict):
+        return None
+    found = record.get("messageId")
+    if type(found) is str and found:
+        return found
+    ids = _ids_at(record, _RECORD_IDS)
+    if ids:
+        return ids[0]
+    topic, partition, offset = record.get("topic"), record.get("partition"), record.get("offset")
+    if isinstance(topic, str) and isinstance(partition, int) and isinstance(offset, int):
+        return f"{topic}-{partition}@{offset}"
+    return None
+
+
+def _plain(record: object) -> object:
+    """The dict under a record: Powertools' data classes are wrappers of one."""
+    return record if isinstance(record, dict) else getattr(record, "raw_event", None)
