@@ -96,6 +96,7 @@ TRIGGERS: Final = (
     "ses",
     "unknown",
 )
+BATCH_TRIGGERS: Final = frozenset({"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs", "kinesis", "dynamodb", "kafka", "mq"})
 
 # --- Metrics: name → unit --------------------------------------------------------------------------------------
 PERCENT: Final = "Percent"

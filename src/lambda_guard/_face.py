@@ -1,0 +1,49 @@
+"""`logger` and `metrics`, made on demand; where Powertools can't be imported, stand-ins that keep the handler running."""
+
+from typing import Any
+
+from ._seam import attempt
+
+
+def logger() -> Any:
+    """Return `lambda_guard.logger`: Powertools' Logger over our lines."""
+    return attempt("log.logger", _powertools_logger) or _plain_logger()
+
+
+def metrics() -> Any:
+    """Return `lambda_guard.metrics`."""
+    return attempt("metrics.metrics", _powertools_metrics) or NoMetrics()
+
+
+def _powertools_logger() -> Any:
+    from .sinks.log.powertools import make_logger
+
+    return make_logger()
+
+
+def _plain_logger() -> Any:
+    from .sinks.log.lines import line_logger
+
+    return line_logger()
+
+
+def _powertools_metrics() -> Any:
+    from .sinks.metrics import Metrics
+
+    return Metrics()
+
+
+class NoMetrics:
+    """Takes every call and records nothing; that Powertools is missing has been said in the log."""
+
+    def __getattr__(self, _: str) -> Any:
+        return self._nothing
+
+    def _nothing(self, *_: Any, **__: Any) -> "NoMetrics":
+        return self
+
+    def __enter__(self) -> "NoMetrics":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None

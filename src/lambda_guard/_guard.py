@@ -1,0 +1,161 @@
+"""The loop around a handler: sinks in, handler, sinks out in reverse, and the outcome untouched.
+
+`enter` and `leave` are all that runs besides the handler. Each of their parts runs through the seam, on its own, so that one that
+fails takes no other with it; neither of the two raises.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from . import _names, _process, _scope
+from ._invocation import Outcome, read
+from ._seam import attempt, attempt_all
+from ._settings import Settings
+from .sinks import record
+from .sinks.log import lines, printed
+from .sinks.trace import span
+
+
+Step = tuple[str, Callable[..., object]]
+
+
+class Guard:
+    """What a decorated handler has for as long as the process lives.
+
+    Which parts run around the handler is decided here, once, and not on every invocation.
+
+    Attributes:
+        settings: resolved at decoration.
+        name: the handler's name in traces, `## <name>`.
+        init_ms: what the process needed up to the decoration, in milliseconds.
+        entering: the parts that run before the handler, in order; each gets the scope.
+        leaving: the parts that run after it, in order; each gets the scope and the outcome.
+    """
+
+    __slots__ = ("entering", "init_ms", "leaving", "name", "settings")
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = f"## {_traceable(name)}"
+        self.init_ms = attempt("process.age", _process.age_ms)
+        self.entering = tuple(self._entering())
+        self.leaving = tuple(self._leaving())
+        attempt("log.install", _install_logging, settings)
+        if settings.tracing:
+            attempt("trace.install", _install_tracing)
+        attempt("calls.install", _install_calls)
+
+    def _entering(self) -> Iterator[Step]:
+        yield "log.enter", lines.enter
+        if self.settings.capture_print:
+            yield "log.print.enter", printed.enter
+        if self.settings.tracing:
+            yield "trace.enter", lambda scope: span.enter(scope, self.name)
+        yield "process.enter", record.enter
+
+    def _leaving(self) -> Iterator[Step]:
+        yield "batch.observe", _observe_batch
+        if self.settings.capture_print:
+            yield "log.print.leave", printed.leave
+        if self.settings.tracing:
+            yield "trace.leave", span.leave
+            yield "trace.close", lambda scope, outcome: span.close(scope, outcome, self.name)
+        yield "metrics.flush", _flush_metrics
+        yield "record", record.write
+        yield "log.leave", lines.leave
+        yield "scope.leave", _scope.leave
+
+    def enter(self, event: object, context: object) -> "_scope.Scope | None":
+        """Begin an invocation; `None` where one is at work already, or where it can't even be read."""
+        own = _scope.own()
+        if own is not None and own.context is context:
+            return None  # decorated twice: the outer one has it
+        scope = attempt("read", self._begin, event, context)
+        if scope is not None:
+            attempt_all(self.entering, scope)
+            scope.clock = time.perf_counter()
+        return scope
+
+    def _begin(self, event: object, context: object) -> "_scope.Scope":
+        scope = _scope.Scope(read(event, context, self.settings, self.init_ms), self.settings, context)
+        _scope.enter(scope)
+        return scope
+
+    def leave(self, scope: "_scope.Scope", error: BaseException | None, value: Any) -> None:
+        """End an invocation."""
+        duration_ms = (time.perf_counter() - scope.clock) * 1000
+        kind = _names.FAILURE if error is not None else _names.SUCCESS
+        attempt_all(self.leaving, scope, Outcome(kind, error, value, duration_ms, time.time()))
+
+
+def _install_logging(settings: Settings) -> None:
+    _scope.Defaults.service = settings.service
+    _scope.Defaults.namespace = settings.namespace
+    logger = lines.line_logger()
+    logger.setLevel(settings.log_level)
+    lines.install_records()
+    lines.take_over_runtime_handler()
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+
+
+def _traceable(name: str) -> str:
+    return "".join(char for char in name if char.isalnum() or char in " _.:/%&#=+-@")[:180] or "handler"
+
+
+def _install_tracing() -> None:
+    import os
+
+    if os.environ.get(_names.ENV_DAEMON_ADDRESS):  # INIT has a full CPU, an invocation a fraction of one
+        from .sinks.trace import recorder
+
+        recorder.ready()
+
+
+def _install_calls() -> None:
+    import wrapt
+
+    wrapt.register_post_import_hook(_botocore_imported, "botocore.client")
+
+
+def _botocore_imported(module: Any) -> None:
+    attempt("calls.install", _watch_calls, module)
+
+
+def _watch_calls(module: Any) -> None:
+    from ._calls import Calls
+    from .propagation import inject
+
+    inject.watch(module, Calls())
+
+
+def _flush_metrics(scope: "_scope.Scope", _: Outcome) -> None:
+    if scope.metrics is not None:
+        from .sinks import metrics
+
+        metrics.flush(scope)
+
+
+def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
+    """Count the failures that a handler reports by itself: looked at, never changed.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+    """
+    value = outcome.value
+    if type(value) is not dict or scope.records is not None:
+        return
+    failures = value.get("batchItemFailures")
+    if not isinstance(failures, list) or scope.invocation.trigger.type not in _names.BATCH_TRIGGERS:
+        return
+    ids = [item.get("itemIdentifier") for item in failures if isinstance(item, Mapping)]
+    if ids or failures:
+        scope.records = {
+            "total": scope.invocation.trigger.records,
+            "failed": len(failures),
+            "failures": [
+                {"message_id": message_id, "outcome": _names.FAILURE}
+                for message_id in ids[: _names.FAILED_RECORDS_MOST]
+                if isinstance(message_id, str)
+            ],
+        }

@@ -1,0 +1,160 @@
+"""An invocation as a value: read before the handler runs, its outcome after."""
+
+import os
+import time
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from . import _names
+from ._settings import Settings
+from ._trigger import Trigger, read_trigger
+from .propagation.extract import Upstream, extract
+from .propagation.header import TraceHeader, parse
+
+_NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
+
+
+class Invocation(NamedTuple):
+    """The facts of one invocation.
+
+    Attributes:
+        invocation_id: `context.aws_request_id`, or an id of our own where the context has none.
+        function: the function's name.
+        version: the function's version.
+        cold_start: whether this is the first invocation of an environment that was started for it.
+        trigger: what invoked it.
+        trace: the trace header that Lambda gave, or `None`.
+        adopted: the upstream header whose trace the work belongs to, or `None` where it belongs to `trace`.
+        upstreams: every distinct upstream found in the event.
+        memory_limit_mb: the function's memory in MB (2^20 bytes), or `None`.
+        deadline: when Lambda ends the invocation, in epoch seconds, or `None`.
+        started: epoch seconds.
+        init_ms: on a cold start, the milliseconds from the start of the process to the decoration of its handler.
+    """
+
+    invocation_id: str
+    function: str
+    version: str
+    cold_start: bool
+    trigger: Trigger
+    trace: TraceHeader | None
+    adopted: TraceHeader | None
+    upstreams: tuple[Upstream, ...]
+    memory_limit_mb: int | None
+    deadline: float | None
+    started: float
+    init_ms: float | None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace that the work belongs to."""
+        header = self.adopted or self.trace
+        return header.root if header else None
+
+
+class Outcome(NamedTuple):
+    """How an invocation ended.
+
+    Attributes:
+        kind: `success`, `error` or `timeout`.
+        error: the exception that the handler let out, or `None`.
+        value: what it returned, only ever looked at.
+        duration_ms: milliseconds, from right before the handler to right after it.
+        ended: epoch seconds.
+    """
+
+    kind: str
+    error: BaseException | None
+    value: Any
+    duration_ms: float
+    ended: float
+
+
+class _Process:
+    """What is true of the process, not of an invocation: whether it has been invoked before."""
+
+    invoked = False
+
+
+def read(event: object, context: object, settings: Settings, init_ms: float | None = None) -> Invocation:
+    """Read the facts of an invocation from what Lambda gave.
+
+    Args:
+        event: anything; looked at, never copied or changed.
+        context: Lambda's context, `None`, a mapping, a mock, or an object that lacks any attribute.
+        settings: of the decorated handler.
+        init_ms: what the process needed up to the decoration, in milliseconds.
+    """
+    cold_start = _is_cold()
+    started = time.time()
+    trace = parse(os.environ.get(_names.ENV_TRACE_HEADER)) if settings.tracing else None
+    trigger = read_trigger(event)
+    upstreams = extract(event, trigger, context)
+    return Invocation(
+        _text(context, "aws_request_id") or _new_id(),
+        _text(context, "function_name") or settings.function_name,
+        _text(context, "function_version") or settings.function_version,
+        cold_start,
+        trigger,
+        trace,
+        adoptable(trace, upstreams) if settings.tracing and not settings.each_record else None,
+        upstreams,
+        _memory_limit(context) or settings.memory_limit_mb,
+        _deadline(context, started),
+        started,
+        init_ms if cold_start else None,
+    )
+
+
+def adoptable(own: TraceHeader | None, upstreams: tuple[Upstream, ...]) -> TraceHeader | None:
+    """Return the one upstream trace that all the work comes from, if it is one and not already our own.
+
+    Lambda begins a new trace for messages from a queue, and only links the sender's. Messages that one trace sent in
+    several calls have several parents: the first one's is taken, `upstreams` names them all. Records of two traces,
+    or without any, keep the invocation in its own.
+    """
+    headers = [upstream.header for upstream in upstreams]
+    first = headers[0] if headers else None
+    if first is None or first.parent is None or (own is not None and own.root == first.root):
+        return None
+    return first if all(header is not None and header.root == first.root for header in headers) else None
+
+
+def _new_id() -> str:
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+
+
+def _is_cold() -> bool:
+    if _Process.invoked:
+        return False
+    _Process.invoked = True
+    return os.environ.get(_names.ENV_INITIALIZATION_TYPE) not in _NOT_COLD
+
+
+def _attribute(context: object, name: str) -> Any:
+    try:
+        return context.get(name) if isinstance(context, dict) else getattr(context, name, None)
+    except Exception:  # a property that raises: the other attributes are still good
+        return None
+
+
+def _text(context: object, name: str) -> str | None:
+    value = _attribute(context, name)
+    return value if isinstance(value, str) and value else None
+
+
+def _memory_limit(context: object) -> int | None:
+    value = _attribute(context, "memory_limit_in_mb")
+    if isinstance(value, str):
+        return int(value) or None if value.isascii() and value.isdecimal() and len(value) < 8 else None  # noqa: PLR2004
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _deadline(context: object, now: float) -> float | None:
+    remaining = _attribute(context, "get_remaining_time_in_millis")
+    try:
+        left = remaining() if callable(remaining) else None
+    except Exception:  # a context of the user's own making
+        return None
+    return now + left / 1000 if isinstance(left, int | float) and not isinstance(left, bool) and isfinite(left) else None

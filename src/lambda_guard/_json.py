@@ -1,0 +1,131 @@
+"""JSON that is always written: what the encoder refuses is described instead of raised.
+
+One line of output must never be lost to a value in it (a `Decimal`, a recursive list, `NaN`, a lone surrogate …),
+so `encode` has a fast road for what JSON knows and a slow one for everything else.
+"""
+
+import json
+import json.encoder
+from collections.abc import Mapping, Set
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from math import isfinite
+from typing import Any, Final
+
+_DEPTH_MOST: Final = 12
+_PROTECTED: Final = 256  # characters: no id and no key of ours is longer
+
+
+def text(value: object, most: int = 100_000) -> str:
+    """Return `str(value)`, cut to `most` characters; a value that can't say what it is, is named by its type."""
+    try:
+        said = value if type(value) is str else str(value)
+    except Exception as error:
+        said = f"<{type(value).__name__}: str() raised {type(error).__name__}>"
+    return cut(said, most)
+
+
+def cut(said: str, most: int) -> str:
+    """Return `said`, shortened to about `most` characters with a note of how many are missing."""
+    return said if len(said) <= most else f"{said[:most]}… (+{len(said) - most} characters)"
+
+
+def describe(value: object) -> Any:
+    """Turn a value that JSON has no word for into one that it has; never raises."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray):
+        return cut(bytes(value[:100_000]).decode("utf-8", "backslashreplace"), 100_000)
+    if isinstance(value, Set):
+        return list(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return str(value)
+    return text(value)
+
+
+def _encoder() -> Any:
+    if (make := json.encoder.c_make_encoder) is None:  # an interpreter without the C part
+        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe).encode
+    # No markers: a recursive value ends in RecursionError, and threads can share one encoder.
+    chunks = make(None, describe, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+_fast = _encoder()
+quote = json.encoder.encode_basestring_ascii  # a str as a JSON string
+
+
+def encode(value: object) -> str:
+    """Return `value` as one line of JSON that any UTF-8 stream can take.
+
+    Args:
+        value: anything. Non-finite numbers become strings, keys become `str`, recursion ends in a note.
+
+    Returns:
+        JSON without a line break in it.
+    """
+    try:
+        line: str = _fast(value)
+    except Exception:  # whatever it was, the slow road has a word for it
+        line = _fast(_plain(value, _DEPTH_MOST, set()))
+    return line if line.isascii() else encodable(line)
+
+
+def encodable(line: str) -> str:
+    r"""Return `line` with lone surrogates written as `\udXXX`, which is their escape in JSON, too."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return line.encode("utf-8", "backslashreplace").decode()
+    return line
+
+
+def _plain(value: object, depth: int, above: set[int]) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value if type(value) in (bool, int, type(None)) else text(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if depth == 0 or id(value) in above:
+        return f"<{type(value).__name__}: nested too deeply>" if depth == 0 else f"<{type(value).__name__}: recursive>"
+    above = above | {id(value)}
+    try:
+        if isinstance(value, Mapping):
+            return {text(key): _plain(item, depth - 1, above) for key, item in value.items()}
+        if isinstance(value, list | tuple | Set):
+            return [_plain(item, depth - 1, above) for item in value]
+        return _plain(describe(value), depth - 1, above)
+    except Exception:
+        return text(value)
+
+
+def fit(document: dict[str, Any], most: int) -> str:
+    """Encode `document`, shortening its long strings and lists until the line has at most `most` bytes.
+
+    Short strings (ids, names, types) are never cut, so that what is left still says what it belongs to.
+
+    Args:
+        document: a JSON object.
+        most: bytes.
+    """
+    line = encode(document)
+    for limit in (most // 4, most // 40, _PROTECTED):
+        if len(line) <= most and len(line.encode()) <= most:
+            return line
+        line = encode({**_shortened(json.loads(line), limit), "truncated": True})
+    return line
+
+
+def _shortened(value: Any, limit: int) -> Any:
+    if isinstance(value, str):
+        return cut(value, limit)
+    if isinstance(value, dict):
+        return {cut(key, _PROTECTED): _shortened(item, limit) for key, item in value.items()}
+    if isinstance(value, list) and value:
+        kept = value[: max(8, limit // 64)]
+        return [_shortened(item, max(_PROTECTED, limit // len(kept))) for item in kept]
+    return value

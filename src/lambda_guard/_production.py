@@ -1,0 +1,223 @@
+"""The decorator: what is checked at decoration, and the one frame around the handler."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, ParamSpec, TypeVar, overload
+
+import wrapt
+
+from . import _settings
+from ._guard import Guard
+from ._seam import attempt, failed
+from .errors import ConfigurationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = frozenset(
+    ("service", "namespace", "log_level", "each_record", "report_batch_item_failures", "dimensions", "capture_print")
+)
+
+
+class Production(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg] - typed in wrapt 2 only
+    """A decorated handler: looks like the handler, and is known by its type where it is decorated again."""
+
+
+# `@production` on an `async def` handler: Lambda gets its result, not a coroutine.
+@overload
+def production(handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
+
+
+# `@production` on anything else: the handler's type survives.
+@overload
+def production(handler: F, /) -> F: ...
+
+
+# `@production()` and `@production(service="orders", …)`.
+@overload
+def production(
+    *,
+    service: str | None = None,
+    namespace: str | None = None,
+    log_level: str | None = None,
+    each_record: bool = False,
+    report_batch_item_failures: bool = False,
+    dimensions: Collection[str] = (),
+    capture_print: bool | None = None,
+) -> "Decorator": ...
+
+
+def production(handler: Any = None, /, **options: Any) -> Any:
+    """Make a Lambda handler fit for production.
+
+    Every line that is logged or printed while the handler runs becomes one JSON object with the invocation's keys; one
+    invocation record, with metrics, ends it; its work and what it sends on belong to one X-Ray trace. What the handler
+    returns or raises comes out unchanged, and if telemetry fails, it still does.
+
+    Args:
+        handler: a function, method, `functools.partial`, callable instance, or `async def` of any of these.
+        **options: keyword-only; each falls back to the environment, then to its default.
+            service (str): the name in logs, metrics and traces. `LAMBDA_GUARD_SERVICE`; the function's name.
+            namespace (str): of the metrics. `LAMBDA_GUARD_NAMESPACE`; `LambdaGuard`.
+            log_level (str): of `lambda_guard.logger`. `LAMBDA_GUARD_LOG_LEVEL`; `INFO`.
+            each_record (bool): the handler handles one record of a batch. False.
+            report_batch_item_failures (bool): with `each_record`, answer with a partial batch response. False.
+            dimensions (collection of str): a second set of dimensions: the base plus any of `function_version`,
+                `trigger`. None.
+            capture_print (bool): printed lines become structured ones. `LAMBDA_GUARD_CAPTURE_PRINT`; True.
+
+    Returns:
+        The handler, wrapped; without a handler, a decorator.
+
+    Raises:
+        ConfigurationError: an option is unknown, of the wrong type, or contradicts another one.
+    """
+    _check(handler, options)
+    if handler is None:
+        return functools.partial(_decorate, options)
+    return _decorate(options, handler)
+
+
+def _check(handler: Any, options: dict[str, Any]) -> None:
+    if unknown := sorted(options.keys() - _OPTIONS):
+        raise ConfigurationError(f"unknown option {unknown[0]!r}; production() takes {', '.join(sorted(_OPTIONS))}")
+    if handler is not None and not callable(handler) and not isinstance(handler, staticmethod | classmethod):
+        raise ConfigurationError(
+            f"production() decorates a handler, not {type(handler).__name__}; options are given by keyword: "
+            'write @production(service="orders")'
+        )
+
+
+def _decorate(options: dict[str, Any], handler: Any) -> Any:
+    _check(handler, options)
+    if isinstance(handler, Production):
+        return handler
+    is_async = _is_async(handler)
+    guard = _guard_for(options, handler)
+    if guard is None:
+        return Production(handler, _bare_async) if is_async else handler
+    return Production(handler, _around_async(guard, _parameters(handler)) if is_async else _around(guard, _parameters(handler)))
+
+
+def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
+    """Return the guard, or `None` where the kill switch is on or where we fail: then the bare handler runs."""
+    try:
+        settings = _settings.resolve(options, os.environ)
+        return None if settings.disabled else Guard(settings, _name(handler))
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        failed("settings", error)
+        return None
+
+
+def _around(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
+    enter, leave = guard.enter, guard.leave
+
+    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        scope = enter(*_event_and_context(args, kwargs, parameters))
+        if scope is None:
+            return wrapped(*args, **kwargs)
+        try:
+            value = wrapped(*args, **kwargs)
+        except BaseException as error:
+            leave(scope, error, None)
+            raise
+        leave(scope, None, value)
+        return value
+
+    return guarded
+
+
+def _around_async(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
+    enter, leave = guard.enter, guard.leave
+
+    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        from . import _event_loop
+
+        _event_loop.refuse_running_loop()
+        scope = enter(*_event_and_context(args, kwargs, parameters))
+        try:
+            ended = _event_loop.run(wrapped, args, kwargs)
+        except BaseException as error:  # Ctrl-C: the handler was cancelled
+            if scope is not None:
+                leave(scope, error, None)
+            raise
+        if scope is not None:
+            leave(scope, ended.error, getattr(ended, "value", None))
+        if ended.error is not None:
+            raise ended.error
+        return ended.value
+
+    return guarded
+
+
+def _bare_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG001 - wrapt's signature
+    """Run an `async def` handler under the kill switch: without us, Lambda couldn't run it at all."""
+    from . import _event_loop
+
+    _event_loop.refuse_running_loop()
+    ended = _event_loop.run(wrapped, args, kwargs)
+    if ended.error is not None:
+        raise ended.error
+    return ended.value
+
+
+def _event_and_context(args: tuple[Any, ...], kwargs: dict[str, Any], parameters: tuple[str, str]) -> tuple[Any, Any]:
+    if len(args) > 1:
+        return args[0], args[1]
+    return (args[0] if args else kwargs.get(parameters[0])), kwargs.get(parameters[1])
+
+
+def _parameters(handler: Any) -> tuple[str, str]:
+    """Return the names of the handler's two parameters, for calls by keyword."""
+    return attempt("parameters", _read_parameters, handler) or ("event", "context")
+
+
+def _read_parameters(handler: Any) -> tuple[str, str]:
+    function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
+    code = getattr(function, "__code__", None)
+    if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
+        names = [*inspect.signature(function).parameters]
+    else:  # `inspect.signature` costs a cold start more than the rest of the decoration
+        names = list(code.co_varnames[: code.co_argcount])
+    if names and names[0] in ("self", "cls"):
+        names = names[1:]
+    return (*names, "event", "context")[:2] if len(names) > 1 else (names[0] if names else "event", "context")  # type: ignore[return-value]
+
+
+def _name(handler: Any) -> str:
+    name = getattr(handler, "__name__", None)
+    if isinstance(name, str):
+        return name
+    inner = getattr(handler, "func", None)  # functools.partial
+    return _name(inner) if inner is not None and inner is not handler else type(handler).__name__
+
+
+def _is_async(handler: Any) -> bool:
+    function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
+    if inspect.iscoroutinefunction(function):
+        return True
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - the method is what is looked at
+    return not inspect.isfunction(function) and not inspect.isclass(function) and inspect.iscoroutinefunction(call)
+
+
+class Decorator:
+    """What `production(service=…)` returns, for type checkers."""
+
+    # An `async def` handler.
+    @overload
+    def __call__(self, handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
+
+    # Any other handler.
+    @overload
+    def __call__(self, handler: F, /) -> F: ...
+
+    def __call__(self, handler: Any, /) -> Any:
+        """Decorate."""
+        raise NotImplementedError

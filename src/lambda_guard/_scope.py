@@ -1,0 +1,136 @@
+"""The invocation at work: what is known of it, and what it has gathered so far.
+
+A scope travels in a context variable, so that the handler's tasks see their own. Threads start with an empty context
+(before Python 3.14), and pooled threads may carry that of an invocation which is over; for those the one
+open invocation of the process is the right answer, and with several open ones there is none.
+"""
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+from . import _names
+
+if TYPE_CHECKING:
+    from ._invocation import Invocation
+    from ._process import Usage
+    from ._settings import Settings
+
+
+class Scope:
+    """One invocation, from the first sink's entry to the last one's exit.
+
+    Attributes:
+        invocation: the facts, read before the handler ran.
+        settings: of the decorated handler.
+        context: what the handler got as its context; tells an invocation from one inside it.
+        keys: the log keys of every line.
+        tail: the same keys as JSON, from the comma on, since every line ends with them.
+        user_keys: what the handler appended to its logger.
+        clock: `time.perf_counter` right before the handler is called.
+        thread: the id of the thread that the handler runs on.
+        thread_keys: undoes what the handler appended for its own thread.
+        metrics: what the handler has added, in the metrics sink's own form.
+        sent: messages sent on; `sent_more` counts those beyond the cap.
+        calls: (service, operation, resource) → [count, errors].
+        span_id: names this invocation in its trace, in every header that it sends on.
+        trace: the trace sink's own state.
+        records: what a batch came to, for the invocation record.
+        usage: what the process had used when the invocation began.
+    """
+
+    __slots__ = (
+        "calls",
+        "calls_more",
+        "clock",
+        "context",
+        "invocation",
+        "keys",
+        "metrics",
+        "open",
+        "records",
+        "sent",
+        "sent_more",
+        "settings",
+        "span_id",
+        "tail",
+        "thread",
+        "thread_keys",
+        "token",
+        "trace",
+        "usage",
+        "user_keys",
+    )
+
+    def __init__(self, invocation: "Invocation", settings: "Settings", context: object) -> None:
+        self.invocation = invocation
+        self.context = context
+        self.settings = settings
+        self.open = True
+        self.keys: dict[str, Any] = {}
+        self.tail = ""
+        self.user_keys: dict[str, Any] | None = None
+        self.metrics: Any = None
+        self.sent: list[dict[str, Any]] | None = None
+        self.sent_more = 0
+        self.calls: dict[tuple[str, str, str | None], list[int]] | None = None
+        self.calls_more = 0
+        self.span_id: str | None = None
+        self.trace: Any = None
+        self.records: dict[str, Any] | None = None
+        self.usage: Usage | None = None
+        self.thread = 0
+        self.clock = 0.0
+        self.thread_keys: Token[dict[str, Any]] | None = None
+        self.token: Token[Scope | None] | None = None
+
+
+class Defaults:
+    """What holds outside of any invocation: set when a handler is decorated, and by module-level code."""
+
+    service = "unknown"
+    namespace = _names.DEFAULT_NAMESPACE
+    keys: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed in place
+
+
+_current: ContextVar[Scope | None] = ContextVar("lambda_guard", default=None)
+_record_keys: ContextVar[dict[str, Any] | None] = ContextVar("lambda_guard_record", default=None)
+_open: list[Scope] = []
+
+
+def enter(scope: Scope) -> None:
+    """Make `scope` the one of this context, and of threads that have none."""
+    scope.token = _current.set(scope)
+    _open.append(scope)
+
+
+def leave(scope: Scope, _: object = None) -> None:
+    """End `scope`: nothing that still runs will be taken for its work."""
+    scope.open = False
+    if scope in _open:
+        _open.remove(scope)
+    if scope.token is not None:
+        _current.reset(scope.token)
+        scope.token = None
+
+
+def current() -> Scope | None:
+    """Return the scope of this task or thread, or `None` where no invocation is at work."""
+    scope = _current.get()
+    if scope is not None and scope.open:
+        return scope
+    return _open[0] if len(_open) == 1 else None
+
+
+def own() -> Scope | None:
+    """Return the scope that this very context entered; no guess for threads."""
+    scope = _current.get()
+    return scope if scope is not None and scope.open else None
+
+
+def current_keys() -> dict[str, Any]:
+    """Return the log keys that hold here: the invocation's, and the record's where a batch is at work."""
+    scope = current()
+    if scope is None:
+        return {}
+    record = _record_keys.get()
+    return {**scope.keys, **record} if record else scope.keys

@@ -1,0 +1,201 @@
+"""AWS calls, seen and given the trace header: for every client of botocore, also those made before we came.
+
+`BaseClient._make_api_call` is wrapped, once for the class, since clients that module-level code made long ago have it, too; on a
+client's first call two of botocore's own events are registered for it. In them the call's parameters are ours to
+change: they get the header where the service takes it in a parameter, per message, and the request gets it as an HTTP
+header, for the services that pass that on. What isn't in a quota is used only: no message attributes, no bodies.
+
+- SQS, `MessageSystemAttributes.AWSTraceHeader`:
+  https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_MessageSystemAttributeValue.html
+- EventBridge, `TraceHeader`: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+- Step Functions, `traceHeader`: https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+- the rest, HTTP header: https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+from weakref import WeakSet
+
+from .. import _names
+from .._seam import attempt
+
+_ID: Final = "lambda_guard"
+
+
+class Call:
+    """One AWS call on its way.
+
+    Attributes:
+        service: the service's id with hyphens, e.g. `sqs`.
+        operation: e.g. `SendMessage`.
+        endpoint: the service's name in traces, e.g. `sqs`, `states`.
+        region: e.g. `eu-west-1`.
+        params: the parameters as the caller gave them; only ever read.
+        header: the trace header that went with it, once it has gone.
+        span: the observer's own.
+    """
+
+    __slots__ = ("endpoint", "header", "operation", "params", "region", "service", "span")
+
+    def __init__(
+        self, service: str, operation: str, endpoint: str, region: str | None, params: Mapping[str, Any]
+    ) -> None:
+        self.service = service
+        self.endpoint = endpoint
+        self.operation = operation
+        self.region = region
+        self.params = params
+        self.header: str | None = None
+        self.span: Any = None
+
+
+class Observer(Protocol):
+    """What is told of each call; both ends may fail without the call's noticing."""
+
+    def begin(self, call: Call) -> bool:
+        """Note that a call begins; false where there is nothing to see (no invocation is at work)."""
+
+    def header(self) -> str | None:
+        """Return the header that names whatever is on top of the trace right now."""
+
+    def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
+        """Note how a call ended."""
+
+
+_in_flight: ContextVar[Call | None] = ContextVar("lambda_guard_call", default=None)
+_known: WeakSet[Any] = WeakSet()
+
+
+def watch(module: Any, observer: Observer) -> None:
+    """Watch all of botocore's clients.
+
+    Args:
+        module: `botocore.client`.
+        observer: is told of each call from here on.
+    """
+    import wrapt
+
+    def make_api_call(
+        wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        call = attempt("inject.begin", _begin, observer, client, args, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        if len(args) > 1 and isinstance(args[1], dict):
+            args = (args[0], dict(args[1]), *args[2:])  # the header goes into a dict of ours, not into the caller's
+        token = _in_flight.set(call)
+        try:
+            response = wrapped(*args, **kwargs)
+        except BaseException as error:
+            _in_flight.reset(token)
+            attempt("inject.end", observer.end, call, None, error)
+            raise
+        _in_flight.reset(token)
+        attempt("inject.end", observer.end, call, response, None)
+        return response
+
+    if not getattr(module.BaseClient, "_lambda_guard", False):
+        wrapt.wrap_function_wrapper(module, "BaseClient._make_api_call", make_api_call)
+        module.BaseClient._lambda_guard = True
+
+
+def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    operation = args[0] if args else kwargs["operation_name"]
+    params = args[1] if len(args) > 1 else kwargs.get("api_params")
+    meta = client.meta
+    call = Call(
+        meta.service_model.service_id.hyphenize(),
+        operation,
+        meta.region_name,
+        params if isinstance(params, Mapping) else {},
+    )
+    if not observer.begin(call):
+        return None
+    if client not in _known:
+        _known.add(client)
+        _register(meta.events, observer)
+    return call
+
+
+def _register(events: Any, observer: Observer) -> None:
+    def parameters(params: Any, model: Any, context: Any, **_: Any) -> None:
+        attempt("inject.parameters", _into_parameters, observer, params, model, context)
+
+    def request(params: Any, **_: Any) -> None:
+        attempt("inject.request", _into_request, observer, params)
+
+    # Last, so that what the caller's own handlers set is seen, and stays.
+    events.register_last("before-parameter-build", parameters, unique_id=f"{_ID}-parameters")
+    events.register_last("before-call", request, unique_id=f"{_ID}-request")
+
+
+def _into_parameters(observer: Observer, params: Any, model: Any, context: Any) -> None:
+    if (isinstance(context, Mapping) and context.get("is_presign_request")) or not isinstance(params, dict):
+        return
+    add = _PARAMETERS.get((model.service_model.service_id.hyphenize(), model.name))
+    if add is not None and (header := _outgoing(observer)) is not None:
+        add(params, header)
+
+
+def _into_request(observer: Observer, request: Any) -> None:
+    headers = request["headers"]
+    present = headers.get(_names.HTTP_TRACE_HEADER)
+    if present is not None and present != _botocores_own():
+        return  # the caller's
+    if (header := _outgoing(observer)) is not None:
+        headers[_names.HTTP_TRACE_HEADER] = header
+
+
+def _botocores_own() -> str | None:
+    """Return what botocore itself puts into the HTTP header inside Lambda (`add_recursion_detection_header`)."""
+    from urllib.parse import quote
+
+    found = os.environ.get(_names.ENV_TRACE_HEADER)
+    return quote(found, safe="-=;:+&[]{}\"',") if found else None
+
+
+def _outgoing(observer: Observer) -> str | None:
+    call = _in_flight.get()
+    if call is None:
+        return None
+    call.header = observer.header()
+    return call.header
+
+
+def _sqs_attributes(message: dict[str, Any], header: str) -> None:
+    attributes = message.get("MessageSystemAttributes") or {}
+    if _names.SQS_TRACE_ATTRIBUTE not in attributes:
+        value = {"DataType": "String", "StringValue": header}
+        message["MessageSystemAttributes"] = {**attributes, _names.SQS_TRACE_ATTRIBUTE: value}
+
+
+def _each_entry(add: Callable[[dict[str, Any], str], None]) -> Callable[[dict[str, Any], str], None]:
+    def add_to_all(params: dict[str, Any], header: str) -> None:
+        entries = params.get("Entries")
+        if isinstance(entries, list | tuple):
+            params["Entries"] = [_added(entry, header, add) for entry in entries]
+
+    return add_to_all
+
+
+def _added(entry: Any, header: str, add: Callable[[dict[str, Any], str], None]) -> Any:
+    if not isinstance(entry, dict):
+        return entry  # botocore's own validation has the words for it
+    copy = dict(entry)
+    add(copy, header)
+    return copy
+
+
+def _set_default(name: str) -> Callable[[dict[str, Any], str], None]:
+    return lambda params, header: params.setdefault(name, header) and None
+
+
+_PARAMETERS: Final[dict[tuple[str, str], Callable[[dict[str, Any], str], None]]] = {
+    ("sqs", "SendMessage"): _sqs_attributes,
+    ("sqs", "SendMessageBatch"): _each_entry(_sqs_attributes),
+    ("eventbridge", "PutEvents"): _each_entry(_set_default("TraceHeader")),
+    ("sfn", "StartExecution"): _set_default("traceHeader"),
+    ("sfn", "StartSyncExecution"): _set_default("traceHeader"),
+}

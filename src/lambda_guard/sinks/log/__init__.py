@@ -1,0 +1,1 @@
+"""The log sink: `lines` makes a line, `printed` catches `print`, `powertools` is the logger that users see."""

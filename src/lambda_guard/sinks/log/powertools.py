@@ -1,0 +1,122 @@
+"""`lambda_guard.logger`: Powertools' Logger, writing through our formatter.
+
+What the handler appends to it ends with the invocation; what module-level code appends stays.
+"""
+
+import logging
+from collections.abc import Iterable
+from contextvars import Token
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.logging.formatter import (
+    THREAD_LOCAL_KEYS,
+    BasePowertoolsFormatter,
+)
+
+from ... import _scope
+from ..._scope import Defaults
+from .lines import format_line, line_logger
+
+_POWERTOOLS_OWN = frozenset({"service", "sampling_rate"})  # what Logger's constructor appends by itself
+
+
+class PowertoolsFormatter(BasePowertoolsFormatter):
+    """Our lines, under the interface through which Powertools' Logger keeps its keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of `record`."""
+        return format_line(record)
+
+    def append_keys(self, **additional_keys: Any) -> None:
+        """Add keys to every line: until the invocation ends, or for good outside of one."""
+        scope = _scope.current()
+        if scope is None:
+            Defaults.keys = {
+                **Defaults.keys,
+                **{key: value for key, value in additional_keys.items() if key not in _POWERTOOLS_OWN},
+            }
+        else:
+            scope.user_keys = {**(scope.user_keys or {}), **additional_keys}
+
+    def get_current_keys(self) -> dict[str, Any]:
+        """Return the keys that were appended, not those of the invocation."""
+        scope = _scope.current()
+        return {**Defaults.keys, **((scope.user_keys if scope else None) or {})}
+
+    def remove_keys(self, keys: Iterable[str]) -> None:
+        """Take keys off again; unknown ones don't matter."""
+        gone = set(keys)
+        scope = _scope.current()
+        if scope is None:
+            Defaults.keys = {key: value for key, value in Defaults.keys.items() if key not in gone}
+        elif scope.user_keys or Defaults.keys:
+            kept = {key: value for key, value in (scope.user_keys or {}).items() if key not in gone}
+            scope.user_keys = {**kept, **dict.fromkeys(gone & Defaults.keys.keys())}
+
+    def clear_state(self) -> None:
+        """Take off every key that was appended here."""
+        self.remove_keys(self.get_current_keys())
+
+    def append_context_keys(self, **additional_keys: Any) -> "ContextKeys":  # type: ignore[override]
+        """Add keys for a `with` block; afterwards what was there before holds again."""
+        return ContextKeys(additional_keys)
+
+    def thread_safe_append_keys(self, **additional_keys: Any) -> None:
+        """Add keys for this thread or task alone."""
+        THREAD_LOCAL_KEYS.set({**THREAD_LOCAL_KEYS.get(), **additional_keys})
+
+    def thread_safe_get_current_keys(self) -> dict[str, Any]:
+        """Return the keys of this thread or task."""
+        return THREAD_LOCAL_KEYS.get()
+
+    def thread_safe_remove_keys(self, keys: Iterable[str]) -> None:
+        """Take keys off this thread or task."""
+        gone = set(keys)
+        THREAD_LOCAL_KEYS.set({key: value for key, value in THREAD_LOCAL_KEYS.get().items() if key not in gone})
+
+    def thread_safe_clear_keys(self) -> None:
+        """Take every key off this thread or task."""
+        THREAD_LOCAL_KEYS.set({})
+
+
+class ContextKeys:
+    """Keys for a `with` block.
+
+    Not made with `contextlib.contextmanager`, which sets attributes on an exception that passes through: one that
+    can't take them (a frozen dataclass) would come out as another one.
+    """
+
+    def __init__(self, keys: dict[str, Any]) -> None:
+        self._keys = keys
+        self._token: Token[dict[str, Any]] | None = None
+
+    def __enter__(self) -> None:
+        self._token = THREAD_LOCAL_KEYS.set({**THREAD_LOCAL_KEYS.get(), **self._keys})
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            THREAD_LOCAL_KEYS.reset(self._token)
+            self._token = None
+
+
+class _Logger(Logger):
+    """Powertools' Logger on top of a logger that we made: its handler and level are there already."""
+
+    def append_context_keys(self, **additional_keys: Any) -> ContextKeys:  # type: ignore[override]
+        return ContextKeys(additional_keys)
+
+    def _get_logger(self) -> logging.Logger:
+        return line_logger()
+
+
+def make_logger() -> Logger:
+    """Make `lambda_guard.logger`."""
+    ours = line_logger()
+    handler = ours.handlers[0]
+    handler.setFormatter(PowertoolsFormatter())
+    ours.init = True  # type: ignore[attr-defined] - tells Powertools that handler and formatter are in place
+    ours.powertools_handler = handler  # type: ignore[attr-defined]
+    ours.powertools_buffer_config = None  # type: ignore[attr-defined]
+    ours.powertools_buffer_cache = None  # type: ignore[attr-defined]
+    return _Logger(service=ours.name, logger_handler=handler, level=ours.level)

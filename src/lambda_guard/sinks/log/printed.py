@@ -1,0 +1,127 @@
+"""What `print` writes, as lines of JSON at level INFO.
+
+While an invocation is at work, `sys.stdout` is a stream of ours in front of the real one. Lines that are JSON already in a
+form that log readers know (an EMF document, a structured log line, the runtime client's) pass untouched; so does everything where we fail.
+"""
+
+import json
+import sys
+import threading
+import time
+from typing import Any, Final
+
+from ... import _json, _scope
+from ..._output import Front, timestamp
+from ..._scope import Defaults
+from ..._seam import attempt
+
+_STRUCTURED: Final = ("_aws", "level", "record")
+_PART_MOST: Final = 200_000  # characters without a line break, after which a line is taken to have ended
+
+
+class PrintedLines(Front):
+    """A text stream that passes everything on to the one behind it, whole lines in structured form."""
+
+    def __init__(self, stream: Any) -> None:
+        self.behind = stream
+        self._parts: dict[int, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.behind, name)
+
+    def write(self, said: str) -> int:
+        """Take what `print` writes: it does so in parts, which are held back, per thread, until the line ends."""
+        if type(said) is not str or _scope.current() is None:
+            return self._pass(said)
+        thread = threading.get_ident()
+        whole = self._parts.pop(thread, "") + said
+        *lines, rest = whole.split("\n")
+        if len(rest) > _PART_MOST:
+            lines, rest = [*lines, rest], ""
+        if rest:
+            self._parts[thread] = rest
+        if lines:
+            self._lines(lines)
+        return len(said)
+
+    def writelines(self, lines: Any) -> None:
+        """Write each of `lines`."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Flush the stream behind; an unfinished line waits for its end."""
+        self.behind.flush()
+
+    def finish(self) -> None:
+        """Write the lines that were left unfinished."""
+        parts, self._parts = self._parts, {}
+        for part in parts.values():
+            self._lines([part])
+
+    def _lines(self, lines: list[str]) -> None:
+        for line in lines:
+            if line.strip():
+                self._pass((attempt("log.print", structured, line) or line) + "\n")
+
+    def _pass(self, said: str) -> int:
+        written = self.behind.write(said)
+        return written if isinstance(written, int) else len(said)
+
+
+def structured(line: str) -> str:
+    """Return a printed line as a structured one; one that already is comes back as it is."""
+    scope = _scope.current()
+    if scope is not None and scope.tail in line:
+        return line  # made by our formatter, written by the runtime client's handler
+    message: Any = line.rstrip("\r")
+    if line.startswith("{") and (document := _object(line)) is not None:
+        if any(key in document for key in _STRUCTURED):
+            return line
+        message = document
+    fields = {
+        "level": "INFO",
+        "location": "print",
+        "message": message,
+        "timestamp": timestamp(time.time()),
+        "service": scope.settings.service if scope else Defaults.service,
+        "logger": "print",
+        **_scope.current_keys(),
+    }
+    return _json.encode(fields)
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+class _Installed:
+    """How many invocations want the capture: concurrent ones (tests, threads) share one stream."""
+
+    lock = threading.Lock()
+    users = 0
+
+
+def enter(_: _scope.Scope | None = None) -> None:
+    """Put our stream in front of `sys.stdout`, unless it stands there."""
+    with _Installed.lock:
+        _Installed.users += 1
+        out = sys.stdout
+        if out is not None and type(out) is not PrintedLines:
+            sys.stdout = PrintedLines(out)  # type: ignore[assignment]
+
+
+def leave(*_: object) -> None:
+    """Write what was left unfinished; with the last invocation, put back the stream that was there."""
+    with _Installed.lock:
+        _Installed.users -= 1
+        out = sys.stdout
+        if type(out) is PrintedLines:
+            if _Installed.users <= 0:
+                sys.stdout = out.behind
+            out.finish()
+

@@ -1,0 +1,186 @@
+"""The invocation record: what an invocation came to, in one line that is an EMF document, too.
+
+It is written on every invocation, so the parts that every record has are put together as text, and only what not every
+one has goes through the encoder. `docs/records.md` says what the keys mean.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any, Final
+
+from .. import _error, _json, _names, _output, _process, _seam
+from .._invocation import Invocation, Outcome
+from .._scope import Scope
+from .._settings import Settings
+
+_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
+_LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
+
+
+def enter(scope: Scope) -> None:
+    """Note what the process has used before the handler runs."""
+    scope.usage = _process.usage()
+
+
+def write(scope: Scope, outcome: Outcome) -> None:
+    """Write the record of an invocation."""
+    line = line_of(scope, outcome)
+    if len(line) > _BYTES_MOST // 4 and len(line.encode()) > _BYTES_MOST:
+        line = _json.fit(json.loads(line), _BYTES_MOST)
+    _output.write(line)
+
+
+def line_of(scope: Scope, outcome: Outcome) -> str:
+    """Return the record as one line of JSON."""
+    it, settings = scope.invocation, scope.settings
+    metrics: dict[str, float] = {}
+    used = _usage(scope, outcome, metrics)
+    _count(scope, outcome, metrics)
+    rare = _json.encode(_rare(scope, outcome))[1:-1]
+    trigger_dimension = f',"trigger_type":"{it.trigger.type}"' if "trigger" in settings.dimensions else ""
+    return (
+        f'{{"level":"{_LEVELS[outcome.kind]}","message":{_json.quote(_sentence(it, outcome))},'
+        f'"timestamp":"{_output.timestamp(outcome.ended)}","service":{_json.quote(settings.service)},'
+        f'"record":"invocation","outcome":"{outcome.kind}"{scope.tail},'
+        f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
+        f"{_place(scope)}{rare and ',' + rare}"
+        f',"duration_ms":{outcome.duration_ms:.3f}{used}{trigger_dimension}'
+        f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{_definitions(settings, tuple(metrics))}}}'
+        f"{''.join([f',{_QUOTED[name]}:{value}' for name, value in metrics.items()])}}}"
+    )
+
+
+_QUOTED: Final = {name: f'"{name}"' for name in _names.UNITS}
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else _json.quote(value)
+
+
+@lru_cache(64)
+def _definitions(settings: Settings, metrics: tuple[str, ...]) -> str:
+    """Return EMF's directive for a set of metrics: a function has a handful of them in its life."""
+    base = [_names.SERVICE, _names.FUNCTION_NAME]
+    more = ["trigger_type" if name == "trigger" else name for name in settings.dimensions]
+    directive = {
+        "Namespace": settings.namespace,
+        "Dimensions": [base, [*base, *more]] if more else [base],
+        "Metrics": [{"Name": name, "Unit": _names.UNITS[name]} for name in metrics],
+    }
+    return f'"CloudWatchMetrics":[{_json.encode(directive)}]'
+
+
+def _sentence(it: Invocation, outcome: Outcome) -> str:
+    took = f"{outcome.duration_ms:.1f} ms"
+    if outcome.kind == _names.SUCCESS:
+        return f"{it.function} succeeded in {took}"
+    if outcome.kind == _names.TIMEOUT:
+        return f"{it.function} is about to time out after {took}"
+    return f"{it.function} failed after {took}: {_error.type_name(outcome.error) if outcome.error else 'unknown'}"
+
+
+def _place(scope: Scope) -> str:
+    it = scope.invocation
+    header = it.adopted or it.trace
+    if header is None:
+        return ""
+    own = f',"lambda_trace_id":"{it.trace.root}"' if it.adopted is not None and it.trace is not None else ""
+    span = f',"span_id":"{scope.span_id}"' if scope.span_id is not None else ""
+    parent = f',"parent_id":"{header.parent}"' if header.parent is not None else ""
+    return f',"traceId":"{header.root}"{own}{span}{parent}'
+
+
+def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
+    """Return what only some records have, in the order in which it is written."""
+    it = scope.invocation
+    found: dict[str, Any] = {}
+    if it.upstreams:
+        _add_upstreams(found, it)
+    if scope.sent:
+        found["sent"] = scope.sent
+        if scope.sent_more:
+            found["sent_more"] = scope.sent_more
+    if scope.calls:
+        found["calls"] = [
+            {"service": service, "operation": operation, "resource": resource, "count": count, "errors": errors}
+            for (service, operation, resource), (count, errors) in scope.calls.items()
+        ]
+        if scope.calls_more:
+            found["calls_more"] = scope.calls_more
+    if scope.records is not None:
+        found["records"] = scope.records
+    if it.trigger.attempt is not None:
+        found["attempt"] = it.trigger.attempt
+        if scope.settings.max_receive_count is not None:
+            found["final_attempt"] = _is_final(scope)
+    if outcome.error is not None:
+        found["error"] = _error.as_record(outcome.error)
+    if it.init_ms is not None:
+        found["init_ms"] = round(it.init_ms, 1)
+    if it.deadline is not None:
+        found["remaining_ms"] = max(0, int((it.deadline - outcome.ended) * 1000))
+    return found
+
+
+def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
+    left = _names.MESSAGE_IDS_MOST
+    upstreams = []
+    for header, message_ids in it.upstreams[: _names.UPSTREAMS_MOST]:
+        upstreams.append(
+            {
+                "trace_id": header.root if header else None,
+                "parent_id": header.parent if header else None,
+                "message_ids": list(message_ids[:left]),
+            }
+        )
+        left = max(0, left - len(message_ids))
+    found["upstreams"] = upstreams
+    if len(it.upstreams) > len(upstreams):
+        found["upstreams_more"] = len(it.upstreams) - len(upstreams)
+
+
+def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
+    """Return the keys for memory and CPU, and add their metrics."""
+    before, after = scope.usage, _process.usage()
+    if before is None:
+        return ""
+    limit, used = scope.invocation.memory_limit_mb, _process.memory_mb(before, after)
+    said = ""
+    if used is not None:
+        said = f',"memory_used_mb":{used:.1f}'
+        if limit is not None:
+            metrics[_names.MEMORY_UTILIZATION] = round(used / limit * 100, 1)
+    if limit is not None:
+        said += f',"memory_limit_mb":{limit}'
+    cpu_ms = (after.cpu_s - before.cpu_s) * 1000
+    metrics[_names.CPU_UTILIZATION] = round(cpu_ms / outcome.duration_ms * 100, 1) if outcome.duration_ms > 0 else 0.0
+    return f'{said},"cpu_ms":{cpu_ms:.1f}'
+
+
+def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
+    """Add the metrics that count something; nothing is written to say zero."""
+    it, kind = scope.invocation, outcome.kind
+    if kind == _names.FAILURE:
+        metrics[_names.ERRORS] = 1
+        if _is_final(scope):
+            metrics[_names.FINAL_ATTEMPTS] = 1
+    elif kind == _names.TIMEOUT:
+        metrics[_names.TIMEOUTS] = 1
+    if it.cold_start:
+        metrics[_names.COLD_STARTS] = 1
+    if it.trigger.type in _names.BATCH_TRIGGERS:
+        metrics[_names.RECORD_COUNT] = it.trigger.records
+    if scope.records is not None and scope.records["failed"]:
+        metrics[_names.RECORD_FAILURES] = scope.records["failed"]
+    if it.trigger.oldest_ms is not None:
+        metrics[_names.MESSAGE_AGE] = max(0, int(it.started * 1000) - it.trigger.oldest_ms)
+    if failures := _seam.take_count():
+        metrics[_names.GUARD_ERRORS] = failures
+    if scope.settings.metrics_all:
+        metrics[_names.INVOCATIONS] = 1
+        metrics[_names.DURATION] = round(outcome.duration_ms, 3)
+
+
+def _is_final(scope: Scope) -> bool:
+    attempt, most = scope.invocation.trigger.attempt, scope.settings.max_receive_count
+    return attempt is not None and most is not None and attempt >= most

@@ -1,0 +1,305 @@
+"""The invocation's place in its trace: opened before the handler, closed after it.
+
+Own trace: a subsegment `## handler` below Lambda's segment. Adopted trace: a segment of this function below the
+sender's subsegment, with `_X_AMZN_TRACE_ID` naming it while the handler runs, besides the subsegment in the own trace.
+Several upstream traces: a segment in each, for the time of the invocation.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ... import _json, _names, _scope
+from ..._invocation import Invocation, Outcome
+from ...propagation.header import TraceHeader
+from . import document
+
+if TYPE_CHECKING:
+    from ...propagation.inject import Call
+    from .recorder import Stack
+
+
+class Span:
+    """What the trace sink keeps between the two ends of an invocation.
+
+    Attributes:
+        stack: the segment and the subsegment that the handler's own ones hang below; `None` where nothing is recorded.
+        own_id: the id of the subsegment in the function's own trace.
+        variable: what `_X_AMZN_TRACE_ID` held, where it was changed; `changed` says whether it was.
+    """
+
+    __slots__ = ("changed", "own_id", "stack", "variable")
+
+    def __init__(self, own_id: str) -> None:
+        self.own_id = own_id
+        self.stack: Stack | None = None
+        self.changed = False
+        self.variable: str | None = None
+
+
+def enter(scope: _scope.Scope, name: str) -> None:
+    """Open the invocation's span.
+
+    Args:
+        scope: of the invocation.
+        name: the handler's, as it stands in the trace.
+    """
+    it = scope.invocation
+    header = it.adopted or it.trace
+    if header is None:
+        return
+    scope.span_id = document.new_id()
+    span = scope.trace = Span(scope.span_id if it.adopted is None else document.new_id())
+    if it.adopted is not None:
+        span.variable = os.environ.get(_names.ENV_TRACE_HEADER)
+        span.changed = True
+        os.environ[_names.ENV_TRACE_HEADER] = _with_own_lineage(it.adopted, it).text()
+    if header.is_sampled and header.parent is not None:
+        span.stack = _open(scope, header, name)
+
+
+def _open(scope: _scope.Scope, header: TraceHeader, name: str) -> "Stack | None":
+    from . import recorder  # late: an unsampled function never needs the SDK
+
+    it, span_id, parent = scope.invocation, scope.span_id, header.parent
+    if span_id is None or parent is None or not recorder.ready():
+        return None
+    if it.adopted is None:
+        return recorder.own_stack(name, header.root, parent, span_id, it.started)
+    return recorder.adopted_stack(name, it.function, header.root, parent, span_id, it.started)
+
+
+def _with_own_lineage(header: TraceHeader, it: Invocation) -> TraceHeader:
+    return header.with_lineage(it.trace.lineage if it.trace is not None else None)
+
+
+def leave(scope: _scope.Scope, _: object = None) -> None:
+    """Put back the environment as it was before the handler, whatever became of the rest."""
+    span = scope.trace
+    if span is None or not span.changed:
+        return
+    span.changed = False
+    if span.variable is None:
+        os.environ.pop(_names.ENV_TRACE_HEADER, None)
+    else:
+        os.environ[_names.ENV_TRACE_HEADER] = span.variable
+
+
+def close(scope: _scope.Scope, outcome: Outcome, name: str) -> None:
+    """Send the documents of an invocation that has ended."""
+    it, span = scope.invocation, scope.trace
+    own_sampled = it.trace is not None and it.trace.is_sampled and it.trace.parent is not None
+    others = _mirrored(it)
+    if span is None or not (own_sampled or span.stack is not None or others):
+        return
+    from . import recorder
+
+    if not recorder.ready():
+        return
+    error = document.cause(outcome.error) if outcome.error is not None else None
+    stack = span.stack
+    if stack is not None:
+        for child in recorder.children(stack):
+            recorder.send(child)
+    if it.adopted is not None and stack is not None:
+        recorder.send(_adopted_segment(scope, outcome, error, stack))
+    if own_sampled:
+        user = stack[1] if stack is not None and it.adopted is None else None
+        recorder.send(_own_subsegment(scope, outcome, error, name, user))
+    for header in others:
+        recorder.send(_mirror(scope, outcome, error, header))
+
+
+def _annotations(scope: _scope.Scope, outcome: Outcome) -> dict[str, Any]:
+    it = scope.invocation
+    return {
+        "invocation_id": it.invocation_id,
+        "service": scope.settings.service,
+        "trigger": it.trigger.type,
+        "cold_start": it.cold_start,
+        "outcome": outcome.kind,
+    }
+
+
+def _own_subsegment(
+    scope: _scope.Scope, outcome: Outcome, error: dict[str, Any] | None, name: str, user: Any
+) -> "dict[str, Any] | str":
+    it, span = scope.invocation, scope.trace
+    own = it.trace
+    assert own is not None
+    upstream = it.adopted or next(iter(_mirrored(it)), None)
+    if upstream is None and error is None and (user is None or not _is_touched(user)):
+        return _plain_subsegment(scope, outcome, name, own)
+    found: dict[str, Any] = {
+        "name": name,
+        "id": span.own_id,
+        "trace_id": own.root,
+        "parent_id": own.parent,
+        "type": "subsegment",
+        "namespace": "local",
+        "start_time": it.started,
+        "end_time": outcome.ended,
+        "annotations": _annotations(scope, outcome),
+    }
+    if upstream is not None:
+        found["annotations"]["upstream_trace_id"] = upstream.root
+        found["links"] = [_link(upstream.root, scope.span_id if it.adopted else upstream.parent)]
+    if user is not None:
+        _add_users(found, user)
+    return _with_error(found, error)
+
+
+def _plain_subsegment(scope: _scope.Scope, outcome: Outcome, name: str, own: TraceHeader) -> str:
+    """The usual document as text, since it is written on every invocation: an own trace, no error, nothing of the user's."""
+    return (
+        f'{{"name":{_json.quote(name)},"id":"{scope.trace.own_id}","trace_id":"{own.root}","parent_id":"{own.parent}",'
+        f'"type":"subsegment","namespace":"local","start_time":{scope.invocation.started!r},'
+        f'"end_time":{outcome.ended!r},"annotations":{_json.encode(_annotations(scope, outcome))}}}'
+    )
+
+
+def _is_touched(entity: Any) -> bool:
+    return bool(entity.annotations or entity.metadata or entity.aws or entity.http or entity.sql or entity.cause)
+
+
+def _add_users(found: dict[str, Any], entity: Any) -> None:
+    """Add what the user's code has put on the handler's subsegment through the SDK."""
+    own = found["annotations"]
+    known = entity.to_dict()
+    found.update({key: value for key, value in known.items() if key in ("metadata", "aws", "http", "sql", "cause", "fault", "error", "throttle")})
+    found["annotations"] = {**(known.get("annotations") or {}), **own}
+
+
+def _adopted_segment(
+    scope: _scope.Scope, outcome: Outcome, error: dict[str, Any] | None, stack: Any
+) -> dict[str, Any]:
+    it = scope.invocation
+    segment, handler = stack
+    found: dict[str, Any] = {
+        "name": it.function,
+        "id": segment.id,
+        "trace_id": segment.trace_id,
+        "parent_id": segment.parent_id,
+        "start_time": it.started,
+        "end_time": outcome.ended,
+        "annotations": _annotations(scope, outcome),
+        "subsegments": [_adopted_handler(handler, outcome, error)],
+    }
+    if it.trace is not None:
+        found["annotations"]["lambda_trace_id"] = it.trace.root
+        found["links"] = [_link(it.trace.root, scope.trace.own_id)]
+    return _with_error(found, error)
+
+
+def _adopted_handler(handler: Any, outcome: Outcome, error: dict[str, Any] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": handler.name,
+        "id": handler.id,
+        "namespace": "local",
+        "start_time": handler.start_time,
+        "end_time": outcome.ended,
+        "annotations": {},
+    }
+    if _is_touched(handler):
+        _add_users(found, handler)
+    return _with_error({key: value for key, value in found.items() if value != {}}, error)
+
+
+def _mirrored(it: Invocation) -> list[TraceHeader]:
+    """Return one sampled header of each upstream trace that isn't the one worked for, 20 at most."""
+    if it.adopted is not None or not it.upstreams:
+        return []
+    found: dict[str, TraceHeader] = {}
+    own = it.trace.root if it.trace is not None else None
+    for header, _ in it.upstreams:
+        if header is not None and header.is_sampled and header.parent is not None and header.root != own:
+            found.setdefault(header.root, header)
+            if len(found) == _names.UPSTREAMS_MOST:
+                break
+    return list(found.values())
+
+
+def _mirror(
+    scope: _scope.Scope, outcome: Outcome, error: dict[str, Any] | None, header: TraceHeader
+) -> dict[str, Any]:
+    it = scope.invocation
+    found: dict[str, Any] = {
+        "name": it.function,
+        "id": document.new_id(),
+        "trace_id": header.root,
+        "parent_id": header.parent,
+        "start_time": it.started,
+        "end_time": outcome.ended,
+        "annotations": _annotations(scope, outcome),
+    }
+    if it.trace is not None:
+        found["annotations"]["lambda_trace_id"] = it.trace.root
+        found["links"] = [_link(it.trace.root, scope.trace.own_id if scope.trace else None)]
+    return _with_error(found, error)
+
+
+def _link(trace_id: str, span_id: str | None) -> dict[str, Any]:
+    return {"trace_id": trace_id, **({"id": span_id} if span_id else {})}
+
+
+def _with_error(found: dict[str, Any], error: dict[str, Any] | None) -> dict[str, Any]:
+    return {**found, "fault": True, "cause": error} if error is not None else found
+
+
+def current_header() -> str | None:
+    """Return the header that sends the current trace on: it names whatever is on top right now."""
+    scope = _scope.current()
+    if scope is None or scope.span_id is None:
+        return None
+    it = scope.invocation
+    header = it.adopted or it.trace
+    if header is None:
+        return None
+    parent = scope.span_id
+    if scope.trace is not None and scope.trace.stack is not None:
+        from . import recorder
+
+        parent = recorder.current_id() or parent
+    return TraceHeader(header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None).text()
+
+
+_AWS_NAMES = {
+    "QueueUrl": "queue_url",
+    "TableName": "table_name",
+    "TopicArn": "topic_arn",
+    "FunctionName": "function_name",
+    "Bucket": "bucket_name",
+}
+
+
+def begin_call(call: "Call") -> None:
+    """Open a subsegment for an AWS call, in an invocation that is recorded."""
+    scope = _scope.current()
+    if scope is not None and scope.trace is not None and scope.trace.stack is not None:
+        from . import recorder
+
+        call.span = recorder.begin_call(call.endpoint)
+
+
+def end_call(call: "Call", response: Mapping[str, Any] | None, error: BaseException | None) -> None:
+    """Close the subsegment of an AWS call with what the service said of it."""
+    if call.span is None:
+        return
+    from . import recorder
+
+    answer = response if response is not None else getattr(error, "response", None)
+    meta = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None
+    meta = meta if isinstance(meta, Mapping) else {}
+    aws = {
+        "operation": call.operation,
+        "region": call.region,
+        "request_id": meta.get("RequestId"),
+        "retries": meta.get("RetryAttempts"),
+        **{_AWS_NAMES[key]: value for key, value in call.params.items() if key in _AWS_NAMES},
+    }
+    recorder.end_call(
+        call.span,
+        {key: value for key, value in aws.items() if value is not None},
+        meta.get("HTTPStatusCode"),
+        document.cause(error) if error is not None else None,
+    )
