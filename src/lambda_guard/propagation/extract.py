@@ -103,9 +103,9 @@ def extract(event: object, trigger: Trigger, context: object = None) -> Upstream
     """
     try:
         records = _records(event, trigger)
-        return (
-            _extract_single(event, trigger, context) if records is None else _extract_batch(records, trigger)
-        )
+        if records is not None:
+            return _extract_batch(records, trigger)
+        return _extract_single(event, trigger, context)
     except Exception:  # an object whose methods raise: no event that Lambda ever made
         return _NONE
 
@@ -138,7 +138,7 @@ def record_message_id(record: object) -> str | None:
 
 
 def _records(event: object, trigger: Trigger) -> Sequence[Any] | None:
-    if trigger.type in _BATCHES or type(event) is list:
+    if trigger.type in _BATCHES or (trigger.type == "appsync" and type(event) is list):
         return messages_of(event)
     return None
 

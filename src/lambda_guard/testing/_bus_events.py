@@ -1,0 +1,199 @@
+"""Sample events of event buses and buckets, straight and through a queue."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lambda_guard.testing._queue_events import TraceHeaders, sns_in_sqs, sqs
+from lambda_guard.testing._samples import ACCOUNT, QUEUE_ARN, REGION, SENT_MS, Event, iso, numbered, uuid
+
+
+def eventbridge(
+    detail: Any = None,
+    *,
+    detail_type: str = "OrderPlaced",
+    source: str = "com.example.orders",
+    resources: Sequence[str] = (),
+    event_id: str | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """An event from an EventBridge bus, as a rule's target gets it.
+
+    The sender's trace header isn't in it: Lambda gets it beside the event, in `_X_AMZN_TRACE_ID`.
+
+    Args:
+        detail: the event's own content, an object; `{}` if not given.
+        detail_type: what kind of event.
+        source: who sent it.
+        resources: ARNs that it is about.
+        event_id: the id that `PutEvents` gave.
+        sent_ms: when it came about, milliseconds since the epoch; the event has whole seconds.
+    """
+    return {
+        "version": "0",
+        "id": event_id or uuid(1, kind=3),
+        "detail-type": detail_type,
+        "source": source,
+        "account": ACCOUNT,
+        "time": iso(sent_ms, timespec="seconds"),
+        "region": REGION,
+        "resources": list(resources),
+        "detail": {} if detail is None else detail,
+    }
+
+
+def eventbridge_in_sqs(
+    *details: Any,
+    detail_type: str = "OrderPlaced",
+    source: str = "com.example.orders",
+    trace_header: TraceHeaders = None,
+    attempt: int | Sequence[int] = 1,
+    queue_arn: str = QUEUE_ARN,
+    message_ids: Sequence[str] | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from a queue that is the target of an EventBridge rule: one event a message.
+
+    Args:
+        details: the events' own contents; without any there is one, `{}`.
+        detail_type: what kind of events.
+        source: who sent them.
+        trace_header: the sender's X-Ray header, which EventBridge passes on to the queue.
+        attempt: how often the message was received, for all or one a message.
+        queue_arn: the queue.
+        message_ids: the queue's ids, one a message.
+        sent_ms: when they came about, milliseconds since the epoch.
+
+    Raises:
+        ValueError: a sequence is of another length than there are messages.
+    """
+    bodies = [
+        eventbridge(
+            detail, detail_type=detail_type, source=source, event_id=uuid(number, kind=3), sent_ms=sent_ms
+        )
+        for number, detail in numbered(details or ({},))
+    ]
+    return sqs(
+        *bodies,
+        trace_header=trace_header,
+        attempt=attempt,
+        queue_arn=queue_arn,
+        message_ids=message_ids,
+        sent_ms=sent_ms,
+    )
+
+
+def schedule(
+    *,
+    rule_arn: str = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/nightly",
+    event_id: str | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """What a scheduled rule of EventBridge sends; EventBridge *Scheduler* sends the payload that you set.
+
+    Args:
+        rule_arn: the rule.
+        event_id: the event's id.
+        sent_ms: when it was due, milliseconds since the epoch; the event has whole seconds.
+    """
+    return eventbridge(
+        detail_type="Scheduled Event",
+        source="aws.events",
+        resources=[rule_arn],
+        event_id=event_id,
+        sent_ms=sent_ms,
+    )
+
+
+def s3(
+    *keys: str,
+    bucket: str = "example-orders",
+    event_name: str = "ObjectCreated:Put",
+    size: int = 1024,
+    request_id: str | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A notification from an S3 bucket: one record a key.
+
+    Args:
+        keys: the objects' keys, written as S3 writes them (URL-encoded); without any there is one.
+        bucket: the bucket.
+        event_name: `ObjectCreated:Put`, `ObjectRemoved:Delete` …
+        size: bytes of each object.
+        request_id: of the request that made the change.
+        sent_ms: when the change was made, milliseconds since the epoch.
+    """
+    return {
+        "Records": [
+            {
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "awsRegion": REGION,
+                "eventTime": iso(sent_ms),
+                "eventName": event_name,
+                "userIdentity": {"principalId": "AWS:AIDAEXAMPLEEXAMPLE123"},
+                "requestParameters": {"sourceIPAddress": "192.0.2.1"},
+                "responseElements": {
+                    "x-amz-request-id": request_id or f"C3D13FE58DE4C{number:03X}",
+                    "x-amz-id-2": "RXhhbXBsZUhvc3RJZA==",
+                },
+                "s3": {
+                    "s3SchemaVersion": "1.0",
+                    "configurationId": "orders-created",
+                    "bucket": {
+                        "name": bucket,
+                        "ownerIdentity": {"principalId": "A3NL1KOZZKExample"},
+                        "arn": f"arn:aws:s3:::{bucket}",
+                    },
+                    "object": {
+                        "key": key,
+                        "size": size,
+                        "eTag": "d41d8cd98f00b204e9800998ecf8427e",
+                        "sequencer": f"0A1B2C3D4E5F678{number:03d}",
+                    },
+                },
+            }
+            for number, key in numbered(keys or ("orders/o-1.json",))
+        ],
+    }
+
+
+def s3_in_sqs(
+    *keys: str,
+    bucket: str = "example-orders",
+    event_name: str = "ObjectCreated:Put",
+    topic_arn: str | None = None,
+    trace_header: TraceHeaders = None,
+    attempt: int | Sequence[int] = 1,
+    queue_arn: str = QUEUE_ARN,
+    message_ids: Sequence[str] | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from a queue that gets a bucket's notifications: one message a key.
+
+    Args:
+        keys: the objects' keys; without any there is one.
+        bucket: the bucket.
+        event_name: `ObjectCreated:Put`, `ObjectRemoved:Delete` …
+        topic_arn: a topic between bucket and queue; there is none if not given.
+        trace_header: the X-Ray header of the message.
+        attempt: how often the message was received, for all or one a message.
+        queue_arn: the queue.
+        message_ids: the queue's ids, one a message.
+        sent_ms: when the change was made, milliseconds since the epoch.
+
+    Raises:
+        ValueError: a sequence is of another length than there are messages.
+    """
+    bodies = [
+        s3(key, bucket=bucket, event_name=event_name, sent_ms=sent_ms) for key in keys or ("orders/o-1.json",)
+    ]
+    rest: Any = {
+        "trace_header": trace_header,
+        "attempt": attempt,
+        "queue_arn": queue_arn,
+        "message_ids": message_ids,
+        "sent_ms": sent_ms,
+    }
+    if topic_arn is None:
+        return sqs(*bodies, **rest)
+    return sns_in_sqs(*bodies, subject="Amazon S3 Notification", topic_arn=topic_arn, **rest)

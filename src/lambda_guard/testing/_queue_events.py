@@ -1,0 +1,249 @@
+"""Sample events of queues and topics."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from lambda_guard._names import SQS_TRACE_ATTRIBUTE
+from lambda_guard.testing._samples import (
+    FIFO_QUEUE_ARN,
+    QUEUE_ARN,
+    REGION,
+    SENT_MS,
+    TOPIC_ARN,
+    Event,
+    iso,
+    numbered,
+    one_each,
+    text_of,
+    uuid,
+)
+
+TraceHeaders = str | Sequence[str | None] | None
+
+
+def sqs(
+    *bodies: object,
+    trace_header: TraceHeaders = None,
+    attempt: int | Sequence[int] = 1,
+    fifo: bool = False,
+    message_group_id: str | Sequence[str] = "group-1",
+    queue_arn: str | None = None,
+    message_ids: Sequence[str] | None = None,
+    message_attributes: Mapping[str, str] | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from SQS with one message a body; strings stay as they are, anything else becomes JSON.
+
+    ```python
+    handler(events.sqs({"order_id": "o-1"}, {"order_id": "o-2"}, attempt=3), make_context())
+    ```
+
+    Args:
+        bodies: one message each; without any there is one, with the body `{}`.
+        trace_header: the sender's X-Ray header (`AWSTraceHeader`), for all or one a message.
+        attempt: how often the message was received, for all or one a message.
+        fifo: from a FIFO queue: with message group, deduplication id and sequence number.
+        message_group_id: with `fifo`, the group, for all or one a message.
+        queue_arn: the queue; `orders` or `orders.fifo` of the sample account if not given.
+        message_ids: one a message.
+        message_attributes: String attributes of every message.
+        sent_ms: when the messages were sent, milliseconds since the epoch.
+
+    Raises:
+        ValueError: a sequence is of another length than there are messages.
+    """
+    bodies = bodies or ({},)
+    count = len(bodies)
+    arn = queue_arn or (FIFO_QUEUE_ARN if fifo else QUEUE_ARN)
+    columns = zip(
+        bodies,
+        one_each(message_ids, count, "message_ids"),
+        one_each(trace_header, count, "trace_header"),
+        one_each(attempt, count, "attempt"),
+        one_each(message_group_id, count, "message_group_id"),
+        strict=True,
+    )
+    records = []
+    for number, (body, message_id, header, received, group) in numbered(columns):
+        record = _sqs_record(number, text_of(body), arn, received, sent_ms)
+        record["messageId"] = message_id or record["messageId"]
+        record["messageAttributes"] = _sqs_attributes(message_attributes or {})
+        if header is not None:
+            record["attributes"][SQS_TRACE_ATTRIBUTE] = header
+        if fifo:
+            record["attributes"] |= _fifo_attributes(number, group)
+        records.append(record)
+    return {"Records": records}
+
+
+def _sqs_record(number: int, body: str, queue_arn: str, attempt: int, sent_ms: int) -> Event:
+    from hashlib import md5
+
+    return {
+        "messageId": uuid(number),
+        "receiptHandle": f"receipt-{number}-{attempt}",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": str(attempt),
+            "SentTimestamp": str(sent_ms),
+            "SenderId": "AIDAEXAMPLEEXAMPLE123",
+            "ApproximateFirstReceiveTimestamp": str(sent_ms + 1),
+        },
+        "messageAttributes": {},
+        "md5OfBody": md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": REGION,
+    }
+
+
+def _sqs_attributes(attributes: Mapping[str, str]) -> Event:
+    return {
+        name: {
+            "stringValue": value,
+            "stringListValues": [],
+            "binaryListValues": [],
+            "dataType": "String",
+        }
+        for name, value in attributes.items()
+    }
+
+
+def _fifo_attributes(number: int, group: str) -> dict[str, str]:
+    return {
+        "SequenceNumber": f"{18_849_496_460_467_696_128 + number}",
+        "MessageGroupId": group,
+        "MessageDeduplicationId": f"deduplication-{number}",
+    }
+
+
+def sns(
+    message: object = "{}",
+    *,
+    subject: str | None = None,
+    message_attributes: Mapping[str, str] | None = None,
+    topic_arn: str = TOPIC_ARN,
+    message_id: str | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A notification from an SNS topic, as a subscribed function gets it: always one record.
+
+    The publisher's trace header isn't in it: Lambda gets it beside the event, in `_X_AMZN_TRACE_ID`.
+
+    Args:
+        message: what was published; strings stay as they are, anything else becomes JSON.
+        subject: the subject.
+        message_attributes: String attributes.
+        topic_arn: the topic.
+        message_id: the id that SNS gave.
+        sent_ms: when it was published, milliseconds since the epoch.
+    """
+    notification = _notification(
+        message,
+        subject=subject,
+        attributes=message_attributes,
+        topic_arn=topic_arn,
+        message_id=message_id or uuid(1, kind=1),
+        sent_ms=sent_ms,
+    )
+    unsubscribe = notification.pop("UnsubscribeURL")
+    signing = notification.pop("SigningCertURL")
+    return {
+        "Records": [
+            {
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": f"{topic_arn}:{uuid(1, kind=2)}",
+                "EventSource": "aws:sns",
+                "Sns": {"Subject": None, "MessageAttributes": {}}
+                | notification
+                | {"SigningCertUrl": signing, "UnsubscribeUrl": unsubscribe},
+            },
+        ],
+    }
+
+
+def _notification(
+    message: object,
+    *,
+    subject: str | None,
+    attributes: Mapping[str, str] | None,
+    topic_arn: str,
+    message_id: str,
+    sent_ms: int,
+) -> Event:
+    notification: Event = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic_arn}
+    if subject is not None:
+        notification["Subject"] = subject
+    notification |= {
+        "Message": text_of(message),
+        "Timestamp": iso(sent_ms),
+        "SignatureVersion": "1",
+        "Signature": "c2lnbmF0dXJl",
+        "SigningCertURL": f"https://sns.{REGION}.amazonaws.com/SimpleNotificationService-example.pem",
+        "UnsubscribeURL": f"https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={topic_arn}",
+    }
+    if attributes:
+        notification["MessageAttributes"] = {
+            name: {"Type": "String", "Value": value} for name, value in attributes.items()
+        }
+    return notification
+
+
+def sns_in_sqs(
+    *messages: object,
+    raw: bool = False,
+    subject: str | None = None,
+    message_attributes: Mapping[str, str] | None = None,
+    topic_arn: str = TOPIC_ARN,
+    sns_message_ids: Sequence[str] | None = None,
+    trace_header: TraceHeaders = None,
+    attempt: int | Sequence[int] = 1,
+    queue_arn: str = QUEUE_ARN,
+    message_ids: Sequence[str] | None = None,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from a queue that is subscribed to an SNS topic.
+
+    Args:
+        messages: what was published, one message each; without any there is one, `{}`.
+        raw: with raw message delivery there is no envelope, and the attributes are the queue's.
+        subject: the subject, in the envelope.
+        message_attributes: String attributes of every message.
+        topic_arn: the topic.
+        sns_message_ids: the ids in the envelopes, one a message.
+        trace_header: the publisher's X-Ray header, which SNS passes on to the queue.
+        attempt: how often the message was received, for all or one a message.
+        queue_arn: the queue.
+        message_ids: the queue's ids, one a message.
+        sent_ms: when the messages were published, milliseconds since the epoch.
+
+    Raises:
+        ValueError: a sequence is of another length than there are messages.
+    """
+    messages = messages or ("{}",)
+    ids = one_each(sns_message_ids, len(messages), "sns_message_ids")
+    bodies = [
+        message
+        if raw
+        else json.dumps(
+            _notification(
+                message,
+                subject=subject,
+                attributes=message_attributes,
+                topic_arn=topic_arn,
+                message_id=sns_id or uuid(number, kind=1),
+                sent_ms=sent_ms,
+            ),
+            indent=2,
+        )
+        for number, (message, sns_id) in numbered(zip(messages, ids, strict=True))
+    ]
+    return sqs(
+        *bodies,
+        trace_header=trace_header,
+        attempt=attempt,
+        queue_arn=queue_arn,
+        message_ids=message_ids,
+        message_attributes=message_attributes if raw else None,
+        sent_ms=sent_ms,
+    )

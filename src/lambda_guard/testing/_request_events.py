@@ -1,0 +1,329 @@
+"""Sample events of requests: API Gateway, function URLs, load balancers, AppSync."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, text_of, uuid
+
+_API_ID = "a1b2c3d4e5"
+_SOURCE_IP = "192.0.2.1"  # a documentation address
+_USER_AGENT = "example/1.0"
+_TARGET_GROUP_ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/orders/0123456789abcdef"
+_CLOCK = "25/Nov/2025:15:04:05 +0000"
+
+Headers = Mapping[str, str] | None
+
+
+def _with_trace(headers: Headers, usual: Mapping[str, str], trace_header: str | None) -> dict[str, str]:
+    trace = {} if trace_header is None else {HTTP_TRACE_HEADER: trace_header}
+    return dict(usual) | trace | dict(headers or {})
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _body(body: object) -> str | None:
+    return None if body is None else text_of(body)
+
+
+def api_gateway(
+    method: str = "GET",
+    path: str = "/orders",
+    *,
+    body: object = None,
+    headers: Headers = None,
+    query: Mapping[str, str] | None = None,
+    resource: str | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+    trace_header: str | None = None,
+    stage: str = "prod",
+    api_id: str = _API_ID,
+) -> Event:
+    """A request through a REST API of API Gateway (payload format 1.0).
+
+    ```python
+    handler(events.api_gateway("POST", "/orders", body={"order_id": "o-1"}), make_context())
+    ```
+
+    Args:
+        method: the HTTP method.
+        path: the path, without the stage.
+        body: a string as it is, anything else as JSON.
+        headers: beside the usual ones, or instead of them.
+        query: the query's parameters.
+        resource: the route, as `/orders/{id}`; the path if not given.
+        path_parameters: what the route's variables stand for.
+        trace_header: the `X-Amzn-Trace-Id` header.
+        stage: the stage.
+        api_id: the API.
+    """
+    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
+    usual = {"Accept": "application/json", "Host": host, "User-Agent": _USER_AGENT}
+    sent = _with_trace(headers, usual, trace_header)
+    resource = resource or path
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "queryStringParameters": dict(query) if query else None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()}
+        if query
+        else None,
+        "pathParameters": dict(path_parameters) if path_parameters else None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourceId": "abc123",
+            "resourcePath": resource,
+            "httpMethod": method,
+            "extendedRequestId": "example-extended=",
+            "requestTime": _CLOCK,
+            "path": f"/{stage}{path}",
+            "accountId": ACCOUNT,
+            "protocol": "HTTP/1.1",
+            "stage": stage,
+            "domainPrefix": api_id,
+            "requestTimeEpoch": SENT_MS,
+            "requestId": uuid(1, kind=6),
+            "identity": {"sourceIp": _SOURCE_IP, "userAgent": _USER_AGENT, "user": None},
+            "domainName": host,
+            "apiId": api_id,
+        },
+        "body": _body(body),
+        "isBase64Encoded": False,
+    }
+
+
+def http_api(
+    method: str = "GET",
+    path: str = "/orders",
+    *,
+    body: object = None,
+    headers: Headers = None,
+    query: Mapping[str, str] | None = None,
+    route_key: str | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+    trace_header: str | None = None,
+    stage: str = "$default",
+    api_id: str = _API_ID,
+) -> Event:
+    """A request through an HTTP API of API Gateway (payload format 2.0).
+
+    Args:
+        method: the HTTP method.
+        path: the path.
+        body: a string as it is, anything else as JSON; without one the event has no `body`.
+        headers: beside the usual ones, or instead of them; their names become lower-case.
+        query: the query's parameters.
+        route_key: the route, as `GET /orders/{id}`; method and path if not given.
+        path_parameters: what the route's variables stand for.
+        trace_header: the `x-amzn-trace-id` header.
+        stage: the stage.
+        api_id: the API.
+    """
+    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
+    sent = _lower(_with_trace(headers, {"accept": "*/*", "host": host}, trace_header))
+    event: Event = {
+        "version": "2.0",
+        "routeKey": route_key or f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": urlencode(query or {}),
+        "headers": sent,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": api_id,
+            "domainName": host,
+            "domainPrefix": api_id,
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": _SOURCE_IP,
+                "userAgent": _USER_AGENT,
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": route_key or f"{method} {path}",
+            "stage": stage,
+            "time": _CLOCK,
+            "timeEpoch": SENT_MS,
+        },
+        "isBase64Encoded": False,
+    }
+    given = {
+        "queryStringParameters": dict(query or {}),
+        "pathParameters": dict(path_parameters or {}),
+        "body": _body(body),
+    }
+    return event | {name: value for name, value in given.items() if value}
+
+
+def function_url(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    body: object = None,
+    headers: Headers = None,
+    query: Mapping[str, str] | None = None,
+    trace_header: str | None = None,
+    url_id: str = "abcdefghijklmnopqrstuvwxyz012345",
+) -> Event:
+    """A request to a function URL (payload format 2.0).
+
+    Args:
+        method: the HTTP method.
+        path: the path.
+        body: a string as it is, anything else as JSON; without one the event has no `body`.
+        headers: beside the usual ones, or instead of them; their names become lower-case.
+        query: the query's parameters.
+        trace_header: the `x-amzn-trace-id` header.
+        url_id: the URL's first part.
+    """
+    host = f"{url_id}.lambda-url.{REGION}.on.aws"
+    event = http_api(
+        method,
+        path,
+        body=body,
+        headers={"host": host} | dict(headers or {}),
+        query=query,
+        route_key="$default",
+        trace_header=trace_header,
+        api_id=url_id,
+    )
+    event["requestContext"] |= {"accountId": "anonymous", "domainName": host}
+    return event
+
+
+def alb(
+    method: str = "GET",
+    path: str = "/orders",
+    *,
+    body: object = None,
+    headers: Headers = None,
+    query: Mapping[str, str] | None = None,
+    multi_value: bool = False,
+    trace_header: str | None = None,
+    target_group_arn: str = _TARGET_GROUP_ARN,
+) -> Event:
+    """A request through an Application Load Balancer.
+
+    Args:
+        method: the HTTP method.
+        path: the path.
+        body: a string as it is, anything else as JSON.
+        headers: beside the usual ones, or instead of them; their names become lower-case.
+        query: the query's parameters.
+        multi_value: the target group has multi-value headers on: lists in place of strings.
+        trace_header: the `x-amzn-trace-id` header.
+        target_group_arn: the target group.
+    """
+    usual = {"accept": "*/*", "host": "orders.example.com", "x-forwarded-for": _SOURCE_IP}
+    sent = _lower(_with_trace(headers, usual, trace_header))
+    event: Event = {
+        "requestContext": {"elb": {"targetGroupArn": target_group_arn}},
+        "httpMethod": method,
+        "path": path,
+        "body": _body(body) or "",
+        "isBase64Encoded": False,
+    }
+    if not multi_value:
+        return event | {"queryStringParameters": dict(query or {}), "headers": sent}
+    return event | {
+        "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()},
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+    }
+
+
+def websocket(
+    body: object = None,
+    *,
+    event_type: str = "MESSAGE",
+    route_key: str | None = None,
+    connection_id: str = "L0SM9cOFvHcCIhw=",
+    headers: Headers = None,
+    trace_header: str | None = None,
+    stage: str = "prod",
+    api_id: str = _API_ID,
+) -> Event:
+    """A message, or the beginning or end of a connection, of a WebSocket API of API Gateway.
+
+    Args:
+        body: of a message; a string as it is, anything else as JSON.
+        event_type: `CONNECT`, `MESSAGE` or `DISCONNECT`; only `CONNECT` has headers.
+        route_key: `$connect`, `$disconnect` and `$default`, by the event type, if not given.
+        connection_id: the connection.
+        headers: of the request that connects.
+        trace_header: the `X-Amzn-Trace-Id` header of the request that connects.
+        stage: the stage.
+        api_id: the API.
+
+    Raises:
+        ValueError: headers for another event type than `CONNECT`.
+    """
+    if event_type != "CONNECT" and (headers or trace_header):
+        raise ValueError(f'{event_type} of a WebSocket has no headers: only event_type="CONNECT" has')
+    routes = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
+    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
+    context: dict[str, Any] = {
+        "routeKey": route_key or routes.get(event_type, "$default"),
+        "eventType": event_type,
+        "extendedRequestId": "example-extended=",
+        "requestTime": _CLOCK,
+        "messageDirection": "IN",
+        "stage": stage,
+        "connectedAt": SENT_MS,
+        "requestTimeEpoch": SENT_MS,
+        "identity": {"sourceIp": _SOURCE_IP},
+        "requestId": "example-request=",
+        "domainName": host,
+        "connectionId": connection_id,
+        "apiId": api_id,
+    }
+    event: Event = {"requestContext": context, "isBase64Encoded": False}
+    if event_type == "CONNECT":
+        sent = _with_trace(headers, {"Host": host}, trace_header)
+        event |= {"headers": sent, "multiValueHeaders": {name: [value] for name, value in sent.items()}}
+    if event_type == "MESSAGE":
+        event["body"] = _body(body) or ""
+        context["messageId"] = "example-message="
+    return event
+
+
+def appsync(
+    field: str = "getOrder",
+    *,
+    parent_type: str = "Query",
+    arguments: Mapping[str, Any] | None = None,
+    source: Any = None,
+    headers: Headers = None,
+    trace_header: str | None = None,
+) -> Event:
+    """A call of a direct Lambda resolver of AppSync.
+
+    Args:
+        field: the field to resolve.
+        parent_type: the type that the field belongs to.
+        arguments: the field's arguments.
+        source: the parent's value.
+        headers: beside the usual ones, or instead of them; their names become lower-case.
+        trace_header: the `x-amzn-trace-id` header.
+    """
+    usual = {"host": f"example.appsync-api.{REGION}.amazonaws.com", "x-forwarded-for": _SOURCE_IP}
+    return {
+        "arguments": dict(arguments or {}),
+        "identity": None,
+        "source": source,
+        "request": {"headers": _lower(_with_trace(headers, usual, trace_header)), "domainName": None},
+        "prev": None,
+        "info": {
+            "selectionSetList": ["id"],
+            "selectionSetGraphQL": "{\n  id\n}",
+            "parentTypeName": parent_type,
+            "fieldName": field,
+            "variables": {},
+        },
+        "stash": {},
+    }

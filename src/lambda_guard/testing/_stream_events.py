@@ -1,0 +1,299 @@
+"""Sample events of streams, brokers and log groups."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any
+
+from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, name_in, numbered, text_of, uuid
+
+_STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
+_TABLE_STREAM_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders/stream/2025-11-25T00:00:00.000"
+_CLUSTER_ARN = f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/orders/{uuid(1)}-1"
+_BROKER_ARN = f"arn:aws:mq:{REGION}:{ACCOUNT}:broker:orders:b-{uuid(1)}"
+
+
+def _base64(payload: object) -> str:
+    return b64encode(payload if isinstance(payload, bytes) else text_of(payload).encode()).decode()
+
+
+def kinesis(
+    *payloads: object,
+    stream_arn: str = _STREAM_ARN,
+    partition_key: str = "o-1",
+    shard_id: str = "shardId-000000000000",
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from a Kinesis stream: one record a payload, base64-encoded.
+
+    Args:
+        payloads: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
+        stream_arn: the stream.
+        partition_key: of every record.
+        shard_id: the shard.
+        sent_ms: when the records arrived, milliseconds since the epoch.
+    """
+    return {
+        "Records": [
+            {
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": partition_key,
+                    "sequenceNumber": _sequence_number(number),
+                    "data": _base64(payload),
+                    "approximateArrivalTimestamp": sent_ms / 1000,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": f"{shard_id}:{_sequence_number(number)}",
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": f"arn:aws:iam::{ACCOUNT}:role/orders",
+                "awsRegion": REGION,
+                "eventSourceARN": stream_arn,
+            }
+            for number, payload in numbered(payloads or ({},))
+        ],
+    }
+
+
+def _sequence_number(number: int) -> str:
+    return f"{49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_800 + number}"
+
+
+def dynamodb(
+    *new_images: Mapping[str, Any],
+    event_name: str = "INSERT",
+    keys: tuple[str, ...] = ("id",),
+    stream_arn: str = _TABLE_STREAM_ARN,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from a DynamoDB stream: one record an item.
+
+    ```python
+    handler(events.dynamodb({"id": "o-1", "amount": 12}), make_context())
+    ```
+
+    Args:
+        new_images: items as plain Python values, written in DynamoDB's JSON; without any there is one.
+        event_name: `INSERT`, `MODIFY` or `REMOVE`; a removed item stands under `OldImage`.
+        keys: which attributes are the key.
+        stream_arn: the table's stream.
+        sent_ms: when the items were written, milliseconds since the epoch.
+
+    Raises:
+        TypeError: a value has no form in DynamoDB.
+    """
+    image = "OldImage" if event_name == "REMOVE" else "NewImage"
+    records = []
+    for number, item in numbered(new_images or ({"id": "o-1"},)):
+        attributes = {name: _attribute(value) for name, value in item.items()}
+        change = {
+            "ApproximateCreationDateTime": sent_ms // 1000,
+            "Keys": {name: attributes[name] for name in keys if name in attributes},
+            image: attributes,
+            "SequenceNumber": f"{4_421_584_500_000_000_017_450_439_091 + number}",
+            "SizeBytes": len(json.dumps(attributes)),
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        }
+        records.append(_change_record(number, event_name, stream_arn, change))
+    return {"Records": records}
+
+
+def _change_record(number: int, event_name: str, stream_arn: str, change: Event) -> Event:
+    return {
+        "eventID": f"{number:032x}",
+        "eventName": event_name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": REGION,
+        "dynamodb": change,
+        "eventSourceARN": stream_arn,
+    }
+
+
+def _attribute(value: Any) -> dict[str, Any]:
+    """A plain value in DynamoDB's JSON."""
+    if isinstance(value, dict):
+        return {"M": {name: _attribute(part) for name, part in value.items()}}
+    if isinstance(value, list):
+        return {"L": [_attribute(part) for part in value]}
+    if value is None or isinstance(value, bool):
+        return {"NULL": True} if value is None else {"BOOL": value}
+    if isinstance(value, str | bytes):
+        return {"S": value} if isinstance(value, str) else {"B": _base64(value)}
+    if isinstance(value, Number):
+        return {"N": str(value)}
+    raise TypeError(
+        f"DynamoDB has no form for {type(value).__name__}: give JSON values or bytes",
+    )
+
+
+def kafka(
+    *values: object,
+    topic: str = "orders",
+    partition: int = 0,
+    headers: Mapping[str, str] | None = None,
+    self_managed: bool = False,
+    cluster_arn: str = _CLUSTER_ARN,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from Apache Kafka: one record a value, base64-encoded.
+
+    Args:
+        values: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
+        topic: the topic.
+        partition: the partition.
+        headers: of every record; Lambda gives their values as lists of bytes.
+        self_managed: from a cluster of one's own, which has no ARN, instead of Amazon MSK.
+        cluster_arn: the MSK cluster.
+        sent_ms: when the records were made, milliseconds since the epoch.
+    """
+    bootstrap = "b-1.orders.example.com:9094,b-2.orders.example.com:9094"
+    event: Event = {"eventSource": "SelfManagedKafka", "bootstrapServers": bootstrap}
+    if not self_managed:
+        event = {"eventSource": "aws:kafka", "eventSourceArn": cluster_arn, "bootstrapServers": bootstrap}
+    event["records"] = {
+        f"{topic}-{partition}": [
+            {
+                "topic": topic,
+                "partition": partition,
+                "offset": number - 1,
+                "timestamp": sent_ms,
+                "timestampType": "CREATE_TIME",
+                "key": _base64(f"o-{number}"),
+                "value": _base64(value),
+                "headers": [{name: list(text.encode())} for name, text in (headers or {}).items()],
+            }
+            for number, value in numbered(values or ({},))
+        ],
+    }
+    return event
+
+
+def mq(
+    *bodies: object,
+    rabbit: bool = False,
+    queue: str = "orders",
+    headers: Mapping[str, str] | None = None,
+    broker_arn: str = _BROKER_ARN,
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch from Amazon MQ: one message a body, base64-encoded.
+
+    Args:
+        bodies: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
+        rabbit: from RabbitMQ instead of ActiveMQ.
+        queue: the queue.
+        headers: of every message: ActiveMQ's custom properties, RabbitMQ's headers.
+        broker_arn: the broker.
+        sent_ms: when the messages were sent, milliseconds since the epoch; RabbitMQ's have none.
+    """
+    bodies = bodies or ({},)
+    if rabbit:
+        messages = [_rabbit_message(number, body, headers or {}) for number, body in numbered(bodies)]
+        return {
+            "eventSource": "aws:rmq",
+            "eventSourceArn": broker_arn,
+            "rmqMessagesByQueue": {f"{queue}::/": messages},
+        }
+    return {
+        "eventSource": "aws:mq",
+        "eventSourceArn": broker_arn,
+        "messages": [
+            {
+                "messageID": f"ID:b-{uuid(1)}.mq.{REGION}.amazonaws.com-1-{number}:1:1:1:1",
+                "messageType": "jms/text-message",
+                "data": _base64(body),
+                "connectionId": "connection-1",
+                "redelivered": False,
+                "destination": {"physicalName": queue},
+                "timestamp": sent_ms,
+                "brokerInTime": sent_ms,
+                "brokerOutTime": sent_ms + 1,
+                "properties": dict(headers or {}),
+            }
+            for number, body in numbered(bodies)
+        ],
+    }
+
+
+def _rabbit_message(number: int, body: object, headers: Mapping[str, str]) -> Event:
+    return {
+        "basicProperties": {
+            "contentType": "application/json",
+            "contentEncoding": None,
+            "headers": {name: {"bytes": list(text.encode())} for name, text in headers.items()},
+            "deliveryMode": 1,
+            "priority": 0,
+            "correlationId": None,
+            "replyTo": None,
+            "expiration": None,
+            "messageId": uuid(number, kind=4),
+            "timestamp": None,
+            "type": None,
+            "userId": "orders",
+            "appId": None,
+            "clusterId": None,
+            "bodySize": len(text_of(body)) if not isinstance(body, bytes) else len(body),
+        },
+        "redelivered": False,
+        "data": _base64(body),
+    }
+
+
+def firehose(
+    *payloads: object,
+    stream_arn: str = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/orders",
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """A batch that Data Firehose wants transformed: one record a payload, base64-encoded.
+
+    Args:
+        payloads: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
+        stream_arn: the delivery stream.
+        sent_ms: when the records arrived, milliseconds since the epoch.
+    """
+    return {
+        "invocationId": uuid(1, kind=5),
+        "deliveryStreamArn": stream_arn,
+        "region": REGION,
+        "records": [
+            {
+                "recordId": _sequence_number(number) + "000000",
+                "approximateArrivalTimestamp": sent_ms,
+                "data": _base64(payload),
+            }
+            for number, payload in numbered(payloads or ({},))
+        ],
+    }
+
+
+def logs(
+    *messages: str,
+    log_group: str = "/aws/lambda/orders",
+    log_stream: str = "2025/11/25/[$LATEST]0123456789abcdef0123456789abcdef",
+    sent_ms: int = SENT_MS,
+) -> Event:
+    """What a subscription of a CloudWatch Logs group sends: base64 of gzip of JSON.
+
+    Args:
+        messages: the log lines; without any there is one.
+        log_group: the log group.
+        log_stream: the log stream.
+        sent_ms: when the lines were written, milliseconds since the epoch.
+    """
+    from gzip import compress
+
+    data = {
+        "messageType": "DATA_MESSAGE",
+        "owner": ACCOUNT,
+        "logGroup": log_group,
+        "logStream": log_stream,
+        "subscriptionFilters": [name_in(log_group)],
+        "logEvents": [
+            {"id": f"{number:056d}", "timestamp": sent_ms, "message": message}
+            for number, message in numbered(messages or ("order accepted",))
+        ],
+    }
+    return {"awslogs": {"data": _base64(compress(text_of(data).encode(), mtime=0))}}

@@ -1,0 +1,139 @@
+"""A Lambda context for tests, with what the runtime client's has and nothing else."""
+
+import sys
+import time
+import uuid
+from typing import Any, Final
+
+_REGION: Final = "eu-west-1"
+_ACCOUNT: Final = "123456789012"
+_ATTRIBUTES: Final = (
+    "aws_request_id",
+    "function_name",
+    "function_version",
+    "invoked_function_arn",
+    "memory_limit_in_mb",
+    "log_group_name",
+    "log_stream_name",
+    "identity",
+    "client_context",
+    "tenant_id",
+)
+
+
+class CognitoIdentity:
+    """Whose invocation it is, where a mobile app invokes; without one both ids are None."""
+
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(
+        self, cognito_identity_id: str | None = None, cognito_identity_pool_id: str | None = None
+    ) -> None:
+        self.cognito_identity_id = cognito_identity_id
+        self.cognito_identity_pool_id = cognito_identity_pool_id
+
+
+class ClientContext:
+    """What the caller of `Invoke` sent as client context: `custom` and `env` are dicts or None."""
+
+    __slots__ = ("client", "custom", "env")
+
+    def __init__(self, custom: Any = None, env: Any = None, client: Any = None) -> None:
+        self.custom = custom
+        self.env = env
+        self.client = client
+
+
+class LambdaContext:
+    """The second argument of a handler, as the runtime client makes it; from `make_context`.
+
+    Attributes:
+        aws_request_id: the invocation's id.
+        function_name: the function's name.
+        function_version: `$LATEST` or a number.
+        invoked_function_arn: the ARN that was invoked, qualifier included.
+        memory_limit_in_mb: MB, as a string, for so the runtime client has it.
+        log_group_name: the log group.
+        log_stream_name: the log stream.
+        identity: a `CognitoIdentity`.
+        client_context: a `ClientContext`, or None.
+        tenant_id: the tenant, or None.
+    """
+
+    aws_request_id: str
+    function_name: str
+    function_version: str
+    invoked_function_arn: str
+    memory_limit_in_mb: str
+    log_group_name: str
+    log_stream_name: str
+    identity: Any
+    client_context: Any
+    tenant_id: str | None
+
+    def __init__(self, attributes: dict[str, Any], deadline_ms: float, w3c: dict[str, str]) -> None:
+        self.__dict__.update(attributes)
+        self._deadline_ms = deadline_ms
+        self._w3c = w3c
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function is killed; 0 when they are over."""
+        return max(0, round(self._deadline_ms - time.monotonic() * 1000))
+
+    def w3c(self) -> dict[str, str]:
+        """The invocation's W3C trace context: `traceparent`, `tracestate`, `baggage`, as far as given."""
+        return dict(self._w3c)
+
+    def log(self, msg: object) -> None:
+        """Write to the log, as it is, without a newline."""
+        sys.stdout.write(str(msg))
+
+    def __repr__(self) -> str:
+        shown = ",".join(f"{name}={getattr(self, name)}" for name in _ATTRIBUTES)
+        return f"{type(self).__name__}([{shown}])"
+
+
+def make_context(
+    *,
+    timeout_ms: float = 3000,
+    function_name: str = "orders",
+    w3c: dict[str, str] | None = None,
+    **overrides: Any,
+) -> LambdaContext:
+    """Make a Lambda context, as the runtime client gives it to a handler.
+
+    ```python
+    handler(event, make_context(function_name="billing", timeout_ms=500))
+    ```
+
+    Args:
+        timeout_ms: milliseconds from now until the deadline, which `get_remaining_time_in_millis()` counts down.
+        function_name: the function; its ARN and log group are named after it.
+        w3c: what the method `w3c()` gives.
+        overrides: any other attribute of the context: `aws_request_id` (new in each context),
+            `function_version`, `invoked_function_arn`, `memory_limit_in_mb`, `log_group_name`,
+            `log_stream_name`, `identity`, `client_context`, `tenant_id`.
+
+    Raises:
+        TypeError: the runtime client's context has no such attribute.
+    """
+    unknown = overrides.keys() - set(_ATTRIBUTES)
+    if unknown:
+        raise TypeError(
+            f"a Lambda context has no {', '.join(sorted(unknown))}: it has {', '.join(_ATTRIBUTES)}; "
+            "set anything else on the object itself",
+        )
+    attributes = {
+        "aws_request_id": str(uuid.uuid4()),
+        "function_name": function_name,
+        "function_version": "$LATEST",
+        "invoked_function_arn": f"arn:aws:lambda:{_REGION}:{_ACCOUNT}:function:{function_name}",
+        "memory_limit_in_mb": "128",
+        "log_group_name": f"/aws/lambda/{function_name}",
+        "log_stream_name": "2025/11/25/[$LATEST]0123456789abcdef0123456789abcdef",
+        "identity": CognitoIdentity(),
+        "client_context": None,
+        "tenant_id": None,
+    }
+    deadline_ms = time.monotonic() * 1000 + timeout_ms
+    return LambdaContext(attributes | overrides, deadline_ms, dict(w3c or {}))
