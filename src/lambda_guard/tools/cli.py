@@ -1,0 +1,17 @@
+"""`lambda-guard`: the entry point. Says what to install where click is missing, and starts the command."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        from lambda_guard.tools.group import run
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        sys.stderr.write(
+            "lambda-guard: the desk tools are not installed: pip install 'lambda-guard[tools]'\n"
+        )
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:]))

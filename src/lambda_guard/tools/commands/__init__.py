@@ -1,0 +1,1 @@
+"""The subcommands: options in, work done elsewhere, text out."""

@@ -1,0 +1,161 @@
+"""`lambda-guard invocations`: one block per invocation."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+
+from lambda_guard.tools.commands.options import (
+    columns,
+    output_options,
+    palette_for,
+    say,
+    say_tally,
+    source_options,
+    target_of,
+    time_options,
+    window,
+)
+from lambda_guard.tools.invocation import Block, Invocation
+from lambda_guard.tools.model import Stray
+from lambda_guard.tools.reading.grouping import Tally, invocations_of
+from lambda_guard.tools.reading.readers import reader_for
+from lambda_guard.tools.render_json import as_document
+from lambda_guard.tools.render_text import TextView
+from lambda_guard.tools.selection import Condition, Selection
+from lambda_guard.tools.terminal import When
+from lambda_guard.tools.times import duration_ms
+
+EPILOG = """\b
+Examples:
+  lambda-guard invocations app.log old.log.gz
+  sam logs --tail | lambda-guard invocations -
+  lambda-guard invocations --function orders --failed --since 2h
+  lambda-guard invocations --log-group '/aws/lambda/shop-*' --slower-than 2s --where trigger.type=sqs
+  lambda-guard invocations app.log --where order_id=o-17 --html report.html
+"""
+
+
+@click.command(epilog=EPILOG)
+@source_options
+@time_options
+@click.option(
+    "--failed", is_flag=True, help="Only errors, timeouts, killed ones, and batches that failed in part."
+)
+@click.option("--slower-than", metavar="TIME", help="Only those that ran longer: 250ms, 2s.")
+@click.option("--cold", is_flag=True, help="Only cold starts.")
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only those with this key in their record or in a line; dots lead inside, ~ for contains.",
+)
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only this invocation, trace or message.")
+@click.option("--follow", "-f", is_flag=True, help="Go on as logs come in, until Ctrl-C.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="Stop after so many invocations."
+)
+@output_options
+def invocations(  # noqa: D417, PLR0917 - click passes options by name; the help is the documentation
+    paths: tuple[str, ...],
+    groups: tuple[str, ...],
+    functions: tuple[str, ...],
+    stacks: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    failed: bool,
+    slower_than: str | None,
+    cold: bool,
+    conditions: tuple[str, ...],
+    ids: tuple[str, ...],
+    follow: bool,
+    limit: int | None,
+    as_json: bool,
+    html: str | None,
+    color: When,
+) -> int:
+    """Show logs grouped by invocation: how each went, then its own lines.
+
+    SOURCE is a file (gzipped or not) or - for standard input. Lines of interleaved environments come out apart.
+    Lambda's own START, END and REPORT lines are folded in; lines that belong to no invocation are shown as such.
+    """
+    target = target_of(paths, groups, functions, stacks)
+    since_ms, until_ms = window(since, until)
+    selection = Selection(
+        failed=failed,
+        cold=cold,
+        slower_than_ms=duration_ms(slower_than) if slower_than else None,
+        since_ms=since_ms,
+        until_ms=until_ms,
+        conditions=tuple(Condition.parse(text) for text in conditions),
+        ids=frozenset(ids),
+    )
+    if follow and html:
+        raise click.UsageError("--html needs an end: leave --follow out")
+    with reader_for(target, selection) as reader:
+        found = reader.read(follow=follow)
+        counted = selected(found, selection, reader.tally)
+        shown = _write(limited(counted, limit), as_json=as_json, html=html, color=color)
+    return say_tally(reader.tally, shown, not selection.is_everything)
+
+
+def selected(blocks: Iterable[Block], selection: Selection, tally: Tally) -> Iterator[Block]:
+    """Let the selected invocations through and keep count; stray lines pass where no filter is set."""
+    for block in blocks:
+        if isinstance(block, Invocation):
+            tally.invocations += not block.late
+            tally.failed += block.failed and not block.late
+        if isinstance(block, Stray) and not selection.is_everything:
+            continue
+        if isinstance(block, Stray) or selection.matches(block):
+            _count_oddities(block, tally)
+            yield block
+
+
+def _count_oddities(block: Block, tally: Tally) -> None:
+    for line in block.lines:
+        if line.broken:
+            tally.broken += 1
+    tally.clock_jumps += isinstance(block, Invocation) and block.clock_jumped
+
+
+def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
+    """Stop after so many invocations."""
+    if limit is None:
+        yield from blocks
+        return
+    for block in blocks:
+        yield block
+        limit -= isinstance(block, Invocation)
+        if limit <= 0:
+            return
+
+
+def _write(blocks: Iterator[Block], *, as_json: bool, html: str | None, color: When) -> int:
+    if html:
+        return _write_page(blocks, html)
+    draw = _json_line if as_json else TextView(palette_for(color), columns()).block
+    shown = 0
+    write, flush = sys.stdout.write, sys.stdout.flush
+    for block in blocks:
+        write(draw(block))
+        shown += isinstance(block, Invocation) and not block.late
+        if shown == 1:
+            flush()
+    return shown
+
+
+def _json_line(block: Block) -> str:
+    return json.dumps(as_document(block), ensure_ascii=False, default=str) + "\n"
+
+
+def _write_page(blocks: Iterator[Block], path: str) -> int:
+    from lambda_guard.tools.html.page import write_page
+    from lambda_guard.tools.trace_tree import build_traces
+
+    invocations = list(invocations_of(blocks))
+    write_page(build_traces(invocations), path, title="Invocations")
+    say(f"wrote {path}")
+    return len(invocations)

@@ -1,0 +1,145 @@
+"""Options that the commands share, and what they mean together."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from lambda_guard.tools.reading.grouping import Tally
+from lambda_guard.tools.reading.readers import Target
+from lambda_guard.tools.terminal import Palette, When, wants_colour
+from lambda_guard.tools.times import moment_ms
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def source_options(command: Command) -> Command:
+    """Add SOURCE and the options that name log groups."""
+    for option in (
+        click.option(
+            "--stack",
+            "stacks",
+            multiple=True,
+            metavar="NAME",
+            help="All functions of a CloudFormation stack.",
+        ),
+        click.option(
+            "--function", "functions", multiple=True, metavar="NAME", help="The log group of a function."
+        ),
+        click.option(
+            "--log-group",
+            "groups",
+            multiple=True,
+            metavar="NAME",
+            help="A log group; * and ? match, ARNs cross accounts.",
+        ),
+        click.argument("paths", nargs=-1, metavar="[SOURCE]..."),
+    ):
+        command = option(command)
+    return command
+
+
+def time_options(command: Command) -> Command:
+    """Add --since and --until."""
+    for option in (
+        click.option("--until", metavar="TIME", help="Up to then."),
+        click.option(
+            "--since",
+            metavar="TIME",
+            help="From then on: how long ago (15m, 2h, 3d), or an ISO time. CloudWatch: 1h by default.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def output_options(command: Command) -> Command:
+    """Add --json, --html and --color."""
+    for option in (
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="Colours; auto: on terminals, unless NO_COLOR is set.",
+        ),
+        click.option("--html", "html", metavar="FILE", help="Write one self-contained page instead of text."),
+        click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text."),
+    ):
+        command = option(command)
+    return command
+
+
+def target_of(
+    paths: Sequence[str], groups: Sequence[str], functions: Sequence[str], stacks: Sequence[str]
+) -> Target:
+    """Check what was typed as source.
+
+    Raises:
+        click.UsageError: nothing was, and nothing is piped in; or both files and log groups.
+    """
+    target = Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks))
+    if target.in_the_cloud and target.paths:
+        raise click.UsageError("name either files or log groups, not both")
+    if target.in_the_cloud or target.paths:
+        return target
+    if sys.stdin.isatty():
+        raise click.UsageError(
+            "nothing to read: name files, - for standard input, --log-group, --function or --stack"
+        )
+    return Target(("-",))
+
+
+def window(since: str | None, until: str | None) -> tuple[float | None, float | None]:
+    """Read --since and --until, both in milliseconds since 1970."""
+    now = time.time() * 1_000.0
+    return (moment_ms(since, now) if since else None, moment_ms(until, now) if until else None)
+
+
+def palette_for(when: When) -> Palette:
+    """Choose the colours for standard output."""
+    return Palette(on=wants_colour(when, sys.stdout))
+
+
+def columns() -> int | None:
+    """Give the terminal's width; None where standard output is none."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(text: str) -> None:
+    """Write a line to standard error: what is about the reading, not the logs."""
+    sys.stderr.write(text + "\n")
+
+
+def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
+    """End with what was read and what was odd; warnings last, where they are seen.
+
+    Returns:
+        The exit code: 1 where something could not be read.
+    """
+    say(_summary(tally, shown))
+    for text in _oddities(tally, filtered):
+        say(f"  {text}")
+    for warning in tally.warnings:
+        say(f"lambda-guard: {warning}")
+    return 1 if tally.warnings else 0
+
+
+def _summary(tally: Tally, shown: int) -> str:
+    of = f" of {tally.invocations:,}" if shown != tally.invocations else ""
+    return f"{shown:,}{of} invocation{'s' * (tally.invocations != 1)}, {tally.failed:,} failed; {tally.lines:,} lines read"
+
+
+def _oddities(tally: Tally, filtered: bool) -> list[str]:
+    unshown = " (not shown: a filter is set)" if filtered else ""
+    told = (
+        (tally.strays, f"lines belong to no invocation{unshown}"),
+        (tally.broken, "lines shown start like JSON, and are cut or broken"),
+        (tally.duplicates, "lines stood there twice"),
+        (tally.clock_jumps, "invocations shown have lines with times that can't be true"),
+        (tally.evicted, "invocations without an end were given out early, to bound the memory"),
+    )
+    return [f"{count:,} {text}" for count, text in told if count]

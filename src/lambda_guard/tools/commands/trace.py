@@ -1,0 +1,88 @@
+"""`lambda-guard trace`: everything that hangs together with an id, across functions."""
+
+import json
+import sys
+
+import click
+
+from lambda_guard.tools.collecting import collect
+from lambda_guard.tools.commands.options import (
+    columns,
+    output_options,
+    palette_for,
+    say,
+    say_tally,
+    source_options,
+    target_of,
+    time_options,
+    window,
+)
+from lambda_guard.tools.reading.readers import reader_for
+from lambda_guard.tools.render_json import trace_document
+from lambda_guard.tools.render_trace import TraceView
+from lambda_guard.tools.selection import Selection
+from lambda_guard.tools.terminal import When
+from lambda_guard.tools.trace_tree import Trace, build_traces
+
+EPILOG = """\b
+Examples:
+  lambda-guard trace 1-6742a1b5-0123456789abcdef01234567 orders.log billing.log
+  lambda-guard trace 6f0c1d3e-5b51-4c55-9d9e-1f2c64d3a001 --stack shop --since 2h
+  lambda-guard trace 059f36b4-87a3-44ab-83d2-661975830a7d *.log --html trace.html
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("wanted", metavar="ID")
+@source_options
+@time_options
+@output_options
+def trace(
+    wanted: str,
+    paths: tuple[str, ...],
+    groups: tuple[str, ...],
+    functions: tuple[str, ...],
+    stacks: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    html: str | None,
+    color: When,
+) -> int:
+    """Show all that hangs together with ID, across functions: a tree with a waterfall.
+
+    ID is an invocation id, a trace id or a message id. It is made from the invocation records alone: no trace backend
+    is asked, so nothing is missing for being unsampled. SOURCE is a file (gzipped or not) or - for standard input.
+    """
+    target = target_of(paths, groups, functions, stacks)
+    since_ms, until_ms = window(since, until)
+    selection = Selection(since_ms=since_ms, until_ms=until_ms)
+    reader = reader_for(target, selection)
+    with reader:
+        invocations = [one for one in collect(wanted, reader.read_naming) if selection.matches(one)]
+    traces = build_traces(invocations)
+    if not traces:
+        say_tally(reader.tally, 0, filtered=True)
+        say(
+            f"lambda-guard: nothing in these logs names {wanted}: is it complete, and is the time right (--since)?"
+        )
+        return 1
+    reader.tally.invocations, reader.tally.failed = len(invocations), sum(one.failed for one in traces)
+    _write(traces, as_json=as_json, html=html, color=color)
+    return say_tally(reader.tally, len(invocations), filtered=True)
+
+
+def _write(traces: list[Trace], *, as_json: bool, html: str | None, color: When) -> None:
+    if html:
+        from lambda_guard.tools.html.page import write_page
+
+        write_page(traces, html, title=f"Trace {traces[0].trace_id}")
+        say(f"wrote {html}")
+        return
+    draw = _json_line if as_json else TraceView(palette_for(color), columns()).trace
+    for one in traces:
+        sys.stdout.write(draw(one))
+
+
+def _json_line(one: Trace) -> str:
+    return json.dumps(trace_document(one), ensure_ascii=False, default=str) + "\n"

@@ -1,0 +1,127 @@
+"""The command group. A subcommand's module is imported when it is called, not before: `--help` stays quick."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from lambda_guard.errors import LambdaGuardError, MissingExtraError
+from lambda_guard.tools.terminal import quietly
+
+SUBCOMMANDS: Final = {
+    "invocations": (
+        "lambda_guard.tools.commands.invocations:invocations",
+        "Show logs, one block per invocation.",
+    ),
+    "trace": (
+        "lambda_guard.tools.commands.trace:trace",
+        "Show a trace across functions, as a tree with times.",
+    ),
+    "local": ("lambda_guard.local.cli:local", "Run functions, queues and topics on this machine."),
+}
+"""Name → where the command is, and its line in the list. Adding one takes one line here."""
+
+EXTRAS: Final = {"lambda_guard.local": "local"}
+EPILOG: Final = """\b
+Examples:
+  lambda-guard invocations app.log                    one block per invocation
+  lambda-guard invocations --function orders --failed --since 2h
+  lambda-guard trace 1-6742a1b5-0123456789abcdef01234567 *.log --html trace.html
+
+\b
+Shell completion (bash; zsh and fish likewise):
+  eval "$(_LAMBDA_GUARD_COMPLETE=bash_source lambda-guard)"
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands by name and import string."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name the subcommands."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the subcommand.
+
+        Raises:
+            MissingExtraError: it needs packages that are not installed.
+        """
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module_name, _, attribute = SUBCOMMANDS[cmd_name][0].partition(":")
+        try:
+            command = getattr(import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            raise _missing_extra(cmd_name, module_name, error) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+
+
+def _missing_extra(command: str, module_name: str, error: ModuleNotFoundError) -> MissingExtraError:
+    extra = next((extra for prefix, extra in EXTRAS.items() if module_name.startswith(prefix)), "tools")
+    return MissingExtraError(
+        f"{command} needs {error.name}, which is not installed: pip install 'lambda-guard[{extra}]'",
+        name=error.name,
+    )
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"lambda-guard {version('lambda-guard')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    name="lambda-guard",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def lambda_guard() -> None:
+    """Read what Lambda functions wrote: logs by invocation, traces across functions, dead letters.
+
+    It works from the log lines alone: from files, standard input or CloudWatch Logs. Functions that use
+    lambda_guard tell the most; others are grouped, too.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line.
+
+    Returns:
+        The exit code: 0 done, 1 something could not be read or found, or the reader of the output went away,
+        2 a wrong command line or a missing extra, 130 interrupted.
+    """
+    return quietly(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        code = lambda_guard.main(args=list(arguments), prog_name="lambda-guard", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except LambdaGuardError as error:
+        sys.stderr.write(f"lambda-guard: {error}\n")
+        return error.exit_code
+    return code if isinstance(code, int) else 0

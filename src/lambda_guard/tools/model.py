@@ -1,0 +1,128 @@
+"""What is read from logs: lines, and what the platform reported. The whole they make up is `invocation.Invocation`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+LineKind = Literal["log", "platform", "text", "record"]
+
+
+class TimedLine(bytes):
+    """A line whose source tells its time apart from its text, as CloudWatch Logs and its exports do.
+
+    Attributes:
+        time_ms: milliseconds since 1970, UTC.
+    """
+
+    time_ms: float
+
+    @classmethod
+    def at(cls, text: bytes, time_ms: float) -> "TimedLine":
+        """Give `text` the time at which it was written."""
+        line = cls(text)
+        line.time_ms = time_ms
+        return line
+
+    def __eq__(self, other: object) -> bool:
+        return bytes.__eq__(self, other) is True and self.time_ms == getattr(other, "time_ms", None)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((bytes(self), self.time_ms))
+
+
+@dataclass(slots=True, frozen=True)
+class Line:
+    """One line of a log, understood as far as it can be.
+
+    Attributes:
+        kind: `log` for JSON, `platform` for what Lambda itself wrote, `record` for an invocation record, `text` for the rest.
+        time_ms: milliseconds since 1970, UTC; None where the line tells no time.
+        fields: what the user passed along; the keys that every line has are not among them.
+        exception: the traceback, where the line carries one.
+        broken: it starts like JSON, and is not.
+        times: how often this very line stands in the invocation.
+    """
+
+    kind: LineKind
+    time_ms: float | None
+    level: str
+    message: str
+    location: str = ""
+    logger: str = ""
+    fields: Mapping[str, object] = field(default_factory=dict)
+    exception: str = ""
+    broken: bool = False
+    times: int = 1
+
+
+@dataclass(slots=True)
+class Report:
+    """What Lambda itself says about an invocation, in START, END and REPORT lines or their JSON forms.
+
+    Durations are in milliseconds, memory in MB (2^20 bytes).
+    """
+
+    ended: bool = False
+    status: str = ""
+    error_type: str = ""
+    version: str = ""
+    duration_ms: float | None = None
+    billed_ms: float | None = None
+    init_ms: float | None = None
+    memory_limit_mb: float | None = None
+    memory_used_mb: float | None = None
+    trace_id: str = ""
+    started_at_ms: float | None = None
+    ended_at_ms: float | None = None
+
+    def is_empty(self) -> bool:
+        """Tell whether the platform said nothing at all."""
+        return self == Report()
+
+
+@dataclass(slots=True, frozen=True)
+class Stray:
+    """Lines that belong to no invocation: written before the first one, or where nothing tells whose they are.
+
+    Attributes:
+        source: the file or log group that they come from.
+        lines: in the order of the log.
+    """
+
+    source: str
+    lines: Sequence[Line]
+
+
+def as_mapping(value: object) -> Mapping[str, object]:
+    """Give `value` if it is an object, else an empty one: records are read from anywhere, and may say anything."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_number(value: object) -> float | None:
+    """Give `value` if it is a finite number, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e18 else None  # noqa: PLR2004 - NaN and infinities fail this, too
+
+
+def time_of(value: object) -> float | None:
+    """Read a time as log lines write it: RFC 3339, or a number of seconds or milliseconds since 1970.
+
+    Returns:
+        Milliseconds since 1970, UTC; None where `value` is no time. A time without a zone is taken for UTC.
+    """
+    number = as_number(value)
+    if number is not None:
+        return number if number > 1e11 else number * 1000.0  # noqa: PLR2004 - 1e11 ms is 1973, 1e11 s is the year 5138
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return aware.timestamp() * 1000.0
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,164 @@
+"""Sources on this machine: files, gzipped files, standard input. Lines come in chunks, memory stays bounded."""
+
+import codecs
+import gzip
+import os
+import select
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from lambda_guard.tools.invocation import Block
+from lambda_guard.tools.reading.events import is_event_document, lines_of_events
+from lambda_guard.tools.reading.grouping import Grouper, Stream
+
+CHUNK_BYTES: Final = 2**20
+LINE_BYTES_MOST: Final = 8 * 2**20
+"""A line longer than this is cut into pieces: no log line of Lambda is, CloudWatch Logs ends them at 1 MB."""
+
+POLL_SECONDS: Final = 0.25
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+Stop = Callable[[], bool]
+
+
+def read_paths(paths: list[str], grouper: Grouper, *, follow: bool = False) -> Iterator[Block]:
+    """Read files one after the other, `-` being standard input, and give out blocks as they are ready.
+
+    What can't be read is told in `grouper.tally.warnings`, and the rest is read.
+
+    Args:
+        paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in the file, not by its name.
+        grouper: takes the lines, and keeps the tally.
+        follow: go on reading the last file as it grows, until interrupted.
+    """
+    names = [name for path in paths for name in _files_of(path)]
+    for place, name in enumerate(names):
+        growing = follow and place == len(names) - 1
+        yield from _read_path(name, grouper, growing)
+    grouper.finish()
+    yield from grouper.take()
+
+
+def _files_of(path: str) -> list[str]:
+    if path == "-" or not Path(path).is_dir():
+        return [path]
+    return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+
+
+def _read_path(path: str, grouper: Grouper, growing: bool) -> Iterator[Block]:
+    name = "standard input" if path == "-" else path
+    stream = Stream(name)
+    try:
+        chunks = _stdin_chunks() if path == "-" else _file_chunks(path, growing)
+        for chunk in _lines(chunks):
+            if chunk:
+                grouper.feed(chunk, stream)
+            else:
+                grouper.settle()
+            yield from grouper.take()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        grouper.tally.warnings.append(
+            f"{name}: the compressed data is cut off or damaged ({error}); what came before it is shown"
+        )
+    except OSError as error:
+        grouper.tally.warnings.append(f"{name}: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    return error.strerror or str(error)
+
+
+def _file_chunks(path: str, growing: bool) -> Iterator[bytes]:
+    with Path(path).open("rb") as file:
+        magic = file.read(2)
+        file.seek(0)
+        if magic == _GZIP_MAGIC:
+            with gzip.open(file) as unzipped:
+                yield from _until_end(unzipped)
+            return
+        yield from _decoded(_until_end(file), magic)
+        if growing:
+            yield from _tail(Path(path), file)
+
+
+def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+    """Give out what one read yields: a read for a full chunk would lose what stands before the place where a file is cut."""
+    while chunk := file.read1(CHUNK_BYTES):  # type: ignore[union-attr] # a buffered reader, as open() gives it
+        yield chunk
+
+
+def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
+    """Turn UTF-16, which PowerShell's `>` writes, into UTF-8."""
+    if magic not in _UTF16_MARKS:
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode()
+
+
+def _tail(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """Give out what is added to a file, from its start again where it was truncated or replaced; empty chunks when idle."""
+    while True:
+        chunk = file.read(CHUNK_BYTES)
+        yield chunk
+        if chunk:
+            continue
+        time.sleep(POLL_SECONDS)
+        if _was_replaced(path, file):
+            with path.open("rb") as fresh:
+                yield from _tail(path, fresh)
+
+
+def _was_replaced(path: Path, file: BinaryIO) -> bool:
+    try:
+        now = path.stat()
+    except OSError:
+        return False
+    return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
+
+
+def _stdin_chunks() -> Iterator[bytes]:
+    """Give out what comes in at once; an empty chunk when nothing came for a while."""
+    source = sys.stdin.buffer
+    can_wait = hasattr(select, "poll")
+    while True:
+        if can_wait and not select.select([source], [], [], POLL_SECONDS)[0]:
+            yield b""
+            continue
+        chunk = os.read(source.fileno(), CHUNK_BYTES)
+        if not chunk:
+            return
+        yield chunk
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Cut chunks into lines, without their ends; an empty list stands for an idle moment."""
+    with closing(chunks):  # type: ignore[type-var] # generators, all of them
+        first = next(chunks, b"").removeprefix(codecs.BOM_UTF8)
+        if is_event_document(first):
+            yield from lines_of_events(first, chunks)
+            return
+        yield from _split(first, chunks)
+
+
+def _split(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    *lines, rest = first.split(b"\n")
+    yield lines
+    for chunk in chunks:
+        *lines, rest = (
+            (rest + chunk).split(b"\n") if len(rest) < LINE_BYTES_MOST else [rest, *chunk.split(b"\n")]
+        )
+        yield lines
+    if rest:
+        yield [rest]

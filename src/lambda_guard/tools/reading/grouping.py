@@ -1,0 +1,361 @@
+"""Grouping: lines go in as they come, invocations come out as they finish. One pass, bounded memory.
+
+What keeps it fast: a line that lambda_guard wrote is recognised by a search for its `invocation_id`, and parsed only when
+its invocation is looked at. What keeps it small: an invocation is given out and let go soon after its record or its
+REPORT line; those that never end are given out once too many of them are held.
+"""
+
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from lambda_guard import _names as names
+from lambda_guard.tools.invocation import Block, Invocation
+from lambda_guard.tools.model import Report, Stray, TimedLine, time_of
+from lambda_guard.tools.reading.lines import add_to_report, parse
+from lambda_guard.tools.reading.signs import Identified, Sign, identify, load
+
+GRACE_LINES: Final = 2_000
+"""So many more lines are read before an ended invocation is given out: END, REPORT and stragglers come after its record."""
+
+GRACE_SECONDS: Final = 2.0
+"""The same in time, for sources that fall silent."""
+
+OPEN_MOST: Final = 20_000
+HELD_BYTES_MOST: Final = 64 * 2**20
+REMEMBERED_MOST: Final = 20_000
+STRAYS_MOST: Final = 1_000
+
+RETRY_AFTER_MS: Final = 10_000.0
+"""Lines under the id of an ended invocation are a retry's if they are this much later: Lambda waits a minute before the first."""
+
+_ID_KEY: Final = b'"invocation_id":"'
+_RECORD_KEY: Final = b'"record":"invocation"'
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """Where lines come from, one after the other.
+
+    Attributes:
+        name: as shown: a file or a log group.
+        exact: whether this is one log stream, hence one environment, in which one invocation runs at a time.
+    """
+
+    name: str
+    exact: bool = False
+    running: dict[bytes, "Group"] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """An invocation in the making: its lines as they were read."""
+
+    invocation_id: bytes
+    stream: Stream
+    opened: int
+    lines: list[bytes] = field(default_factory=list)
+    record: dict[str, object] | None = None
+    report: Report = field(default_factory=Report)
+    guarded: bool = False
+    attempt: int = 1
+    late: bool = False
+    done: bool = False
+    started: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read, and what was odd about it: nothing is passed over in silence."""
+
+    lines: int = 0
+    size: int = 0
+    duplicates: int = 0
+    invocations: int = 0
+    failed: int = 0
+    strays: int = 0
+    broken: int = 0
+    evicted: int = 0
+    clock_jumps: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+class Grouper:
+    """Takes lines in, gives `Invocation`s and `Stray` lines out.
+
+    Args:
+        open_most: how many invocations may be open before the eldest are given out as unfinished.
+        held_bytes_most: how many bytes of lines may be held, likewise.
+        grace_lines: how many lines to wait for stragglers of an ended invocation.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_most: int = OPEN_MOST,
+        held_bytes_most: int = HELD_BYTES_MOST,
+        grace_lines: int = GRACE_LINES,
+    ) -> None:
+        self.tally = Tally()
+        self._open_most = open_most
+        self._held_bytes_most = held_bytes_most
+        self._grace_lines = grace_lines
+        self._open: dict[bytes, Group] = {}
+        self._ended: deque[tuple[int, float, Group]] = deque()
+        self._ready: list[Block] = []
+        self._strays: tuple[Stream, int, list[bytes]] | None = None
+        self._looked_at = 0
+        self._remembered: OrderedDict[bytes, tuple[int, float, frozenset[int]]] = OrderedDict()
+        self._streams: dict[str, Stream] = {}
+        self._held = 0
+
+    def feed(self, lines: Iterable[bytes], stream: Stream) -> None:
+        """Take lines of one stream in, in their order.
+
+        The body of the loop runs for every line of what may be gigabytes. The key is trusted where no `{` comes before it:
+        then it is a key of the outermost object. Every other line is looked at closely.
+        """
+        find_group = self._open.get
+        count = size = 0
+        for line in lines:
+            count += 1
+            size += len(line)
+            if line[:1] == b"{" and (at := line.find(_ID_KEY)) > 0 and line.find(b"{", 1, at) < 0:
+                group = find_group(line[at + 17 : line.find(b'"', at + 17)])
+                if group is not None and group.guarded and not group.done:
+                    group.lines.append(line)
+                    if _RECORD_KEY in line:
+                        self._take_record(group)
+                    continue
+            self._feed_closely(line, stream)
+        self.tally.lines += count
+        self.tally.size += size
+        self._held += size
+        self._let_go()
+
+    def take(self) -> Iterator[Block]:
+        """Give out what is ready."""
+        ready, self._ready = self._ready, []
+        yield from ready
+
+    def settle(self) -> None:
+        """Make ready what ended a while ago: to be called when a source falls silent."""
+        now = time.monotonic()
+        while self._ended and (self._ended[0][2].done is False or now - self._ended[0][1] > GRACE_SECONDS):
+            self._emit_ended(self._ended.popleft()[2])
+        self._emit_strays()
+
+    def finish(self) -> None:
+        """Make everything ready, in the order of their ends as far as they tell it: the sources are at their end."""
+        self._ended.clear()
+        for group in sorted(self._open.values(), key=_last_sign_of):
+            self._emit(group)
+        self._emit_strays()
+
+    def _feed_closely(self, line: bytes, stream: Stream) -> None:
+        if not line.strip():
+            return
+        self._looked_at += 1
+        identified = identify(line)
+        if identified.stream:
+            stream = self._stream_of(stream, identified.stream)
+        if identified.invocation_id is None:
+            self._feed_nameless(identified, stream)
+            return
+        group = self._group_for(identified, identified.invocation_id, stream)
+        if group is not None:
+            self._add(group, identified)
+
+    def _stream_of(self, parent: Stream, name: str) -> Stream:
+        """Tell apart the streams that one file holds."""
+        key = f"{parent.name}\0{name}"
+        if key not in self._streams:
+            self._streams[key] = Stream(parent.name, exact=True)
+        return self._streams[key]
+
+    def _feed_nameless(self, identified: Identified, stream: Stream) -> None:
+        """Give a line without an id to the one invocation that runs in its stream; where several may, to none."""
+        if len(stream.running) == 1:
+            next(iter(stream.running.values())).lines.append(identified.line)
+            return
+        if self._strays is not None and (
+            self._strays[0] is not stream or len(self._strays[2]) >= STRAYS_MOST
+        ):
+            self._emit_strays()
+        if self._strays is None:
+            self._strays = (stream, self._looked_at, [])
+        self._strays[2].append(identified.line)
+
+    def _group_for(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
+        """Find or open the group; None for a line that was there already."""
+        group = self._open.get(owner)
+        if group is None:
+            return (
+                self._reopened(identified, owner, stream)
+                if owner in self._remembered
+                else self._opened(owner, stream)
+            )
+        if not _is_retry(group, identified):
+            return group
+        self._emit(group)
+        return self._opened(owner, stream, group.attempt + 1)
+
+    def _reopened(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
+        attempt, end_ms, seen = self._remembered[owner]
+        starts_again = identified.sign is Sign.START and not _tells_time(identified.line)
+        if hash(identified.line) in seen and not starts_again:
+            self.tally.duplicates += 1
+            return None
+        if identified.sign is Sign.START or _is_much_later(identified.line, end_ms):
+            return self._opened(owner, stream, attempt + 1)
+        group = self._opened(owner, stream, attempt)
+        group.late = True
+        self._mark_ended(group)
+        return group
+
+    def _opened(self, owner: bytes, stream: Stream, attempt: int = 1) -> Group:
+        group = Group(owner, stream, self._looked_at, attempt=attempt)
+        self._open[owner] = group
+        if stream.exact:
+            self._end_running(stream)
+        else:
+            stream.running = {key: other for key, other in stream.running.items() if not other.done}
+        stream.running[owner] = group
+        return group
+
+    def _end_running(self, stream: Stream) -> None:
+        """An environment runs one invocation at a time: where the next one starts, the last one is over."""
+        for other in stream.running.values():
+            other.report.ended = True
+            self._mark_ended(other)
+        stream.running = {}
+
+    def _add(self, group: Group, identified: Identified) -> None:
+        sign, line = identified.sign, identified.line
+        group.guarded = group.guarded or (line[:1] == b"{" and _ID_KEY[:-2] in line)
+        if sign in (Sign.START, Sign.END, Sign.REPORT) and line in group.lines:
+            self.tally.duplicates += 1
+            return
+        group.lines.append(line)
+        group.started = group.started or sign is Sign.START
+        if sign is Sign.RECORD:
+            self._take_record(group)
+        elif sign in (Sign.START, Sign.END, Sign.REPORT):
+            add_to_report(group.report, line)
+        if sign is Sign.REPORT:
+            self._mark_ended(group)
+            group.stream.running.pop(group.invocation_id, None)
+
+    def _take_record(self, group: Group) -> None:
+        """The last line of the group may be its record; where two stand, the later one is true (it made it after all)."""
+        document = load(group.lines[-1])
+        if document is None or document.get(names.RECORD) != names.RECORD_INVOCATION:
+            return
+        if group.record is not None and group.lines[-1] in group.lines[:-1]:
+            self.tally.duplicates += 1
+        group.record = document
+        self._mark_ended(group)
+
+    def _mark_ended(self, group: Group) -> None:
+        if not group.done:
+            group.done = True
+            self._ended.append((self.tally.lines, time.monotonic(), group))
+
+    def _let_go(self) -> None:
+        """Make ready what ended long enough ago, and the eldest where too much is held."""
+        limit = self.tally.lines - self._grace_lines
+        while self._ended and self._ended[0][0] <= limit:
+            self._emit_ended(self._ended.popleft()[2])
+        if len(self._open) > self._open_most or self._held > self._held_bytes_most:
+            self._evict()
+
+    def _evict(self) -> None:
+        self._held = sum(len(line) for group in self._open.values() for line in group.lines)
+        for group in list(self._open.values()):
+            if len(self._open) <= self._open_most // 2 and self._held <= self._held_bytes_most // 2:
+                return
+            self.tally.evicted += not group.done
+            self._emit(group)
+
+    def _emit_ended(self, group: Group) -> None:
+        if self._open.get(group.invocation_id) is group:
+            self._emit(group)
+
+    def _emit(self, group: Group) -> None:
+        if self._strays is not None and self._strays[1] < group.opened:
+            self._emit_strays()
+        del self._open[group.invocation_id]
+        if group.stream.running.get(group.invocation_id) is group and group.report.ended:
+            del group.stream.running[group.invocation_id]
+        self._remember(group)
+        self._held -= sum(map(len, group.lines))
+        self._ready.append(_finished(group))
+
+    def _remember(self, group: Group) -> None:
+        hashes = frozenset(map(hash, group.lines))
+        _, _, known = self._remembered.pop(group.invocation_id, (0, 0.0, frozenset[int]()))
+        self._remembered[group.invocation_id] = (
+            group.attempt,
+            _end_of(group),
+            hashes | known if known else hashes,
+        )
+        if len(self._remembered) > REMEMBERED_MOST:
+            self._remembered.popitem(last=False)
+
+    def _emit_strays(self) -> None:
+        if self._strays is not None:
+            stream, _, lines = self._strays
+            self._strays = None
+            self._held -= sum(map(len, lines))
+            self.tally.strays += len(lines)
+            self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
+
+
+def _finished(group: Group) -> Invocation:
+    return Invocation(
+        group.invocation_id.decode("utf-8", "replace"),
+        group.stream.name,
+        group.lines,
+        group.record,
+        group.report,
+        group.guarded,
+        group.attempt,
+        group.late,
+    )
+
+
+def _is_retry(group: Group, identified: Identified) -> bool:
+    """A retried asynchronous invocation comes back under its old id."""
+    if identified.sign is not Sign.START:
+        return group.done and _is_much_later(identified.line, _end_of(group))
+    return group.started and not (_tells_time(identified.line) and identified.line in group.lines)
+
+
+def _tells_time(line: bytes) -> bool:
+    """Whether an equal line must be the same line again: text lines without a time repeat from one attempt to the next."""
+    return isinstance(line, TimedLine) or line[:1] == b"{"
+
+
+def _end_of(group: Group) -> float:
+    """When the group ended, ms since 1970; 0 where nothing tells, so that no line counts as much later."""
+    said = (
+        time_of(group.record.get(names.TIMESTAMP)) if group.record is not None else group.report.ended_at_ms
+    )
+    return said or 0.0
+
+
+def _last_sign_of(group: Group) -> float:
+    return _end_of(group) or parse(group.lines[-1]).time_ms or math.inf
+
+
+def _is_much_later(line: bytes, end_ms: float) -> bool:
+    at = parse(line).time_ms
+    return end_ms > 0 and at is not None and at - end_ms > RETRY_AFTER_MS
+
+
+def invocations_of(blocks: Iterable[Block]) -> Iterator[Invocation]:
+    """Leave the stray lines out."""
+    return (block for block in blocks if isinstance(block, Invocation))

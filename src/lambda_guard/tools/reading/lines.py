@@ -1,0 +1,225 @@
+"""The meaning of a line: from bytes to `Line`, and from platform lines to `Report`. Pure; never raises."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from lambda_guard import _names as names
+from lambda_guard.tools.model import Line, Report, TimedLine, as_mapping, as_number, time_of
+from lambda_guard.tools.reading.signs import ID_KEYS, load, scan_json
+
+_LEVELS: Final = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
+_OWN_KEYS: Final = frozenset(
+    (
+        *ID_KEYS,
+        *names.LINE_KEYS,
+        names.LEVEL,
+        names.LOCATION,
+        names.MESSAGE,
+        names.TIMESTAMP,
+        names.SERVICE,
+        names.LOGGER_NAME,
+        names.EXCEPTION,
+        names.EXCEPTION_NAME,
+        names.STACK_TRACE,
+        "function_arn",
+        "function_memory_size",
+        "log_level",
+        "time",
+        "tenantId",
+    )
+)
+_RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
+_NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
+_BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
+_TIMED_OUT: Final = re.compile(
+    r"(?:(\d{4}-\S+) )?(?:[0-9a-fA-F-]{36} )?(Task timed out after [\d.]+ seconds)"
+)
+_CRASH: Final = re.compile(r"RequestId: \S+ (Error: .*)", re.DOTALL)
+_PLATFORM_TEXT: Final = re.compile(
+    r"(?:START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|TELEMETRY\t|INIT_REPORT "
+)
+_REPORT_FIELDS: Final = {
+    "Duration": "duration_ms",
+    "Billed Duration": "billed_ms",
+    "Init Duration": "init_ms",
+    "Memory Size": "memory_limit_mb",
+    "Max Memory Used": "memory_used_mb",
+}
+_METRICS: Final = {
+    "durationMs": "duration_ms",
+    "billedDurationMs": "billed_ms",
+    "initDurationMs": "init_ms",
+    "memorySizeMB": "memory_limit_mb",
+    "maxMemoryUsedMB": "memory_used_mb",
+}
+
+
+def parse(raw: bytes) -> Line:
+    """Understand one line as far as it can be. Never raises: what is not understood is shown as it is."""
+    text = raw.decode("utf-8", "replace")
+    if text[:1] == "{":
+        try:
+            document, _ = scan_json(text, 0)
+            return _from_document(document, raw)
+        except (StopIteration, ValueError, RecursionError):
+            return Line("text", getattr(raw, "time_ms", None), "", text.strip(), broken=True)
+    return _from_text(text.strip("\r\n"), raw)
+
+
+def _from_document(document: dict[str, object], raw: bytes) -> Line:
+    """Read the keys that Powertools and Lambda's JSON format agree on; the rest is the user's."""
+    get = document.get
+    kind = get("type")
+    if kind.__class__ is str and kind.startswith("platform."):  # type: ignore[union-attr] # the class was just asked for
+        return _platform_event(str(kind), document)
+    level = get(names.LEVEL) or get("log_level") or ""
+    time_ms = time_of(get(names.TIMESTAMP))
+    if time_ms is None:
+        time_ms = getattr(raw, "time_ms", None) or time_of(get("time"))
+    return Line(
+        "record" if get(names.RECORD) == names.RECORD_INVOCATION else "log",
+        time_ms,
+        _level(str(level)),
+        _message(document),
+        str(get(names.LOCATION) or ""),
+        str(get(names.LOGGER_NAME) or ""),
+        {key: document[key] for key in document if key not in _OWN_KEYS},
+        _exception(document) if names.EXCEPTION in document or "stackTrace" in document else "",
+    )
+
+
+def _message(document: Mapping[str, object]) -> str:
+    message = document.get(names.MESSAGE)
+    if message.__class__ is str:
+        return message  # type: ignore[return-value] # the class was just asked for
+    if message is None:
+        return _message_of_others(document)
+    return _compact(message)
+
+
+def _message_of_others(document: Mapping[str, object]) -> str:
+    """What stands for a message in lines that have none: the runtime's own errors, EMF documents, structlog's `event`."""
+    if "errorMessage" in document:
+        return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
+    if names.EMF in document:
+        return "metrics"
+    event = document.get("event") or document.get("msg")
+    return event if isinstance(event, str) else ""
+
+
+def _exception(document: Mapping[str, object]) -> str:
+    text = document.get(names.EXCEPTION)
+    if isinstance(text, str):
+        return text
+    frames = document.get("stackTrace")
+    return "\n".join(str(frame).rstrip() for frame in frames) if isinstance(frames, list) else ""
+
+
+def _platform_event(kind: str, document: Mapping[str, object]) -> Line:
+    record = as_mapping(document.get("record"))
+    fields = {key: value for key, value in record.items() if key != "requestId"}
+    return Line("platform", time_of(document.get("time")), "", kind, fields=fields)
+
+
+def _from_text(text: str, raw: bytes) -> Line:
+    time_ms: float | None = getattr(raw, "time_ms", None)
+    if _PLATFORM_TEXT.match(text):
+        return Line("platform", time_ms, "", text.replace("\t", "  ").strip())
+    if found := _RUNTIME_TEXT.match(text):
+        return Line("text", time_of(found[2]) or time_ms, _level(found[1]), found[3])
+    if found := _NODE_TEXT.match(text):
+        return Line("text", time_of(found[1]) or time_ms, _level(found[2]), found[3])
+    if found := _TIMED_OUT.match(text):
+        return Line("platform", time_of(found[1]) or time_ms, "ERROR", found[2])
+    if found := _CRASH.match(text):
+        return Line("platform", time_ms, "ERROR", found[1])
+    return _plain(text, time_ms)
+
+
+def _plain(text: str, time_ms: float | None) -> Line:
+    """Read a print, or the runtime's own report of an error, whose traceback it joins with carriage returns."""
+    found = _BARE_LEVEL.match(text)
+    if found is None:
+        return Line("text", time_ms, "", text.replace("\r", "\n"))
+    message, _, traceback = found[2].replace("\r", "\n").partition("\n")
+    return Line("text", time_ms, _level(found[1]), message, exception=traceback.rstrip())
+
+
+def _level(level: str) -> str:
+    upper = level.upper()
+    return _LEVELS.get(upper, upper)
+
+
+def _compact(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str, separators=(", ", ": "))
+
+
+def add_to_report(report: Report, raw: bytes) -> bool:
+    """Read a platform line into the report of its invocation.
+
+    Returns:
+        Whether the line is said in full by the report, and needs no place among the lines.
+    """
+    if raw[:1] == b"{":
+        document = load(raw)
+        return document is not None and _add_event(report, document)
+    text = raw.decode("utf-8", "replace").strip()
+    time_ms: float | None = getattr(raw, "time_ms", None)
+    if text.startswith("START "):
+        report.version = text.partition("Version: ")[2].split("\n")[0].strip() or report.version
+        report.started_at_ms = time_ms
+    elif text.startswith("END "):
+        report.ended, report.ended_at_ms = True, time_ms
+    else:
+        _add_report_text(report, text)
+    return True
+
+
+def _add_report_text(report: Report, text: str) -> None:
+    """Read `REPORT RequestId: …` with its fields, which tabs part; `Status` stands there for failures alone."""
+    report.ended = True
+    for part in re.split(r"[\t\n]+", text):
+        key, _, value = (piece.strip() for piece in part.partition(":"))
+        if key in _REPORT_FIELDS:
+            setattr(report, _REPORT_FIELDS[key], _leading_number(value))
+        elif key == "Status":
+            report.status = value.lower()
+        elif key == "Error Type":
+            report.error_type = value
+        elif key.startswith("XRAY TraceId"):
+            report.trace_id = value.split()[0] if value else ""
+
+
+def _leading_number(text: str) -> float | None:
+    try:
+        return as_number(float(text.split()[0]))
+    except (ValueError, IndexError):
+        return None
+
+
+def _add_event(report: Report, document: Mapping[str, object]) -> bool:
+    record = as_mapping(document.get("record"))
+    at = time_of(document.get("time"))
+    if document.get("type") == "platform.start":
+        report.version, report.started_at_ms = str(record.get("version") or report.version), at
+    elif document.get("type") in {"platform.runtimeDone", "platform.report"}:
+        report.ended = True
+        report.ended_at_ms = at
+        report.status = str(record.get("status") or report.status)
+        report.error_type = str(record.get("errorType") or report.error_type)
+        for key, value in as_mapping(record.get("metrics")).items():
+            if key in _METRICS:
+                setattr(report, _METRICS[key], as_number(value))
+    else:
+        return False
+    report.trace_id = _trace_id(record) or report.trace_id
+    return True
+
+
+def _trace_id(record: Mapping[str, object]) -> str:
+    """Take the root out of `tracing.value`, which is an X-Ray header."""
+    header = str(as_mapping(record.get("tracing")).get("value") or "")
+    return next((part[5:] for part in header.split(";") if part.startswith("Root=")), "")

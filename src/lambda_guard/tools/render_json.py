@@ -1,0 +1,85 @@
+"""An invocation as one JSON object: the shape of `--json`, and of the data in the HTML page."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from lambda_guard.tools.invocation import Block, Invocation
+from lambda_guard.tools.model import Line, Stray
+from lambda_guard.tools.trace_tree import Node, Trace
+
+
+def as_document(block: Block) -> dict[str, object]:
+    """Give a block as plain data: what is known, under the names of the record; times in milliseconds since 1970."""
+    if isinstance(block, Stray):
+        return {"source": block.source, "lines": [line_document(line) for line in block.lines]}
+    return {**head_document(block), "lines": [line_document(line) for line in block.lines]}
+
+
+def head_document(invocation: Invocation) -> dict[str, object]:
+    """Give everything of an invocation but its lines."""
+    told: dict[str, object] = {
+        "invocation_id": invocation.invocation_id,
+        "outcome": invocation.outcome,
+        "failed": invocation.failed,
+        "function_name": invocation.function,
+        "function_version": invocation.version,
+        "start_ms": invocation.start_ms,
+        "end_ms": invocation.end_ms,
+        "duration_ms": invocation.duration_ms,
+        "attempt": invocation.attempt,
+        "late": invocation.late or None,
+        "clock_jumped": invocation.clock_jumped or None,
+        "source": invocation.source,
+        "record": invocation.record,
+        "platform": None if invocation.report.is_empty() else _filled(asdict(invocation.report)),
+    }
+    return _filled(told)
+
+
+def trace_document(trace: Trace) -> dict[str, object]:
+    """Give a trace as plain data: the tree under `roots`."""
+    return {
+        "trace_id": trace.trace_id,
+        "failed": trace.failed,
+        "roots": [_node_document(root) for root in trace.roots],
+    }
+
+
+def _node_document(root: Node) -> dict[str, object]:
+    """Give a node and all below it; without recursion, for a trace may be deeper than Python's stack."""
+    made: dict[int, dict[str, object]] = {}
+    for _, node in root.walk():
+        made[id(node)] = {
+            **as_document(node.invocation),
+            "link": node.link,
+            "waited_ms": node.waited_ms,
+            "dead_letters": node.dead_letters,
+            "children": [],
+        }
+    for _, node in root.walk():
+        made[id(node)]["children"] = [made[id(child)] for child in node.children]
+    return made[id(root)]
+
+
+def line_document(line: Line) -> dict[str, object]:
+    """Give one line as plain data."""
+    return _filled(
+        {
+            "kind": line.kind,
+            "time_ms": line.time_ms,
+            "level": line.level,
+            "message": line.message,
+            "location": line.location,
+            "logger": line.logger,
+            "fields": dict(line.fields),
+            "exception": line.exception,
+            "broken": line.broken or None,
+            "times": line.times if line.times > 1 else None,
+        }
+    )
+
+
+def _filled(document: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: value for key, value in document.items() if value is not None and value != "" and value != {}
+    }

@@ -1,0 +1,289 @@
+"""An invocation as text: a head line that says how it went, then its own lines."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from lambda_guard import _names as names
+from lambda_guard.tools.invocation import KILLED, UNFINISHED, Block, Invocation
+from lambda_guard.tools.model import Line, Stray, as_mapping, as_number
+from lambda_guard.tools.selection import failures
+from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.times import clock, date_and_clock, span
+
+MARKS: Final = {
+    names.SUCCESS: "✓",
+    names.FAILURE: "✗",
+    names.TIMEOUT: "◷",
+    KILLED: "☠",
+    UNFINISHED: "…",
+}
+OUTCOME_STYLES: Final = {
+    names.SUCCESS: "bold_green",
+    names.FAILURE: "bold_red",
+    names.TIMEOUT: "bold_red",
+    KILLED: "bold_red",
+    UNFINISHED: "bold_yellow",
+}
+_LEVEL_STYLES: Final = {
+    "TRACE": "dim",
+    "DEBUG": "dim",
+    "INFO": "cyan",
+    "WARNING": "yellow",
+    "ERROR": "red",
+    "CRITICAL": "reverse_red",
+}
+_EXPLAINED: Final = {
+    KILLED: "killed: the environment ended before the invocation could write its record (out of memory, a crash, or no time left)",
+    UNFINISHED: "no end of it in these logs: still running, cut off, or killed",
+    names.TIMEOUT: "timed out",
+}
+INDENT: Final = "    "
+_CONTINUED: Final = "\n" + " " * 25
+
+
+class TextView:
+    """Draws blocks as text.
+
+    Args:
+        palette: the colours, or none.
+        width: columns of the terminal; None where nobody sees the lines wrap.
+    """
+
+    def __init__(self, palette: Palette, width: int | None = None) -> None:
+        self._paint = palette.paint
+        self._width = width
+        self._levels = {level: self._paint(style, f"{level:<8}") for level, style in _LEVEL_STYLES.items()}
+        self._key = ("\x1b[2m", "=\x1b[0m") if palette.on else ("", "=")
+
+    def block(self, block: Block) -> str:
+        """Draw one block, with an empty line after it."""
+        lines = self._stray(block) if isinstance(block, Stray) else self._invocation(block)
+        return "\n".join(lines) + "\n\n"
+
+    def _stray(self, stray: Stray) -> Iterator[str]:
+        count = len(stray.lines)
+        yield (
+            self._paint("bold", f"· {count} line{'s' * (count != 1)} of no invocation")
+            + f"  {visible(stray.source)}"
+        )
+        for line in stray.lines:
+            yield self._line(line, None)
+
+    def _invocation(self, invocation: Invocation) -> Iterator[str]:
+        yield self._head(invocation)
+        if invocation.late:
+            yield INDENT + self._paint("dim", "late lines of an invocation shown above")
+        start = invocation.start_ms
+        for line in invocation.lines:
+            yield self._line(line, start)
+        yield from self._end(invocation)
+
+    def _head(self, invocation: Invocation) -> str:
+        outcome = invocation.outcome
+        mark = self._paint(
+            OUTCOME_STYLES.get(outcome, "bold"), f"{MARKS.get(outcome, '?')} {visible(outcome)}"
+        )
+        name = f"{invocation.function}:{invocation.version}" if invocation.version else invocation.function
+        facts = [self._paint("bold", visible(name)), *filter(None, map(visible, _facts(invocation)))]
+        head = f"{mark}  {'  '.join(facts)}"
+        ids = "  ".join(filter(None, [date_and_clock(invocation.start_ms), *map(visible, _ids(invocation))]))
+        plain = len(visible(name)) + sum(map(len, facts[1:])) + 2 * len(facts) + len(outcome) + 4
+        fits = self._width is None or plain + len(ids) <= self._width
+        return f"{head}  {self._paint('dim', ids)}" if fits else f"{head}\n{INDENT}{self._paint('dim', ids)}"
+
+    def _line(self, line: Line, start_ms: float | None) -> str:
+        """Draw a line; this runs for each line that is shown, so it does without ceremony."""
+        time_ms = line.time_ms
+        if time_ms is None:
+            offset = "            "
+        elif start_ms is None:
+            offset = clock(time_ms)
+        else:
+            offset = _offset(time_ms - start_ms)
+        level = self._levels.get(line.level) or f"{visible(line.level):<8}"
+        message = (
+            line.message if line.message.isprintable() else visible(line.message).replace("\n", _CONTINUED)
+        )
+        drawn = f"{INDENT}{offset} {level} {message}"
+        if line.fields:
+            drawn += self._fields(line.fields)
+        if line.exception or line.broken or line.times > 1 or line.kind == "platform":
+            drawn = self._particular(line, drawn)
+        return drawn
+
+    def _fields(self, fields: Mapping[str, object]) -> str:
+        opening, closing = self._key
+        return "".join(
+            [f"  {opening}{visible(key)}{closing}{_value(value)}" for key, value in fields.items()]
+        )
+
+    def _particular(self, line: Line, drawn: str) -> str:
+        if line.kind == "platform":
+            drawn = self._paint("dim", drawn) if not line.level else drawn
+        if line.times > 1:
+            drawn += self._paint("magenta", f"  (×{line.times})")
+        if line.broken:
+            drawn += self._paint("yellow", "  (broken JSON)")
+        if line.exception:
+            drawn += self._paint("red", _CONTINUED + visible(line.exception).replace("\n", _CONTINUED))
+        return drawn
+
+    def _end(self, invocation: Invocation) -> Iterator[str]:
+        yield from self._error(invocation)
+        for failure in failures(invocation):
+            yield f"{INDENT}{self._paint('red', '✗')} {visible(_failure(failure))}"
+        for sent in invocation.entries(names.SENT):
+            yield f"{INDENT}{self._paint('blue', '→')} {visible(sent_text(sent))}"
+        yield from self._explained(invocation)
+        report = report_text(invocation)
+        if report:
+            yield INDENT + self._paint("dim", f"Lambda: {visible(report)}")
+
+    def _error(self, invocation: Invocation) -> Iterator[str]:
+        error = invocation.error
+        if not error:
+            return
+        fingerprint = (
+            f"  {self._paint('dim', '#' + visible(str(error['fingerprint'])))}"
+            if error.get("fingerprint")
+            else ""
+        )
+        yield f"{INDENT}{self._paint('bold_red', '✗ ' + visible(error_text(error)))}{fingerprint}"
+        for frame in stack_of(error):
+            yield f"{INDENT}    {self._paint('red', visible(frame))}"
+
+    def _explained(self, invocation: Invocation) -> Iterator[str]:
+        if invocation.outcome in (KILLED, UNFINISHED) and not invocation.late:
+            yield INDENT + self._paint("yellow", _EXPLAINED[invocation.outcome])
+        if invocation.clock_jumped:
+            yield INDENT + self._paint(
+                "yellow", "the clock jumped: times before the start or after the end are shown as written"
+            )
+
+
+def _offset(ms: float) -> str:
+    if -100_000.0 < ms < 100_000.0:  # noqa: PLR2004 - what fits the column
+        return f"{ms:+9.1f} ms"
+    return f"{'+' if ms > 0 else '-'}{span(abs(ms))}".rjust(12)
+
+
+def _facts(invocation: Invocation) -> Iterator[str]:
+    """Everything of the head line between the name and the ids, in its order."""
+    yield trigger_text(invocation.trigger)
+    yield span(invocation.duration_ms) if invocation.duration_ms is not None else ""
+    yield memory_text(invocation)
+    yield cold_text(invocation)
+    yield attempt_text(invocation)
+    if invocation.failed_records:
+        total = as_mapping(invocation.facts.get(names.RECORDS)).get("total", "?")
+        yield f"{invocation.failed_records} of {total} records failed"
+
+
+def _ids(invocation: Invocation) -> Iterator[str]:
+    yield invocation.invocation_id
+    if invocation.trace_id:
+        yield f"trace {invocation.trace_id}"
+
+
+def trigger_text(trigger: Mapping[str, object]) -> str:
+    """Say what invoked it: `sqs orders ×2`."""
+    if not trigger:
+        return ""
+    source = short_name(str(trigger.get(names.TRIGGER_SOURCE) or ""))
+    count = as_number(trigger.get(names.TRIGGER_RECORDS)) or 0
+    kind = str(trigger.get(names.TRIGGER_TYPE) or "")
+    return " ".join(filter(None, (kind, source, f"×{count:.0f}" if count > 1 else "")))
+
+
+def short_name(arn: str) -> str:
+    """Take the resource's own name out of an ARN or queue URL; anything else stays."""
+    if arn.startswith(("https://sqs.", "http://")):
+        return arn.rstrip("/").rpartition("/")[2]
+    if not arn.startswith("arn:"):
+        return arn
+    resource = arn.split(":", 5)[-1]
+    return (
+        resource.removeprefix("rule/")
+        .removeprefix("function:")
+        .removeprefix("stream/")
+        .removeprefix("table/")
+    )
+
+
+def memory_text(invocation: Invocation) -> str:
+    """Say how much memory it used of how much it has: `71/128 MB`."""
+    used = invocation.number(names.MEMORY_USED_MB) or invocation.report.memory_used_mb
+    limit = invocation.number(names.MEMORY_LIMIT_MB) or invocation.report.memory_limit_mb
+    if used is None:
+        return ""
+    return f"{used:.0f}/{limit:.0f} MB" if limit else f"{used:.0f} MB"
+
+
+def cold_text(invocation: Invocation) -> str:
+    """Say that it was a cold start, and what that took."""
+    if not invocation.cold:
+        return ""
+    init = invocation.number(names.INIT_MS) or invocation.report.init_ms
+    return f"cold {span(init)}" if init else "cold"
+
+
+def attempt_text(invocation: Invocation) -> str:
+    """Say which attempt it was, where it was not simply the first."""
+    if invocation.facts.get(names.FINAL_ATTEMPT) is True:
+        return f"attempt {invocation.attempt}, the last"
+    counted = invocation.number(names.ATTEMPT) is not None or invocation.attempt > 1
+    return f"attempt {invocation.attempt}" if counted else ""
+
+
+def error_text(error: Mapping[str, object]) -> str:
+    """Say type and message of an error: `PaymentRefused: card declined`."""
+    parts = (str(error.get("type") or ""), str(error.get("message") or ""))
+    return ": ".join(filter(None, parts)) or "error"
+
+
+def stack_of(error: Mapping[str, object]) -> list[str]:
+    """Give the frames of an error, outermost first."""
+    stack = error.get("stack")
+    return [str(frame) for frame in stack] if isinstance(stack, list) else str(stack or "").splitlines()
+
+
+def sent_text(sent: Mapping[str, object]) -> str:
+    """Say what was sent where: `sns Publish billed  message 7d1f…`."""
+    target = short_name(str(sent.get("target") or ""))
+    parts = [str(sent.get("service") or ""), str(sent.get("operation") or ""), target]
+    message_id = sent.get(names.MESSAGE_ID)
+    return " ".join(filter(None, parts)) + (f"  message {message_id}" if message_id else "")
+
+
+def _failure(failure: Mapping[str, object]) -> str:
+    error = as_mapping(failure.get(names.ERROR))
+    attempt = f", attempt {failure[names.ATTEMPT]}" if failure.get(names.ATTEMPT) else ""
+    return f"message {failure.get(names.MESSAGE_ID)}{attempt}: {error_text(error)}"
+
+
+def report_text(invocation: Invocation) -> str:
+    """Fold what START, END and REPORT said into one line; empty where they are missing."""
+    report = invocation.report
+    parts = [
+        f"init {span(report.init_ms)}" if report.init_ms is not None else "",
+        f"ran {span(report.duration_ms)}" if report.duration_ms is not None else "",
+        f"billed {span(report.billed_ms)}" if report.billed_ms is not None else "",
+        f"{report.memory_used_mb:.0f} of {report.memory_limit_mb or 0:.0f} MB"
+        if report.memory_used_mb is not None
+        else "",
+        f"status {report.status}" if report.status else "",
+        report.error_type,
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _value(value: object) -> str:
+    if value.__class__ is str:
+        text: str = value  # type: ignore[assignment] # the class was just asked for
+        return (
+            text if text.isprintable() and " " not in text and text else json.dumps(text, ensure_ascii=False)
+        )
+    if value.__class__ is int or value.__class__ is float:
+        return str(value)
+    return visible(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))

@@ -1,0 +1,162 @@
+"""A trace as text: the tree on the left, the waterfall on the right, and under each invocation what became of it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from lambda_guard import _names as names
+from lambda_guard.tools.model import as_mapping
+from lambda_guard.tools.render_text import (
+    MARKS,
+    OUTCOME_STYLES,
+    attempt_text,
+    cold_text,
+    error_text,
+    sent_text,
+    short_name,
+    trigger_text,
+)
+from lambda_guard.tools.selection import failures
+from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.timescale import Timescale
+from lambda_guard.tools.trace_tree import Node, Trace
+from lambda_guard.tools.times import date_and_clock, span
+
+_LABEL_MOST: Final = 56
+_BAR_LEAST: Final = 16
+_DEFAULT_WIDTH: Final = 120
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+
+
+class TraceView:
+    """Draws traces as text.
+
+    Args:
+        palette: the colours, or none.
+        width: columns to fill; None for 120.
+    """
+
+    def __init__(self, palette: Palette, width: int | None = None) -> None:
+        self._paint = palette.paint
+        self._width = max(60, width or _DEFAULT_WIDTH)
+
+    def trace(self, trace: Trace) -> str:
+        """Draw one trace, with an empty line after it."""
+        rows = list(_rows(trace))
+        label_width = min(_LABEL_MOST, max(len(label) for _, label, _ in rows))
+        bar_width = max(_BAR_LEAST, self._width - label_width - 14)
+        scale = trace.timescale()
+        drawn = [self._title(trace, scale)]
+        for node, label, stem in rows:
+            drawn.append(self._row(node, label, scale, label_width, bar_width))
+            drawn += [f"{self._paint('dim', stem)}{text}" for text in self._below(node)]
+        return "\n".join(drawn) + "\n\n"
+
+    def _title(self, trace: Trace, scale: Timescale) -> str:
+        invocations = trace.invocations
+        functions = len({one.function for one in invocations})
+        parts = [
+            f"{len(invocations)} invocation{'s' * (len(invocations) != 1)}",
+            f"{functions} function{'s' * (functions != 1)}",
+            span(scale.end_ms - scale.begin_ms),
+        ]
+        if trace.failed:
+            parts.append(self._paint("bold_red", f"{trace.failed} failed"))
+        if scale.folds:
+            parts.append(f"idle stretches folded: {', '.join(span(fold.ms) for fold in scale.folds)}")
+        began = date_and_clock(scale.begin_ms) if scale.begin_ms else ""
+        return f"{self._paint('bold', 'trace ' + visible(trace.trace_id))}  {' · '.join(parts)}  {self._paint('dim', began)}\n"
+
+    def _row(self, node: Node, label: str, scale: Timescale, label_width: int, bar_width: int) -> str:
+        outcome = node.invocation.outcome
+        style = OUTCOME_STYLES.get(outcome, "bold")
+        mark = self._paint(style, MARKS.get(outcome, "?"))
+        text = label if len(label) <= label_width else label[: label_width - 1] + "…"
+        return f"{mark} {text:<{label_width}} {self._bar(node, scale, bar_width, style)} {span(node.invocation.duration_ms):>9}"
+
+    def _bar(self, node: Node, scale: Timescale, width: int, style: str) -> str:
+        """Draw waiting as dots and running as a bar of eighths; a bar is never shorter than what can be seen."""
+        start, end = node.invocation.start_ms, node.invocation.end_ms
+        if start is None:
+            return " " * width
+        begin = min(scale.place(start) * width, width - 0.125)
+        finish = max(scale.place(end if end is not None else start) * width, begin + 0.125)
+        waited = int(scale.place(start - (node.waited_ms or 0.0)) * width)
+        first, last = int(begin), min(width, max(int(finish), int(begin) + 1))
+        bar = (
+            "█" * (last - first) if finish - begin >= 1 else _EIGHTHS[max(1, round((finish - begin) * 8) % 8)]
+        )
+        dots = "┄" * (first - waited)
+        return f"{' ' * waited}{self._paint('dim', dots)}{self._paint(style, bar)}{' ' * (width - first - len(bar))}"
+
+    def _below(self, node: Node) -> Iterator[str]:
+        """What stands under a row: how it came here, what went wrong, what went out and was not seen again."""
+        yield self._paint("dim", _how(node))
+        error = node.invocation.error
+        if error:
+            yield self._paint("red", visible(error_text(error)))
+        for failure in failures(node.invocation):
+            text = (
+                f"message {failure.get(names.MESSAGE_ID)}: {error_text(as_mapping(failure.get(names.ERROR)))}"
+            )
+            yield self._paint("red", visible(text))
+        for message in node.dead_letters:
+            yield self._paint("bold_red", f"→ dead-letter queue  message {visible(message)}")
+        for sent in node.unreceived:
+            yield f"{self._paint('blue', '→')} {visible(sent_text(sent))}{self._paint('dim', '  (no invocation of it here)')}"
+        for call in node.invocation.entries(names.CALLS):
+            yield self._paint("dim", f"· {visible(call_text(call))}")
+
+
+def call_text(call: dict[str, object] | object) -> str:
+    """Say which AWS call was made: `dynamodb PutItem orders ×2, 1 failed`."""
+    told = as_mapping(call)
+    parts = [str(told.get(key) or "") for key in ("service", "operation")] + [
+        short_name(str(told.get("resource") or ""))
+    ]
+    count, errors = told.get("count"), told.get("errors")
+    times = f" ×{count}" if isinstance(count, int) and count > 1 else ""
+    return " ".join(filter(None, parts)) + times + (f", {errors} failed" if errors else "")
+
+
+def _how(node: Node) -> str:
+    """Say how an invocation came about: trigger, time under way, attempt, cold start, and its id."""
+    invocation = node.invocation
+    waited = span(node.waited_ms) if node.waited_ms is not None else ""
+    parts = [
+        trigger_text(invocation.trigger),
+        {"retry": f"again after {waited}", "dead-letter": f"from the dead-letter queue after {waited}"}.get(
+            node.link, f"queued {waited}"
+        )
+        if waited
+        else {"dead-letter": "from the dead-letter queue", "retry": "again"}.get(node.link, ""),
+        attempt_text(invocation),
+        cold_text(invocation),
+        f"and {node.other_senders} more senders" if node.other_senders else "",
+        invocation.invocation_id,
+    ]
+    return visible(" · ".join(filter(None, parts)))
+
+
+def _rows(trace: Trace) -> Iterator[tuple[Node, str, str]]:
+    """Give each node with its label, which draws the branch that it hangs on, and the stem for what stands under it."""
+    for root in trace.roots:
+        waiting: list[tuple[Node, str, str]] = [(root, "", "")]
+        while waiting:
+            node, branch, stem = waiting.pop()
+            below = stem + ("│  " if node.children else "   ")
+            yield node, branch + _name(node), f"  {below}"
+            last = len(node.children) - 1
+            for place, child in reversed(list(enumerate(node.children))):
+                waiting.append(
+                    (
+                        child,
+                        stem + ("└─ " if place == last else "├─ "),
+                        stem + ("   " if place == last else "│  "),
+                    )
+                )
+
+
+def _name(node: Node) -> str:
+    invocation = node.invocation
+    name = f"{invocation.function}:{invocation.version}" if invocation.version else invocation.function
+    return visible(("↻ " if node.link == "retry" else "") + name)

@@ -1,0 +1,74 @@
+"""What the commands write to: colours only where someone sees them, control characters made visible, broken pipes quiet."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import IO, Final, Literal
+
+When = Literal["auto", "always", "never"]
+Style = Callable[[str], str]
+
+_CODES: Final = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+    "bold_red": "1;31",
+    "bold_green": "1;32",
+    "bold_yellow": "1;33",
+    "bold_magenta": "1;35",
+    "reverse_red": "1;37;41",
+}
+
+
+class Palette:
+    """The colours, or none: `palette.paint("red", text)`."""
+
+    def __init__(self, *, on: bool) -> None:
+        self.on = on
+
+    def paint(self, style: str, text: str) -> str:
+        """Give `text` the style; unchanged where colours are off."""
+        return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and text else text
+
+
+def wants_colour(when: When, stream: IO[str]) -> bool:
+    """Decide on colours: a terminal, and neither NO_COLOR (no-color.org) nor a dumb terminal."""
+    if when != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def visible(text: str) -> str:
+    """Make control characters visible: what a log says must not steer the terminal that shows it."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii") if char != "\ufffd" else char
+
+
+def quietly(run: Callable[[], int]) -> int:
+    """Run a command; a reader who left (`| head`) and Ctrl-C end it without a traceback.
+
+    Returns:
+        What `run` returned; 1 after a broken pipe, as click ends then, and 130 after an interrupt.
+    """
+    try:
+        code = run()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still buffered can't be written either: without this, the interpreter complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,90 @@
+"""Times and durations as people type and read them."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from lambda_guard.errors import LambdaGuardError
+
+_UNIT_MS: Final = {
+    "ms": 1.0,
+    "s": 1_000.0,
+    "m": 60_000.0,
+    "h": 3_600_000.0,
+    "d": 86_400_000.0,
+    "w": 604_800_000.0,
+}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+
+
+class TimeFormatError(LambdaGuardError, ValueError):
+    """A time or duration was typed in a way that can't be read."""
+
+    exit_code = 2
+
+
+def duration_ms(text: str) -> float:
+    """Read a duration such as `250ms`, `2s`, `1m30s` or `2h`.
+
+    Returns:
+        Milliseconds.
+
+    Raises:
+        TimeFormatError: it is none.
+    """
+    compact = text.replace(" ", "").lower()
+    parts = _DURATION.findall(compact)
+    if not parts or "".join(number + unit for number, unit in parts) != compact:
+        raise TimeFormatError(f"{text!r} is no duration: write it like 250ms, 2s, 15m, 2h or 1h30m")
+    return sum(float(number) * _UNIT_MS[unit] for number, unit in parts)
+
+
+def moment_ms(text: str, now_ms: float) -> float:
+    """Read a moment: how long ago (`15m`, `2h`), or an ISO 8601 date or time; without a zone it is local time.
+
+    Returns:
+        Milliseconds since 1970, UTC.
+
+    Raises:
+        TimeFormatError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1_000.0
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return now_ms - duration_ms(text)
+    except TimeFormatError:
+        raise TimeFormatError(
+            f"{text!r} is no time: write how long ago (15m, 2h, 3d) or an ISO time (2026-11-23T15:04:05Z)"
+        ) from None
+
+
+def clock(time_ms: float | None) -> str:
+    """Write a moment as `15:04:05.123`, UTC; blanks where there is none."""
+    if time_ms is None or not 0 <= time_ms < 253_402_300_800_000:  # noqa: PLR2004 - the end of the year 9999
+        return " " * 12
+    total, ms = divmod(int(time_ms), 1_000)
+    hours, seconds = divmod(total % 86_400, 3_600)
+    return f"{hours:02}:{seconds // 60:02}:{seconds % 60:02}.{ms:03}"
+
+
+def date_and_clock(time_ms: float | None) -> str:
+    """Write a moment as `2026-11-23 15:04:05.123`, UTC; empty where there is none."""
+    if time_ms is None or not 0 <= time_ms < 253_402_300_800_000:  # noqa: PLR2004 - the end of the year 9999
+        return ""
+    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d} {clock(time_ms)}"
+
+
+def span(ms: float | None) -> str:
+    """Write a duration with the precision that it deserves: `0.42 ms`, `12.3 ms`, `1.24 s`, `2m 05s`, `3h 12m`."""
+    if ms is None:
+        return "?"
+    if abs(ms) < 1_000:  # noqa: PLR2004 - a second
+        return f"{ms:.3g} ms" if abs(ms) < 100 else f"{ms:.0f} ms"  # noqa: PLR2004 - three digits tell enough
+    if abs(ms) < 60_000:  # noqa: PLR2004 - a minute
+        return f"{ms / 1_000:.3g} s"
+    minutes, seconds = divmod(round(ms / 1_000), 60)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes}m {seconds:02}s"
+    return f"{minutes // 60}h {minutes % 60:02}m"

@@ -1,0 +1,92 @@
+"""Where a moment stands in a waterfall. Long idle stretches are folded: a retry an hour later leaves the rest legible."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+FOLDED_SHARE: Final = 0.3
+"""Idle stretches longer than this part of the whole are folded."""
+
+FOLDED_WIDTH: Final = 0.06
+"""How wide a folded stretch is drawn, as a part of the whole."""
+
+
+@dataclass(slots=True, frozen=True)
+class Fold:
+    """An idle stretch that is drawn shorter than it was: `begin` and `end` are places, `ms` is how long it took."""
+
+    begin: float
+    end: float
+    ms: float
+
+
+class Timescale:
+    """Maps moments (ms since 1970) to places between 0 and 1.
+
+    Args:
+        spans: when something ran, as (begin, end).
+    """
+
+    def __init__(self, spans: Iterable[tuple[float, float]]) -> None:
+        busy = _merged(spans)
+        self.begin_ms = busy[0][0] if busy else 0.0
+        self.end_ms = busy[-1][1] if busy else 0.0
+        total = self.end_ms - self.begin_ms
+        self._knots = [self.begin_ms]
+        self._weights = list[float]()
+        self._folded = list[bool]()
+        for (_, last_end), (next_begin, _) in zip(busy, busy[1:], strict=False):
+            if next_begin - last_end > FOLDED_SHARE * total:
+                self._add(last_end, fold=False)
+                self._add(next_begin, fold=True)
+        self._add(self.end_ms, fold=False)
+        self._places = self._cumulated()
+
+    def place(self, time_ms: float) -> float:
+        """Give the place of a moment; moments outside are put at the edge."""
+        if time_ms <= self.begin_ms or len(self._knots) < 2:  # noqa: PLR2004 - a stretch has two ends
+            return 0.0
+        if time_ms >= self.end_ms:
+            return 1.0
+        at = bisect_right(self._knots, time_ms) - 1
+        begin, end = self._knots[at], self._knots[at + 1]
+        share = (time_ms - begin) / (end - begin)
+        return self._places[at] + share * (self._places[at + 1] - self._places[at])
+
+    @property
+    def folds(self) -> list[Fold]:
+        """The folded stretches, in their order."""
+        return [
+            Fold(self._places[at], self._places[at + 1], self._knots[at + 1] - self._knots[at])
+            for at, folded in enumerate(self._folded)
+            if folded
+        ]
+
+    def _add(self, knot: float, *, fold: bool) -> None:
+        self._weights.append(knot - self._knots[-1])
+        self._folded.append(fold)
+        self._knots.append(knot)
+
+    def _cumulated(self) -> list[float]:
+        """Share the width out: a fixed part to each fold, the rest by time."""
+        width = min(FOLDED_WIDTH, 0.5 / max(1, sum(self._folded)))
+        busy_ms = sum(
+            weight for weight, folded in zip(self._weights, self._folded, strict=True) if not folded
+        )
+        busy_width = 1.0 - width * sum(self._folded)
+        places = [0.0]
+        for weight, folded in zip(self._weights, self._folded, strict=True):
+            share = width if folded else busy_width * weight / busy_ms if busy_ms else 0.0
+            places.append(min(1.0, places[-1] + share))
+        return places
+
+
+def _merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    merged: list[tuple[float, float]] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, max(begin, end)))
+    return merged

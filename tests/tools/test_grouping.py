@@ -1,0 +1,356 @@
+"""Grouping: which lines make up which invocation."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_guard.tools.invocation import Invocation
+from lambda_guard.tools.model import Stray, TimedLine
+from lambda_guard.tools.reading.grouping import Grouper, Stream
+
+from .conftest import BEGAN, Logs, invocation_id
+
+LOGS = Logs()
+
+
+def group(lines, *, exact=False, **limits):
+    """Group lines of one stream; give the blocks and the tally."""
+    grouper = Grouper(**limits)
+    stream = Stream("app.log", exact=exact)
+    grouper.feed([line if isinstance(line, bytes) else line.encode() for line in lines], stream)
+    grouper.finish()
+    return list(grouper.take()), grouper.tally
+
+
+def told(block):
+    """Give a block in short: whose it is, how it ended, and what its lines say."""
+    if isinstance(block, Stray):
+        return ("stray", [line.message for line in block.lines])
+    return (block.invocation_id[:8], block.outcome, [line.message for line in block.lines])
+
+
+def test_interleaved_invocations_come_out_separate():
+    """Lines of many environments in one file are put together by invocation, whatever their order."""
+    chance = random.Random(7)
+    scripts = {
+        number: [
+            *(LOGS.line(number, step, f"{number}/{step}") for step in range(5)),
+            LOGS.record(number, 10, 10.0),
+        ]
+        for number in range(20)
+    }
+    lines = []
+    while any(scripts.values()):
+        number = chance.choice([key for key, left in scripts.items() if left])
+        lines.append(scripts[number].pop(0))
+    blocks, tally = group(lines)
+    assert sorted(map(told, blocks)) == [
+        (invocation_id(number)[:8], "success", [f"{number}/{step}" for step in range(5)])
+        for number in range(20)
+    ]
+    assert (tally.lines, tally.strays, tally.duplicates) == (120, 0, 0)
+
+
+def test_a_nested_id_does_not_claim_the_line():
+    """An invocation id inside a user's field names someone else's invocation."""
+    nested = LOGS.line(1, 0, "calling", answer={"invocation_id": invocation_id(2)})
+    blocks, _ = group([nested, LOGS.record(1, 5, 5.0)])
+    assert [told(block) for block in blocks] == [("00000001", "success", ["calling"])]
+
+
+def test_text_between_start_and_end_belongs_to_the_invocation():
+    """Prints without an id go to the one invocation that runs; the platform's lines are folded in."""
+    blocks, _ = group([LOGS.start(1), "hello", "  indented", LOGS.end(1), LOGS.report(1), "left over"])
+    assert [told(block) for block in blocks] == [
+        ("00000001", "success", ["hello", "  indented"]),
+        ("stray", ["left over"]),
+    ]
+    report = blocks[0].report
+    assert (report.duration_ms, report.billed_ms, report.memory_used_mb, report.version) == (
+        12.34,
+        13.0,
+        72.0,
+        "$LATEST",
+    )
+
+
+def test_text_is_nobodys_where_two_may_have_written_it():
+    """Where several environments share a file, a print between their lines can't be told apart, and is said so."""
+    blocks, tally = group([LOGS.start(1), LOGS.start(2), "whose?", LOGS.report(1), LOGS.report(2)])
+    assert ("stray", ["whose?"]) in [told(block) for block in blocks]
+    assert tally.strays == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f"[INFO]\t2026-11-23T15:04:05.123Z\t{invocation_id(1)}\tfrom the runtime", "from the runtime"),
+        (f"2026-11-23T15:04:05.123Z\t{invocation_id(1)}\tINFO\tfrom node", "from node"),
+        (
+            f'{{"level":"INFO","message":"powertools","function_request_id":"{invocation_id(1)}"}}',
+            "powertools",
+        ),
+        (f'{{"level": "INFO", "message": "lambda json", "requestId": "{invocation_id(1)}"}}', "lambda json"),
+        (f'{{"level":"INFO","message":"structlog","aws_request_id":"{invocation_id(1)}"}}', "structlog"),
+        (
+            f"2026-11-23T15:04:05.123Z {invocation_id(1)} Task timed out after 3.00 seconds",
+            "Task timed out after 3.00 seconds",
+        ),
+        (
+            f"RequestId: {invocation_id(1)} Error: Runtime exited with error: signal: killed",
+            "Error: Runtime exited with error: signal: killed",
+        ),
+    ],
+)
+def test_lines_of_functions_without_lambda_guard_are_known_by_their_ids(line, message):
+    """Every documented way of naming the request is understood."""
+    blocks, _ = group([LOGS.start(2), line, LOGS.report(2)])
+    assert message in {
+        text for block in blocks if block.invocation_id == invocation_id(1) for text in told(block)[2]
+    }
+
+
+def test_platform_events_in_json_are_folded_in():
+    """The JSON forms of START and REPORT tell version, outcome, memory and trace."""
+    blocks, _ = group(
+        [
+            LOGS.platform("start", 1, 0, version="7"),
+            '{"level":"INFO","message":"plain","requestId":"%s"}' % invocation_id(1),
+            LOGS.platform(
+                "report",
+                1,
+                50,
+                status="error",
+                errorType="Runtime.ExitError",
+                metrics={
+                    "durationMs": 49.5,
+                    "billedDurationMs": 50,
+                    "memorySizeMB": 128,
+                    "maxMemoryUsedMB": 128,
+                    "initDurationMs": 80.1,
+                },
+                tracing={
+                    "type": "X-Amzn-Trace-Id",
+                    "value": "Root=1-6742a1b5-0123456789abcdef01234567;Sampled=1",
+                },
+            ),
+        ]
+    )
+    (only,) = blocks
+    assert (only.outcome, only.version, only.cold, only.trace_id, only.duration_ms, only.start_ms) == (
+        "killed",
+        "7",
+        True,
+        "1-6742a1b5-0123456789abcdef01234567",
+        49.5,
+        BEGAN,
+    )
+
+
+def test_an_invocation_without_a_record_was_killed():
+    """A guarded function always writes a record: where the platform reports the end and none stands there, it was killed."""
+    blocks, _ = group([LOGS.start(1), LOGS.line(1, 0, "last words"), LOGS.end(1), LOGS.report(1)])
+    assert told(blocks[0]) == ("00000001", "killed", ["last words"])
+
+
+def test_an_invocation_without_any_end_is_unfinished():
+    """Nothing tells whether it runs still: that is what is said."""
+    blocks, _ = group([LOGS.line(1, 0, "still here")])
+    assert told(blocks[0]) == ("00000001", "unfinished", ["still here"])
+
+
+def test_the_next_start_in_one_stream_ends_the_invocation_before():
+    """An environment runs one invocation at a time: in a log stream the next one's first line is the last one's end."""
+    blocks, _ = group(
+        [LOGS.line(1, 0, "last words"), LOGS.line(2, 9, "next"), LOGS.record(2, 10, 1.0)], exact=True
+    )
+    assert [told(block)[:2] for block in blocks] == [("00000001", "killed"), ("00000002", "success")]
+
+
+def test_the_platform_knows_of_a_timeout_that_the_process_could_not_record():
+    """A text report's status, and the platform's own line, both say that the time ran out."""
+    blocks, _ = group(
+        [LOGS.start(1), LOGS.line(1, 0, "working"), LOGS.end(1), LOGS.report(1, status="timeout")]
+    )
+    said = group(
+        [LOGS.start(1), f"2026-11-23T15:04:05.123Z {invocation_id(1)} Task timed out after 3.00 seconds"]
+    )[0]
+    assert (blocks[0].outcome, said[0].outcome) == ("timeout", "timeout")
+
+
+def test_a_traceback_of_the_runtime_tells_an_error():
+    """A function without lambda_guard that raised is not counted as a success."""
+    error = "[ERROR] ValueError: boom\rTraceback (most recent call last):\r\xa0 File 'app.py'"
+    blocks, _ = group([LOGS.start(1), error, LOGS.end(1), LOGS.report(1)])
+    assert (blocks[0].outcome, blocks[0].lines[0].message) == ("error", "ValueError: boom")
+
+
+def test_the_later_of_two_records_is_true():
+    """The watchdog wrote a timeout, and the handler made it after all: the last word counts, the first is kept as a line."""
+    blocks, _ = group([LOGS.record(1, 90, 90.0, outcome="timeout"), LOGS.record(1, 95, 95.0)])
+    assert told(blocks[0]) == ("00000001", "success", ["orders ended: timeout after 90.0 ms"])
+
+
+def test_a_retry_under_the_same_id_is_an_invocation_of_its_own():
+    """Lambda retries asynchronous invocations under the id of the first attempt."""
+    first = [LOGS.line(1, 0, "first"), LOGS.record(1, 5, 5.0, outcome="error")]
+    second = [LOGS.line(1, 60_000, "second"), LOGS.record(1, 60_005, 5.0)]
+    blocks, _ = group(first + second)
+    assert [(told(block), block.attempt) for block in blocks] == [
+        (("00000001", "error", ["first"]), 1),
+        (("00000001", "success", ["second"]), 2),
+    ]
+
+
+def test_a_retry_of_a_plain_function_is_told_by_its_start():
+    """Text lines carry no times, but START stands at the head of each attempt."""
+    once = [LOGS.start(1), "trying", LOGS.end(1), LOGS.report(1)]
+    blocks, _ = group(once + once)
+    assert [(told(block)[2], block.attempt) for block in blocks] == [(["trying"], 1), (["trying"], 2)]
+
+
+def test_lines_that_stand_twice_are_one_with_a_count():
+    """An at-least-once export repeats lines: nothing is shown twice, nothing is hidden."""
+    line, record = LOGS.line(1, 0, "hello"), LOGS.record(1, 5, 5.0)
+    blocks, tally = group([line, line, record, record])
+    assert [(one.message, one.times) for one in blocks[0].lines] == [("hello", 2)]
+    assert tally.duplicates == 1
+
+
+def test_what_comes_again_after_its_block_is_counted_not_shown():
+    """The same file read twice shows each invocation once."""
+    lines = [LOGS.line(1, 0, "hello"), LOGS.record(1, 5, 5.0)]
+    filler = [LOGS.record(number, 9, 1.0) for number in range(2, 12)]
+    grouper = Grouper(grace_lines=2)
+    stream = Stream("app.log")
+    for batch in (lines, filler, lines):
+        grouper.feed([line.encode() for line in batch], stream)
+    grouper.finish()
+    assert [block.invocation_id for block in grouper.take()].count(invocation_id(1)) == 1
+    assert grouper.tally.duplicates == 2
+
+
+def test_late_lines_are_shown_as_late():
+    """A line that comes after its block was given out is not lost, and says so."""
+    grouper = Grouper(grace_lines=1)
+    stream = Stream("app.log")
+    batches = [
+        [LOGS.record(1, 5, 5.0)],
+        [LOGS.record(2, 6, 1.0), LOGS.record(3, 6, 1.0)],
+        [LOGS.line(1, 7, "late")],
+    ]
+    for batch in batches:
+        grouper.feed([line.encode() for line in batch], stream)
+    grouper.finish()
+    late = [block for block in grouper.take() if isinstance(block, Invocation) and block.late]
+    assert [told(block)[2] for block in late] == [["late"]]
+
+
+def test_too_many_open_invocations_are_given_out_early_and_counted():
+    """Memory is bounded: the eldest without an end go first, and the tally says how many."""
+    blocks, tally = group([LOGS.line(number, 0, "open") for number in range(10)], open_most=4)
+    assert len(blocks) == 10
+    assert tally.evicted == 8
+
+
+def test_exports_with_times_and_streams_before_each_line_are_understood():
+    """`aws logs tail`, `sam logs` and exports to S3 put a time, and maybe the stream, before the line."""
+    blocks, _ = group(
+        [
+            f"2026-11-23T15:04:05.100Z {LOGS.start(1)}",
+            "2026-11-23T15:04:05.150000+00:00 printed",
+            f"2026-11-23T15:04:05.200Z {LOGS.report(1)}",
+            f"2026/11/23/[$LATEST]aa 2026-11-23T15:04:06 {LOGS.start(2)}",
+            f"2026/11/23/[$LATEST]bb 2026-11-23T15:04:06 {LOGS.start(3)}",
+            "2026/11/23/[$LATEST]aa 2026-11-23T15:04:06.5 mine",
+            "2026/11/23/[$LATEST]bb 2026-11-23T15:04:06.5 yours",
+        ]
+    )
+    assert [(told(block)[0], told(block)[2], block.start_ms) for block in blocks] == [
+        ("00000001", ["printed"], BEGAN + 100),
+        ("00000002", ["mine"], BEGAN + 1000),
+        ("00000003", ["yours"], BEGAN + 1000),
+    ]
+
+
+def test_a_line_cut_in_the_middle_is_kept_with_its_invocation():
+    """What is left of a cut line still names its invocation, and is shown as broken."""
+    whole = LOGS.line(1, 0, "x" * 50)
+    blocks, _ = group([whole[: whole.index('"cold_start"')], LOGS.record(1, 5, 5.0)])
+    assert [(line.broken, line.message[:9]) for line in blocks[0].lines] == [(True, '{"level":')]
+
+
+def test_a_jump_of_the_clock_is_noticed():
+    """Lines whose times lie outside their invocation by more than a second can't be true."""
+    blocks, _ = group([LOGS.line(1, -90_000, "before time"), LOGS.record(1, 5, 5.0), LOGS.record(2, 5, 5.0)])
+    assert [block.clock_jumped for block in blocks] == [True, False]
+
+
+def test_timed_lines_differ_by_their_times():
+    """The same words at another time are another line."""
+    assert TimedLine.at(b"x", 1.0) != TimedLine.at(b"x", 2.0)
+    assert len({TimedLine.at(b"x", 1.0), TimedLine.at(b"x", 1.0), TimedLine.at(b"x", 2.0)}) == 2
+
+
+PIECES = st.one_of(
+    st.binary(max_size=200),
+    st.sampled_from(
+        [
+            line.encode()
+            for line in (
+                LOGS.start(1),
+                LOGS.end(1),
+                LOGS.report(1),
+                LOGS.line(1, 0, "x"),
+                LOGS.record(1, 5, 5.0),
+                LOGS.line(2, 0, "y"),
+            )
+        ]
+    ),
+    st.text(max_size=60).map(
+        lambda text: b'{"invocation_id":"' + text.encode("utf-8", "replace") + b'","record":"invocation"}'
+    ),
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "requestId",
+                        "type",
+                        "record",
+                        "timestamp",
+                        "message",
+                        "level",
+                        "trigger",
+                        "error",
+                        "stack",
+                        "sent",
+                    ]
+                ),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=12,
+    ).map(lambda value: LOGS.shop.__globals__["encode"](value).encode("utf-8", "replace")),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PIECES, max_size=30), st.booleans())
+def test_grouping_never_raises_and_loses_nothing(lines, exact):
+    """Whatever the bytes are, every line that is not blank comes out: in a block, or counted as a duplicate."""
+    lines = [line.replace(b"\n", b" ") for line in lines]
+    blocks, tally = group(lines, exact=exact, grace_lines=3)
+    shown = sum(len(block.lines) if isinstance(block, Stray) else len(block.raw) for block in blocks)
+    filled = [line for line in lines if line.strip()]
+    assert len(filled) - tally.duplicates <= shown <= len(filled)
+    for block in blocks:
+        if isinstance(block, Invocation):
+            assert block.outcome
+            assert isinstance(block.duration_ms, float | None)
+            assert block.lines is not None

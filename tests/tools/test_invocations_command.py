@@ -1,0 +1,185 @@
+"""`lambda-guard invocations`: what stands on the screen, what the exit code says, and what bad input does."""
+
+import gzip
+import json
+
+from .conftest import TRACE, invocation_id
+
+
+def test_a_block_tells_how_it_went_and_then_its_own_lines(lambda_guard, shop):
+    """The whole text of a block: head line, lines with offsets and fields, the error with its stack."""
+    result = lambda_guard("invocations", shop[1], "--limit", "1")
+    assert result.stdout.decode() == (
+        "✗ error  billing:$LATEST  sqs orders  20 ms  71/128 MB  attempt 1  2026-11-23 15:04:05.100"
+        f"  {invocation_id(2)}  trace {TRACE}\n"
+        "         +1.0 ms INFO     charging  amount=12.5  message_id=m-1\n"
+        "    ✗ PaymentRefused: card declined  #1f2e3d4c5b6a7988\n"
+        "        billing.py:14 in handler\n"
+        "        billing.py:30 in charge\n"
+        "\n"
+    )
+    assert result.returncode == 0
+
+
+def test_what_was_sent_and_what_lambda_said_stand_at_the_end(lambda_guard, shop):
+    """A block ends with the messages sent on and the folded START, END and REPORT."""
+    text = lambda_guard("invocations", shop[0]).stdout.decode()
+    assert text.splitlines()[-4:] == [
+        "    → sqs SendMessage orders  message m-1",
+        "    → sns Publish audit  message m-9",
+        "    Lambda: ran 40 ms, billed 13 ms, 72 of 128 MB",
+        "",
+    ]
+
+
+def shown(result):
+    return [json.loads(line)["invocation_id"][:8] for line in result.stdout.decode().splitlines()]
+
+
+def test_filters_choose(lambda_guard, shop):
+    """Each filter lets through what it says, by the record or by a line's fields."""
+
+    def chosen(*options):
+        return shown(lambda_guard("invocations", *shop, "--json", *options))
+
+    assert chosen("--failed") == ["00000002", "00000003"]
+    assert chosen("--cold") == ["00000001"]
+    assert chosen("--slower-than", "50ms") == ["00000004"]
+    assert chosen("--where", "trigger.type=sqs", "--where", "attempt=2") == ["00000003"]
+    assert chosen("--where", "order_id~o-1") == ["00000001"]
+    assert chosen("--where", "calls.operation=PutItem") == ["00000002", "00000003"]
+    assert chosen("--id", invocation_id(4)) == ["00000004"]
+    assert chosen("--id", "m-1") == ["00000001", "00000002", "00000003", "00000004"]
+    assert chosen("--since", "2026-11-23T15:04:05.500Z") == ["00000004"]
+    assert chosen("--until", "2026-11-23T15:04:05.050Z") == ["00000001"]
+    assert chosen("--limit", "2") == ["00000001", "00000002"]
+
+
+def test_json_is_one_object_an_invocation(lambda_guard, shop):
+    """The whole object of an invocation, record and lines included."""
+    (line,) = lambda_guard("invocations", shop[2], "--json").stdout.decode().splitlines()
+    document = json.loads(line)
+    record = document.pop("record")
+    assert record["record"] == "invocation"
+    assert document == {
+        "invocation_id": invocation_id(4),
+        "outcome": "success",
+        "failed": False,
+        "function_name": "rescue",
+        "function_version": "$LATEST",
+        "start_ms": 1795446245700.0,
+        "end_ms": 1795446245760.0,
+        "duration_ms": 60.0,
+        "attempt": 1,
+        "source": shop[2],
+        "lines": [
+            {
+                "kind": "log",
+                "time_ms": 1795446245700.0,
+                "level": "WARNING",
+                "message": "looking into it",
+                "location": "handler:12",
+                "logger": "lambda_guard",
+            }
+        ],
+    }
+
+
+def test_colours_are_for_terminals(lambda_guard, shop):
+    """A pipe gets no escape sequences, unless they are asked for."""
+    assert b"\x1b[" not in lambda_guard("invocations", shop[1]).stdout
+    assert b"\x1b[1;31m" in lambda_guard("invocations", shop[1], "--color", "always").stdout
+
+
+def test_a_log_cannot_steer_the_terminal(lambda_guard, write, logs):
+    """Control characters in messages and fields come out visible."""
+    path = write([logs.line(1, 0, "\x1b]0;gotcha\x07", field="\x1b[2J"), logs.record(1, 5, 5.0)])
+    out = lambda_guard("invocations", path).stdout
+    assert b"\x1b" not in out
+    assert b"\\x1b]0;gotcha\\x07" in out
+
+
+def test_gzip_is_known_by_its_contents(lambda_guard, tmp_path, shop):
+    """A compressed file reads like a plain one, whatever its name."""
+    path = tmp_path / "archive"
+    with open(shop[1], "rb") as plain:
+        path.write_bytes(gzip.compress(plain.read()))
+    assert shown(lambda_guard("invocations", str(path), "--json")) == ["00000002", "00000003"]
+
+
+def test_standard_input_is_read_where_no_source_is_named(lambda_guard, logs):
+    """A pipe needs no dash."""
+    lines = "\n".join([logs.line(1, 0, "hello"), logs.record(1, 5, 5.0)])
+    assert shown(lambda_guard("invocations", "--json", stdin=lines)) == ["00000001"]
+
+
+def test_the_document_of_the_aws_command_line_is_read(lambda_guard, logs):
+    """What `aws logs filter-log-events` prints is one JSON document; its events are the lines."""
+    events = [{"timestamp": 1795446245000, "message": logs.record(1, 5, 5.0), "logStreamName": "s"}]
+    document = json.dumps({"events": events, "searchedLogStreams": []}, indent=4)
+    assert shown(lambda_guard("invocations", "-", "--json", stdin=document)) == ["00000001"]
+
+
+def test_a_directory_stands_for_its_files(lambda_guard, shop, tmp_path):
+    """Exports are trees of files."""
+    assert sorted(shown(lambda_guard("invocations", str(tmp_path), "--json"))) == [
+        "00000001",
+        "00000002",
+        "00000003",
+        "00000004",
+    ]
+
+
+def test_rubbish_is_said_and_counted_and_the_rest_is_shown(lambda_guard, tmp_path, logs):
+    """Binary rubbish, broken JSON, a line of 1 MB, and a missing file: none of them stops the rest."""
+    path = tmp_path / "rubbish.log"
+    big = logs.line(1, 1, "x" * 2**20)
+    lines = [
+        bytes(range(256)).replace(b"\n", b""),
+        b'{"level":"INFO","mess',
+        big.encode(),
+        logs.record(1, 5, 5.0).encode(),
+    ]
+    path.write_bytes(b"\n".join(lines))
+    result = lambda_guard("invocations", "missing.log", str(path))
+    assert result.returncode == 1
+    assert b"x" * 2**20 in result.stdout
+    assert b"2 lines of no invocation" in result.stdout
+    assert result.stderr.decode().splitlines() == [
+        "1 invocation, 0 failed; 4 lines read",
+        "  2 lines belong to no invocation",
+        "  1 lines shown start like JSON, and are cut or broken",
+        "lambda-guard: missing.log: no such file",
+    ]
+
+
+def test_a_compressed_file_cut_in_the_middle_is_shown_as_far_as_it_goes(lambda_guard, tmp_path, logs):
+    """What could be read is shown; what could not is said."""
+    path = tmp_path / "cut.gz"
+    whole = gzip.compress("".join(logs.record(number, 5, 5.0) + "\n" for number in range(500)).encode())
+    path.write_bytes(whole[: len(whole) - 200])
+    result = lambda_guard("invocations", str(path), "--json")
+    assert result.returncode == 1
+    assert len(shown(result)) > 100
+    assert b"the compressed data is cut off or damaged" in result.stderr
+
+
+def test_utf_16_reads_like_utf_8(lambda_guard, tmp_path, logs):
+    """PowerShell's redirection writes UTF-16."""
+    path = tmp_path / "powershell.log"
+    path.write_text(f"{logs.line(1, 0, 'größer')}\n{logs.record(1, 5, 5.0)}\n", encoding="utf-16")
+    assert "größer" in lambda_guard("invocations", str(path)).stdout.decode()
+
+
+def test_wrong_options_say_what_to_type(lambda_guard, shop):
+    """A typo ends with exit code 2 and the right spelling."""
+    for options, hint in (
+        (("--since", "yesterday"), "write how long ago (15m, 2h, 3d) or an ISO time"),
+        (("--slower-than", "2 parsecs"), "write it like 250ms, 2s, 15m, 2h or 1h30m"),
+        (("--where", "nonsense"), "write key=value, or key~part for contains"),
+        (("--log-group", "x"), "name either files or log groups, not both"),
+        (("--follow", "--html", "x.html"), "leave --follow out"),
+    ):
+        result = lambda_guard("invocations", shop[0], *options)
+        assert result.returncode == 2, options
+        assert hint in result.stderr.decode()
