@@ -6,6 +6,7 @@ fails takes no other with it; neither of the two raises.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from . import _names, _process, _scope
@@ -39,6 +40,7 @@ class Guard:
         self.settings = settings
         self.name = f"## {_traceable(name)}"
         self.init_ms = attempt("process.age", _process.age_ms)
+        attempt("process.peak", _process.note_peak)
         self.entering = tuple(self._entering())
         self.leaving = tuple(self._leaving())
         attempt("log.install", _install_logging, settings)
@@ -51,7 +53,7 @@ class Guard:
         if self.settings.capture_print:
             yield "log.print.enter", printed.enter
         if self.settings.tracing:
-            yield "trace.enter", lambda scope: span.enter(scope, self.name)
+            yield "trace.enter", partial(span.enter, self.name)
         yield "process.enter", record.enter
 
     def _leaving(self) -> Iterator[Step]:
@@ -60,7 +62,7 @@ class Guard:
             yield "log.print.leave", printed.leave
         if self.settings.tracing:
             yield "trace.leave", span.leave
-            yield "trace.close", lambda scope, outcome: span.close(scope, outcome, self.name)
+            yield "trace.close", partial(span.close, self.name)
         yield "metrics.flush", _flush_metrics
         yield "record", record.write
         yield "log.leave", lines.leave
@@ -132,9 +134,7 @@ def _watch_calls(module: Any) -> None:
 
 def _flush_metrics(scope: "_scope.Scope", _: Outcome) -> None:
     if scope.metrics is not None:
-        from .sinks import metrics
-
-        metrics.flush(scope)
+        scope.metrics.flush(scope)
 
 
 def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:

@@ -90,19 +90,45 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
     trace = parse(os.environ.get(_names.ENV_TRACE_HEADER)) if settings.tracing else None
     trigger = read_trigger(event)
     upstreams = extract(event, trigger, context)
+    known = _read_plain(context) or _read_odd(context)
+    invocation_id, function, version, memory_mb, remaining_ms = known
     return Invocation(
-        _text(context, "aws_request_id") or _new_id(),
-        _text(context, "function_name") or settings.function_name,
-        _text(context, "function_version") or settings.function_version,
+        invocation_id or _new_id(),
+        function or settings.function_name,
+        version or settings.function_version,
         cold_start,
         trigger,
         trace,
-        adoptable(trace, upstreams) if settings.tracing and not settings.each_record else None,
+        adoptable(trace, upstreams) if upstreams and settings.tracing and not settings.each_record else None,
         upstreams,
-        _memory_limit(context) or settings.memory_limit_mb,
-        _deadline(context, started),
+        memory_mb or settings.memory_limit_mb,
+        started + remaining_ms / 1000 if remaining_ms is not None else None,
         started,
         init_ms if cold_start else None,
+    )
+
+
+_Known = tuple[str | None, str | None, str | None, int | None, float | None]
+
+
+def _read_plain(context: Any) -> _Known | None:
+    """Read a context that is as the runtime client makes it; `None` for any other."""
+    try:
+        found = context.aws_request_id, context.function_name, context.function_version
+        memory, remaining = context.memory_limit_in_mb, context.get_remaining_time_in_millis()
+        plain = type(found[0]) is type(found[1]) is type(found[2]) is type(memory) is str and type(remaining) is int
+        return (*found, int(memory), remaining) if plain and all(found) else None
+    except Exception:  # None, a mapping, an object that lacks something
+        return None
+
+
+def _read_odd(context: object) -> _Known:
+    return (
+        _text(context, "aws_request_id"),
+        _text(context, "function_name"),
+        _text(context, "function_version"),
+        _memory_limit(context),
+        _remaining(context),
     )
 
 
@@ -151,10 +177,10 @@ def _memory_limit(context: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _deadline(context: object, now: float) -> float | None:
+def _remaining(context: object) -> float | None:
     remaining = _attribute(context, "get_remaining_time_in_millis")
     try:
         left = remaining() if callable(remaining) else None
     except Exception:  # a context of the user's own making
         return None
-    return now + left / 1000 if isinstance(left, int | float) and not isinstance(left, bool) and isfinite(left) else None
+    return left if isinstance(left, int | float) and not isinstance(left, bool) and isfinite(left) else None

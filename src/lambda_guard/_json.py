@@ -56,6 +56,7 @@ def _encoder() -> Any:
 
 _fast = _encoder()
 quote = json.encoder.encode_basestring_ascii  # a str as a JSON string
+quote_text = json.encoder.encode_basestring  # the same, letters beyond ASCII left as they are
 
 
 def encode(value: object) -> str:

@@ -1,14 +1,13 @@
 """Memory and CPU, as the process itself knows them.
 
 The kernel's peak (`ru_maxrss`) is the peak since the process began: in a warm environment it belongs to some earlier
-invocation. So: where the peak rose between the two readings, it was reached by this invocation and is its memory;
-where it didn't, the resident size at the end is what can honestly be said. Lambda's own figure ("Max Memory Used") is
+invocation. So: where the peak rose since the last reading, this invocation has reached it, and it is its memory; where it
+didn't, the resident size at the end is what can honestly be said. Lambda's own figure ("Max Memory Used") is
 the environment's, runtime and extensions included, and never goes down.
 """
 
 import os
 import time
-from typing import NamedTuple
 
 try:
     import resource
@@ -20,25 +19,28 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-class Usage(NamedTuple):
-    """What the process has used up to now: CPU seconds (user and system), peak resident size in MB."""
+class _Peak:
+    """The highest resident size that has been seen, in KiB; a rise belongs to the invocation that finds it."""
 
-    cpu_s: float
-    peak_mb: float
-
-
-def usage() -> Usage:
-    """Read the process's CPU time and peak memory (getrusage(2))."""
-    if resource is None:
-        return Usage(time.process_time(), 0.0)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return Usage(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    seen = 0
 
 
-def memory_mb(before: Usage, after: Usage) -> float | None:
-    """Return the MB that the invocation between two readings can be said to have needed, or `None` if unknown."""
-    if after.peak_mb > before.peak_mb:
-        return after.peak_mb
+def peak_kib() -> int:
+    """Return the peak resident size of the process in KiB (getrusage(2), `ru_maxrss`), 0 where it is unknown."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource is not None else 0
+
+
+def note_peak() -> None:
+    """Take the peak as it stands for something that was reached before the next invocation."""
+    _Peak.seen = peak_kib()
+
+
+def memory_mb() -> float | None:
+    """Return the MB that the invocation which ends now can be said to have needed, or `None` where it's unknown."""
+    peak = peak_kib()
+    if peak > _Peak.seen:
+        _Peak.seen = peak
+        return peak / 1024
     return resident_mb()
 
 

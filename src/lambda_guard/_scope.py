@@ -12,7 +12,6 @@ from . import _names
 
 if TYPE_CHECKING:
     from ._invocation import Invocation
-    from ._process import Usage
     from ._settings import Settings
 
 
@@ -23,19 +22,18 @@ class Scope:
         invocation: the facts, read before the handler ran.
         settings: of the decorated handler.
         context: what the handler got as its context; tells an invocation from one inside it.
-        keys: the log keys of every line.
-        tail: the same keys as JSON, from the comma on, since every line ends with them.
+        tail: the log keys as JSON, from the comma on, since every line ends with them.
         user_keys: what the handler appended to its logger.
         clock: `time.perf_counter` right before the handler is called.
         thread: the id of the thread that the handler runs on.
-        thread_keys: undoes what the handler appended for its own thread.
+        thread_keys: what Powertools' loggers had for this thread before the handler.
         metrics: what the handler has added, in the metrics sink's own form.
         sent: messages sent on; `sent_more` counts those beyond the cap.
         calls: (service, operation, resource) → [count, errors].
         span_id: names this invocation in its trace, in every header that it sends on.
         trace: the trace sink's own state.
         records: what a batch came to, for the invocation record.
-        usage: what the process had used when the invocation began.
+        cpu_s: the CPU seconds that the process had used when the invocation began.
     """
 
     __slots__ = (
@@ -43,8 +41,8 @@ class Scope:
         "calls_more",
         "clock",
         "context",
+        "cpu_s",
         "invocation",
-        "keys",
         "metrics",
         "open",
         "records",
@@ -57,7 +55,6 @@ class Scope:
         "thread_keys",
         "token",
         "trace",
-        "usage",
         "user_keys",
     )
 
@@ -66,7 +63,6 @@ class Scope:
         self.context = context
         self.settings = settings
         self.open = True
-        self.keys: dict[str, Any] = {}
         self.tail = ""
         self.user_keys: dict[str, Any] | None = None
         self.metrics: Any = None
@@ -77,11 +73,23 @@ class Scope:
         self.span_id: str | None = None
         self.trace: Any = None
         self.records: dict[str, Any] | None = None
-        self.usage: Usage | None = None
         self.thread = 0
         self.clock = 0.0
-        self.thread_keys: Token[dict[str, Any]] | None = None
+        self.cpu_s = 0.0
+        self.thread_keys: dict[str, Any] | None = None
         self.token: Token[Scope | None] | None = None
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The log keys of every line."""
+        it = self.invocation
+        keys: dict[str, Any] = {_names.INVOCATION_ID: it.invocation_id}
+        if trace_id := it.trace_id:
+            keys[_names.XRAY_TRACE_ID] = trace_id
+        keys[_names.FUNCTION_NAME] = it.function
+        keys[_names.FUNCTION_VERSION] = it.version
+        keys[_names.COLD_START] = it.cold_start
+        return keys
 
 
 class Defaults:
@@ -125,6 +133,11 @@ def own() -> Scope | None:
     """Return the scope that this very context entered; no guess for threads."""
     scope = _current.get()
     return scope if scope is not None and scope.open else None
+
+
+def record_keys() -> dict[str, Any] | None:
+    """Return the log keys of the batch's record that is at work here, if one is."""
+    return _record_keys.get()
 
 
 def current_keys() -> dict[str, Any]:

@@ -6,7 +6,6 @@ becomes a warning in the log, and the documents are built within EMF's limits an
 """
 
 import logging
-import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -35,30 +34,43 @@ class _Provider(AmazonCloudWatchEMFProvider):
     """
 
     def __init__(self, namespace: str, service: str) -> None:
-        self.__dict__.update(
-            _MADE,
-            namespace=namespace,
-            service=service,
-            metric_set={},
-            dimension_set={},
-            dimension_sets=[],
-            metadata_set={},
-            default_dimensions={},
-        )
+        self.__dict__ = {
+            **_MADE,
+            "namespace": namespace,
+            "service": service,
+            "metric_set": {},
+            "dimension_set": {_names.SERVICE: service},
+            "dimension_sets": [],
+            "metadata_set": {},
+            "default_dimensions": {},
+        }
 
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
+        metric = self.metric_set.get(name)
+        if metric is None:
+            metric = self.metric_set.setdefault(*self._new_metric(name, unit, resolution))
+        elif metric["Unit"] != unit:
+            _check_unit(metric["Unit"], _known_unit(unit))
+        number = float(value)
+        if number - number != 0.0:
+            raise ValueError(f"{value!r} is not a finite number")
+        metric["Value"].append(number)
+
+    def _new_metric(self, name: str, unit: Any, resolution: Any) -> tuple[str, dict[str, Any]]:
         name = name.strip()
         if not 0 < len(name) <= _NAME_MOST:
             raise ValueError(f"a metric's name has 1 to {_NAME_MOST} characters")
-        number = float(value)
-        if not math.isfinite(number):
-            raise ValueError(f"{value!r} is not a finite number")
-        unit = extract_cloudwatch_metric_unit_value(self._metric_units, self._metric_unit_valid_options, unit)
-        resolution = extract_cloudwatch_metric_resolution_value(self._metric_resolutions, resolution)
-        metric = self.metric_set.setdefault(name, {"Unit": unit, "StorageResolution": resolution, "Value": []})
-        if metric["Unit"] != unit:
-            raise ValueError(f"it already has the unit {metric['Unit']}, not {unit}: use another name")
-        metric["Value"].append(number)
+        unit = unit if type(unit) is str and unit in _UNITS else _known_unit(unit)
+        if resolution != 60:  # noqa: PLR2004 - seconds, the standard
+            resolution = extract_cloudwatch_metric_resolution_value(self._metric_resolutions, resolution)
+        if name in self.metric_set:
+            _check_unit(self.metric_set[name]["Unit"], unit)
+        return name, {"Unit": unit, "StorageResolution": resolution, "Value": []}
+
+    def flush(self, scope: _scope.Scope) -> None:
+        """Write what the handler added to `metrics`; what it adds later belongs to the next flush."""
+        scope.metrics = None
+        _write_all(self, scope)
 
     def add_dimension(self, name: str, value: str) -> None:
         taken = len(self.dimension_set)
@@ -70,7 +82,18 @@ class _Provider(AmazonCloudWatchEMFProvider):
             super().add_dimension(name, _json.cut(str(value), _VALUE_MOST))
 
 
+def _known_unit(unit: Any) -> str:
+    return extract_cloudwatch_metric_unit_value(_MADE["_metric_units"], _MADE["_metric_unit_valid_options"], unit)
+
+
+def _check_unit(known: str, unit: str) -> None:
+    if known != unit:
+        raise ValueError(f"it already has the unit {known}, not {unit}: use another name")
+
+
 _MADE: Final = vars(AmazonCloudWatchEMFProvider(namespace=_names.DEFAULT_NAMESPACE, service=""))
+
+_UNITS: Final = frozenset(_MADE["_metric_units"])
 
 
 class _Defaults:
@@ -98,8 +121,11 @@ class Metrics:
         scope = _scope.current()
         if scope is None:
             self.single_metric(name, unit, value, resolution).write()
-        else:
-            _tell(f"metric {name!r}", _provider(scope).add_metric, name, unit, value, resolution)
+            return
+        try:
+            (scope.metrics or _provider(scope)).add_metric(name, unit, value, resolution)
+        except Exception as error:
+            _refused(f"metric {name!r}", error)
 
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this invocation's metrics."""
@@ -143,8 +169,8 @@ class Metrics:
 
     def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:  # noqa: ARG002 - Powertools' signature
         """Write what has been added so far; needed only where the process ends by itself."""
-        if (scope := _scope.current()) is not None:
-            attempt("metrics.flush", flush, scope)
+        if (scope := _scope.current()) is not None and scope.metrics is not None:
+            attempt("metrics.flush", scope.metrics.flush, scope)
 
 
 class SingleMetric:
@@ -162,7 +188,7 @@ class SingleMetric:
 
     def write(self) -> None:
         """Write the metric now."""
-        attempt("metrics.single", _write_all, self._provider, _scope.current_keys())
+        attempt("metrics.single", _write_all, self._provider, _scope.current())
 
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this metric."""
@@ -173,47 +199,69 @@ class SingleMetric:
         _tell(f"metadata {key!r}", self._provider.add_metadata, key, value)
 
 
-def flush(scope: _scope.Scope) -> None:
-    """Write what the handler added to `metrics`; what is added later belongs to the next flush."""
-    if scope.metrics is not None:
-        provider, scope.metrics = scope.metrics, None
-        _write_all(provider, scope.keys)
+def _write_all(provider: _Provider, scope: _scope.Scope | None) -> None:
+    if scope is not None and (line := _plain_line(provider, scope)) is not None:
+        _output.write(line)
+        return
+    for document in documents(provider):
+        _output.write(_line(document, scope))
 
 
-def _write_all(provider: _Provider, keys: dict[str, Any]) -> None:
-    for document in documents(provider, keys):
-        _output.write(_json.fit(document, _DOCUMENT_BYTES_MOST))
+def _line(document: dict[str, Any], scope: _scope.Scope | None) -> str:
+    """Return a document as a line, with the invocation's keys as properties where it has none of these names."""
+    if scope is not None and document.keys().isdisjoint(_names.LINE_KEYS):
+        line = f"{_json.encode(document)[:-1]}{scope.tail}}}"
+        if len(line) <= _DOCUMENT_BYTES_MOST // 4:
+            return line
+    return _json.fit({**(scope.keys if scope is not None else {}), **document}, _DOCUMENT_BYTES_MOST)
 
 
-def documents(provider: _Provider, properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
+    """Return the line of the usual metric set as text: a few metrics of one value, the service as their dimension."""
+    metrics = provider.metric_set
+    if len(metrics) > 8 or provider.metadata_set or provider.dimension_sets or len(provider.dimension_set) != 1:  # noqa: PLR2004
+        return None
+    definitions, values = [], []
+    for name, metric in metrics.items():
+        if name in _TAKEN or len(metric["Value"]) != 1 or metric["StorageResolution"] != 60:  # noqa: PLR2004
+            return None
+        quoted = _json.quote(name)
+        definitions.append(f'{{"Name":{quoted},"Unit":"{metric["Unit"]}"}}')
+        values.append(f"{quoted}:{metric['Value'][0]!r}")
+    return definitions and (
+        f'{{"_aws":{{"Timestamp":{provider.timestamp or int(time.time() * 1000)},"CloudWatchMetrics":[{{'
+        f'"Namespace":{_json.quote(provider.namespace)},"Dimensions":[["service"]],"Metrics":[{",".join(definitions)}]}}]}},'
+        f'"service":{_json.quote(provider.service)},{",".join(values)}{scope.tail}}}'
+    ) or None
+
+
+_TAKEN: Final = frozenset((_names.EMF, _names.SERVICE, *_names.LINE_KEYS))
+
+
+def documents(provider: _Provider) -> Iterator[dict[str, Any]]:
     """Yield EMF documents of at most 100 metrics with at most 100 values each.
 
     Args:
-        provider: the metrics, dimensions and metadata.
-        properties: root keys that aren't dimensions; a metric or a dimension of the same name goes before them.
+        provider: the metrics, dimensions and metadata; where names clash, the dimension goes before the metric, and that
+            before the metadata.
     """
-    dimensions = provider.dimension_set
-    sets = [list(dimensions), *(list(more) for more in provider.dimension_sets)]
-    roots = {**dimensions}
+    roots = dict(provider.dimension_set)
+    sets = [list(roots)]
     for more in provider.dimension_sets:
         roots.update(more)
+        sets.append(list(more))
     metadata = {key: value for key, value in provider.metadata_set.items() if key != _names.EMF}
     for metrics in _chunks(provider.metric_set, roots):
+        directive = {
+            "Namespace": provider.namespace,
+            "Dimensions": sets,
+            "Metrics": [definition for _, definition, _ in metrics],
+        }
         yield {
-            **properties,
+            _names.EMF: {"Timestamp": provider.timestamp or int(time.time() * 1000), "CloudWatchMetrics": [directive]},
             **metadata,
             **roots,
             **{name: values[0] if len(values) == 1 else values for name, _, values in metrics},
-            _names.EMF: {
-                "Timestamp": provider.timestamp or int(time.time() * 1000),
-                "CloudWatchMetrics": [
-                    {
-                        "Namespace": provider.namespace,
-                        "Dimensions": sets,
-                        "Metrics": [definition for _, definition, _ in metrics],
-                    }
-                ],
-            },
         }
 
 
@@ -247,7 +295,6 @@ def _new_provider(namespace: str, dimensions: dict[str, str]) -> _Provider:
     scope = _scope.current()
     service = scope.settings.service if scope else Defaults.service
     provider = _Provider(namespace=namespace, service=service)
-    provider.dimension_set[_names.SERVICE] = service
     for name, value in dimensions.items():
         _tell(f"dimension {name!r}", provider.add_dimension, name, value)
     return provider
@@ -263,7 +310,11 @@ def _tell(what: str, step: Any, *args: Any, **kwargs: Any) -> None:
     try:
         step(*args, **kwargs)
     except Exception as error:
-        attempt("metrics.refuse", _refuse, what, _json.text(error, 300))
+        _refused(what, error)
+
+
+def _refused(what: str, error: Exception) -> None:
+    attempt("metrics.refuse", _refuse, what, _json.text(error, 300))
 
 
 def _refuse(what: str, why: str) -> None:

@@ -5,6 +5,7 @@ one has goes through the encoder. `docs/records.md` says what the keys mean.
 """
 
 import json
+import time
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,7 +20,9 @@ _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOU
 
 def enter(scope: Scope) -> None:
     """Note what the process has used before the handler runs."""
-    scope.usage = _process.usage()
+    if scope.invocation.cold_start:
+        _process.note_peak()  # imports have reached it
+    scope.cpu_s = time.process_time()
 
 
 def write(scope: Scope, outcome: Outcome) -> None:
@@ -36,15 +39,16 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
     metrics: dict[str, float] = {}
     used = _usage(scope, outcome, metrics)
     _count(scope, outcome, metrics)
-    rare = _json.encode(_rare(scope, outcome))[1:-1]
+    rare = _rare(scope, outcome)
+    remaining = f',"remaining_ms":{max(0, int((it.deadline - outcome.ended) * 1000))}' if it.deadline is not None else ""
     trigger_dimension = f',"trigger_type":"{it.trigger.type}"' if "trigger" in settings.dimensions else ""
     return (
         f'{{"level":"{_LEVELS[outcome.kind]}","message":{_json.quote(_sentence(it, outcome))},'
         f'"timestamp":"{_output.timestamp(outcome.ended)}","service":{_json.quote(settings.service)},'
         f'"record":"invocation","outcome":"{outcome.kind}"{scope.tail},'
         f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
-        f"{_place(scope)}{rare and ',' + rare}"
-        f',"duration_ms":{outcome.duration_ms:.3f}{used}{trigger_dimension}'
+        f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
+        f',"duration_ms":{outcome.duration_ms:.3f}{remaining}{used}{trigger_dimension}'
         f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{_definitions(settings, tuple(metrics))}}}'
         f"{''.join([f',{_QUOTED[name]}:{value}' for name, value in metrics.items()])}}}"
     )
@@ -117,8 +121,6 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
         found["error"] = _error.as_record(outcome.error)
     if it.init_ms is not None:
         found["init_ms"] = round(it.init_ms, 1)
-    if it.deadline is not None:
-        found["remaining_ms"] = max(0, int((it.deadline - outcome.ended) * 1000))
     return found
 
 
@@ -141,19 +143,15 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
     """Return the keys for memory and CPU, and add their metrics."""
-    before, after = scope.usage, _process.usage()
-    if before is None:
-        return ""
-    limit, used = scope.invocation.memory_limit_mb, _process.memory_mb(before, after)
-    said = ""
+    cpu_ms = (time.process_time() - scope.cpu_s) * 1000
+    limit, used, said = scope.invocation.memory_limit_mb, _process.memory_mb(), ""
     if used is not None:
         said = f',"memory_used_mb":{used:.1f}'
         if limit is not None:
-            metrics[_names.MEMORY_UTILIZATION] = round(used / limit * 100, 1)
+            metrics["MemoryUtilization"] = int(used / limit * 1000) / 10
     if limit is not None:
         said += f',"memory_limit_mb":{limit}'
-    cpu_ms = (after.cpu_s - before.cpu_s) * 1000
-    metrics[_names.CPU_UTILIZATION] = round(cpu_ms / outcome.duration_ms * 100, 1) if outcome.duration_ms > 0 else 0.0
+    metrics["CpuUtilization"] = int(cpu_ms / outcome.duration_ms * 1000) / 10 if outcome.duration_ms > 0 else 0.0
     return f'{said},"cpu_ms":{cpu_ms:.1f}'
 
 

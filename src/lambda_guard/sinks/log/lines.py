@@ -6,6 +6,7 @@ coming where Powertools can't be imported; `powertools` puts Powertools' Logger 
 
 import logging
 import sys
+import time
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
@@ -26,30 +27,63 @@ _RESERVED: Final = frozenset(vars(_bare)) | {
 _OURS: Final = frozenset(
     (*_names.LINE_KEYS, _names.MESSAGE_ID, "xray_trace_id", "level", "location", "message", "timestamp", "service", "logger")
 )
+_quote, _ascii = _json.quote_text, _json.quote
 _LEVEL_NAMES: Final = {10: '"DEBUG"', 20: '"INFO"', 30: '"WARNING"', 40: '"ERROR"', 50: '"CRITICAL"'}
 
 
 def format_line(record: logging.LogRecord) -> str:
     """Return a log record as one line of JSON, without a line break."""
+    attributes = vars(record)
+    extra = None
+    if len(attributes) > _FIELDS:
+        extra = {key: value for key, value in islice(attributes.items(), _FIELDS, None) if key not in _RESERVED}
+    said: Any = record.msg
+    if record.args:
+        said = _formatted(record.msg, record.args)
+    return make_line(
+        record.levelno, f"{record.funcName}:{record.lineno}", said, record.created, record.name, extra,
+        record.exc_info, record.stack_info,
+    )  # fmt: skip
+
+
+def make_line(
+    level: int,
+    location: str,
+    said: Any,
+    created: float,
+    name: str,
+    extra: dict[str, Any] | None,
+    exc_info: Any,
+    stack_info: str | None,
+) -> str:
+    """Return one line of JSON, without a line break: the one place where a line is made.
+
+    Args:
+        level: of logging.
+        location: `function:line`.
+        said: the message, its arguments already in it; a mapping stays one.
+        created: epoch seconds.
+        name: the logger's.
+        extra: the user's fields.
+        exc_info: as logging takes it.
+        stack_info: as logging makes it.
+    """
     scope = _scope.current()
-    level = _LEVEL_NAMES.get(record.levelno) or _json.encode(record.levelname)
-    fields: dict[str, Any] = {
-        "location": f"{record.funcName}:{record.lineno}",
-        "message": _message(record),
-        "timestamp": timestamp(record.created),
-        "service": scope.settings.service if scope else Defaults.service,
-        "logger": record.name,
-    }
-    _add_user_fields(fields, record, scope)
-    if record.exc_info:
-        fields.update(_error.fields(record.exc_info))
-    if record.stack_info:
-        fields["stack_info"] = record.stack_info
-    tail = scope.tail if scope else ""
-    if (keys := _scope._record_keys.get()) and scope:  # noqa: SLF001 - the scope's other half
-        tail += "," + _json.encode(keys)[1:-1]
-    line = f'{{"level":{level},{_json.encode(fields)[1:-1]}{tail}}}'
+    fields = _fields(extra, scope, exc_info, stack_info)
+    line = (
+        f'{{"level":{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))},"location":{_quote(location)},'
+        f'"message":{_quote(said) if type(said) is str else _object(said)},"timestamp":"{timestamp(created)}",'
+        f'"service":{_quote(scope.settings.service if scope is not None else Defaults.service)},"logger":{_quote(name)}'
+        f'{"," + _json.encode(fields)[1:-1] if fields else ""}{_tail(scope) if scope is not None else ""}}}'
+    )
+    if not line.isascii():
+        line = _json.encodable(line)
     return line if len(line) <= LINE_BYTES_MOST // 4 else _fit(line)
+
+
+def _tail(scope: _scope.Scope) -> str:
+    keys = _scope.record_keys()
+    return f"{scope.tail},{_json.encode(keys)[1:-1]}" if keys else scope.tail
 
 
 def _fit(line: str) -> str:
@@ -58,29 +92,46 @@ def _fit(line: str) -> str:
     return line if len(line.encode()) <= LINE_BYTES_MOST else _json.fit(json.loads(line), LINE_BYTES_MOST)
 
 
-def _message(record: logging.LogRecord) -> Any:
-    message = record.msg
-    if not record.args:
-        return message if type(message) is str or isinstance(message, dict) else _json.text(message)
+def _object(said: Any) -> str:
+    return _json.encode(said if isinstance(said, dict) else _json.text(said))
+
+
+def _formatted(said: Any, args: Any) -> str:
     try:
-        return record.getMessage()
+        return str(said) % args
     except Exception:  # arguments that don't fit the format: the line is worth more than its form
-        return f"{_json.text(message)} {_json.text(record.args)}"
+        return f"{_json.text(said)} {_json.text(args)}"
 
 
-def _add_user_fields(fields: dict[str, Any], record: logging.LogRecord, scope: _scope.Scope | None) -> None:
+def _fields(
+    extra: dict[str, Any] | None, scope: _scope.Scope | None, exc_info: Any, stack_info: str | None
+) -> dict[str, Any]:
+    thread_keys = _thread_keys()
+    fields: dict[str, Any] = {}
     if Defaults.keys:
-        _merge(fields, Defaults.keys)
-    if scope and scope.user_keys:
-        _merge(fields, scope.user_keys)
-    if keys := _thread_keys():
-        _merge(fields, keys)
-    attributes = vars(record)
-    if len(attributes) > _FIELDS:
-        keys = scope.keys if scope else {}
-        for key, value in islice(attributes.items(), _FIELDS, None):
-            if key not in _RESERVED and value is not None and (key not in keys or keys[key] != value):
-                fields[f"{key}_" if key in _OURS else key] = value
+        _merge(fields, Defaults.keys, scope)
+    if scope is not None and scope.user_keys:
+        _merge(fields, scope.user_keys, scope)
+    if thread_keys:
+        _merge(fields, thread_keys, scope)
+    if extra:
+        _merge(fields, extra, scope)
+    if exc_info:
+        fields.update(_error.fields(exc_info))
+    if stack_info:
+        fields["stack_info"] = stack_info
+    return fields
+
+
+def _merge(fields: dict[str, Any], more: dict[str, Any], scope: _scope.Scope | None) -> None:
+    """Add the user's fields; one whose name is taken by a key of ours gets an underscore instead of getting lost."""
+    for key, value in more.items():
+        if value is None:
+            continue
+        if key not in _OURS:
+            fields[key] = value
+        elif scope is None or scope.keys.get(key) != value:  # ours on its way back, on another handler's record
+            fields[f"{key}_"] = value
 
 
 def _thread_keys() -> dict[str, Any] | None:
@@ -91,14 +142,7 @@ def _thread_keys() -> dict[str, Any] | None:
 def _thread_variable() -> Any:
     """Return the context variable in which Powertools' loggers keep the keys of a thread, if they are in use."""
     formatter = sys.modules.get("aws_lambda_powertools.logging.formatter")
-    return getattr(formatter, "THREAD_LOCAL_KEYS", None)
-
-
-def _merge(fields: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add the user's fields; one whose name is taken by a key of ours gets an underscore instead of getting lost."""
-    for key, value in more.items():
-        if value is not None:
-            fields[f"{key}_" if key in _OURS else key] = value
+    return formatter.THREAD_LOCAL_KEYS if formatter is not None else None
 
 
 class Record(logging.LogRecord):
@@ -161,16 +205,44 @@ class Handler(logging.Handler):
 
 
 class LineLogger(logging.Logger):
-    """A logger that takes fields as keywords and never refuses a name."""
+    """A logger that takes any field, and writes its lines without going through a record where nobody else listens."""
 
-    def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802 - the library's name
-        """Make a record; a field named like an attribute of the record gets an underscore instead of a `KeyError`."""
-        extra = args[8] if len(args) > 8 else kwargs.get("extra")  # noqa: PLR2004 - the position in logging's signature
-        if extra and not _RESERVED.isdisjoint(extra):
-            extra = {(f"{key}_" if key in _RESERVED else key): value for key, value in extra.items()}
-            args = (*args[:8], extra, *args[9:]) if len(args) > 8 else args  # noqa: PLR2004
-            kwargs = {**kwargs, "extra": extra} if "extra" in kwargs else kwargs
-        return super().makeRecord(*args, **kwargs)
+    def _log(  # noqa: PLR0917 - logging's signature
+        self,
+        level: int,
+        msg: object,
+        args: Any,
+        exc_info: Any = None,
+        extra: Any = None,
+        stack_info: bool = False,
+        stacklevel: int = 1,
+        **fields: Any,
+    ) -> None:
+        if fields:
+            extra = {**(extra or {}), **fields}
+        if self.propagate or self.filters or stack_info or len(self.handlers) != 1 or type(self.handlers[0]) is not Handler:
+            super()._log(level, msg, args, exc_info, _renamed(extra), stack_info, stacklevel)
+        else:
+            attempt("log.line", _write_line, self.name, level, msg, args, exc_info, extra, stacklevel)
+
+
+def _write_line(  # noqa: PLR0917 - as above
+    name: str, level: int, said: Any, args: Any, exc_info: Any, extra: dict[str, Any] | None, stacklevel: int
+) -> None:
+    if args:
+        said = _formatted(said, args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
+    frame: Any = sys._getframe(3)  # attempt, _log and logging's own method lie between
+    while stacklevel > 0 and frame.f_back is not None:
+        frame, stacklevel = frame.f_back, stacklevel - 1
+    location = f"{frame.f_code.co_name}:{frame.f_lineno}"
+    _output.write(make_line(level, location, said, time.time(), name, _renamed(extra), exc_info, None))
+
+
+def _renamed(extra: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return fields that a record can take: a taken name gets an underscore, where logging would raise `KeyError`."""
+    if not extra or _RESERVED.isdisjoint(extra):
+        return extra
+    return {(f"{key}_" if key in _RESERVED else key): value for key, value in extra.items()}
 
 
 def line_logger() -> logging.Logger:
@@ -194,23 +266,19 @@ def line_logger() -> logging.Logger:
 def enter(scope: _scope.Scope) -> None:
     """Give the lines from here on the keys of this invocation."""
     it = scope.invocation
-    keys: dict[str, Any] = {_names.INVOCATION_ID: it.invocation_id}
-    if trace_id := it.trace_id:
-        keys[_names.XRAY_TRACE_ID] = trace_id
-    keys[_names.FUNCTION_NAME] = it.function
-    keys[_names.FUNCTION_VERSION] = it.version
-    keys[_names.COLD_START] = it.cold_start
-    scope.keys = keys
-    scope.tail = "," + _json.encode(keys)[1:-1]
-    if (variable := _thread_variable()) is not None:
-        scope.thread_keys = variable.set(variable.get())
+    trace_id = it.trace_id
+    trace = f',"xray_trace_id":"{trace_id}"' if trace_id is not None else ""
+    scope.tail = (
+        f',"invocation_id":{_ascii(it.invocation_id)}{trace},"function_name":{_ascii(it.function)},'
+        f'"function_version":{_ascii(it.version)},"cold_start":{"true" if it.cold_start else "false"}'
+    )
+    scope.thread_keys = _thread_keys()
 
 
 def leave(scope: _scope.Scope, _: object = None) -> None:
     """Take back the keys that the handler gave to its own thread."""
-    if scope.thread_keys is not None:
-        scope.thread_keys.var.reset(scope.thread_keys)
-        scope.thread_keys = None
+    if _thread_keys() is not scope.thread_keys:
+        _thread_variable().set(scope.thread_keys or {})
 
 
 def take_over_runtime_handler() -> None:

@@ -100,6 +100,26 @@ class ContextKeys:
             self._token = None
 
 
+def _method(level: int) -> Any:
+    """Make Powertools' method of a level, straight to our logger: there is no buffer between."""
+
+    def log(  # noqa: PLR0917 - Powertools' signature
+        self: Any,
+        msg: object,
+        *args: object,
+        exc_info: Any = None,
+        stack_info: bool = False,
+        stacklevel: int = 2,
+        extra: Any = None,
+        **kwargs: object,
+    ) -> None:
+        ours = self._logger
+        if ours.isEnabledFor(level):
+            ours._log(level, msg, args, exc_info, {**extra, **kwargs} if extra else kwargs, stack_info, stacklevel - 1)
+
+    return log
+
+
 class _Logger(Logger):
     """Powertools' Logger on top of a logger that we made: its handler and level are there already."""
 
@@ -108,6 +128,12 @@ class _Logger(Logger):
 
     def _get_logger(self) -> logging.Logger:
         return line_logger()
+
+    debug = _method(logging.DEBUG)
+    info = _method(logging.INFO)
+    warning = _method(logging.WARNING)
+    error = _method(logging.ERROR)
+    critical = _method(logging.CRITICAL)
 
 
 def make_logger() -> Logger:

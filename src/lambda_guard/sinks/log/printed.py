@@ -24,7 +24,7 @@ class PrintedLines(Front):
 
     def __init__(self, stream: Any) -> None:
         self.behind = stream
-        self._parts: dict[int, str] = {}
+        self.parts: dict[int, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.behind, name)
@@ -34,12 +34,12 @@ class PrintedLines(Front):
         if type(said) is not str or _scope.current() is None:
             return self._pass(said)
         thread = threading.get_ident()
-        whole = self._parts.pop(thread, "") + said
+        whole = self.parts.pop(thread, "") + said
         *lines, rest = whole.split("\n")
         if len(rest) > _PART_MOST:
             lines, rest = [*lines, rest], ""
         if rest:
-            self._parts[thread] = rest
+            self.parts[thread] = rest
         if lines:
             self._lines(lines)
         return len(said)
@@ -55,7 +55,7 @@ class PrintedLines(Front):
 
     def finish(self) -> None:
         """Write the lines that were left unfinished."""
-        parts, self._parts = self._parts, {}
+        parts, self.parts = self.parts, {}
         for part in parts.values():
             self._lines([part])
 
@@ -99,29 +99,19 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-class _Installed:
-    """How many invocations want the capture: concurrent ones (tests, threads) share one stream."""
-
-    lock = threading.Lock()
-    users = 0
-
-
 def enter(_: _scope.Scope | None = None) -> None:
-    """Put our stream in front of `sys.stdout`, unless it stands there."""
-    with _Installed.lock:
-        _Installed.users += 1
-        out = sys.stdout
-        if out is not None and type(out) is not PrintedLines:
-            sys.stdout = PrintedLines(out)  # type: ignore[assignment]
+    """Put our stream in front of `sys.stdout`, unless it stands there.
+
+    It stays: outside of an invocation it passes everything on as it is. Whoever replaces `sys.stdout` (pytest,
+    `contextlib.redirect_stdout`) is found out by the next invocation, and puts back what they found.
+    """
+    out = sys.stdout
+    if type(out) is not PrintedLines and out is not None:
+        sys.stdout = PrintedLines(out)  # type: ignore[assignment]
 
 
 def leave(*_: object) -> None:
-    """Write what was left unfinished; with the last invocation, put back the stream that was there."""
-    with _Installed.lock:
-        _Installed.users -= 1
-        out = sys.stdout
-        if type(out) is PrintedLines:
-            if _Installed.users <= 0:
-                sys.stdout = out.behind
-            out.finish()
-
+    """Write what was left unfinished."""
+    out = sys.stdout
+    if type(out) is PrintedLines and out.parts:
+        out.finish()

@@ -26,6 +26,7 @@ from . import document
 
 Stack = tuple[Any, ...]
 
+_PROTOCOL: Final = f"{PROTOCOL_HEADER}{PROTOCOL_DELIMITER}"
 _stack: ContextVar[Stack | None] = ContextVar("lambda_guard_entities", default=None)
 
 
@@ -159,7 +160,7 @@ class TrimmingEmitter(UDPEmitter):  # type: ignore[misc] - the SDK has no types
     def _send(self, entity: Any) -> None:
         content = entity.content if isinstance(entity, Prepared) else _finished(entity.to_dict(), time.time())
         for line in [content] if isinstance(content, str) else document.datagrams(content):
-            self._send_data(f"{PROTOCOL_HEADER}{PROTOCOL_DELIMITER}{line}")
+            self._send_data(_PROTOCOL + line)
 
 
 class Prepared:
@@ -193,7 +194,11 @@ def ready() -> bool:
 
 def send(content: "dict[str, Any] | str") -> None:
     """Send one document of ours: a dict, or JSON that is known to fit into a datagram."""
-    xray_recorder.emitter.send_entity(Prepared(content))
+    emitter = xray_recorder.emitter
+    if type(emitter) is TrimmingEmitter and type(content) is str:
+        emitter._send_data(_PROTOCOL + content)
+    else:
+        emitter.send_entity(Prepared(content))
 
 
 def own_stack(name: str, trace_id: str, parent_id: str, span_id: str, started: float) -> Stack:

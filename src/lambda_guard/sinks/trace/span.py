@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from .recorder import Stack
 
 
+class _Late:
+    """The part that imports the X-Ray SDK: an unsampled function never needs it."""
+
+    recorder: Any = None
+
+
+def _recorder() -> Any:
+    if _Late.recorder is None:
+        from . import recorder
+
+        _Late.recorder = recorder
+    return _Late.recorder
+
+
 class Span:
     """What the trace sink keeps between the two ends of an invocation.
 
@@ -37,12 +51,12 @@ class Span:
         self.variable: str | None = None
 
 
-def enter(scope: _scope.Scope, name: str) -> None:
+def enter(name: str, scope: _scope.Scope) -> None:
     """Open the invocation's span.
 
     Args:
-        scope: of the invocation.
         name: the handler's, as it stands in the trace.
+        scope: of the invocation.
     """
     it = scope.invocation
     header = it.adopted or it.trace
@@ -59,8 +73,7 @@ def enter(scope: _scope.Scope, name: str) -> None:
 
 
 def _open(scope: _scope.Scope, header: TraceHeader, name: str) -> "Stack | None":
-    from . import recorder  # late: an unsampled function never needs the SDK
-
+    recorder = _recorder()
     it, span_id, parent = scope.invocation, scope.span_id, header.parent
     if span_id is None or parent is None or not recorder.ready():
         return None
@@ -85,20 +98,19 @@ def leave(scope: _scope.Scope, _: object = None) -> None:
         os.environ[_names.ENV_TRACE_HEADER] = span.variable
 
 
-def close(scope: _scope.Scope, outcome: Outcome, name: str) -> None:
+def close(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
     """Send the documents of an invocation that has ended."""
     it, span = scope.invocation, scope.trace
     own_sampled = it.trace is not None and it.trace.is_sampled and it.trace.parent is not None
     others = _mirrored(it)
     if span is None or not (own_sampled or span.stack is not None or others):
         return
-    from . import recorder
-
-    if not recorder.ready():
+    recorder = _recorder()
+    if span.stack is None and not recorder.ready():
         return
     error = document.cause(outcome.error) if outcome.error is not None else None
     stack = span.stack
-    if stack is not None:
+    if stack is not None and stack[1].subsegments:
         for child in recorder.children(stack):
             recorder.send(child)
     if it.adopted is not None and stack is not None:
@@ -151,10 +163,12 @@ def _own_subsegment(
 
 def _plain_subsegment(scope: _scope.Scope, outcome: Outcome, name: str, own: TraceHeader) -> str:
     """The usual document as text, since it is written on every invocation: an own trace, no error, nothing of the user's."""
+    it = scope.invocation
     return (
         f'{{"name":{_json.quote(name)},"id":"{scope.trace.own_id}","trace_id":"{own.root}","parent_id":"{own.parent}",'
-        f'"type":"subsegment","namespace":"local","start_time":{scope.invocation.started!r},'
-        f'"end_time":{outcome.ended!r},"annotations":{_json.encode(_annotations(scope, outcome))}}}'
+        f'"type":"subsegment","namespace":"local","start_time":{it.started!r},"end_time":{outcome.ended!r},'
+        f'"annotations":{{"invocation_id":{_json.quote(it.invocation_id)},"service":{_json.quote(scope.settings.service)},'
+        f'"trigger":"{it.trigger.type}","cold_start":{"true" if it.cold_start else "false"},"outcome":"{outcome.kind}"}}}}'
     )
 
 
@@ -257,9 +271,7 @@ def current_header() -> str | None:
         return None
     parent = scope.span_id
     if scope.trace is not None and scope.trace.stack is not None:
-        from . import recorder
-
-        parent = recorder.current_id() or parent
+        parent = _recorder().current_id() or parent
     return TraceHeader(header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None).text()
 
 
@@ -276,17 +288,13 @@ def begin_call(call: "Call") -> None:
     """Open a subsegment for an AWS call, in an invocation that is recorded."""
     scope = _scope.current()
     if scope is not None and scope.trace is not None and scope.trace.stack is not None:
-        from . import recorder
-
-        call.span = recorder.begin_call(call.endpoint)
+        call.span = _recorder().begin_call(call.endpoint)
 
 
 def end_call(call: "Call", response: Mapping[str, Any] | None, error: BaseException | None) -> None:
     """Close the subsegment of an AWS call with what the service said of it."""
     if call.span is None:
         return
-    from . import recorder
-
     answer = response if response is not None else getattr(error, "response", None)
     meta = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None
     meta = meta if isinstance(meta, Mapping) else {}
@@ -297,7 +305,7 @@ def end_call(call: "Call", response: Mapping[str, Any] | None, error: BaseExcept
         "retries": meta.get("RetryAttempts"),
         **{_AWS_NAMES[key]: value for key, value in call.params.items() if key in _AWS_NAMES},
     }
-    recorder.end_call(
+    _recorder().end_call(
         call.span,
         {key: value for key, value in aws.items() if value is not None},
         meta.get("HTTPStatusCode"),
