@@ -71,8 +71,8 @@ class XRayDaemon:
         with self._changed:
             if not self._changed.wait_for(lambda: predicate(list(self._documents)), timeout):
                 raise TimeoutError(
-                    f"the X-Ray daemon has {len(self._documents)} documents, and not those that were waited for, "
-                    f"after {timeout} s"
+                    f"the X-Ray daemon has {len(self._documents)} documents after {timeout} s, "
+                    "and not those that were waited for"
                 )
             return list(self._documents)
 

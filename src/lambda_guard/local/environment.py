@@ -244,8 +244,7 @@ class Environment:
 
 
 def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: str) -> dict[str, str]:
-    """Return the environment variables of the process: AWS's, the function's own, and nothing of the host's
-    but PATH.
+    """Return the process's environment variables: AWS's, the function's own, of the host's only PATH.
 
     Source: "Defined runtime environment variables".
     """

@@ -3,7 +3,6 @@
 import json
 import random
 import threading
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass

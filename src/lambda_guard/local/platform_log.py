@@ -44,7 +44,8 @@ def now_text() -> str:
 def init_start(function: str, version: str, runtime: str, *, as_json: bool) -> str:
     """Return the first line of a log stream."""
     if not as_json:
-        return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: arn:aws:lambda:local::runtime:{runtime}"
+        arn = f"arn:aws:lambda:local::runtime:{runtime}"
+        return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {arn}"
     record = {
         "initializationType": "on-demand",
         "phase": "init",

@@ -138,7 +138,7 @@ class RuntimeApi:
         self.abandon()
         self._server.close()
 
-    def _wait(self, met: "Callable[[], bool]", until: float) -> bool:
+    def _wait(self, met: Callable[[], bool], until: float) -> bool:
         with self._changed:
             remaining = max(0.0, until - time.monotonic())
             self._changed.wait_for(lambda: met() or self._gone, timeout=remaining)
@@ -175,7 +175,8 @@ class RuntimeApi:
 
 
 def _too_large(size: int) -> RuntimeReply:
-    message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({RESPONSE_BYTES_MOST} bytes)."
+    most = RESPONSE_BYTES_MOST
+    message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({most} bytes)."
     error_type = "Function.ResponseSizeTooLarge"
     return RuntimeReply(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), error_type)
 
@@ -186,7 +187,7 @@ class _Handler(RequestHandler):
         owner: RuntimeApi = self.server.owner  # type: ignore[attr-defined]  # LoopbackServer's
         return owner
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
         if self.path == f"{_ROOT}/restore/next":
             self.answer(HTTPStatus.OK)
         elif self.path != f"{_ROOT}/invocation/next":
@@ -196,7 +197,7 @@ class _Handler(RequestHandler):
         else:
             self.answer(HTTPStatus.OK, invocation.event, invocation.headers())
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the base class's name
         body = self.body()
         if self.path in {f"{_ROOT}/init/error", f"{_ROOT}/restore/error"}:
             self._api.fail_init(RuntimeReply.of_error(body, self.headers.get(_ERROR_TYPE)))

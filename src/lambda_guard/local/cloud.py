@@ -1,0 +1,472 @@
+"""The local cloud: what a template declares, running on one machine."""
+
+import atexit
+import json
+import tempfile
+import time
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.activity import Activity, Clock
+from lambda_guard.local.api_server import ApiServer
+from lambda_guard.local.cloudwatch import CloudWatchWriter
+from lambda_guard.local.daemon import Document, XRayDaemon
+from lambda_guard.local.deployment import create_queues, create_topics, subscribe
+from lambda_guard.local.event_source import EventSourceMapping
+from lambda_guard.local.function import Function, InvocationResult
+from lambda_guard.local.guardian import Guardian
+from lambda_guard.local.http_api import (
+    HttpRequest,
+    HttpResponse,
+    match,
+    no_route,
+    proxy_event,
+    response,
+    traced,
+)
+from lambda_guard.local.lambda_api import LambdaApi
+from lambda_guard.local.lambda_service import LambdaService
+from lambda_guard.local.log_group import LogEvent, LogGroup
+from lambda_guard.local.schedule import interval, scheduled_event
+from lambda_guard.local.services import Services
+from lambda_guard.local.stack import FunctionDeclaration, RouteDeclaration, ScheduleDeclaration
+from lambda_guard.local.template import read_stack
+
+ACCOUNT = "123456789012"
+_QUIET_SECONDS = 0.02
+
+
+class Cloud:
+    """Runs a template until `close`; a context manager.
+
+    Args:
+        template: a SAM or CloudFormation template: a file in YAML or JSON, or the document itself.
+        root: what `CodeUri` is relative to; by default the template's directory, or the current one.
+        parameters: values for the template's parameters.
+        speed: how much faster than on AWS one waits: for retries of asynchronous invocations, for failed
+            messages to come back to their queue, for batching windows and `rate(…)` schedules. What runs,
+            runs in real time.
+        logs: a directory for the functions' output, `<logs>/aws/lambda/<function>/<stream>.log`; None for no
+            files.
+        port: of the endpoint, and the next ones for APIs; 0 for any free ones.
+        region: of everything.
+        sampled: whether traces that start here are sampled.
+        freeze: whether a function's process is stopped between invocations, as on AWS.
+        environment: variables for every function; they win over the template's.
+
+    Attributes:
+        endpoint: the URL of all services, for `endpoint_url` or `AWS_ENDPOINT_URL`.
+        stack: what the template declares.
+        warnings: what of the template isn't honoured.
+        outputs: the template's outputs.
+
+    Raises:
+        TemplateError: the template is wrong.
+        LocalCloudError: something can't start.
+    """
+
+    def __init__(
+        self,
+        template: str | Path | Mapping[str, Any],
+        *,
+        root: str | Path | None = None,
+        parameters: Mapping[str, str] | None = None,
+        speed: float = 1.0,
+        logs: str | Path | None = None,
+        port: int = 0,
+        region: str = "eu-west-1",
+        sampled: bool = True,
+        freeze: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        if speed <= 0:
+            raise LocalCloudError(f"speed must be above 0 (1 is AWS's pace), not {speed}")
+        self.region = region
+        self._speed = speed
+        self._sampled = sampled
+        self._freeze = freeze
+        self._environment = dict(environment or {})
+        self._logs = Path(logs) if logs is not None else None
+        self._log_groups: dict[str, LogGroup] = {}
+        self._mappings: list[EventSourceMapping] = []
+        self._apis: dict[str, ApiServer] = {}
+        self._cloudwatch: CloudWatchWriter | None = None
+        self._closed = False
+        self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
+        self._guardian = Guardian()
+        self._daemon = XRayDaemon()
+        self._clock = Clock()
+        self._activity = Activity()
+        self._lambda_api = LambdaApi()
+        self._services = Services(self._guardian, self._lambda_api.address, region=region, port=port)
+        self._service = LambdaService(
+            self._services, self._clock, self._activity, self._daemon, speed=speed, sampled=sampled
+        )
+        self._lambda_api.service = self._service
+        atexit.register(self.close)
+        try:
+            self._create(template, Path(root) if root is not None else None, parameters, port)
+        except BaseException:
+            self.close()
+            raise
+
+    # --- Creation -------------------------------------------------------------------------------------------
+
+    def _create(
+        self,
+        template: str | Path | Mapping[str, Any],
+        root: Path | None,
+        parameters: Mapping[str, str] | None,
+        port: int,
+    ) -> None:
+        self.endpoint = self._services.endpoint
+        self.stack = stack = read_stack(
+            template,
+            root=root,
+            parameters=parameters,
+            region=self.region,
+            account=ACCOUNT,
+            endpoint=self.endpoint,
+            inline_code=Path(self._directory.name),
+        )
+        self._lambda_api.mappings = stack.mappings
+        create_queues(self.client("sqs"), stack.queues)
+        create_topics(self.client("sns"), stack.topics)
+        self._cloudwatch = CloudWatchWriter(self.client("logs"))
+        for function in stack.functions:
+            self._deploy(function)
+        subscribe(self.client("sns"), stack.subscriptions)
+        for api in dict.fromkeys(route.api for route in stack.routes):
+            self._apis[api] = ApiServer(self, api, port=port and port + 1 + len(self._apis))
+        for mapping in stack.mappings:
+            self._start(mapping)
+        for schedule in stack.schedules:
+            self._repeat(schedule)
+
+    def _deploy(self, declaration: FunctionDeclaration) -> None:
+        name = f"/aws/lambda/{declaration.name}"
+        group = self._log_groups[declaration.name] = LogGroup(name, self._logs)
+        cloudwatch = self._cloudwatch
+        assert cloudwatch is not None
+        cloudwatch.create_group(name)
+        group.listen(lambda event: cloudwatch.write(name, event))
+        function = Function(
+            name=declaration.name,
+            handler=declaration.handler,
+            code=declaration.code,
+            timeout=declaration.timeout,
+            memory=declaration.memory,
+            environment={**declaration.environment, **self._environment},
+            log_format=declaration.log_format,
+            reserved_concurrency=declaration.reserved_concurrency,
+            log=group,
+            guardian=self._guardian,
+            region=self.region,
+            account=ACCOUNT,
+            endpoint_url=self.endpoint,
+            daemon_address=self._daemon.address,
+            freeze=self._freeze,
+        )
+        self._service.deploy(function, declaration)
+
+    def _start(self, declaration: Any) -> None:
+        mapping = EventSourceMapping(
+            declaration, self._services, self._service, self._clock, speed=self._speed, sampled=self._sampled
+        )
+        self._mappings.append(mapping)
+
+    def _repeat(self, schedule: ScheduleDeclaration) -> None:
+        seconds = interval(schedule.expression)
+        if seconds is None or not schedule.enabled:
+            return
+
+        def fire() -> None:
+            self._fire(schedule)
+            self._clock.after(seconds / self._speed, fire)
+
+        self._clock.after(seconds / self._speed, fire)
+
+    # --- Use ------------------------------------------------------------------------------------------------
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the template isn't honoured here, a sentence each."""
+        return self.stack.warnings
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The template's outputs; the URLs of its APIs are those on this machine."""
+        return {name: self._with_local_urls(value) for name, value in self.stack.outputs.items()}
+
+    def _with_local_urls(self, value: str) -> str:
+        for api, server in self._apis.items():
+            address = f"https://{api.lower()}.execute-api.{self.region}.amazonaws.com"
+            value = value.replace(f"{address}/Prod", server.url).replace(address, server.url)
+        return value
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service of this cloud, for any thread."""
+        return self._services.client(service)
+
+    def function(self, name: str) -> Function:
+        """Return a function by logical id or name.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        names = {declaration.logical_id: declaration.name for declaration in self.stack.functions}
+        found = self._service.find(names.get(name, name))
+        if found is None:
+            raise LocalCloudError(f"there is no function {name!r}; functions: {', '.join(names) or 'none'}")
+        return found.function
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """All functions, in the template's order."""
+        return tuple(deployed.function for deployed in self._service.functions.values())
+
+    def queue_url(self, name: str) -> str:
+        """Return the URL of a queue by logical id or name.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        return f"{self.endpoint}/{ACCOUNT}/{self._named(name, 'queue', self.stack.queues)}"
+
+    def queue_arn(self, name: str) -> str:
+        """Return the ARN of a queue by logical id or name.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        return f"arn:aws:sqs:{self.region}:{ACCOUNT}:{self._named(name, 'queue', self.stack.queues)}"
+
+    def topic_arn(self, name: str) -> str:
+        """Return the ARN of a topic by logical id or name.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        return f"arn:aws:sns:{self.region}:{ACCOUNT}:{self._named(name, 'topic', self.stack.topics)}"
+
+    @staticmethod
+    def _named(name: str, what: str, declarations: Any) -> str:
+        names = {declaration.logical_id: declaration.name for declaration in declarations}
+        if name not in names and name not in names.values():
+            raise LocalCloudError(f"there is no {what} {name!r}; there are: {', '.join(names) or 'none'}")
+        return names.get(name, name)
+
+    def invoke(
+        self, function: str, event: Any = None, *, trace_header: str | None = None, client_context: Any = None
+    ) -> InvocationResult:
+        """Invoke a function by logical id or name, as Invoke does, and wait for its end.
+
+        Args:
+            function: logical id or name.
+            event: anything that JSON takes.
+            trace_header: the caller's; by default Lambda starts a trace.
+            client_context: a value that JSON takes.
+
+        Raises:
+            LocalCloudError: there is no such function.
+        """
+        name = self.function(function).name
+        payload = json.dumps(event).encode()
+        return self._service.invoke(name, payload, trace_header=trace_header, client_context=client_context)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        api: str | None = None,
+    ) -> HttpResponse:
+        """Send a request through the API, without a socket.
+
+        Args:
+            method: for example `POST`.
+            path: for example `/orders`.
+            body: bytes and text as they are; anything else as JSON.
+            headers: the request's headers.
+            query: the query parameters.
+            api: the API's logical id; by default the first that has a route.
+        """
+        raw, extra = _encoded(body)
+        request = HttpRequest(
+            method=method.upper(),
+            path=path,
+            body=raw,
+            headers={**extra, **(headers or {})},
+            query=urllib.parse.urlencode(query or {}),
+        )
+        return self.answer(request, api)
+
+    def answer(self, request: HttpRequest, api: str | None = None) -> HttpResponse:
+        """Answer a request as API Gateway does."""
+        routes = self._routes(api)
+        found = match(routes, request.method, request.path)
+        if found is None:
+            return no_route(rest=bool(routes) and routes[0].version == "1.0")
+        request = traced(request)
+        event = proxy_event(request, found, account=ACCOUNT, region=self.region)
+        header = request.headers["X-Amzn-Trace-Id"]
+        result = self._service.invoke(found.route.function, json.dumps(event).encode(), trace_header=header)
+        return response(result, found.route.version)
+
+    def _routes(self, api: str | None) -> list[RouteDeclaration]:
+        if api is not None and api not in self._apis:
+            raise LocalCloudError(f"there is no API {api!r}; APIs: {', '.join(self._apis) or 'none'}")
+        return [route for route in self.stack.routes if api in {None, route.api}]
+
+    def api_url(self, api: str | None = None) -> str:
+        """Return the URL of an API by logical id; of the only one, by default.
+
+        Raises:
+            LocalCloudError: there is none, or more than one and none is named.
+        """
+        if api is None and len(self._apis) == 1:
+            return next(iter(self._apis.values())).url
+        if api not in self._apis:
+            raise LocalCloudError(f"name one of the APIs: {', '.join(self._apis) or 'none'}")
+        return self._apis[api].url
+
+    @property
+    def apis(self) -> dict[str, str]:
+        """The URLs of the APIs by logical id."""
+        return {api: server.url for api, server in self._apis.items()}
+
+    def fire(self, name: str) -> None:
+        """Fire a schedule now, by logical id or name: its functions are invoked asynchronously.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        found = [
+            schedule for schedule in self.stack.schedules if name in {schedule.logical_id, schedule.name}
+        ]
+        if not found:
+            names = ", ".join(schedule.logical_id for schedule in self.stack.schedules) or "none"
+            raise LocalCloudError(f"there is no schedule {name!r}; schedules: {names}")
+        for schedule in found:
+            self._fire(schedule)
+
+    def _fire(self, schedule: ScheduleDeclaration) -> None:
+        event = scheduled_event(schedule, account=ACCOUNT, region=self.region)
+        self._service.invoke_later(schedule.function, json.dumps(event).encode())
+
+    def logs(self, function: str) -> list[LogEvent]:
+        """Return the log events of a function, by logical id or name, in the order in which they came."""
+        return self.function(function).events()
+
+    def log_group(self, function: str) -> LogGroup:
+        """Return the log group of a function, to listen to it."""
+        return self.function(function).log
+
+    def results(self, function: str | None = None) -> list[InvocationResult]:
+        """Return the results of the latest invocations, of one function or of all, the oldest first."""
+        name = None if function is None else self.function(function).name
+        return [result for of, result in self._service.results() if name in {None, of}]
+
+    def documents(self) -> list[Document]:
+        """Return the X-Ray documents so far: what functions sent and what the service recorded itself."""
+        return self._daemon.documents()
+
+    @property
+    def daemon(self) -> XRayDaemon:
+        """The X-Ray daemon."""
+        return self._daemon
+
+    def messages(self, queue: str) -> dict[str, int]:
+        """Return how many messages of a queue are `visible`, `in_flight` and `delayed`."""
+        return self._count(self.queue_url(queue))
+
+    def _count(self, url: str) -> dict[str, int]:
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+            "Attributes"
+        ]
+        prefix = "ApproximateNumberOfMessages"
+        return {
+            "visible": int(attributes[prefix]),
+            "in_flight": int(attributes[f"{prefix}NotVisible"]),
+            "delayed": int(attributes[f"{prefix}Delayed"]),
+        }
+
+    def kill(self, function: str) -> bool:
+        """Kill a random live environment of a function with SIGKILL; False where none is alive."""
+        return self.function(function).kill()
+
+    def settle(self, timeout: float = 30.0) -> None:
+        """Wait until every polled queue is empty and no invocation is under way or due.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: the message says what there still was.
+        """
+        until = time.monotonic() + timeout
+        while (reason := self._unsettled(until)) is not None:
+            if time.monotonic() >= until:
+                raise TimeoutError(f"not settled after {timeout} s: {reason}")
+            time.sleep(_QUIET_SECONDS)
+        if self._cloudwatch is not None:
+            self._cloudwatch.flush(max(0.0, until - time.monotonic()) + 1)
+
+    def _unsettled(self, until: float) -> str | None:
+        begun = self._activity.wait_until_idle(until - time.monotonic())
+        if begun is None:
+            return "an invocation is under way, or will be repeated"
+        for mapping in self._mappings:
+            counts = self._count(mapping.queue_url)
+            if any(counts.values()):
+                return f"{mapping.queue_url} has messages: {counts}"
+        return None if self._activity.begun == begun else "an invocation has just begun"
+
+    # --- End ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End everything: no process, no thread and no temporary file is left."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        self._clock.close()
+        for mapping in self._mappings:
+            mapping.stop()
+        self._service.stop()
+        self._services.close()
+        for mapping in self._mappings:
+            mapping.join()
+        self._service.join()
+        for api in self._apis.values():
+            api.close()
+        if self._cloudwatch is not None:
+            self._cloudwatch.close()
+        self._lambda_api.close()
+        self._daemon.close()
+        for group in self._log_groups.values():
+            group.close()
+        self._guardian.close()
+        self._directory.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _encoded(body: Any) -> tuple[bytes, dict[str, str]]:
+    if body is None:
+        return b"", {}
+    if isinstance(body, bytes):
+        return body, {}
+    if isinstance(body, str):
+        return body.encode(), {"Content-Type": "text/plain"}
+    return json.dumps(body).encode(), {"Content-Type": "application/json"}

@@ -1,0 +1,272 @@
+"""API Gateway in front of functions: routes, proxy events, and answers.
+
+Sources: "Create AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0), "Lambda proxy
+integrations in API Gateway" (REST, 1.0).
+"""
+
+import base64
+import json
+import re
+import time
+import urllib.parse
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.local.function import InvocationResult
+from lambda_guard.local.service_trace import new_root
+from lambda_guard.local.stack import RouteDeclaration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request to an API; header names in any case."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+
+    @property
+    def lower_headers(self) -> dict[str, str]:
+        """The headers by lower-case name."""
+        return {name.lower(): value for name, value in self.headers.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """What the API answered.
+
+    Attributes:
+        status: the HTTP status.
+        body: the body.
+        headers: the headers, cookies as `set-cookie` apart.
+        cookies: values of `set-cookie`.
+        result: the invocation behind it; None where there was none.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    result: InvocationResult | None = None
+
+    def json(self) -> Any:
+        """Return the body, parsed.
+
+        Raises:
+            ValueError: it isn't JSON.
+        """
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route and the path parameters with which it matches."""
+
+    route: RouteDeclaration
+    parameters: dict[str, str]
+
+
+def match(routes: Sequence[RouteDeclaration], method: str, path: str) -> Match | None:
+    """Find the route: full matches before `{proxy+}`, a method before `ANY`, `$default` last."""
+    found = [
+        (_rank(route), Match(route, matched.groupdict()))
+        for route in routes
+        if route.method in {method, "ANY"} and (matched := _pattern(route.path).fullmatch(path))
+    ]
+    return min(found, key=lambda ranked: ranked[0])[1] if found else None
+
+
+def _rank(route: RouteDeclaration) -> tuple[int, int, int, int]:
+    greedy, default = "+}" in route.path, route.path == "$default"
+    return int(default), int(greedy), route.path.count("{"), int(route.method == "ANY")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    if path == "$default":
+        return re.compile(".*")
+    parts = re.split(r"\{(\w+)(\+?)\}", path.rstrip("/") or "/")
+    pattern = re.escape(parts[0])
+    for index in range(1, len(parts), 3):
+        name, greedy, literal = parts[index : index + 3]
+        pattern += f"(?P<{name}>{'.+' if greedy else '[^/]+'})" + re.escape(literal)
+    return re.compile(pattern + "/?")
+
+
+def proxy_event(request: HttpRequest, found: Match, *, account: str, region: str) -> dict[str, Any]:
+    """Return the event of a request, in the route's payload format."""
+    build = _event_1 if found.route.version == "1.0" else _event_2
+    return build(request, found, account, region)
+
+
+def traced(request: HttpRequest) -> HttpRequest:
+    """Return the request with a trace header: API Gateway starts a trace where the client has none."""
+    header = request.lower_headers.get(HTTP_TRACE_HEADER.lower()) or f"Root={new_root()}"
+    headers = {
+        name: value for name, value in request.headers.items() if name.lower() != HTTP_TRACE_HEADER.lower()
+    }
+    return HttpRequest(
+        method=request.method,
+        path=request.path,
+        body=request.body,
+        headers={**headers, HTTP_TRACE_HEADER: header},
+        query=request.query,
+    )
+
+
+def _event_2(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
+    route, api = found.route, found.route.api
+    key = route.path if route.path == "$default" else f"{route.method} {route.path}"
+    body, encoded = _body(request.body)
+    headers = request.lower_headers
+    query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
+    domain = f"{api.lower()}.execute-api.{region}.amazonaws.com"
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": key,
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        "headers": {"host": domain, **{name: value for name, value in headers.items() if name != "cookie"}},
+        "requestContext": {
+            "accountId": account,
+            "apiId": api.lower(),
+            "domainName": domain,
+            "domainPrefix": api.lower(),
+            "http": {
+                "method": request.method,
+                "path": request.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": str(uuid.uuid4()),
+            "routeKey": key,
+            "stage": "$default",
+            "time": _now(),
+            "timeEpoch": int(time.time() * 1000),
+        },
+        "isBase64Encoded": encoded,
+    }
+    if "cookie" in headers:
+        event["cookies"] = [cookie.strip() for cookie in headers["cookie"].split(";")]
+    if query:
+        event["queryStringParameters"] = {name: ",".join(values) for name, values in query.items()}
+    if found.parameters:
+        event["pathParameters"] = found.parameters
+    return event if body is None else {**event, "body": body}
+
+
+def _event_1(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
+    route = found.route
+    body, encoded = _body(request.body)
+    query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
+    domain = f"{route.api.lower()}.execute-api.{region}.amazonaws.com"
+    headers = {"Host": domain, **request.headers}
+    return {
+        "resource": route.path,
+        "path": request.path,
+        "httpMethod": request.method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": found.parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": account,
+            "apiId": route.api.lower(),
+            "domainName": domain,
+            "domainPrefix": route.api.lower(),
+            "extendedRequestId": uuid.uuid4().hex[:16],
+            "httpMethod": request.method,
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": request.lower_headers.get("user-agent", "")},
+            "path": f"/Prod{request.path}",
+            "protocol": "HTTP/1.1",
+            "requestId": str(uuid.uuid4()),
+            "requestTime": _now(),
+            "requestTimeEpoch": int(time.time() * 1000),
+            "resourcePath": route.path,
+            "stage": "Prod",
+        },
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def no_route(*, rest: bool) -> HttpResponse:
+    """Return what API Gateway answers where no route matches."""
+    if rest:
+        return _message(HTTPStatus.FORBIDDEN, "Missing Authentication Token")
+    return _message(HTTPStatus.NOT_FOUND, "Not Found")
+
+
+def response(result: InvocationResult, version: str) -> HttpResponse:
+    """Map the function's answer.
+
+    A failed invocation is 502 for a REST API and 500 for an HTTP API, a malformed answer likewise; an HTTP
+    API takes an answer without `statusCode` as the body of a 200.
+    """
+    rest = version == "1.0"
+    payload = result.payload
+    if result.function_error is not None or (payload is None and result.body.strip() != b"null"):
+        return _failure(result, rest=rest)
+    if isinstance(payload, dict) and "statusCode" in payload:
+        return _mapped(payload, result) or _failure(result, rest=rest)
+    if rest:
+        return _failure(result, rest=True)
+    body = payload.encode() if isinstance(payload, str) else result.body
+    return HttpResponse(
+        status=HTTPStatus.OK, body=body, headers={"content-type": "application/json"}, result=result
+    )
+
+
+def _mapped(payload: dict[str, Any], result: InvocationResult) -> HttpResponse | None:
+    """Read the documented shape; None where it is malformed."""
+    body, headers = payload.get("body"), dict(payload.get("headers") or {})
+    many = payload.get("multiValueHeaders") or {}
+    headers |= {name: ",".join(map(str, values)) for name, values in many.items()}
+    try:
+        status = int(payload["statusCode"])
+        raw = b"" if body is None else body.encode()
+        raw = base64.b64decode(raw) if payload.get("isBase64Encoded") else raw
+    except (TypeError, ValueError, AttributeError):
+        return None
+    if not HTTPStatus.CONTINUE <= status <= 599:  # noqa: PLR2004 - the last status code there is
+        return None
+    return HttpResponse(
+        status=status,
+        body=raw,
+        headers={str(name).lower(): str(value) for name, value in headers.items()},
+        cookies=tuple(map(str, payload.get("cookies") or ())),
+        result=result,
+    )
+
+
+def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
+    if rest:
+        return _message(HTTPStatus.BAD_GATEWAY, "Internal server error", result)
+    return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error", result)
+
+
+def _message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:
+    body = json.dumps({"message": text}).encode()
+    return HttpResponse(status=status, body=body, headers={"content-type": "application/json"}, result=result)
+
+
+def _body(body: bytes) -> tuple[str | None, bool]:
+    if not body:
+        return None, False
+    try:
+        return body.decode(), False
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), True
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")

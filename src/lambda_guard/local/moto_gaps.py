@@ -1,0 +1,290 @@
+"""What AWS documents and moto 5.2 doesn't do, each in one place with the sentence that it stands for.
+
+Runs inside moto's process only. Each function below replaces one thing in moto; when moto has it, the
+function goes. `install` fails with a clear error where moto no longer looks as expected.
+"""
+
+import json
+import re
+import threading
+import time
+import urllib.request
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+# The trace header of the HTTP request that this thread serves.
+http_trace_header: ContextVar[str | None] = ContextVar("http_trace_header", default=None)
+
+_LOCK = threading.RLock()
+_TRACE_ATTRIBUTE = "AWSTraceHeader"
+_SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
+_TRACE_HEADER = re.compile(
+    r"^(?=.*\bRoot=1-[0-9a-f]{8}-[0-9a-f]{24}\b)(?:\w+=[^;\s]*)(?:;\s*\w+=[^;\s]*)*;?$"
+)
+
+
+def install(callback: str) -> None:
+    """Put everything in place.
+
+    Args:
+        callback: the URL to which deliveries of SNS to functions are posted.
+
+    Raises:
+        AttributeError: moto has changed inside.
+    """
+    one_lock_for_sqs()
+    visible_again_is_not_pending()
+    long_polling_ends_in_time()
+    trace_header_of_the_request()
+    system_attributes_of_batch_entries()
+    source_of_a_dead_letter()
+    functions_subscribed_to_topics(callback)
+
+
+def one_lock_for_sqs() -> None:
+    """AWS: "Amazon SQS stores copies of your messages on multiple servers for redundancy": none is lost.
+
+    moto's `delete_message` rebuilds the list of messages without a lock: one that arrives meanwhile is gone.
+    """
+    from moto.sqs.models import Queue, SQSBackend
+
+    original_init = Queue.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original_init(self, *args, **kwargs)
+        self._messages_lock = threading.Condition(_LOCK)
+
+    Queue.__init__ = init  # type: ignore[method-assign]
+    for name in (
+        "send_message",
+        "send_message_batch",
+        "receive_message",
+        "delete_message",
+        "delete_message_batch",
+        "change_message_visibility",
+        "purge_queue",
+    ):
+        setattr(SQSBackend, name, _locked(getattr(SQSBackend, name)))
+
+
+def visible_again_is_not_pending() -> None:
+    """AWS: "messages that belong to the same message group are always processed one by one, in a strict
+    order".
+
+    moto takes a message that is visible again out of the pending ones only when it comes to it in its loop,
+    so that of two such messages of a group the second is handed out first. A queue that is waited for also
+    has to learn of a message whose visibility was changed.
+    """
+    from moto.sqs.models import SQSBackend
+
+    receive, change = SQSBackend.receive_message, SQSBackend.change_message_visibility
+
+    @wraps(receive)
+    def receive_message(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+        queue = self.get_queue(queue_name)
+        queue._pending_messages = {message for message in queue._pending_messages if not message.visible}
+        return receive(self, queue_name, *args, **kwargs)
+
+    @wraps(change)
+    def change_message_visibility(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
+        change(self, queue_name, *args, **kwargs)
+        self.get_queue(queue_name)._messages_lock.notify_all()
+
+    SQSBackend.receive_message = _locked(receive_message)  # type: ignore[method-assign]
+    SQSBackend.change_message_visibility = _locked(change_message_visibility)  # type: ignore[method-assign]
+
+
+def long_polling_ends_in_time() -> None:
+    """AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
+
+    moto looks once a second, so that a message which becomes visible again, or whose delay ends, comes late.
+    """
+    from moto.sqs.models import SQSBackend
+
+    receive = SQSBackend.receive_message
+
+    @wraps(receive)
+    def receive_message(
+        self: Any, queue_name: str, count: int, wait_seconds_timeout: float, *args: Any, **kwargs: Any
+    ) -> Any:
+        until = time.monotonic() + wait_seconds_timeout
+        while True:
+            messages = receive(self, queue_name, count, 0, *args, **kwargs)
+            remaining = until - time.monotonic()
+            if messages or remaining <= 0:
+                return messages
+            queue = self.get_queue(queue_name)
+            queue._messages_lock.wait(min(remaining, _seconds_until_due(queue)))
+
+    SQSBackend.receive_message = _locked(receive_message)  # type: ignore[method-assign]
+
+
+def trace_header_of_the_request() -> None:
+    """AWS: "To send X-Ray trace headers through Amazon SQS, you can use the X-Amzn-Trace-Id tracing header".
+
+    And for SNS: "Amazon SNS forwards the trace header to Lambda, Amazon SQS, HTTP/S and Firehose endpoints
+    that are subscribed". moto's SNS calls this method in the publisher's thread, so it serves both, raw and
+    enveloped. The attribute wins over the header; "its value must be a correctly formatted AWS X-Ray trace
+    header string".
+    """
+    from moto.sqs.exceptions import InvalidParameterValue
+    from moto.sqs.models import SQSBackend
+
+    send = SQSBackend.send_message
+
+    @wraps(send)
+    def send_message(self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any) -> Any:
+        attributes = dict(system_attributes or {})
+        given = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
+        if given is not None and not _TRACE_HEADER.match(given):
+            raise InvalidParameterValue(f"Value {given} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+        header = http_trace_header.get()
+        if given is None and header and _TRACE_HEADER.match(header):
+            attributes[_TRACE_ATTRIBUTE] = {"DataType": "String", "StringValue": header}
+        return send(self, *args, system_attributes=attributes, **kwargs)
+
+    SQSBackend.send_message = send_message  # type: ignore[method-assign]
+
+
+def system_attributes_of_batch_entries() -> None:
+    """AWS, SendMessageBatchRequestEntry: "MessageSystemAttributes: the message system attribute to send".
+
+    moto drops them.
+    """
+    from moto.sqs.exceptions import InvalidParameterValue
+    from moto.sqs.models import SQSBackend
+
+    send_batch = SQSBackend.send_message_batch
+
+    @wraps(send_batch)
+    def send_message_batch(self: Any, queue_name: str, entries: dict[str, dict[str, Any]]) -> Any:
+        given = {entry["Id"]: entry.get("MessageSystemAttributes") or {} for entry in entries.values()}
+        for attributes in given.values():
+            header = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
+            if header is not None and not _TRACE_HEADER.match(header):
+                raise InvalidParameterValue(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+        messages, failed = send_batch(self, queue_name, entries)
+        for message in messages:  # nobody has seen them yet: the lock is ours
+            message.system_attributes = {**message.system_attributes, **given[message.user_id]}
+        return messages, failed
+
+    SQSBackend.send_message_batch = _locked(send_message_batch)  # type: ignore[method-assign]
+
+
+def source_of_a_dead_letter() -> None:
+    """AWS, ReceiveMessage: "DeadLetterQueueSourceArn", the queue from which SQS moved the message."""
+    from moto.sqs.models import Queue, SQSBackend
+    from moto.sqs.responses import SQSResponse
+
+    receive, add, respond = SQSBackend.receive_message, Queue.add_message, SQSResponse.receive_message
+    source: ContextVar[str | None] = ContextVar("source", default=None)
+
+    @wraps(add)
+    def add_message(self: Any, message: Any) -> None:
+        moved_from = source.get()
+        if moved_from is not None and moved_from != self.queue_arn:
+            message.dead_letter_source = moved_from
+        add(self, message)
+
+    @wraps(receive)
+    def receive_message(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+        token = source.set(self.get_queue(queue_name).queue_arn)
+        try:
+            return receive(self, queue_name, *args, **kwargs)
+        finally:
+            source.reset(token)
+
+    @wraps(respond)
+    def response(self: Any) -> Any:
+        result = respond(self)
+        self_queue = self.sqs_backend.get_queue(self._get_queue_name())
+        sources = {m.id: getattr(m, "dead_letter_source", None) for m in self_queue._messages}
+        for message in result.result.get("Messages", []):
+            if "Attributes" in message and sources.get(message["MessageId"]):
+                message["Attributes"][_SOURCE_ATTRIBUTE] = sources[message["MessageId"]]
+        return result
+
+    Queue.add_message = add_message  # type: ignore[method-assign]
+    SQSBackend.receive_message = receive_message  # type: ignore[method-assign]
+    SQSResponse.receive_message = response  # type: ignore[method-assign]
+
+
+def functions_subscribed_to_topics(callback: str) -> None:
+    """AWS: "Amazon SNS invokes your function asynchronously with an event that contains a message and
+    metadata".
+
+    moto runs functions in Docker, with an event of constants.
+    """
+    from moto.sns.models import Subscription
+
+    publish = Subscription.publish
+
+    @wraps(publish)
+    def deliver(self: Any, message: str, message_id: str, **kwargs: Any) -> None:
+        if self.protocol != "lambda":
+            publish(self, message, message_id, **kwargs)
+            return
+        attributes = kwargs.get("message_attributes") or {}
+        if self._filter_policy_matcher and not self._filter_policy_matcher.matches(attributes, message):
+            return
+        if kwargs.get("message_structure") == "json":
+            message = self._parse_message_structure(message, self.protocol)
+        event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
+        _post(callback, {"function": self.endpoint, "event": event, "trace_header": http_trace_header.get()})
+
+    Subscription.publish = deliver  # type: ignore[method-assign]
+
+
+def _sns_event(
+    subscription: Any, message: str, message_id: str, subject: str | None, attributes: dict[str, Any]
+) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    topic = subscription.topic.arn
+    region = topic.split(":")[3]
+    notification = {
+        "Type": "Notification",
+        "MessageId": message_id,
+        "TopicArn": topic,
+        "Subject": subject,
+        "Message": message,
+        "Timestamp": now,
+        "SignatureVersion": "1",
+        "Signature": "local",
+        "SigningCertUrl": f"https://sns.{region}.amazonaws.com/local.pem",
+        "UnsubscribeUrl": f"https://sns.{region}.amazonaws.com/?Action=Unsubscribe"
+        f"&SubscriptionArn={subscription.arn}",
+        "MessageAttributes": attributes,
+    }
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription.arn,
+        "Sns": notification,
+    }
+    return {"Records": [record]}
+
+
+def _post(url: str, document: dict[str, Any]) -> None:
+    request = urllib.request.Request(  # noqa: S310 - the URL is the cloud's own
+        url, data=json.dumps(document).encode(), headers={"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - likewise
+        pass
+
+
+def _seconds_until_due(queue: Any) -> float:
+    """Return the seconds until the next message that is hidden or delayed can be received."""
+    now = time.time() * 1000
+    due = [moment for m in queue._messages if (moment := max(m.visible_at, m.delayed_until)) > now]
+    return (min(due) - now) / 1000 + 0.002 if due else 3600.0
+
+
+def _locked(method: Any) -> Any:
+    @wraps(method)
+    def under_lock(*args: Any, **kwargs: Any) -> Any:
+        with _LOCK:
+            return method(*args, **kwargs)
+
+    return under_lock

@@ -1,0 +1,422 @@
+"""From plain CloudFormation resources to declarations."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from lambda_guard.local._errors import TemplateError
+from lambda_guard.local.intrinsics import Resolver, Template
+from lambda_guard.local.stack import (
+    FunctionDeclaration,
+    MappingDeclaration,
+    QueueDeclaration,
+    RouteDeclaration,
+    ScheduleDeclaration,
+    Stack,
+    SubscriptionDeclaration,
+    TopicDeclaration,
+)
+
+_QUEUE_ATTRIBUTES = (
+    "VisibilityTimeout",
+    "DelaySeconds",
+    "FifoQueue",
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "FifoThroughputLimit",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedrivePolicy",
+)
+_NAME_PROPERTY = {
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Events::Rule": "Name",
+    "AWS::Scheduler::Schedule": "Name",
+}
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
+_ANY_METHOD = "x-amazon-apigateway-any-method"
+_INTEGRATION = "x-amazon-apigateway-integration"
+_INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    logical_id: str
+    kind: str
+    properties: dict[str, Any]
+
+
+class StackReader:
+    """Reads one translated template.
+
+    Args:
+        file: for messages.
+        template: plain CloudFormation.
+        places: where the code of functions is, by the key of their placeholder.
+        base: the directory that relative paths start from.
+        parameters: values of parameters and pseudo parameters.
+        region: for ARNs.
+        account: for ARNs.
+        endpoint: for queue URLs.
+        inline_code: a directory for `InlineCode`.
+    """
+
+    def __init__(
+        self,
+        *,
+        file: str,
+        template: Template,
+        places: Mapping[str, Path],
+        base: Path,
+        parameters: Mapping[str, Any],
+        region: str,
+        account: str,
+        endpoint: str,
+        inline_code: Path,
+    ) -> None:
+        self._file = file
+        self._template = template
+        self._places = places
+        self._base = base
+        self._region = region
+        self._account = account
+        self._endpoint = endpoint
+        self._inline_code = inline_code
+        self._resolver = Resolver(file, template, parameters, self._attribute)
+        self._warnings: list[str] = []
+
+    def read(self, warnings: list[str]) -> Stack:
+        """Return the stack; `warnings` come first in its own."""
+        self._warnings = list(warnings)
+        functions = self._with_invoke_configs(
+            [self._function(it) for it in self._of("AWS::Lambda::Function")]
+        )
+        topics = list(self._of("AWS::SNS::Topic"))
+        stack = Stack(
+            functions=tuple(functions),
+            queues=tuple(self._queue(it) for it in self._of("AWS::SQS::Queue")),
+            topics=tuple(self._topic(it) for it in topics),
+            subscriptions=(
+                *(self._subscription(it) for it in self._of("AWS::SNS::Subscription")),
+                *(inline for it in topics for inline in self._inline_subscriptions(it)),
+            ),
+            mappings=tuple(
+                mapping
+                for it in self._of("AWS::Lambda::EventSourceMapping")
+                if (mapping := self._mapping(it)) is not None
+            ),
+            schedules=(
+                *(rule for it in self._of("AWS::Events::Rule") for rule in self._rules(it)),
+                *(self._schedule(it) for it in self._of("AWS::Scheduler::Schedule")),
+            ),
+            routes=(
+                *(route for it in self._of("AWS::ApiGateway::RestApi") for route in self._routes(it, "1.0")),
+                *(route for it in self._of("AWS::ApiGatewayV2::Api") for route in self._routes(it, "2.0")),
+            ),
+            outputs=self._outputs(),
+        )
+        return replace(stack, warnings=tuple(self._warnings))
+
+    # --- Names and references -------------------------------------------------------------------------------
+
+    def _of(self, kind: str) -> Iterator[_Resource]:
+        for logical_id, resource in self._template["Resources"].items():
+            if resource["Type"] != kind:
+                continue
+            if "Condition" in resource and not self._resolver.holds(resource["Condition"]):
+                continue
+            yield _Resource(logical_id, kind, self._properties(logical_id))
+
+    def _properties(self, logical_id: str) -> dict[str, Any]:
+        properties = self._template["Resources"][logical_id].get("Properties") or {}
+        resolved: dict[str, Any] = self._resolver.resolve(properties, f"resource {logical_id}")
+        return resolved
+
+    def _name(self, logical_id: str) -> str:
+        resource = self._template["Resources"][logical_id]
+        properties = resource.get("Properties") or {}
+        key = _NAME_PROPERTY.get(resource["Type"], "Name")
+        if key in properties:
+            return str(self._resolver.resolve(properties[key], f"resource {logical_id}.{key}"))
+        fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
+        return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
+
+    def _arn(self, service: str, rest: str) -> str:
+        return f"arn:aws:{service}:{self._region}:{self._account}:{rest}"
+
+    def _attribute(self, logical_id: str, attribute: str | None) -> Any:
+        """Return what `Ref` (None) or `GetAtt` gives."""
+        kind, name = self._template["Resources"][logical_id]["Type"], self._name(logical_id)
+        if kind in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
+            return self._properties(logical_id)["FunctionName"]
+        references: dict[str, dict[str | None, str]] = {
+            "AWS::SQS::Queue": {
+                None: f"{self._endpoint}/{self._account}/{name}",
+                "QueueUrl": f"{self._endpoint}/{self._account}/{name}",
+                "Arn": self._arn("sqs", name),
+                "QueueName": name,
+            },
+            "AWS::SNS::Topic": {
+                None: self._arn("sns", name),
+                "TopicArn": self._arn("sns", name),
+                "TopicName": name,
+            },
+            "AWS::Lambda::Function": {None: name, "Arn": self._arn("lambda", f"function:{name}")},
+            "AWS::Events::Rule": {None: name, "Arn": self._arn("events", f"rule/{name}")},
+            "AWS::Scheduler::Schedule": {
+                None: name,
+                "Arn": self._arn("scheduler", f"schedule/default/{name}"),
+            },
+            "AWS::ApiGateway::RestApi": {None: logical_id.lower(), "RootResourceId": "root"},
+            "AWS::ApiGatewayV2::Api": {None: logical_id.lower(), "ApiId": logical_id.lower()},
+        }
+        known = references.get(kind)
+        if known is None:
+            # Nothing stands behind it, which a warning says; its name may still be passed on.
+            service = kind.split("::")[1].lower()
+            return self._arn(service, name) if attribute and attribute.endswith("Arn") else name
+        if attribute not in known:
+            raise self._error(logical_id, f"{kind} has no attribute {attribute!r} here")
+        return known[attribute]
+
+    def _error(self, logical_id: str, message: str) -> TemplateError:
+        return TemplateError(f"{self._file}: resource {logical_id}: {message}")
+
+    def _number(self, it: _Resource, key: str, default: float, lowest: float, highest: float) -> float:
+        value = it.properties.get(key, default)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise self._error(it.logical_id, f"{key} must be a number, not {value!r}") from None
+        if not lowest <= number <= highest:
+            raise self._error(
+                it.logical_id, f"{key} must be between {lowest:g} and {highest:g}, not {number:g}"
+            )
+        return number
+
+    # --- Functions ------------------------------------------------------------------------------------------
+
+    def _function(self, it: _Resource) -> FunctionDeclaration:
+        properties = it.properties
+        runtime = str(properties.get("Runtime", "python"))
+        if properties.get("PackageType") == "Image" or not runtime.startswith("python"):
+            raise self._error(it.logical_id, "the local cloud runs Python functions from a directory only")
+        handler = properties.get("Handler")
+        if not isinstance(handler, str) or "." not in handler:
+            raise self._error(it.logical_id, f"Handler must be `module.function`, not {handler!r}")
+        environment = (properties.get("Environment") or {}).get("Variables") or {}
+        logging = properties.get("LoggingConfig") or {}
+        return FunctionDeclaration(
+            logical_id=it.logical_id,
+            name=self._name(it.logical_id),
+            handler=handler,
+            code=self._code(it),
+            timeout=self._number(it, "Timeout", 3, 0.01, 900),
+            memory=int(self._number(it, "MemorySize", 128, 128, 10_240)),
+            environment={name: _text(value) for name, value in environment.items()},
+            log_format="JSON" if logging.get("LogFormat") == "JSON" else "Text",
+            tracing=(properties.get("TracingConfig") or {}).get("Mode") == "Active",
+            reserved_concurrency=int(self._number(it, "ReservedConcurrentExecutions", 10, 1, 1000)),
+            dead_letter_arn=(properties.get("DeadLetterConfig") or {}).get("TargetArn"),
+        )
+
+    def _code(self, it: _Resource) -> Path:
+        code = it.properties.get("Code")
+        if isinstance(code, dict) and "ZipFile" in code:
+            directory = self._inline_code / it.logical_id
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "index.py").write_text(code["ZipFile"], encoding="utf-8")
+            return directory
+        key = code.get("S3Key") if isinstance(code, dict) else None
+        place = self._places.get(str(key)) if key else self._base / code if isinstance(code, str) else None
+        if place is None:
+            raise self._error(it.logical_id, "the code must be a local directory")
+        if not place.is_dir():
+            raise self._error(it.logical_id, f"the code {str(place)!r} is no directory")
+        return place
+
+    def _with_invoke_configs(self, functions: list[FunctionDeclaration]) -> list[FunctionDeclaration]:
+        found = {function.name: function for function in functions}
+        for it in self._of("AWS::Lambda::EventInvokeConfig"):
+            name = _function_name(it.properties.get("FunctionName"))
+            if name not in found:
+                raise self._error(it.logical_id, f"there is no function {name!r}")
+            destinations = it.properties.get("DestinationConfig") or {}
+            found[name] = replace(
+                found[name],
+                on_failure=self._destination(it, destinations, "OnFailure"),
+                on_success=self._destination(it, destinations, "OnSuccess"),
+                retries_most=int(self._number(it, "MaximumRetryAttempts", 2, 0, 2)),
+                event_age_most=self._number(it, "MaximumEventAgeInSeconds", 21_600, 60, 21_600),
+            )
+        return list(found.values())
+
+    def _destination(self, it: _Resource, destinations: dict[str, Any], key: str) -> str | None:
+        arn = (destinations.get(key) or {}).get("Destination")
+        if arn is None:
+            return None
+        if str(arn).split(":")[2:3] in (["sqs"], ["sns"], ["lambda"]):
+            return str(arn)
+        self._warnings.append(
+            f"{it.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
+        )
+        return None
+
+    # --- Queues and topics ----------------------------------------------------------------------------------
+
+    def _queue(self, it: _Resource) -> QueueDeclaration:
+        attributes = {key: _text(it.properties[key]) for key in _QUEUE_ATTRIBUTES if key in it.properties}
+        if "RedrivePolicy" in attributes:
+            attributes["RedrivePolicy"] = json.dumps(self._redrive(it))
+        return QueueDeclaration(
+            logical_id=it.logical_id, name=self._name(it.logical_id), attributes=attributes
+        )
+
+    def _redrive(self, it: _Resource) -> dict[str, Any]:
+        policy = it.properties["RedrivePolicy"]
+        policy = json.loads(policy) if isinstance(policy, str) else policy
+        try:
+            return {
+                "deadLetterTargetArn": policy["deadLetterTargetArn"],
+                "maxReceiveCount": int(policy["maxReceiveCount"]),
+            }
+        except (KeyError, TypeError, ValueError):
+            message = "RedrivePolicy needs `deadLetterTargetArn` and a whole number `maxReceiveCount`"
+            raise self._error(it.logical_id, message) from None
+
+    def _topic(self, it: _Resource) -> TopicDeclaration:
+        keys = ("DisplayName", "FifoTopic", "ContentBasedDeduplication")
+        attributes = {key: _text(it.properties[key]) for key in keys if key in it.properties}
+        return TopicDeclaration(
+            logical_id=it.logical_id, name=self._name(it.logical_id), attributes=attributes
+        )
+
+    def _subscription(self, it: _Resource) -> SubscriptionDeclaration:
+        properties = it.properties
+        missing = [key for key in ("TopicArn", "Protocol", "Endpoint") if key not in properties]
+        if missing:
+            raise self._error(it.logical_id, f"{', '.join(missing)} is missing")
+        attributes = {}
+        if str(properties.get("RawMessageDelivery")).lower() == "true":
+            attributes["RawMessageDelivery"] = "true"
+        if "FilterPolicy" in properties:
+            attributes["FilterPolicy"] = _text(properties["FilterPolicy"])
+        if "FilterPolicyScope" in properties:
+            attributes["FilterPolicyScope"] = properties["FilterPolicyScope"]
+        return SubscriptionDeclaration(
+            logical_id=it.logical_id,
+            topic_arn=properties["TopicArn"],
+            protocol=properties["Protocol"],
+            endpoint=properties["Endpoint"],
+            attributes=attributes,
+        )
+
+    def _inline_subscriptions(self, it: _Resource) -> Iterator[SubscriptionDeclaration]:
+        for subscription in it.properties.get("Subscription") or []:
+            properties = {**subscription, "TopicArn": self._attribute(it.logical_id, None)}
+            yield self._subscription(_Resource(it.logical_id, it.kind, properties))
+
+    def _mapping(self, it: _Resource) -> MappingDeclaration | None:
+        properties = it.properties
+        arn = str(properties.get("EventSourceArn", ""))
+        if not arn.startswith("arn:aws:sqs:"):
+            self._warnings.append(
+                f"{it.logical_id}: the event source {arn or 'without an ARN'} is not polled here"
+            )
+            return None
+        if str(properties.get("Enabled", True)).lower() == "false":
+            return None
+        fifo = arn.endswith(".fifo")
+        return MappingDeclaration(
+            logical_id=it.logical_id,
+            function=_function_name(properties.get("FunctionName")),
+            queue_arn=arn,
+            batch_size=int(self._number(it, "BatchSize", 10, 1, 10 if fifo else 10_000)),
+            window=self._number(it, "MaximumBatchingWindowInSeconds", 0, 0, 300),
+            report_batch_item_failures="ReportBatchItemFailures"
+            in (properties.get("FunctionResponseTypes") or []),
+            concurrency_most=int((properties.get("ScalingConfig") or {}).get("MaximumConcurrency", 5)),
+        )
+
+    # --- Schedules and APIs ---------------------------------------------------------------------------------
+
+    def _rules(self, it: _Resource) -> Iterator[ScheduleDeclaration]:
+        expression = it.properties.get("ScheduleExpression")
+        if expression is None:
+            self._warnings.append(
+                f"{it.logical_id} (AWS::Events::Rule): a rule without a schedule doesn't fire here"
+            )
+            return
+        for target in it.properties.get("Targets") or []:
+            yield self._scheduled(it, target, "aws.events", expression)
+
+    def _schedule(self, it: _Resource) -> ScheduleDeclaration:
+        expression = str(it.properties.get("ScheduleExpression", ""))
+        return self._scheduled(it, it.properties.get("Target") or {}, "aws.scheduler", expression)
+
+    def _scheduled(
+        self,
+        it: _Resource,
+        target: dict[str, Any],
+        source: Literal["aws.events", "aws.scheduler"],
+        expression: str,
+    ) -> ScheduleDeclaration:
+        try:
+            payload = json.loads(target["Input"]) if target.get("Input") else None
+        except ValueError:
+            raise self._error(it.logical_id, "the target's Input must be JSON") from None
+        return ScheduleDeclaration(
+            logical_id=it.logical_id,
+            name=self._name(it.logical_id),
+            arn=self._attribute(it.logical_id, "Arn"),
+            source=source,
+            expression=expression,
+            function=_function_name(target.get("Arn")),
+            payload=payload,
+            enabled=it.properties.get("State", "ENABLED") == "ENABLED",
+        )
+
+    def _routes(self, it: _Resource, version: Literal["1.0", "2.0"]) -> Iterator[RouteDeclaration]:
+        for path, methods in ((it.properties.get("Body") or {}).get("paths") or {}).items():
+            for method, operation in methods.items():
+                if method != _ANY_METHOD and method not in _METHODS:
+                    continue
+                integration = operation.get(_INTEGRATION) or {}
+                found = _INTEGRATED_FUNCTION.search(str(integration.get("uri", "")))
+                if found is None:
+                    self._warnings.append(
+                        f"{it.logical_id}: {method} {path} isn't integrated with a function here"
+                    )
+                    continue
+                yield RouteDeclaration(
+                    api=it.logical_id,
+                    method="ANY" if method == _ANY_METHOD else method.upper(),
+                    path=path,
+                    function=found[1],
+                    version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
+                )
+
+    def _outputs(self) -> dict[str, str]:
+        outputs = self._template.get("Outputs") or {}
+        return {
+            name: _text(self._resolver.resolve(output.get("Value"), f"output {name}"))
+            for name, output in outputs.items()
+            if "Condition" not in output or self._resolver.holds(output["Condition"])
+        }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _function_name(name_or_arn: Any) -> str:
+    parts = str(name_or_arn).split(":")
+    return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]

@@ -1,0 +1,126 @@
+"""What of a template the local cloud honours, as tables, and the warnings for the rest."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+Template = dict[str, Any]
+
+# Type → the properties that are honoured, and those that have no meaning on one machine.
+HONOURED: dict[str, frozenset[str]] = {
+    "AWS::Lambda::Function": frozenset(
+        "Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize ReservedConcurrentExecutions "
+        "Runtime Timeout TracingConfig Architectures Description PackageType Role Tags".split()
+    ),
+    "AWS::Lambda::EventSourceMapping": frozenset(
+        "BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds "
+        "ScalingConfig Tags".split()
+    ),
+    "AWS::Lambda::EventInvokeConfig": frozenset(
+        "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier".split()
+    ),
+    "AWS::SQS::Queue": frozenset(
+        "QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope "
+        "FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy "
+        "KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags".split()
+    ),
+    "AWS::SNS::Topic": frozenset(
+        "TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription KmsMasterKeyId Tags".split()
+    ),
+    "AWS::SNS::Subscription": frozenset(
+        "TopicArn Protocol Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope Region".split()
+    ),
+    "AWS::Events::Rule": frozenset("Name Description ScheduleExpression State Targets".split()),
+    "AWS::Scheduler::Schedule": frozenset(
+        "Name Description ScheduleExpression State Target FlexibleTimeWindow GroupName".split()
+    ),
+    "AWS::ApiGateway::RestApi": frozenset(
+        "Body Name Description EndpointConfiguration Parameters Tags".split()
+    ),
+    "AWS::ApiGatewayV2::Api": frozenset("Body Name Description Tags FailOnWarnings".split()),
+}
+
+# Types that have no effect here, with the reason; where SAM generated them, nothing need be said.
+WITHOUT_EFFECT = {
+    "AWS::IAM::Role": "permissions are not checked here",
+    "AWS::IAM::Policy": "permissions are not checked here",
+    "AWS::IAM::ManagedPolicy": "permissions are not checked here",
+    "AWS::Lambda::Permission": "permissions are not checked here",
+    "AWS::SQS::QueuePolicy": "permissions are not checked here",
+    "AWS::SNS::TopicPolicy": "permissions are not checked here",
+    "AWS::Logs::LogGroup": "every function has its log group here",
+    "AWS::ApiGateway::Deployment": "an API is deployed at once here",
+    "AWS::ApiGateway::Stage": "an API has one stage here",
+    "AWS::ApiGatewayV2::Stage": "an API has one stage here",
+    "AWS::Lambda::Version": "a function has one version here, $LATEST",
+    "AWS::Lambda::Alias": "a function has one version here, $LATEST",
+}
+
+# SAM's own: what translation leaves no trace of.
+_SAM: dict[str, frozenset[str]] = {
+    "AWS::Serverless::Api": frozenset(
+        {"StageName", "Name", "Description", "Tags", "OpenApiVersion", "DefinitionBody"}
+    ),
+    "AWS::Serverless::HttpApi": frozenset({"StageName", "Name", "Description", "Tags", "DefinitionBody"}),
+}
+_EVENTS: dict[str, frozenset[str]] = {
+    "Api": frozenset({"Path", "Method", "RestApiId"}),
+    "HttpApi": frozenset({"Path", "Method", "ApiId", "PayloadFormatVersion"}),
+    "SQS": frozenset(
+        "Queue BatchSize Enabled FunctionResponseTypes MaximumBatchingWindowInSeconds ScalingConfig".split()
+    ),
+    "SNS": frozenset("Topic FilterPolicy FilterPolicyScope SqsSubscription Region".split()),
+    "Schedule": frozenset("Schedule Input Enabled State Name Description".split()),
+    "ScheduleV2": frozenset(
+        "ScheduleExpression Input State Name Description FlexibleTimeWindow GroupName OmitName".split()
+    ),
+}
+
+
+def warnings(plain: Template, source: Template) -> Iterator[str]:
+    """Say what of the translated template isn't honoured.
+
+    Args:
+        plain: the template after SAM's translation.
+        source: as the user wrote it: what isn't in there was generated, and needs no warning.
+    """
+    for name, resource in plain["Resources"].items():
+        kind = resource["Type"]
+        if kind in WITHOUT_EFFECT:
+            if name in source["Resources"]:
+                yield f"{name} ({kind}) has no effect: {WITHOUT_EFFECT[kind]}"
+        elif kind not in HONOURED:
+            yield f"{name} ({kind}) is not created: the local cloud has no such resource"
+        else:
+            for key in sorted(set(resource.get("Properties") or {}) - HONOURED[kind]):
+                yield f"{name} ({kind}): the property {key} is not honoured"
+
+
+def source_warnings(source: Template) -> Iterator[str]:
+    """Say what only the template as written shows: events, policies, SAM's own resources, runtimes."""
+    with_policies, runtimes = [], set()
+    defaults = (source.get("Globals") or {}).get("Function") or {}
+    for name, resource in source["Resources"].items():
+        kind, properties = resource["Type"], resource.get("Properties") or {}
+        if kind == "AWS::Serverless::Function":
+            yield from _event_warnings(name, properties.get("Events") or {})
+            runtimes.add(properties.get("Runtime", defaults.get("Runtime")))
+            with_policies += [name] if {"Policies", "Role"} & {*properties, *defaults} else []
+        elif kind in _SAM:
+            for key in sorted(set(properties) - _SAM[kind]):
+                yield f"{name} ({kind}): the property {key} is not honoured"
+    if with_policies:
+        yield f"Policies and Role of {', '.join(with_policies)}: permissions are not checked here"
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for runtime in sorted(str(runtime) for runtime in runtimes - {here, None}):
+        yield f"Runtime {runtime}: functions run with this interpreter, {here}"
+
+
+def _event_warnings(function: str, events: Any) -> Iterator[str]:
+    for name, event in events.items() if isinstance(events, dict) else ():
+        kind = event.get("Type") if isinstance(event, dict) else None
+        if kind not in _EVENTS:
+            yield f"{function}: the event {name} of type {kind} doesn't fire here"
+            continue
+        for key in sorted(set(event.get("Properties") or {}) - _EVENTS[kind]):
+            yield f"{function}: the property {key} of the event {name} ({kind}) is not honoured"
