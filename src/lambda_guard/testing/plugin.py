@@ -1,1 +1,38 @@
-"""The pytest plugin: the helpers of `lambda_guard.testing` as fixtures."""
+"""The pytest plugin: the helpers of `lambda_guard.testing` as fixtures.
+
+It is loaded wherever lambda_guard is installed, so it imports nothing before a fixture is asked for.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .capture import Captured
+
+
+@pytest.fixture
+def lambda_context() -> Callable[..., Any]:
+    """Make contexts: `lambda_context()` has a request id of its own, keywords override its attributes."""
+    from .context import make_context
+
+    return make_context
+
+
+@pytest.fixture
+def captured() -> "Iterator[Captured]":
+    """Collect what the test's invocations emit: `captured.record`, `.logs`, `.metrics`."""
+    from .capture import capture
+
+    with capture() as found:
+        yield found
+
+
+@pytest.fixture
+def captured_trace() -> "Iterator[Captured]":
+    """Collect the same in a sampled trace: `captured_trace.segments`, too."""
+    from . import TRACE_HEADER, capture
+
+    with capture(TRACE_HEADER) as found:
+        yield found

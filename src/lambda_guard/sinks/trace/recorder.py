@@ -7,6 +7,7 @@ ours, which keeps a stack in a context variable; otherwise it asks the context t
 """
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -267,3 +268,26 @@ def _finished(found: dict[str, Any], now: float) -> dict[str, Any]:
     for child in found.get("subsegments", ()):
         _finished(child, now)
     return found
+
+
+class _Collector(TrimmingEmitter):
+    """Hands documents to a function instead of a daemon, as they would have gone out."""
+
+    def __init__(self, take: Callable[[dict[str, Any]], object]) -> None:
+        self._take = take
+
+    def _send_data(self, data: str) -> None:
+        import json
+
+        self._take(json.loads(data.split(PROTOCOL_DELIMITER, 1)[1]))
+
+
+def collect(take: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+    """Hand every document to `take` instead of sending it, until the returned function is called; for tests."""
+    before = xray_recorder.emitter
+    xray_recorder.emitter = _Collector(take)
+
+    def stop() -> None:
+        xray_recorder.emitter = before
+
+    return stop

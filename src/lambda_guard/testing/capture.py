@@ -1,0 +1,196 @@
+"""What an invocation emitted, as objects: `capture()`."""
+
+import io
+import json
+import os
+import sys
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from .. import _names
+
+
+class Metric(NamedTuple):
+    """One metric of one EMF document under one set of dimensions.
+
+    Attributes:
+        namespace: e.g. `LambdaGuard`.
+        name: e.g. `Errors`.
+        unit: e.g. `Count`.
+        values: what was written, one number or several.
+        dimensions: name → value.
+    """
+
+    namespace: str
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    dimensions: dict[str, str]
+
+    @property
+    def value(self) -> float:
+        """The sum of the values."""
+        return sum(self.values)
+
+
+class Segment(NamedTuple):
+    """One X-Ray document, as it went to the daemon.
+
+    Attributes:
+        name: of the segment or subsegment.
+        id: 16 hex digits.
+        trace_id: the trace that it belongs to.
+        parent_id: the (sub)segment that it hangs below, or `None`.
+        annotations: what can be searched for.
+        document: all of it.
+    """
+
+    name: str
+    id: str
+    trace_id: str
+    parent_id: str | None
+    annotations: dict[str, Any]
+    document: dict[str, Any]
+
+    @property
+    def is_subsegment(self) -> bool:
+        """Whether it is a subsegment, not a segment of its own."""
+        return self.document.get("type") == "subsegment"
+
+
+class Captured:
+    """What was emitted inside a `with capture()` block.
+
+    Attributes:
+        output: everything that was written to standard output, as it stood.
+    """
+
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+        self._documents: list[dict[str, Any]] = []
+
+    @property
+    def output(self) -> str:
+        """Everything that was written to standard output, as it stood."""
+        return self._stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Every line, parsed.
+
+        Raises:
+            ValueError: a line isn't JSON.
+        """
+        return [json.loads(line) for line in self.output.splitlines() if line]
+
+    @property
+    def logs(self) -> list[dict[str, Any]]:
+        """The log lines: neither invocation records nor metric documents."""
+        return [line for line in self.lines if _names.RECORD not in line and _names.EMF not in line]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The invocation records."""
+        return [line for line in self.lines if line.get(_names.RECORD) == _names.RECORD_INVOCATION]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The one invocation record.
+
+        Raises:
+            AssertionError: there isn't exactly one.
+        """
+        records = self.records
+        assert len(records) == 1, f"{len(records)} invocation records were written, not one"
+        return records[0]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Every metric, yours and those of the invocation records."""
+        return [metric for line in self.lines if _names.EMF in line for metric in _metrics(line)]
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Every X-Ray document, in the order in which they were sent."""
+        return [
+            Segment(
+                document["name"],
+                document["id"],
+                document["trace_id"],
+                document.get("parent_id"),
+                document.get("annotations", {}),
+                document,
+            )
+            for document in self._documents
+        ]
+
+
+def _metrics(line: dict[str, Any]) -> list[Metric]:
+    found = []
+    for directive in line[_names.EMF]["CloudWatchMetrics"]:
+        for keys in directive["Dimensions"]:
+            dimensions = {key: line[key] for key in keys}
+            for metric in directive["Metrics"]:
+                values = line[metric["Name"]]
+                found.append(
+                    Metric(
+                        directive["Namespace"],
+                        metric["Name"],
+                        metric["Unit"],
+                        tuple(values) if isinstance(values, list) else (values,),
+                        dimensions,
+                    )
+                )
+    return found
+
+
+class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
+    """Collect what invocations emit, instead of writing and sending it.
+
+    Args:
+        trace_header: what Lambda would put into `_X_AMZN_TRACE_ID`, e.g. `lambda_guard.testing.TRACE_HEADER`. Without it
+            the variable stays as it is, and without any no document is sent.
+
+    Example:
+        def test_that_an_order_is_counted():
+            with capture() as captured:
+                handler(events.sqs('{"id": 1}'), make_context())
+            assert captured.record["outcome"] == "success"
+            assert [metric.name for metric in captured.metrics if metric.namespace == "Orders"] == ["OrdersAccepted"]
+    """
+
+    def __init__(self, trace_header: str | None = None) -> None:
+        self._header = trace_header
+        self._undo: list[Any] = []
+
+    def __enter__(self) -> Captured:
+        captured = Captured()
+        self._capture_output(captured)
+        if self._header is not None:
+            self._set_header(self._header)
+        if os.environ.get(_names.ENV_TRACE_HEADER):
+            self._capture_documents(captured)
+        return captured
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for undo in reversed(self._undo):
+            undo()
+
+    def _capture_output(self, captured: Captured) -> None:
+        before = sys.stdout
+        sys.stdout = captured._stream  # noqa: SLF001 - the other half of this class
+        self._undo.append(lambda: setattr(sys, "stdout", before))
+
+    def _set_header(self, header: str) -> None:
+        before = os.environ.get(_names.ENV_TRACE_HEADER)
+        os.environ[_names.ENV_TRACE_HEADER] = header
+        self._undo.append(
+            lambda: os.environ.pop(_names.ENV_TRACE_HEADER, None)
+            if before is None
+            else os.environ.__setitem__(_names.ENV_TRACE_HEADER, before)
+        )
+
+    def _capture_documents(self, captured: Captured) -> None:
+        from ..sinks.trace.recorder import collect
+
+        self._undo.append(collect(captured._documents.append))  # noqa: SLF001 - as above
