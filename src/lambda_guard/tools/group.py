@@ -1,5 +1,6 @@
 """The command group. A subcommand's module is imported when it is called, not before: `--help` stays quick."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -110,6 +111,8 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 1 something could not be read or found, or the reader of the output went away,
         2 a wrong command line or a missing extra, 130 interrupted.
     """
+    # Lines by the million make the cyclic collector run all the time, for nothing: they hold no cycles.
+    gc.set_threshold(200_000)
     return quietly(lambda: _run(arguments))
 
 
@@ -121,6 +124,11 @@ def _run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        sys.stderr.write(f"lambda-guard: {error.filename or ''}: {error.strerror or error}\n")
+        return 1
     except LambdaGuardError as error:
         sys.stderr.write(f"lambda-guard: {error}\n")
         return error.exit_code

@@ -3,6 +3,7 @@
 Filters pass most invocations over by their record alone, so the other lines are parsed when they are first asked for.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +22,13 @@ UNFINISHED: Final = "unfinished"
 
 CLOCK_TOLERANCE_MS: Final = 1_000.0
 """How far outside its invocation a line's time may lie before the clock is said to have jumped."""
+
+EXPLAINED: Final = {
+    KILLED: "killed: the environment ended before the invocation could write its record "
+    "(out of memory, a crash, or no time left)",
+    UNFINISHED: "no end of it in these logs: still running, cut off, or killed",
+}
+"""What the outcomes mean that no process can say of itself."""
 
 _HINT_KEYS: Final = (
     names.FUNCTION_NAME,
@@ -47,6 +55,7 @@ class Invocation:
         guarded: whether the lines were written by lambda_guard.
         attempt_seen: 1 for the first invocation under this id in these logs, 2 for its first retry.
         late: these lines came after the block of this id had been given out.
+        record_line: the line of `raw` that holds the record.
     """
 
     invocation_id: str
@@ -57,18 +66,16 @@ class Invocation:
     guarded: bool = False
     attempt_seen: int = 1
     late: bool = False
+    record_line: bytes | None = None
 
     @cached_property
     def lines(self) -> Sequence[Line]:
         """Its lines but the record and those that `report` says in full; a line that stands there twice is one with a count."""
-        counts: dict[bytes, int] = {}
-        for raw in self.raw:
-            counts[raw] = counts.get(raw, 0) + 1
-        parsed = [(parse(raw), count) for raw, count in counts.items() if not _is_folded(raw)]
-        if self.record is not None:
-            last = max(at for at, (line, _) in enumerate(parsed) if line.kind == "record")
-            del parsed[last]
-        return [line if count == 1 else replace(line, times=count) for line, count in parsed]
+        own = [raw for raw in self.raw if raw is not self.record_line and not _is_folded(raw)]
+        if len(own) == len(set(own)):
+            return [parse(raw) for raw in own if raw != self.record_line]
+        counts = Counter(raw for raw in own if raw != self.record_line)
+        return [replace(parse(raw), times=count) for raw, count in counts.items()]
 
     @cached_property
     def hints(self) -> Mapping[str, object]:
@@ -222,11 +229,13 @@ class Invocation:
     @property
     def clock_jumped(self) -> bool:
         """Whether lines carry times that can't be true: before the start or after the end, by more than a second."""
-        if self._recorded_end_ms is None or self.start_ms is None or not self._times:
+        if self._recorded_end_ms is None or self.start_ms is None:
             return False
         earliest, latest = self.start_ms - CLOCK_TOLERANCE_MS, self._recorded_end_ms + CLOCK_TOLERANCE_MS
-        own = [line.time_ms for line in self.lines if line.time_ms is not None and line.kind == "log"]
-        return any(not earliest <= at <= latest for at in own)
+        return any(
+            line.time_ms is not None and line.kind == "log" and not earliest <= line.time_ms <= latest
+            for line in self.lines
+        )
 
     def text(self, key: str) -> str:
         """Give a fact as text; empty where it is missing."""

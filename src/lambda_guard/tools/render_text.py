@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lambda_guard import _names as names
-from lambda_guard.tools.invocation import KILLED, UNFINISHED, Block, Invocation
+from lambda_guard.tools.invocation import EXPLAINED, KILLED, UNFINISHED, Block, Invocation
 from lambda_guard.tools.model import Line, Stray, as_mapping, as_number
 from lambda_guard.tools.selection import failures
 from lambda_guard.tools.terminal import Palette, visible
@@ -32,11 +32,6 @@ _LEVEL_STYLES: Final = {
     "WARNING": "yellow",
     "ERROR": "red",
     "CRITICAL": "reverse_red",
-}
-_EXPLAINED: Final = {
-    KILLED: "killed: the environment ended before the invocation could write its record (out of memory, a crash, or no time left)",
-    UNFINISHED: "no end of it in these logs: still running, cut off, or killed",
-    names.TIMEOUT: "timed out",
 }
 INDENT: Final = "    "
 _CONTINUED: Final = "\n" + " " * 25
@@ -100,7 +95,7 @@ class TextView:
         elif start_ms is None:
             offset = clock(time_ms)
         else:
-            offset = _offset(time_ms - start_ms)
+            offset = offset_text(time_ms - start_ms)
         level = self._levels.get(line.level) or f"{visible(line.level):<8}"
         message = (
             line.message if line.message.isprintable() else visible(line.message).replace("\n", _CONTINUED)
@@ -132,7 +127,7 @@ class TextView:
     def _end(self, invocation: Invocation) -> Iterator[str]:
         yield from self._error(invocation)
         for failure in failures(invocation):
-            yield f"{INDENT}{self._paint('red', '✗')} {visible(_failure(failure))}"
+            yield f"{INDENT}{self._paint('red', '✗')} {visible(failure_text(failure))}"
         for sent in invocation.entries(names.SENT):
             yield f"{INDENT}{self._paint('blue', '→')} {visible(sent_text(sent))}"
         yield from self._explained(invocation)
@@ -154,15 +149,16 @@ class TextView:
             yield f"{INDENT}    {self._paint('red', visible(frame))}"
 
     def _explained(self, invocation: Invocation) -> Iterator[str]:
-        if invocation.outcome in (KILLED, UNFINISHED) and not invocation.late:
-            yield INDENT + self._paint("yellow", _EXPLAINED[invocation.outcome])
+        if invocation.outcome in EXPLAINED and not invocation.late:
+            yield INDENT + self._paint("yellow", EXPLAINED[invocation.outcome])
         if invocation.clock_jumped:
             yield INDENT + self._paint(
                 "yellow", "the clock jumped: times before the start or after the end are shown as written"
             )
 
 
-def _offset(ms: float) -> str:
+def offset_text(ms: float) -> str:
+    """Say how long after the start, in twelve columns."""
     if -100_000.0 < ms < 100_000.0:  # noqa: PLR2004 - what fits the column
         return f"{ms:+9.1f} ms"
     return f"{'+' if ms > 0 else '-'}{span(abs(ms))}".rjust(12)
@@ -256,7 +252,8 @@ def sent_text(sent: Mapping[str, object]) -> str:
     return " ".join(filter(None, parts)) + (f"  message {message_id}" if message_id else "")
 
 
-def _failure(failure: Mapping[str, object]) -> str:
+def failure_text(failure: Mapping[str, object]) -> str:
+    """Say which record of a batch failed, and how."""
     error = as_mapping(failure.get(names.ERROR))
     attempt = f", attempt {failure[names.ATTEMPT]}" if failure.get(names.ATTEMPT) else ""
     return f"message {failure.get(names.MESSAGE_ID)}{attempt}: {error_text(error)}"

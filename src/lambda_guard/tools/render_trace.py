@@ -11,6 +11,7 @@ from lambda_guard.tools.render_text import (
     attempt_text,
     cold_text,
     error_text,
+    failure_text,
     sent_text,
     short_name,
     trigger_text,
@@ -118,17 +119,20 @@ def call_text(call: dict[str, object] | object) -> str:
     return " ".join(filter(None, parts)) + times + (f", {errors} failed" if errors else "")
 
 
+def waited_text(node: Node) -> str:
+    """Say how it came here, and how long that took: `queued 90 ms`, `again after 30 s`."""
+    how = {"retry": "again", "dead-letter": "from the dead-letter queue"}.get(node.link, "")
+    if node.waited_ms is None:
+        return how
+    return f"{how} after {span(node.waited_ms)}" if how else f"queued {span(node.waited_ms)}"
+
+
 def _how(node: Node) -> str:
     """Say how an invocation came about: trigger, time under way, attempt, cold start, and its id."""
     invocation = node.invocation
-    waited = span(node.waited_ms) if node.waited_ms is not None else ""
     parts = [
         trigger_text(invocation.trigger),
-        {"retry": f"again after {waited}", "dead-letter": f"from the dead-letter queue after {waited}"}.get(
-            node.link, f"queued {waited}"
-        )
-        if waited
-        else {"dead-letter": "from the dead-letter queue", "retry": "again"}.get(node.link, ""),
+        waited_text(node),
         attempt_text(invocation),
         cold_text(invocation),
         f"and {node.other_senders} more senders" if node.other_senders else "",

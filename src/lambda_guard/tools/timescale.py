@@ -1,5 +1,6 @@
 """Where a moment stands in a waterfall. Long idle stretches are folded: a retry an hour later leaves the rest legible."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,6 +55,25 @@ class Timescale:
         share = (time_ms - begin) / (end - begin)
         return self._places[at] + share * (self._places[at + 1] - self._places[at])
 
+    def ticks(self, most: int = 6) -> list[tuple[float, float]]:
+        """Give round moments as (place, ms since the begin), about as many as asked for; none within a fold."""
+        busy_ms = sum(self._busy())
+        if busy_ms <= 0:
+            return [(0.0, 0.0)]
+        step = _round_step(busy_ms / most)
+        found = [(0.0, 0.0)]
+        for at, folded in enumerate(self._folded):
+            if folded:
+                continue
+            first = math.ceil((self._knots[at] - self.begin_ms) / step) * step
+            last = self._knots[at + 1] - self.begin_ms
+            moments = (first + step * count for count in range(math.floor((last - first) / step) + 1))
+            found += [(self.place(self.begin_ms + ms), ms) for ms in moments]
+        return _apart(found, 1 / (most * 2.5))
+
+    def _busy(self) -> list[float]:
+        return [weight for weight, folded in zip(self._weights, self._folded, strict=True) if not folded]
+
     @property
     def folds(self) -> list[Fold]:
         """The folded stretches, in their order."""
@@ -80,6 +100,21 @@ class Timescale:
             share = width if folded else busy_width * weight / busy_ms if busy_ms else 0.0
             places.append(min(1.0, places[-1] + share))
         return places
+
+
+def _round_step(about: float) -> float:
+    """Round to 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(about))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= about)
+
+
+def _apart(ticks: list[tuple[float, float]], least: float) -> list[tuple[float, float]]:
+    """Leave out ticks that stand too close to the one before, or at the edge, where a label would not fit."""
+    kept: list[tuple[float, float]] = []
+    for place, ms in ticks:
+        if place <= 1 - least / 2 and (not kept or place - kept[-1][0] >= least):
+            kept.append((place, ms))
+    return kept
 
 
 def _merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -98,6 +98,7 @@ def _with_lines(first: Invocation, late: Invocation) -> Invocation:
         first,
         raw=[*first.raw, *late.raw],
         record=late.record or first.record,
+        record_line=late.record_line or first.record_line,
         report=first.report if late.report.is_empty() else late.report,
         guarded=first.guarded or late.guarded,
         late=False,

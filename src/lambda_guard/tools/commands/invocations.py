@@ -155,7 +155,9 @@ def _write_page(blocks: Iterator[Block], path: str) -> int:
     from lambda_guard.tools.html.page import write_page
     from lambda_guard.tools.trace_tree import build_traces
 
-    invocations = list(invocations_of(blocks))
-    write_page(build_traces(invocations), path, title="Invocations")
+    read = list(blocks)
+    invocations = list(invocations_of(read))
+    strays = [block for block in read if isinstance(block, Stray)]
+    write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     return len(invocations)

@@ -48,6 +48,7 @@ class Stream:
     name: str
     exact: bool = False
     running: dict[bytes, "Group"] = field(default_factory=dict)
+    ended: list["Group"] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +60,7 @@ class Group:
     opened: int
     lines: list[bytes] = field(default_factory=list)
     record: dict[str, object] | None = None
+    record_line: bytes | None = None
     report: Report = field(default_factory=Report)
     guarded: bool = False
     attempt: int = 1
@@ -107,8 +109,8 @@ class Grouper:
         self._ended: deque[tuple[int, float, Group]] = deque()
         self._ready: list[Block] = []
         self._strays: tuple[Stream, int, list[bytes]] | None = None
-        self._looked_at = 0
-        self._remembered: OrderedDict[bytes, tuple[int, float, frozenset[int]]] = OrderedDict()
+        self._events = 0
+        self._remembered: OrderedDict[bytes, tuple[int, float, tuple[int, ...]]] = OrderedDict()
         self._streams: dict[str, Stream] = {}
         self._held = 0
 
@@ -124,8 +126,12 @@ class Grouper:
             count += 1
             size += len(line)
             if line[:1] == b"{" and (at := line.find(_ID_KEY)) > 0 and line.find(b"{", 1, at) < 0:
-                group = find_group(line[at + 17 : line.find(b'"', at + 17)])
-                if group is not None and group.guarded and not group.done:
+                owner = line[at + 17 : line.find(b'"', at + 17)]
+                group = find_group(owner)
+                if group is None and owner not in self._remembered:
+                    group = self._opened(owner, stream)
+                if group is not None and not group.done:
+                    group.guarded = True
                     group.lines.append(line)
                     if _RECORD_KEY in line:
                         self._take_record(group)
@@ -158,7 +164,6 @@ class Grouper:
     def _feed_closely(self, line: bytes, stream: Stream) -> None:
         if not line.strip():
             return
-        self._looked_at += 1
         identified = identify(line)
         if identified.stream:
             stream = self._stream_of(stream, identified.stream)
@@ -186,7 +191,8 @@ class Grouper:
         ):
             self._emit_strays()
         if self._strays is None:
-            self._strays = (stream, self._looked_at, [])
+            self._events += 1
+            self._strays = (stream, self._events, [])
         self._strays[2].append(identified.line)
 
     def _group_for(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
@@ -217,12 +223,14 @@ class Grouper:
         return group
 
     def _opened(self, owner: bytes, stream: Stream, attempt: int = 1) -> Group:
-        group = Group(owner, stream, self._looked_at, attempt=attempt)
+        self._events += 1
+        group = Group(owner, stream, self._events, attempt=attempt)
         self._open[owner] = group
         if stream.exact:
             self._end_running(stream)
-        else:
-            stream.running = {key: other for key, other in stream.running.items() if not other.done}
+        for other in stream.ended:
+            stream.running.pop(other.invocation_id, None)
+        stream.ended.clear()
         stream.running[owner] = group
         return group
 
@@ -231,7 +239,6 @@ class Grouper:
         for other in stream.running.values():
             other.report.ended = True
             self._mark_ended(other)
-        stream.running = {}
 
     def _add(self, group: Group, identified: Identified) -> None:
         sign, line = identified.sign, identified.line
@@ -256,12 +263,13 @@ class Grouper:
             return
         if group.record is not None and group.lines[-1] in group.lines[:-1]:
             self.tally.duplicates += 1
-        group.record = document
+        group.record, group.record_line = document, group.lines[-1]
         self._mark_ended(group)
 
     def _mark_ended(self, group: Group) -> None:
         if not group.done:
             group.done = True
+            group.stream.ended.append(group)
             self._ended.append((self.tally.lines, time.monotonic(), group))
 
     def _let_go(self) -> None:
@@ -324,6 +332,7 @@ def _finished(group: Group) -> Invocation:
         group.guarded,
         group.attempt,
         group.late,
+        group.record_line,
     )
 
 

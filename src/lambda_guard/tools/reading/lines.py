@@ -8,7 +8,12 @@ from lambda_guard import _names as names
 from lambda_guard.tools.model import Line, Report, TimedLine, as_mapping, as_number, time_of
 from lambda_guard.tools.reading.signs import ID_KEYS, load, scan_json
 
-_LEVELS: Final = {"WARN": "WARNING", "FATAL": "CRITICAL", "ERR": "ERROR"}
+_LEVELS: Final = {
+    **{level: level for level in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
+    "WARN": "WARNING",
+    "FATAL": "CRITICAL",
+    "ERR": "ERROR",
+}
 _OWN_KEYS: Final = frozenset(
     (
         *ID_KEYS,
@@ -70,29 +75,45 @@ def parse(raw: bytes) -> Line:
 def _from_document(document: dict[str, object], raw: bytes) -> Line:
     """Read the keys that Powertools and Lambda's JSON format agree on; the rest is the user's."""
     get = document.get
-    kind = get("type")
-    if kind.__class__ is str and kind.startswith("platform."):  # type: ignore[union-attr] # the class was just asked for
-        return _platform_event(str(kind), document)
-    level = get(names.LEVEL) or get("log_level") or ""
+    message, level = get(names.MESSAGE), get(names.LEVEL)
     time_ms = time_of(get(names.TIMESTAMP))
-    if time_ms is None:
-        time_ms = getattr(raw, "time_ms", None) or time_of(get("time"))
+    if time_ms is None or message.__class__ is not str or level.__class__ is not str:
+        return _from_unusual_document(document, raw, time_ms)
     return Line(
-        "record" if get(names.RECORD) == names.RECORD_INVOCATION else "log",
+        "log",
         time_ms,
-        _level(str(level)),
-        _message(document),
-        str(get(names.LOCATION) or ""),
-        str(get(names.LOGGER_NAME) or ""),
-        {key: document[key] for key in document if key not in _OWN_KEYS},
+        _LEVELS.get(level) or _level(level),
+        message,
+        get(names.LOCATION) or "",
+        get(names.LOGGER_NAME) or "",
+        {key: value for key, value in document.items() if key not in _OWN_KEYS},
         _exception(document) if names.EXCEPTION in document or "stackTrace" in document else "",
+    )
+
+
+def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:
+    """Read what others write: platform events, the runtime's own errors, EMF documents, structlog, anything."""
+    kind = document.get("type")
+    if isinstance(kind, str) and kind.startswith("platform."):
+        return _platform_event(kind, document)
+    if time_ms is None:
+        time_ms = getattr(raw, "time_ms", None) or time_of(document.get("time"))
+    return Line(
+        "log",
+        time_ms,
+        _level(str(document.get(names.LEVEL) or document.get("log_level") or "")),
+        _message(document),
+        str(document.get(names.LOCATION) or ""),
+        str(document.get(names.LOGGER_NAME) or ""),
+        {key: value for key, value in document.items() if key not in _OWN_KEYS},
+        _exception(document),
     )
 
 
 def _message(document: Mapping[str, object]) -> str:
     message = document.get(names.MESSAGE)
-    if message.__class__ is str:
-        return message  # type: ignore[return-value] # the class was just asked for
+    if isinstance(message, str):
+        return message
     if message is None:
         return _message_of_others(document)
     return _compact(message)

@@ -1,0 +1,366 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const ROW = 30, SPARE = 12;
+  const LEVELS = { TRACE: 5, DEBUG: 10, INFO: 20, WARNING: 30, ERROR: 40, CRITICAL: 50 };
+  const $ = (id) => document.getElementById(id);
+  const list = $("list"), spacer = $("spacer"), detail = $("detail"), tip = $("tip");
+  const nodes = data.nodes, traces = data.traces;
+  const state = { query: [], fn: "", level: 0, failed: false, folded: new Set(), chosen: -1, rows: [], drawn: new Map() };
+
+  /** Make an element. Text only ever becomes text: nothing of a log is parsed as HTML. */
+  function make(tag, className, ...children) {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    for (const child of children) if (child != null && child !== "") element.append(child);
+    return element;
+  }
+
+  const HUES = [217, 262, 174, 292, 196, 330, 152, 240, 40, 310, 85, 20];
+  const functions = [...new Set(nodes.map((node) => node.fn))].sort();
+  const hueOf = new Map(functions.map((name, place) => [name, HUES[place % HUES.length]]));
+  const kindOf = (node) => (node.failed ? "failed" : node.outcome === "unfinished" || node.stray ? "unfinished" : "");
+
+  /* ---- what is shown ---- */
+  function haystack(node) {
+    if (node.hay === undefined) {
+      const lines = node.lines.map((line) => [line.m, line.f.map(([key, value]) => `${key}=${value}`).join(" "), line.x].join(" "));
+      node.hay = [node.fn, node.ids.map(([, value]) => value), node.outcome, node.facts.flat(), node.error && node.error.text,
+        node.notes.map((note) => note.text), lines].flat(2).join("\n").toLowerCase();
+    }
+    return node.hay;
+  }
+
+  function matches(node) {
+    if (state.fn && node.fn !== state.fn) return false;
+    if (state.failed && !node.failed) return false;
+    if (state.level && !node.lines.some((line) => (LEVELS[line.l] || 0) >= state.level) && !(node.failed && state.level <= 40)) return false;
+    return state.query.every((term) => haystack(node).includes(term));
+  }
+
+  const filtered = () => state.query.length > 0 || state.fn !== "" || state.failed || state.level > 0;
+
+  function refresh() {
+    const rows = [], plain = !filtered();
+    let shown = 0, failed = 0;
+    for (const trace of traces) {
+      const fitting = [];
+      let hiddenBelow = Infinity;
+      for (let at = trace.first; at < trace.first + trace.count; at++) {
+        const node = nodes[at];
+        if (!plain && !matches(node)) continue;
+        shown += node.stray ? 0 : 1;
+        failed += node.failed ? 1 : 0;
+        if (plain && node.depth > hiddenBelow) continue;
+        hiddenBelow = plain && state.folded.has(at) ? node.depth : Infinity;
+        fitting.push({ node: at });
+      }
+      if (fitting.length && trace.titled) rows.push({ trace });
+      if (!(plain && state.folded.has(trace))) rows.push(...fitting);
+      else if (!trace.titled) rows.push(...fitting);
+    }
+    state.rows = rows;
+    spacer.style.height = `${rows.length * ROW}px`;
+    $("nothing").hidden = rows.length > 0;
+    summarize(shown, failed);
+    if (!rows.some((row) => row.node === state.chosen)) choose((rows.find((row) => row.node !== undefined) || { node: -1 }).node, false);
+    forget();
+    draw();
+    showDetail();
+  }
+
+  function summarize(shown, failed) {
+    const of = shown === data.count ? "" : ` of ${data.count.toLocaleString("en")}`;
+    const summary = $("summary");
+    summary.replaceChildren(`${shown.toLocaleString("en")}${of} invocation${data.count === 1 ? "" : "s"}`);
+    if (failed) summary.append(" · ", make("b", "", `${failed.toLocaleString("en")} failed`));
+    summary.append(` · ${functions.length} function${functions.length === 1 ? "" : "s"} · ${data.about}`);
+  }
+
+  /* ---- the waterfall: only what is in sight is in the document ---- */
+  function forget() {
+    for (const element of state.drawn.values()) element.remove();
+    state.drawn.clear();
+  }
+
+  function draw() {
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - SPARE);
+    const last = Math.min(state.rows.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + SPARE);
+    for (const [at, element] of state.drawn) {
+      if (at < first || at >= last) { element.remove(); state.drawn.delete(at); }
+    }
+    for (let at = first; at < last; at++) {
+      if (state.drawn.has(at)) continue;
+      const element = drawRow(state.rows[at]);
+      element.style.top = `${at * ROW}px`;
+      element.dataset.at = at;
+      element.id = `row-${at}`;
+      element.setAttribute("aria-setsize", state.rows.length);
+      element.setAttribute("aria-posinset", at + 1);
+      state.drawn.set(at, element);
+      spacer.append(element);
+    }
+    mark();
+  }
+
+  function drawRow(row) {
+    if (row.trace) return drawHeading(row.trace);
+    const node = nodes[row.node], trace = traces[node.trace];
+    const label = make("div", "label");
+    for (let depth = 0; depth < node.depth; depth++) label.append(make("span", "guide"));
+    label.append(make("span", "twist", node.children ? (state.folded.has(row.node) ? "▸" : "▾") : ""));
+    label.append(make("span", "sign", node.mark), make("span", "text", node.retry ? "↻ " : "", node.fn, " ", make("small", "", node.trigger)));
+    const element = make("div", `row ${kindOf(node)}`, label, drawTrack(node, trace), make("span", "took", node.took));
+    element.setAttribute("role", "option");
+    element.setAttribute("aria-label", `${node.fn}, ${node.outcome}, ${node.took}`);
+    return element;
+  }
+
+  function drawTrack(node, trace) {
+    const track = make("div", "track");
+    for (const tick of trace.ticks) place(track, make("i", "grid"), tick[0]);
+    for (const fold of trace.folds) place(track, make("i", "gap"), fold[0], fold[1]);
+    if (node.begin === null) return track;
+    if (node.wait !== null) place(track, make("i", "wait"), node.wait, node.begin);
+    const bar = place(track, make("i", "bar"), Math.min(node.begin, 0.995), node.end);
+    bar.style.setProperty("--hue", hueOf.get(node.fn));
+    return track;
+  }
+
+  function place(track, element, begin, end) {
+    element.style.left = `${begin * 100}%`;
+    if (end !== undefined) element.style.width = `${Math.max(0, end - begin) * 100}%`;
+    track.append(element);
+    return element;
+  }
+
+  function drawHeading(trace) {
+    const label = make("div", "label", make("span", "twist", state.folded.has(trace) ? "▸" : "▾"),
+      make("span", "text", "trace ", make("span", "id", trace.id)));
+    const element = make("div", "row heading-row", label, make("span", "", trace.about));
+    element.setAttribute("role", "option");
+    return element;
+  }
+
+  function mark() {
+    list.removeAttribute("aria-activedescendant");
+    for (const [at, element] of state.drawn) {
+      const chosen = state.rows[at].node !== undefined && state.rows[at].node === state.chosen;
+      element.setAttribute("aria-selected", String(chosen));
+      if (chosen) list.setAttribute("aria-activedescendant", element.id);
+    }
+  }
+
+  function drawAxis(trace) {
+    const ticks = $("ticks");
+    ticks.replaceChildren();
+    if (!trace) return;
+    for (const [at, label] of trace.ticks) place(ticks, make("span", "", label), at);
+    for (const [begin, end, label] of trace.folds) place(ticks, make("span", "fold", `⋯ ${label}`), (begin + end) / 2);
+  }
+
+  /* ---- choosing ---- */
+  function choose(at, reveal = true) {
+    state.chosen = at;
+    if (reveal) {
+      const row = state.rows.findIndex((one) => one.node === at);
+      const top = row * ROW;
+      if (top < list.scrollTop) list.scrollTop = top;
+      else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+      draw();
+    }
+    if (at >= 0) history.replaceState(null, "", `#${encodeURIComponent(nodes[at].key)}`);
+    mark();
+    showDetail();
+  }
+
+  function step(by, wanted = () => true) {
+    let at = state.rows.findIndex((row) => row.node === state.chosen);
+    for (at += by; at >= 0 && at < state.rows.length; at += by) {
+      const node = state.rows[at].node;
+      if (node !== undefined && wanted(nodes[node])) return choose(node);
+    }
+  }
+
+  function fold(key, folded) {
+    if (folded) state.folded.add(key); else state.folded.delete(key);
+    refresh();
+  }
+
+  /* ---- one invocation ---- */
+  function showDetail() {
+    detail.replaceChildren();
+    if (state.chosen < 0) { drawAxis(null); return; }
+    const node = nodes[state.chosen];
+    drawAxis(traces[node.trace]);
+    detail.append(...describe(node, true));
+    detail.scrollTop = 0;
+  }
+
+  function describe(node, withLevels) {
+    const parts = [make("p", "verdict", lit(node.fn), make("span", "version", node.version), make("span", `badge ${kindOf(node)}`, node.outcome))];
+    const facts = make("ul", "facts");
+    for (const [name, value] of node.facts) facts.append(make("li", "", make("span", "", name), lit(value)));
+    const ids = make("dl", "ids");
+    for (const [name, value] of node.ids) ids.append(make("dt", "", name), make("dd", "", lit(value), copier(value)));
+    parts.push(facts, ids);
+    if (node.error) parts.push(drawError(node.error));
+    if (node.notes.length) {
+      const notes = make("ul", "notes");
+      for (const note of node.notes) notes.append(make("li", note.kind, lit(note.text)));
+      parts.push(notes);
+    }
+    const lines = withLevels ? node.lines.filter((line) => (LEVELS[line.l] || 0) >= state.level || (!line.l && !state.level)) : node.lines;
+    const hiddenLines = node.lines.length - lines.length;
+    parts.push(make("h2", "", `${node.lines.length} line${node.lines.length === 1 ? "" : "s"}${hiddenLines ? `, ${hiddenLines} below the level` : ""}`));
+    parts.push(make("div", "lines", ...(lines.length ? lines.map(drawLine) : [make("p", "quiet", "No lines to show.")])));
+    return parts;
+  }
+
+  function drawError(error) {
+    const box = make("div", "error", make("strong", "", lit(error.text)));
+    if (error.fingerprint) box.append(make("code", "", `#${error.fingerprint}`));
+    if (error.stack.length) box.append(make("ol", "", ...error.stack.map((frame) => make("li", "", lit(frame)))));
+    return box;
+  }
+
+  function drawLine(line) {
+    const what = make("div", "what", lit(line.m));
+    for (const [key, value] of line.f) what.append("  ", make("span", "field", make("b", "", `${key}=`), lit(value)));
+    if (line.x) what.append(make("span", "trace-text", lit(line.x)));
+    if (line.n > 1) what.append(make("span", "flag", `×${line.n}`));
+    if (line.b) what.append(make("span", "flag", "broken JSON"));
+    const entry = make("div", `entry ${line.k}`, make("span", "at", line.t), make("span", "lv", line.l), what);
+    entry.dataset.level = line.l;
+    if (line.c) entry.title = line.c;
+    return entry;
+  }
+
+  /** Give a text in which the searched words are marked. */
+  function lit(text) {
+    if (!state.query.length || !text) return text;
+    const lower = text.toLowerCase(), whole = document.createDocumentFragment();
+    let from = 0;
+    while (from < text.length) {
+      let at = -1, size = 0;
+      for (const term of state.query) {
+        const found = lower.indexOf(term, from);
+        if (found >= 0 && (at < 0 || found < at)) { at = found; size = term.length; }
+      }
+      if (at < 0) break;
+      whole.append(text.slice(from, at), make("mark", "", text.slice(at, at + size)));
+      from = at + size;
+    }
+    whole.append(text.slice(from));
+    return whole;
+  }
+
+  function copier(value) {
+    const button = make("button", "copy", "copy");
+    button.type = "button";
+    button.addEventListener("click", () => navigator.clipboard.writeText(value).then(
+      () => { button.textContent = "copied"; setTimeout(() => { button.textContent = "copy"; }, 1200); }, () => {}));
+    return button;
+  }
+
+  /* ---- the hand: mouse and keys ---- */
+  const rowOf = (event) => { const element = event.target.closest(".row"); return element ? state.rows[element.dataset.at] : null; };
+
+  list.addEventListener("click", (event) => {
+    const row = rowOf(event);
+    if (!row) return;
+    if (row.trace) fold(row.trace, !state.folded.has(row.trace));
+    else if (event.target.closest(".twist") && nodes[row.node].children) fold(row.node, !state.folded.has(row.node));
+    else choose(row.node);
+  });
+  list.addEventListener("mousemove", (event) => {
+    const row = rowOf(event), node = row && row.node !== undefined ? nodes[row.node] : null;
+    tip.hidden = !node || !event.target.closest(".track");
+    if (tip.hidden) return;
+    tip.replaceChildren(make("strong", "", `${node.fn} · ${node.outcome} · ${node.took}`), ...node.tip.map((text) => make("span", "", text)));
+    if (node.error) tip.append(make("span", "bad", node.error.text));
+    tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
+    tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8)}px`;
+  });
+  list.addEventListener("mouseleave", () => { tip.hidden = true; });
+  let waiting = false;
+  list.addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; draw(); });
+  });
+  addEventListener("resize", draw);
+
+  const actions = {
+    ArrowDown: () => step(1), j: () => step(1), ArrowUp: () => step(-1), k: () => step(-1),
+    PageDown: () => list.scrollBy(0, list.clientHeight), PageUp: () => list.scrollBy(0, -list.clientHeight),
+    ArrowLeft: () => fold(state.chosen, true), ArrowRight: () => fold(state.chosen, false),
+    n: () => step(1, (node) => node.failed), p: () => step(-1, (node) => node.failed), Enter: () => detail.focus(),
+    "/": () => $("search").focus(), f: () => $("failed").click(), t: () => $("theme").click(), "?": () => $("keys").showModal(),
+  };
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
+    if (event.key === "Escape") { clearFilters(); list.focus(); return; }
+    const inField = event.target.closest("input, select, button"), inDetail = detail.contains(event.target);
+    if (event.target === $("divider") && event.key.startsWith("Arrow")) {
+      split(($("overview").offsetWidth + (event.key === "ArrowLeft" ? -24 : 24)) / innerWidth);
+      event.preventDefault();
+      return;
+    }
+    if (event.target === $("search") && (event.key === "Enter" || event.key === "ArrowDown")) { list.focus(); event.preventDefault(); return; }
+    if (inField && !(inField.type === "checkbox" && event.key === "f")) return;
+    if (inDetail && /^(Arrow|Page|Enter)/.test(event.key)) return;
+    const action = actions[event.key];
+    if (action) { action(); event.preventDefault(); }
+  });
+
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("search").addEventListener("input", (event) => { state.query = event.target.value.toLowerCase().split(/\s+/).filter(Boolean); refresh(); });
+  $("function").addEventListener("change", (event) => { state.fn = event.target.value; refresh(); });
+  $("level").addEventListener("change", (event) => { state.level = Number(event.target.value); refresh(); });
+  $("failed").addEventListener("change", (event) => { state.failed = event.target.checked; refresh(); });
+  $("help").addEventListener("click", () => $("keys").showModal());
+  $("clear").addEventListener("click", clearFilters);
+
+  function clearFilters() {
+    $("search").value = ""; $("function").value = ""; $("level").value = "0"; $("failed").checked = false;
+    Object.assign(state, { query: [], fn: "", level: 0, failed: false });
+    refresh();
+  }
+
+  /* ---- the look ---- */
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const dress = (theme) => { document.documentElement.dataset.theme = theme; };
+  dress(dark.matches ? "dark" : "light");
+  dark.addEventListener("change", () => dress(dark.matches ? "dark" : "light"));
+  $("theme").addEventListener("click", () => dress(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+
+  const split = (share) => document.documentElement.style.setProperty("--split", `${Math.min(80, Math.max(20, share * 100))}%`);
+  $("divider").addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    const move = (at) => split(at.clientX / innerWidth);
+    addEventListener("pointermove", move);
+    addEventListener("pointerup", () => removeEventListener("pointermove", move), { once: true });
+  });
+
+  /* ---- on paper: everything that is shown, in full ---- */
+  let theme = "light";
+  addEventListener("beforeprint", () => {
+    theme = document.documentElement.dataset.theme;
+    dress("light");
+    const shown = state.rows.filter((row) => row.node !== undefined).map((row) => nodes[row.node]);
+    $("print").replaceChildren(...state.rows.map(drawRow), ...shown.map((node) => make("article", "", ...describe(node, true))));
+  });
+  addEventListener("afterprint", () => { $("print").replaceChildren(); dress(theme); });
+
+  /* ---- begin ---- */
+  $("title").textContent = data.title;
+  for (const name of functions) { const option = make("option", "", name); option.value = name; $("function").append(option); }
+  const linked = decodeURIComponent(location.hash.slice(1));
+  const asked = nodes.findIndex((node) => node.key === linked);
+  const worst = data.one ? nodes.findIndex((node) => node.failed) : 0;
+  state.chosen = asked >= 0 ? asked : Math.max(0, worst);
+  refresh();
+  if (nodes.length) choose(state.chosen);
+  list.focus({ preventScroll: true });
+})();
