@@ -1,0 +1,92 @@
+# make install   .venv with everything for development
+# make test      everything that CI runs: lint, types, all tests, the legs
+# make demo      three functions, two queues and a topic on this machine, and what became of the orders
+# make bench     the budgets, measured
+# make lock      new versions into requirements/dev.txt
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+LEG    := .venv-leg
+CORE   := tests --ignore=tests/local --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest demo bench lock clean
+
+help:
+	@sed -n '1,5s/^# //p' Makefile
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lambda_guard needs Python 3.11 or newer; say: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+test: install lint types unit legs
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+	$(BIN)/mypy --strict --warn-unused-ignores tests/typing
+
+unit: install
+	$(BIN)/pytest -n 2 --dist loadfile
+
+legs: test-pythons test-runtime-only test-wheel test-lowest
+
+# The core's tests on every other Python that is found.
+test-pythons: install
+	@for python in $$(.ci/pythons 3.12 3.13 3.14); do \
+	  echo "== $$($$python -V): the core's tests"; \
+	  $(UV) venv --quiet --clear --python $$python $(LEG) && \
+	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test boto3 awslambdaric 'moto[server]' -e . && \
+	  $(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile || exit 1; \
+	done
+
+# Nothing but the runtime dependencies: what a function has.
+test-runtime-only: install
+	@echo "== runtime dependencies only"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt .
+	@cd tests && ../$(LEG)/bin/python smoke.py
+
+# The wheel, away from the source tree.
+test-wheel: install
+	@echo "== the built wheel"
+	@rm -rf build/wheel && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/wheel .
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric 'moto[server]' build/wheel/*.whl
+	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile
+
+# The lowest versions that pyproject.toml allows.
+test-lowest: install
+	@echo "== lowest versions"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric 'moto[server]'
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
+	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
+	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile
+
+demo: install
+	@$(BIN)/python -m examples.app.demo
+
+bench: install
+	@$(BIN)/python -m benchmarks
+
+lock:
+	@test -x $(UV) || $(MAKE) install
+	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
+	  -c requirements/constraints.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) $(LEG) build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
