@@ -5,7 +5,9 @@ LambdaGuardError
     └── TemplateError    the template can't be read or declares something impossible   (also a ValueError)
 """
 
-from lambda_guard.errors import LambdaGuardError
+from importlib.util import find_spec
+
+from lambda_guard.errors import LambdaGuardError, MissingExtraError
 
 
 class LocalCloudError(LambdaGuardError):
@@ -19,3 +21,16 @@ class TemplateError(LocalCloudError, ValueError):
     """
 
     exit_code = 2
+
+
+def require(*modules: str) -> None:
+    """Check that modules of the extra are installed, without importing them.
+
+    Raises:
+        MissingExtraError: one isn't; the message says what to install.
+    """
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise MissingExtraError(
+            f"the local cloud needs {', '.join(missing)}: pip install 'lambda-guard[local]'"
+        )

@@ -4,35 +4,26 @@ import atexit
 import json
 import tempfile
 import time
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local._errors import LocalCloudError, require
 from lambda_guard.local.activity import Activity, Clock
-from lambda_guard.local.api_server import ApiServer
 from lambda_guard.local.cloudwatch import CloudWatchWriter
 from lambda_guard.local.daemon import Document, XRayDaemon
 from lambda_guard.local.deployment import create_queues, create_topics, subscribe
 from lambda_guard.local.event_source import EventSourceMapping
 from lambda_guard.local.function import Function, InvocationResult
+from lambda_guard.local.gateway import ApiGateway
 from lambda_guard.local.guardian import Guardian
-from lambda_guard.local.http_api import (
-    HttpRequest,
-    HttpResponse,
-    match,
-    no_route,
-    proxy_event,
-    response,
-    traced,
-)
+from lambda_guard.local.http_api import HttpResponse
 from lambda_guard.local.lambda_api import LambdaApi
 from lambda_guard.local.lambda_service import LambdaService
 from lambda_guard.local.log_group import LogEvent, LogGroup
 from lambda_guard.local.schedule import interval, scheduled_event
 from lambda_guard.local.services import Services
-from lambda_guard.local.stack import FunctionDeclaration, RouteDeclaration, ScheduleDeclaration
+from lambda_guard.local.stack import FunctionDeclaration, MappingDeclaration, ScheduleDeclaration
 from lambda_guard.local.template import read_stack
 
 ACCOUNT = "123456789012"
@@ -66,6 +57,7 @@ class Cloud:
     Raises:
         TemplateError: the template is wrong.
         LocalCloudError: something can't start.
+        MissingExtraError: the extra `local` isn't installed.
     """
 
     def __init__(
@@ -82,6 +74,7 @@ class Cloud:
         freeze: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        require("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
         if speed <= 0:
             raise LocalCloudError(f"speed must be above 0 (1 is AWS's pace), not {speed}")
         self.region = region
@@ -92,7 +85,6 @@ class Cloud:
         self._logs = Path(logs) if logs is not None else None
         self._log_groups: dict[str, LogGroup] = {}
         self._mappings: list[EventSourceMapping] = []
-        self._apis: dict[str, ApiServer] = {}
         self._cloudwatch: CloudWatchWriter | None = None
         self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
@@ -106,6 +98,7 @@ class Cloud:
             self._services, self._clock, self._activity, self._daemon, speed=speed, sampled=sampled
         )
         self._lambda_api.service = self._service
+        self._gateway = ApiGateway(self._service, (), region=region, account=ACCOUNT)
         atexit.register(self.close)
         try:
             self._create(template, Path(root) if root is not None else None, parameters, port)
@@ -139,8 +132,9 @@ class Cloud:
         for function in stack.functions:
             self._deploy(function)
         subscribe(self.client("sns"), stack.subscriptions)
-        for api in dict.fromkeys(route.api for route in stack.routes):
-            self._apis[api] = ApiServer(self, api, port=port and port + 1 + len(self._apis))
+        self._gateway = ApiGateway(
+            self._service, stack.routes, region=self.region, account=ACCOUNT, port=port and port + 1
+        )
         for mapping in stack.mappings:
             self._start(mapping)
         for schedule in stack.schedules:
@@ -172,7 +166,7 @@ class Cloud:
         )
         self._service.deploy(function, declaration)
 
-    def _start(self, declaration: Any) -> None:
+    def _start(self, declaration: MappingDeclaration) -> None:
         mapping = EventSourceMapping(
             declaration, self._services, self._service, self._clock, speed=self._speed, sampled=self._sampled
         )
@@ -199,13 +193,7 @@ class Cloud:
     @property
     def outputs(self) -> dict[str, str]:
         """The template's outputs; the URLs of its APIs are those on this machine."""
-        return {name: self._with_local_urls(value) for name, value in self.stack.outputs.items()}
-
-    def _with_local_urls(self, value: str) -> str:
-        for api, server in self._apis.items():
-            address = f"https://{api.lower()}.execute-api.{self.region}.amazonaws.com"
-            value = value.replace(f"{address}/Prod", server.url).replace(address, server.url)
-        return value
+        return {name: self._gateway.with_local_urls(value) for name, value in self.stack.outputs.items()}
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of this cloud, for any thread."""
@@ -254,7 +242,7 @@ class Cloud:
 
     @staticmethod
     def _named(name: str, what: str, declarations: Any) -> str:
-        names = {declaration.logical_id: declaration.name for declaration in declarations}
+        names: dict[str, str] = {declaration.logical_id: declaration.name for declaration in declarations}
         if name not in names and name not in names.values():
             raise LocalCloudError(f"there is no {what} {name!r}; there are: {', '.join(names) or 'none'}")
         return names.get(name, name)
@@ -297,32 +285,7 @@ class Cloud:
             query: the query parameters.
             api: the API's logical id; by default the first that has a route.
         """
-        raw, extra = _encoded(body)
-        request = HttpRequest(
-            method=method.upper(),
-            path=path,
-            body=raw,
-            headers={**extra, **(headers or {})},
-            query=urllib.parse.urlencode(query or {}),
-        )
-        return self.answer(request, api)
-
-    def answer(self, request: HttpRequest, api: str | None = None) -> HttpResponse:
-        """Answer a request as API Gateway does."""
-        routes = self._routes(api)
-        found = match(routes, request.method, request.path)
-        if found is None:
-            return no_route(rest=bool(routes) and routes[0].version == "1.0")
-        request = traced(request)
-        event = proxy_event(request, found, account=ACCOUNT, region=self.region)
-        header = request.headers["X-Amzn-Trace-Id"]
-        result = self._service.invoke(found.route.function, json.dumps(event).encode(), trace_header=header)
-        return response(result, found.route.version)
-
-    def _routes(self, api: str | None) -> list[RouteDeclaration]:
-        if api is not None and api not in self._apis:
-            raise LocalCloudError(f"there is no API {api!r}; APIs: {', '.join(self._apis) or 'none'}")
-        return [route for route in self.stack.routes if api in {None, route.api}]
+        return self._gateway.request(method, path, body, headers=headers, query=query, api=api)
 
     def api_url(self, api: str | None = None) -> str:
         """Return the URL of an API by logical id; of the only one, by default.
@@ -330,16 +293,12 @@ class Cloud:
         Raises:
             LocalCloudError: there is none, or more than one and none is named.
         """
-        if api is None and len(self._apis) == 1:
-            return next(iter(self._apis.values())).url
-        if api not in self._apis:
-            raise LocalCloudError(f"name one of the APIs: {', '.join(self._apis) or 'none'}")
-        return self._apis[api].url
+        return self._gateway.url(api)
 
     @property
-    def apis(self) -> dict[str, str]:
+    def apis(self) -> Mapping[str, str]:
         """The URLs of the APIs by logical id."""
-        return {api: server.url for api, server in self._apis.items()}
+        return self._gateway.urls
 
     def fire(self, name: str) -> None:
         """Fire a schedule now, by logical id or name: its functions are invoked asynchronously.
@@ -444,8 +403,7 @@ class Cloud:
         for mapping in self._mappings:
             mapping.join()
         self._service.join()
-        for api in self._apis.values():
-            api.close()
+        self._gateway.close()
         if self._cloudwatch is not None:
             self._cloudwatch.close()
         self._lambda_api.close()
@@ -460,13 +418,3 @@ class Cloud:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _encoded(body: Any) -> tuple[bytes, dict[str, str]]:
-    if body is None:
-        return b"", {}
-    if isinstance(body, bytes):
-        return body, {}
-    if isinstance(body, str):
-        return body.encode(), {"Content-Type": "text/plain"}
-    return json.dumps(body).encode(), {"Content-Type": "application/json"}

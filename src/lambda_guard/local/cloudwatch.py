@@ -38,7 +38,7 @@ class CloudWatchWriter:
         self._events.put((group, event))
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything taken so far is written; False where it took longer than `timeout` seconds."""
+        """Wait until everything is written; False where it took longer than `timeout` seconds."""
         return self._idle.wait(timeout)
 
     def _run(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local._errors import LocalCloudError, require
 from lambda_guard.local.environment import Ending, Environment, FunctionSettings, Status
 from lambda_guard.local.guardian import Guardian
 from lambda_guard.local.log_group import LogEvent, LogGroup
@@ -75,7 +75,8 @@ class Function:
             initialization_type, freeze, python.
 
     Raises:
-        LocalCloudError: `code` is no directory, or the runtime client isn't installed.
+        LocalCloudError: `code` is no directory, or `reserved_concurrency` is below 1.
+        MissingExtraError: the runtime client isn't installed.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Function:
             log_format=log_format,
             **settings,
         )
+        require("awslambdaric")
         if reserved_concurrency < 1:
             raise LocalCloudError(f"function {name}: reserved_concurrency must be at least 1")
         self.name = name

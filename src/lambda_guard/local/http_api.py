@@ -16,9 +16,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local.function import InvocationResult
-from lambda_guard.local.service_trace import new_root
 from lambda_guard.local.stack import RouteDeclaration
 
 
@@ -103,21 +101,6 @@ def proxy_event(request: HttpRequest, found: Match, *, account: str, region: str
     """Return the event of a request, in the route's payload format."""
     build = _event_1 if found.route.version == "1.0" else _event_2
     return build(request, found, account, region)
-
-
-def traced(request: HttpRequest) -> HttpRequest:
-    """Return the request with a trace header: API Gateway starts a trace where the client has none."""
-    header = request.lower_headers.get(HTTP_TRACE_HEADER.lower()) or f"Root={new_root()}"
-    headers = {
-        name: value for name, value in request.headers.items() if name.lower() != HTTP_TRACE_HEADER.lower()
-    }
-    return HttpRequest(
-        method=request.method,
-        path=request.path,
-        body=request.body,
-        headers={**headers, HTTP_TRACE_HEADER: header},
-        query=request.query,
-    )
 
 
 def _event_2(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
@@ -221,9 +204,7 @@ def response(result: InvocationResult, version: str) -> HttpResponse:
     if rest:
         return _failure(result, rest=True)
     body = payload.encode() if isinstance(payload, str) else result.body
-    return HttpResponse(
-        status=HTTPStatus.OK, body=body, headers={"content-type": "application/json"}, result=result
-    )
+    return HttpResponse(status=200, body=body, headers={"content-type": "application/json"}, result=result)
 
 
 def _mapped(payload: dict[str, Any], result: InvocationResult) -> HttpResponse | None:
@@ -256,7 +237,9 @@ def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
 
 def _message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:
     body = json.dumps({"message": text}).encode()
-    return HttpResponse(status=status, body=body, headers={"content-type": "application/json"}, result=result)
+    return HttpResponse(
+        status=int(status), body=body, headers={"content-type": "application/json"}, result=result
+    )
 
 
 def _body(body: bytes) -> tuple[str | None, bool]:

@@ -45,8 +45,9 @@ class Resolver:
         }
 
     def resolve(self, value: Any, where: str) -> Any:
-        """Return the value with every intrinsic function replaced by what it gives; `AWS::NoValue` is left
-        out.
+        """Return the value with every intrinsic function replaced by what it gives.
+
+        What is `AWS::NoValue` is left out.
 
         Args:
             value: any part of the template.

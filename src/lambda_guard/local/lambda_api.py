@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import urllib.parse
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -27,7 +26,7 @@ class LambdaApi:
 
     def __init__(self) -> None:
         self.service: LambdaService | None = None
-        self.mappings: Sequence[MappingDeclaration] = ()
+        self.mappings: tuple[MappingDeclaration, ...] = ()
         self._server = LoopbackServer(_Handler, self)
         self.address = self._server.address
 
@@ -122,7 +121,7 @@ class _Handler(RequestHandler):
         self._json(HTTPStatus.OK, {"Configuration": configuration} if whole else configuration)
 
     def _mappings(self) -> list[dict[str, Any]]:
-        mappings: Sequence[MappingDeclaration] = self.server.owner.mappings  # type: ignore[attr-defined]  # as above
+        mappings = self.server.owner.mappings  # type: ignore[attr-defined]  # LoopbackServer's
         arns = {name: deployed.function.arn for name, deployed in self._service.functions.items()}
         return [_mapping(mapping, arns[mapping.function]) for mapping in mappings]
 
@@ -135,8 +134,8 @@ class _Handler(RequestHandler):
 
     def _unsupported(self) -> None:
         message = (
-            f"{self.command} {self.path} of Lambda's API is not part of the local cloud: Invoke, GetFunction, "
-            "GetFunctionConfiguration, ListFunctions and ListEventSourceMappings are"
+            f"{self.command} {self.path} of Lambda's API is not part of the local cloud: Invoke, "
+            "GetFunction, GetFunctionConfiguration, ListFunctions and ListEventSourceMappings are"
         )
         self._refuse(HTTPStatus.BAD_REQUEST, "InvalidParameterValueException", message)
 

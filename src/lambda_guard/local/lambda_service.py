@@ -96,7 +96,7 @@ class LambdaService:
         return self._functions
 
     def find(self, name_or_arn: str) -> Deployed | None:
-        """Find a function by name, partial or whole ARN, with or without a qualifier; None where there is none."""
+        """Find a function by name or (partial) ARN, qualified or not; None where there is none."""
         parts = name_or_arn.split(":")
         name = parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]
         return self._functions.get(name)
@@ -250,7 +250,7 @@ class LambdaService:
         return json.dumps(document)
 
     def _deliver(self, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
-        service, account, name = arn.split(":")[2], arn.split(":")[4], arn.split(":")[-1]
+        _, _, service, _, account, *_, name = arn.split(":")
         if service == "sqs":
             url = f"{self._services.endpoint}/{account}/{name}"
             self._services.client("sqs").send_message(

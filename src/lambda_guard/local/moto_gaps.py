@@ -3,7 +3,9 @@
 Runs inside moto's process only. Each function below replaces one thing in moto; when moto has it, the
 function goes. `install` fails with a clear error where moto no longer looks as expected.
 """
+# ruff: noqa: N806, SLF001 - the names are those of moto's classes, and what is missing is inside them
 
+import importlib
 import json
 import re
 import threading
@@ -43,12 +45,17 @@ def install(callback: str) -> None:
     functions_subscribed_to_topics(callback)
 
 
+def _moto(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"moto.{module}"), name)
+
+
 def one_lock_for_sqs() -> None:
     """AWS: "Amazon SQS stores copies of your messages on multiple servers for redundancy": none is lost.
 
     moto's `delete_message` rebuilds the list of messages without a lock: one that arrives meanwhile is gone.
     """
-    from moto.sqs.models import Queue, SQSBackend
+    Queue = _moto("sqs.models", "Queue")
+    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     original_init = Queue.__init__
 
@@ -56,7 +63,7 @@ def one_lock_for_sqs() -> None:
         original_init(self, *args, **kwargs)
         self._messages_lock = threading.Condition(_LOCK)
 
-    Queue.__init__ = init  # type: ignore[method-assign]
+    Queue.__init__ = init
     for name in (
         "send_message",
         "send_message_batch",
@@ -70,14 +77,13 @@ def one_lock_for_sqs() -> None:
 
 
 def visible_again_is_not_pending() -> None:
-    """AWS: "messages that belong to the same message group are always processed one by one, in a strict
-    order".
+    """AWS: messages of a group "are always processed one by one, in a strict order".
 
     moto takes a message that is visible again out of the pending ones only when it comes to it in its loop,
     so that of two such messages of a group the second is handed out first. A queue that is waited for also
     has to learn of a message whose visibility was changed.
     """
-    from moto.sqs.models import SQSBackend
+    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     receive, change = SQSBackend.receive_message, SQSBackend.change_message_visibility
 
@@ -92,8 +98,8 @@ def visible_again_is_not_pending() -> None:
         change(self, queue_name, *args, **kwargs)
         self.get_queue(queue_name)._messages_lock.notify_all()
 
-    SQSBackend.receive_message = _locked(receive_message)  # type: ignore[method-assign]
-    SQSBackend.change_message_visibility = _locked(change_message_visibility)  # type: ignore[method-assign]
+    SQSBackend.receive_message = _locked(receive_message)
+    SQSBackend.change_message_visibility = _locked(change_message_visibility)
 
 
 def long_polling_ends_in_time() -> None:
@@ -101,7 +107,7 @@ def long_polling_ends_in_time() -> None:
 
     moto looks once a second, so that a message which becomes visible again, or whose delay ends, comes late.
     """
-    from moto.sqs.models import SQSBackend
+    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     receive = SQSBackend.receive_message
 
@@ -118,7 +124,7 @@ def long_polling_ends_in_time() -> None:
             queue = self.get_queue(queue_name)
             queue._messages_lock.wait(min(remaining, _seconds_until_due(queue)))
 
-    SQSBackend.receive_message = _locked(receive_message)  # type: ignore[method-assign]
+    SQSBackend.receive_message = _locked(receive_message)
 
 
 def trace_header_of_the_request() -> None:
@@ -129,8 +135,8 @@ def trace_header_of_the_request() -> None:
     enveloped. The attribute wins over the header; "its value must be a correctly formatted AWS X-Ray trace
     header string".
     """
-    from moto.sqs.exceptions import InvalidParameterValue
-    from moto.sqs.models import SQSBackend
+    InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
+    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     send = SQSBackend.send_message
 
@@ -145,7 +151,7 @@ def trace_header_of_the_request() -> None:
             attributes[_TRACE_ATTRIBUTE] = {"DataType": "String", "StringValue": header}
         return send(self, *args, system_attributes=attributes, **kwargs)
 
-    SQSBackend.send_message = send_message  # type: ignore[method-assign]
+    SQSBackend.send_message = send_message
 
 
 def system_attributes_of_batch_entries() -> None:
@@ -153,8 +159,8 @@ def system_attributes_of_batch_entries() -> None:
 
     moto drops them.
     """
-    from moto.sqs.exceptions import InvalidParameterValue
-    from moto.sqs.models import SQSBackend
+    InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
+    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     send_batch = SQSBackend.send_message_batch
 
@@ -170,13 +176,14 @@ def system_attributes_of_batch_entries() -> None:
             message.system_attributes = {**message.system_attributes, **given[message.user_id]}
         return messages, failed
 
-    SQSBackend.send_message_batch = _locked(send_message_batch)  # type: ignore[method-assign]
+    SQSBackend.send_message_batch = _locked(send_message_batch)
 
 
 def source_of_a_dead_letter() -> None:
     """AWS, ReceiveMessage: "DeadLetterQueueSourceArn", the queue from which SQS moved the message."""
-    from moto.sqs.models import Queue, SQSBackend
-    from moto.sqs.responses import SQSResponse
+    Queue = _moto("sqs.models", "Queue")
+    SQSBackend = _moto("sqs.models", "SQSBackend")
+    SQSResponse = _moto("sqs.responses", "SQSResponse")
 
     receive, add, respond = SQSBackend.receive_message, Queue.add_message, SQSResponse.receive_message
     source: ContextVar[str | None] = ContextVar("source", default=None)
@@ -206,18 +213,17 @@ def source_of_a_dead_letter() -> None:
                 message["Attributes"][_SOURCE_ATTRIBUTE] = sources[message["MessageId"]]
         return result
 
-    Queue.add_message = add_message  # type: ignore[method-assign]
-    SQSBackend.receive_message = receive_message  # type: ignore[method-assign]
-    SQSResponse.receive_message = response  # type: ignore[method-assign]
+    Queue.add_message = add_message
+    SQSBackend.receive_message = receive_message
+    SQSResponse.receive_message = response
 
 
 def functions_subscribed_to_topics(callback: str) -> None:
-    """AWS: "Amazon SNS invokes your function asynchronously with an event that contains a message and
-    metadata".
+    """AWS: SNS "invokes your function asynchronously with an event that contains a message and metadata".
 
     moto runs functions in Docker, with an event of constants.
     """
-    from moto.sns.models import Subscription
+    Subscription = _moto("sns.models", "Subscription")
 
     publish = Subscription.publish
 
@@ -234,7 +240,7 @@ def functions_subscribed_to_topics(callback: str) -> None:
         event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
         _post(callback, {"function": self.endpoint, "event": event, "trace_header": http_trace_header.get()})
 
-    Subscription.publish = deliver  # type: ignore[method-assign]
+    Subscription.publish = deliver
 
 
 def _sns_event(

@@ -1,8 +1,9 @@
-"""moto's server in a process of its own, with what it lacks: `python -m lambda_guard.local.moto_server PORT
-CONTROL`.
+"""moto's server in a process of its own, with what it lacks.
 
-A process of its own, because moto's state is global: tests that use moto's decorators in the same process as
-a local cloud would reset it. Calls of Lambda's API go on to the cloud, whose functions it invokes.
+`python -m lambda_guard.local.moto_server PORT CONTROL`: a process of its own, because moto's state is
+global: tests that use moto's decorators in the same process as a local cloud would reset it. Calls of
+    Lambda's API go on to the
+cloud, whose functions it invokes.
 """
 
 import http.client
@@ -73,11 +74,6 @@ def main(port: int, control: str) -> None:
         create_backend_app,
     )
     from werkzeug.serving import make_server
-
-    # Services are imported when first used; these are used in any case.
-    import moto.logs.responses
-    import moto.sns.responses
-    import moto.sqs.responses  # noqa: F401
 
     moto_gaps.install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

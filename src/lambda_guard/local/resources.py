@@ -1,12 +1,12 @@
 """From plain CloudFormation resources to declarations."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from lambda_guard.local import openapi
 from lambda_guard.local._errors import TemplateError
 from lambda_guard.local.intrinsics import Resolver, Template
 from lambda_guard.local.stack import (
@@ -39,10 +39,6 @@ _NAME_PROPERTY = {
     "AWS::Events::Rule": "Name",
     "AWS::Scheduler::Schedule": "Name",
 }
-_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
-_ANY_METHOD = "x-amazon-apigateway-any-method"
-_INTEGRATION = "x-amazon-apigateway-integration"
-_INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,24 +379,11 @@ class StackReader:
         )
 
     def _routes(self, it: _Resource, version: Literal["1.0", "2.0"]) -> Iterator[RouteDeclaration]:
-        for path, methods in ((it.properties.get("Body") or {}).get("paths") or {}).items():
-            for method, operation in methods.items():
-                if method != _ANY_METHOD and method not in _METHODS:
-                    continue
-                integration = operation.get(_INTEGRATION) or {}
-                found = _INTEGRATED_FUNCTION.search(str(integration.get("uri", "")))
-                if found is None:
-                    self._warnings.append(
-                        f"{it.logical_id}: {method} {path} isn't integrated with a function here"
-                    )
-                    continue
-                yield RouteDeclaration(
-                    api=it.logical_id,
-                    method="ANY" if method == _ANY_METHOD else method.upper(),
-                    path=path,
-                    function=found[1],
-                    version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
-                )
+        for route in openapi.routes(it.logical_id, it.properties.get("Body") or {}, version):
+            if isinstance(route, str):
+                self._warnings.append(route)
+            else:
+                yield route
 
     def _outputs(self) -> dict[str, str]:
         outputs = self._template.get("Outputs") or {}

@@ -1,4 +1,4 @@
-"""Schedules: the events of EventBridge rules and of EventBridge Scheduler, and when they fire by themselves."""
+"""Schedules: the events of EventBridge rules and of EventBridge Scheduler, and when they fire."""
 
 import re
 import uuid

@@ -89,14 +89,15 @@ class Services:
         import boto3
         from botocore.config import Config
 
-        session = boto3.session.Session(
-            aws_access_key_id="local", aws_secret_access_key="local", region_name=self.region
+        session: Any = boto3.session.Session(
+            region_name=self.region,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
         )
         config = Config(
             max_pool_connections=64,
             read_timeout=930,
             retries={"total_max_attempts": 1},
-            ignore_configured_endpoint_urls=True,
         )
         return session.client(service, endpoint_url=self.endpoint, config=config)
 

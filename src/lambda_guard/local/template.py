@@ -142,7 +142,7 @@ def _parameters(
 
 
 def _with_placeholders(file: str, document: Template) -> tuple[Template, dict[str, str]]:
-    """Return the template with local code as S3 addresses, which SAM asks for, and the places that they stand for."""
+    """Return the template with S3 addresses for local code, which SAM asks for, and what they stand for."""
     source, places = copy.deepcopy(document), {}
     globals_ = ((source.get("Globals") or {}).get("Function")) or {}
     functions = {

@@ -1,4 +1,5 @@
 """What of a template the local cloud honours, as tables, and the warnings for the rest."""
+# ruff: noqa: SIM905 - tables read better as words
 
 import sys
 from collections.abc import Iterator
@@ -7,11 +8,17 @@ from typing import Any
 Template = dict[str, Any]
 
 # Type → the properties that are honoured, and those that have no meaning on one machine.
+_FUNCTION = """
+Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize ReservedConcurrentExecutions
+Runtime Timeout TracingConfig Architectures Description PackageType Role Tags
+"""
+_QUEUE = """
+QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope
+FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy
+KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags
+"""
 HONOURED: dict[str, frozenset[str]] = {
-    "AWS::Lambda::Function": frozenset(
-        "Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize ReservedConcurrentExecutions "
-        "Runtime Timeout TracingConfig Architectures Description PackageType Role Tags".split()
-    ),
+    "AWS::Lambda::Function": frozenset(_FUNCTION.split()),
     "AWS::Lambda::EventSourceMapping": frozenset(
         "BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds "
         "ScalingConfig Tags".split()
@@ -19,11 +26,7 @@ HONOURED: dict[str, frozenset[str]] = {
     "AWS::Lambda::EventInvokeConfig": frozenset(
         "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier".split()
     ),
-    "AWS::SQS::Queue": frozenset(
-        "QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope "
-        "FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy "
-        "KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags".split()
-    ),
+    "AWS::SQS::Queue": frozenset(_QUEUE.split()),
     "AWS::SNS::Topic": frozenset(
         "TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription KmsMasterKeyId Tags".split()
     ),

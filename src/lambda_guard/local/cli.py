@@ -1,0 +1,191 @@
+"""`lambda-guard local`: a template, running on this machine."""
+
+import itertools
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lambda_guard.errors import LambdaGuardError
+from lambda_guard.local.cloud import Cloud
+from lambda_guard.local.log_group import LogEvent
+
+_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
+
+
+@click.group()
+def local() -> None:
+    """Run functions, queues and topics on this machine, without Docker and without AWS."""
+
+
+@local.command()
+@click.argument("template", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_000),
+    default=4566,
+    show_default=True,
+    help="Port of the endpoint; APIs take the next ones. 0 takes any free ones.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How much faster than on AWS retries, returns to the queue and schedules come.",
+)
+@click.option(
+    "--logs", type=click.Path(file_okay=False, path_type=Path), help="Directory for the functions' log files."
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for a parameter of the template; may be repeated.",
+)
+@click.option("--region", default="eu-west-1", show_default=True, help="Region of everything.")
+@click.option("--quiet", is_flag=True, help="Don't print the functions' log lines.")
+def up(  # noqa: PLR0917 - click passes options by name
+    template: Path,
+    port: int,
+    speed: float,
+    logs: Path | None,
+    parameters: tuple[str, ...],
+    region: str,
+    quiet: bool,
+) -> None:
+    """Start what TEMPLATE declares and run it until Ctrl-C.
+
+    TEMPLATE is a SAM or CloudFormation template in YAML or JSON. What of it isn't honoured is printed.
+    """
+    values = dict(_pair(parameter) for parameter in parameters)
+    with _ended_by_signals() as ended:
+        try:
+            cloud = Cloud(template, parameters=values, speed=speed, logs=logs, port=port, region=region)
+        except LambdaGuardError as error:
+            click.secho(f"Error: {error}", fg="red", err=True)
+            sys.exit(error.exit_code)
+        except OSError as error:
+            click.secho(f"Error: {error}: choose another --port, or 0", fg="red", err=True)
+            sys.exit(1)
+        with cloud:
+            _describe(cloud, logs)
+            if not quiet:
+                _stream(cloud)
+            ended.wait()
+        click.echo("ended")
+
+
+def _pair(parameter: str) -> tuple[str, str]:
+    name, equals, value = parameter.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{parameter!r} must be NAME=VALUE", param_hint="--parameter")
+    return name, value
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set, so that everything is closed in order.
+
+    A second Ctrl-C interrupts whatever is under way.
+    """
+    ended = threading.Event()
+
+    def end(number: int, _frame: Any) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt(number)
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _describe(cloud: Cloud, logs: Path | None) -> None:
+    stack = cloud.stack
+    click.secho(f"Endpoint  {cloud.endpoint}", bold=True)
+    for title, rows in (
+        ("Functions", [(it.name, f"{it.handler} in {it.code}") for it in stack.functions]),
+        ("Queues", [(it.name, cloud.queue_url(it.name)) for it in stack.queues]),
+        ("Topics", [(it.name, cloud.topic_arn(it.name)) for it in stack.topics]),
+        ("Schedules", [(it.name, f"{it.expression} → {it.function}") for it in stack.schedules]),
+        (
+            "Routes",
+            [(f"{it.method} {it.path}", f"{cloud.apis[it.api]} → {it.function}") for it in stack.routes],
+        ),
+        ("Outputs", list(cloud.outputs.items())),
+    ):
+        _table(title, rows)
+    for warning in cloud.warnings:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    if logs is not None:
+        click.echo(f"Log files under {logs}")
+    _suggest(cloud)
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> None:
+    if not rows:
+        return
+    click.secho(title, bold=True)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"  {name:<{width}}  {value}")
+
+
+def _suggest(cloud: Cloud) -> None:
+    """Print a command that works as it stands, for what there is."""
+    stack = cloud.stack
+    aws = f"aws --endpoint-url {cloud.endpoint} --region {cloud.region}"
+    commands = []
+    if stack.routes:
+        route = stack.routes[0]
+        method = "POST" if route.method == "ANY" else route.method
+        data = "" if method in {"GET", "HEAD"} else " -d '{}'"
+        path = "/" if route.path == "$default" else re.sub(r"\{\w+\+?\}", "1", route.path)
+        commands.append(f"curl -X {method} {cloud.apis[route.api]}{path}{data}")
+    if stack.topics:
+        commands.append(
+            f"{aws} sns publish --topic-arn {cloud.topic_arn(stack.topics[0].name)} --message '{{}}'"
+        )
+    if stack.queues:
+        url = cloud.queue_url(stack.queues[0].name)
+        commands.append(f"{aws} sqs send-message --queue-url {url} --message-body '{{}}'")
+    if stack.functions:
+        commands.append(f"{aws} lambda invoke --function-name {stack.functions[0].name} /dev/stdout")
+    click.secho("Try", bold=True)
+    click.echo("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")
+    for command in commands:
+        click.echo(f"  {command}")
+    click.echo("Ctrl-C ends it.")
+
+
+def _stream(cloud: Cloud) -> None:
+    names = [function.name for function in cloud.functions]
+    width = max((len(name) for name in names), default=0)
+    for name, colour in zip(names, itertools.cycle(_COLOURS), strict=False):
+        prefix = click.style(f"{name:<{width}} │ ", fg=colour)
+        cloud.log_group(name).listen(_Printer(prefix))
+
+
+class _Printer:
+    """Prints the lines of one function; the runtime joins those of a traceback with carriage returns."""
+
+    _lock = threading.Lock()
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def __call__(self, event: LogEvent) -> None:
+        lines = event.message.replace("\r", "\n").splitlines() or [""]
+        with self._lock:
+            click.echo("\n".join(f"{self._prefix}{line}" for line in lines))
