@@ -163,12 +163,23 @@ def _header_of_event(event: object, trigger: Trigger) -> TraceHeader | None:
 
 
 def _header_of_context(context: object) -> TraceHeader | None:
-    client = _part(context, "client_context")
-    if client is not None:
-        for carrier in (_part(client, "custom"), _part(client, "env"), client):
-            found = Search(BodyReader()).carrier(carrier)
-            if found is not None:
-                return found
+    try:
+        return _header_of_client(_part(context, "client_context")) or _header_of_w3c(context)
+    except Exception:  # a context of somebody's test whose attributes raise
+        return None
+
+
+def _header_of_client(client: object) -> TraceHeader | None:
+    if client is None:
+        return None
+    for carrier in (_part(client, "custom"), _part(client, "env"), client):
+        found = Search(BodyReader()).carrier(carrier)
+        if found is not None:
+            return found
+    return None
+
+
+def _header_of_w3c(context: object) -> TraceHeader | None:
     w3c = getattr(context, "w3c", None)
     fields = w3c() if callable(w3c) else None
     return from_w3c(fields.get(W3C_TRACE_HEADER)) if isinstance(fields, dict) else None

@@ -1,6 +1,7 @@
 """Sample events of services that call a function as a part of their own work."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, iso, uuid
@@ -211,13 +212,14 @@ def step_functions(
         attempt: which try of the state this is, from 1.
     """
     given = {} if payload is None else payload
+    sent = deepcopy(given)
     entered = iso(SENT_MS)
     return {
         "Payload": given,
         "Context": {
             "Execution": {
                 "Id": f"{_STATES}:execution:{state_machine}:{execution}",
-                "Input": given if trace_header is None else {"traceHeader": trace_header, "input": given},
+                "Input": sent if trace_header is None else {"traceHeader": trace_header, "input": sent},
                 "Name": execution,
                 "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{state_machine}",
                 "StartTime": entered,

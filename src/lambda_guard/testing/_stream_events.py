@@ -90,7 +90,7 @@ def dynamodb(
         attributes = {name: _attribute(value) for name, value in item.items()}
         change = {
             "ApproximateCreationDateTime": sent_ms // 1000,
-            "Keys": {name: attributes[name] for name in keys if name in attributes},
+            "Keys": {name: _attribute(item[name]) for name in keys if name in item},
             image: attributes,
             "SequenceNumber": f"{4_421_584_500_000_000_017_450_439_091 + number}",
             "SizeBytes": len(json.dumps(attributes)),

@@ -107,7 +107,7 @@ def make_context(
     ```
 
     Args:
-        timeout_ms: milliseconds from now until the deadline, which `get_remaining_time_in_millis()` counts down.
+        timeout_ms: milliseconds from now until the deadline; `get_remaining_time_in_millis()` counts down.
         function_name: the function; its ARN and log group are named after it.
         w3c: what the method `w3c()` gives.
         overrides: any other attribute of the context: `aws_request_id` (new in each context),
