@@ -85,7 +85,13 @@ def floor():
         started = time.time()
         header = dict(part.split("=", 1) for part in os.environ["_X_AMZN_TRACE_ID"].split(";"))
         keys = {"function_name": context.function_name, "function_request_id": context.aws_request_id}
-        line = {"level": "INFO", "message": "order accepted", "timestamp": started, "order_id": event["id"], **keys}
+        line = {
+            "level": "INFO",
+            "message": "order accepted",
+            "timestamp": started,
+            "order_id": event["id"],
+            **keys,
+        }
         sys.stdout.write(json.dumps(line) + "\n")
         ended = time.time()
         metric = {

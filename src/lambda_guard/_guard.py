@@ -134,7 +134,7 @@ def _watch_calls(module: Any) -> None:
 
 def _flush_metrics(scope: "_scope.Scope", _: Outcome) -> None:
     if scope.metrics is not None:
-        scope.metrics.flush(scope)
+        scope.metrics.leave(scope)
 
 
 def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:

@@ -33,6 +33,7 @@ class Scope:
         span_id: names this invocation in its trace, in every header that it sends on.
         trace: the trace sink's own state.
         records: what a batch came to, for the invocation record.
+        unwritten: lines that go out with the invocation record, in one write.
         cpu_s: the CPU seconds that the process had used when the invocation began.
     """
 
@@ -55,6 +56,7 @@ class Scope:
         "thread_keys",
         "token",
         "trace",
+        "unwritten",
         "user_keys",
     )
 
@@ -63,6 +65,7 @@ class Scope:
         self.context = context
         self.settings = settings
         self.open = True
+        self.unwritten = ""
         self.tail = ""
         self.user_keys: dict[str, Any] | None = None
         self.metrics: Any = None

@@ -72,6 +72,14 @@ class _Provider(AmazonCloudWatchEMFProvider):
         scope.metrics = None
         _write_all(self, scope)
 
+    def leave(self, scope: _scope.Scope) -> None:
+        """Do the same at the end of the invocation, when the invocation record is about to be written."""
+        if (line := _plain_line(self, scope)) is not None:
+            scope.metrics = None
+            scope.unwritten = f"{line}\n"
+        else:
+            self.flush(scope)
+
     def add_dimension(self, name: str, value: str) -> None:
         taken = len(self.dimension_set)
         if name not in self.dimension_set and taken >= _names.EMF_DIMENSIONS_MOST - 1:  # one is left for `service`

@@ -26,11 +26,17 @@ def enter(scope: Scope) -> None:
 
 
 def write(scope: Scope, outcome: Outcome) -> None:
-    """Write the record of an invocation."""
-    line = line_of(scope, outcome)
+    """Write the record of an invocation, and with it what is left to be written of the metrics."""
+    before, scope.unwritten = scope.unwritten, ""
+    try:
+        line = line_of(scope, outcome)
+    except Exception:
+        if before:
+            _output.write(before[:-1])
+        raise
     if len(line) > _BYTES_MOST // 4 and len(line.encode()) > _BYTES_MOST:
         line = _json.fit(json.loads(line), _BYTES_MOST)
-    _output.write(line)
+    _output.write(before + line)
 
 
 def line_of(scope: Scope, outcome: Outcome) -> str:

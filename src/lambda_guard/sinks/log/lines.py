@@ -134,15 +134,21 @@ def _merge(fields: dict[str, Any], more: dict[str, Any], scope: _scope.Scope | N
             fields[f"{key}_"] = value
 
 
+class _Powertools:
+    """Where Powertools' loggers keep the keys of a thread, once they are in use."""
+
+    variable: Any = None
+
+
 def _thread_keys() -> dict[str, Any] | None:
     variable = _thread_variable()
     return variable.get() if variable is not None else None
 
 
 def _thread_variable() -> Any:
-    """Return the context variable in which Powertools' loggers keep the keys of a thread, if they are in use."""
-    formatter = sys.modules.get("aws_lambda_powertools.logging.formatter")
-    return formatter.THREAD_LOCAL_KEYS if formatter is not None else None
+    if _Powertools.variable is None and (formatter := sys.modules.get("aws_lambda_powertools.logging.formatter")):
+        _Powertools.variable = getattr(formatter, "THREAD_LOCAL_KEYS", None)
+    return _Powertools.variable
 
 
 class Record(logging.LogRecord):

@@ -184,13 +184,13 @@ class Prepared:
 
 def ready() -> bool:
     """Put our context into the recorder; false where the SDK has been told not to record."""
-    if not global_sdk_config.sdk_enabled():
-        return False
-    if type(xray_recorder.context) is not InvocationContext:
-        xray_recorder.context = InvocationContext(xray_recorder.context)
-    if type(xray_recorder.emitter) is UDPEmitter:
-        xray_recorder.emitter.__class__ = TrimmingEmitter
-    return True
+    recorder = xray_recorder
+    if type(recorder.context) is not InvocationContext:
+        recorder.context = InvocationContext(recorder.context)
+    if type(recorder.emitter) is UDPEmitter:
+        recorder.emitter.__class__ = TrimmingEmitter
+    enabled: bool = global_sdk_config.sdk_enabled()
+    return enabled
 
 
 def send(content: "dict[str, Any] | str") -> None:

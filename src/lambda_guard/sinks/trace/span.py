@@ -7,6 +7,7 @@ Several upstream traces: a segment in each, for the time of the invocation.
 
 import os
 from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ... import _json, _names, _scope
@@ -33,22 +34,40 @@ def _recorder() -> Any:
     return _Late.recorder
 
 
+_making = Lock()
+
+
 class Span:
     """What the trace sink keeps between the two ends of an invocation.
 
+    The SDK's entities are made when somebody asks for them: most handlers never do, and they cost more than the document.
+
     Attributes:
-        stack: the segment and the subsegment that the handler's own ones hang below; `None` where nothing is recorded.
         own_id: the id of the subsegment in the function's own trace.
+        recorded: whether the work is sampled, so that the handler's own subsegments are kept.
+        made: the segment and the subsegment that they hang below, once they have been asked for.
         variable: what `_X_AMZN_TRACE_ID` held, where it was changed; `changed` says whether it was.
     """
 
-    __slots__ = ("changed", "own_id", "stack", "variable")
+    __slots__ = ("_name", "_scope", "changed", "made", "own_id", "recorded", "variable")
 
-    def __init__(self, own_id: str) -> None:
+    def __init__(self, own_id: str, name: str, scope: _scope.Scope) -> None:
         self.own_id = own_id
-        self.stack: Stack | None = None
+        self.recorded = False
+        self.made: Stack | None = None
         self.changed = False
         self.variable: str | None = None
+        self._name = name
+        self._scope = scope
+
+    @property
+    def stack(self) -> "Stack | None":
+        """The segment and the subsegment that the handler's own ones hang below; `None` where nothing is recorded."""
+        if self.made is None and self.recorded:
+            with _making:
+                if self.made is None:
+                    self.made = _make(self._scope, self._name)
+        return self.made
 
 
 def enter(name: str, scope: _scope.Scope) -> None:
@@ -63,23 +82,25 @@ def enter(name: str, scope: _scope.Scope) -> None:
     if header is None:
         return
     scope.span_id = document.new_id()
-    span = scope.trace = Span(scope.span_id if it.adopted is None else document.new_id())
+    span = scope.trace = Span(scope.span_id if it.adopted is None else document.new_id(), name, scope)
     if it.adopted is not None:
         span.variable = os.environ.get(_names.ENV_TRACE_HEADER)
         span.changed = True
         os.environ[_names.ENV_TRACE_HEADER] = _with_own_lineage(it.adopted, it).text()
     if header.is_sampled and header.parent is not None:
-        span.stack = _open(scope, header, name)
+        span.recorded = _recorder().ready()
 
 
-def _open(scope: _scope.Scope, header: TraceHeader, name: str) -> "Stack | None":
-    recorder = _recorder()
-    it, span_id, parent = scope.invocation, scope.span_id, header.parent
-    if span_id is None or parent is None or not recorder.ready():
+def _make(scope: _scope.Scope, name: str) -> "Stack | None":
+    it, span_id = scope.invocation, scope.span_id
+    header = it.adopted or it.trace
+    if span_id is None or header is None or header.parent is None:
         return None
     if it.adopted is None:
-        return recorder.own_stack(name, header.root, parent, span_id, it.started)
-    return recorder.adopted_stack(name, it.function, header.root, parent, span_id, it.started)
+        stack: Stack = _recorder().own_stack(name, header.root, header.parent, span_id, it.started)
+        return stack
+    adopted: Stack = _recorder().adopted_stack(name, it.function, header.root, header.parent, span_id, it.started)
+    return adopted
 
 
 def _with_own_lineage(header: TraceHeader, it: Invocation) -> TraceHeader:
@@ -103,13 +124,13 @@ def close(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
     it, span = scope.invocation, scope.trace
     own_sampled = it.trace is not None and it.trace.is_sampled and it.trace.parent is not None
     others = _mirrored(it)
-    if span is None or not (own_sampled or span.stack is not None or others):
+    if span is None or not (own_sampled or span.recorded or others):
         return
     recorder = _recorder()
-    if span.stack is None and not recorder.ready():
+    if not span.recorded and not recorder.ready():
         return
     error = document.cause(outcome.error) if outcome.error is not None else None
-    stack = span.stack
+    stack = span.made if it.adopted is None else span.stack
     if stack is not None and stack[1].subsegments:
         for child in recorder.children(stack):
             recorder.send(child)
@@ -270,7 +291,7 @@ def current_header() -> str | None:
     if header is None:
         return None
     parent = scope.span_id
-    if scope.trace is not None and scope.trace.stack is not None:
+    if scope.trace is not None and scope.trace.recorded:
         parent = _recorder().current_id() or parent
     return TraceHeader(header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None).text()
 
@@ -287,7 +308,7 @@ _AWS_NAMES = {
 def begin_call(call: "Call") -> None:
     """Open a subsegment for an AWS call, in an invocation that is recorded."""
     scope = _scope.current()
-    if scope is not None and scope.trace is not None and scope.trace.stack is not None:
+    if scope is not None and scope.trace is not None and scope.trace.recorded:
         call.span = _recorder().begin_call(call.endpoint)
 
 
