@@ -17,7 +17,7 @@
   }
 
   const HUES = [217, 262, 174, 292, 196, 330, 152, 240, 40, 310, 85, 20];
-  const functions = [...new Set(nodes.map((node) => node.fn))].sort();
+  const functions = [...new Set(nodes.filter((node) => !node.stray).map((node) => node.fn))].sort();
   const hueOf = new Map(functions.map((name, place) => [name, HUES[place % HUES.length]]));
   const kindOf = (node) => (node.failed ? "failed" : node.outcome === "unfinished" || node.stray ? "unfinished" : "");
 
@@ -56,15 +56,14 @@
         fitting.push({ node: at });
       }
       if (fitting.length && trace.titled) rows.push({ trace });
-      if (!(plain && state.folded.has(trace))) rows.push(...fitting);
-      else if (!trace.titled) rows.push(...fitting);
+      if (!(plain && trace.titled && state.folded.has(trace))) for (const row of fitting) rows.push(row);
     }
     state.rows = rows;
     spacer.style.height = `${rows.length * ROW}px`;
     $("nothing").hidden = rows.length > 0;
     summarize(shown, failed);
-    if (!rows.some((row) => row.node === state.chosen)) choose((rows.find((row) => row.node !== undefined) || { node: -1 }).node, false);
     forget();
+    if (!rows.some((row) => row.node === state.chosen)) choose((rows.find((row) => row.node !== undefined) || { node: -1 }).node, false);
     draw();
     showDetail();
   }
@@ -109,7 +108,7 @@
     const label = make("div", "label");
     for (let depth = 0; depth < node.depth; depth++) label.append(make("span", "guide"));
     label.append(make("span", "twist", node.children ? (state.folded.has(row.node) ? "▸" : "▾") : ""));
-    label.append(make("span", "sign", node.mark), make("span", "text", node.retry ? "↻ " : "", node.fn, " ", make("small", "", node.trigger)));
+    label.append(make("span", "sign", node.mark), make("span", "text", node.retry ? "↻ " : "", node.fn, " ", make("small", "", node.from)));
     const element = make("div", `row ${kindOf(node)}`, label, drawTrack(node, trace), make("span", "took", node.took));
     element.setAttribute("role", "option");
     element.setAttribute("aria-label", `${node.fn}, ${node.outcome}, ${node.took}`);
@@ -123,7 +122,7 @@
     if (node.begin === null) return track;
     if (node.wait !== null) place(track, make("i", "wait"), node.wait, node.begin);
     const bar = place(track, make("i", "bar"), Math.min(node.begin, 0.995), node.end);
-    bar.style.setProperty("--hue", hueOf.get(node.fn));
+    bar.style.setProperty("--hue", hueOf.get(node.fn) || 0);
     return track;
   }
 
@@ -155,8 +154,14 @@
     const ticks = $("ticks");
     ticks.replaceChildren();
     if (!trace) return;
-    for (const [at, label] of trace.ticks) place(ticks, make("span", "", label), at);
     for (const [begin, end, label] of trace.folds) place(ticks, make("span", "fold", `⋯ ${label}`), (begin + end) / 2);
+    for (const [at, label] of trace.ticks) place(ticks, make("span", "", label), at);
+    const edge = ticks.getBoundingClientRect().right, taken = [];
+    for (const label of ticks.children) {
+      const box = label.getBoundingClientRect();
+      const crowded = box.right > edge || taken.some((other) => box.left < other.right + 6 && other.left < box.right + 6);
+      if (crowded) label.classList.add("crowded"); else taken.push(box);
+    }
   }
 
   /* ---- choosing ---- */
@@ -182,6 +187,14 @@
     }
   }
 
+  /** Fold what follows from the chosen one; where nothing does, go to what it follows from. */
+  function foldOrClimb() {
+    const node = nodes[state.chosen];
+    if (!node) return;
+    if (node.children && !state.folded.has(state.chosen)) fold(state.chosen, true);
+    else if (node.depth) step(-1, (other) => other.depth < node.depth);
+  }
+
   function fold(key, folded) {
     if (folded) state.folded.add(key); else state.folded.delete(key);
     refresh();
@@ -200,9 +213,9 @@
   function describe(node, withLevels) {
     const parts = [make("p", "verdict", lit(node.fn), make("span", "version", node.version), make("span", `badge ${kindOf(node)}`, node.outcome))];
     const facts = make("ul", "facts");
-    for (const [name, value] of node.facts) facts.append(make("li", "", make("span", "", name), lit(value)));
+    for (const [name, value] of node.facts) facts.append(make("li", "", name && make("span", "", name), lit(value)));
     const ids = make("dl", "ids");
-    for (const [name, value] of node.ids) ids.append(make("dt", "", name), make("dd", "", lit(value), copier(value)));
+    for (const [name, value, isId] of node.ids) ids.append(make("dt", "", name), make("dd", "", lit(value), isId ? copier(value) : ""));
     parts.push(facts, ids);
     if (node.error) parts.push(drawError(node.error));
     if (node.notes.length) {
@@ -289,12 +302,12 @@
     waiting = true;
     requestAnimationFrame(() => { waiting = false; draw(); });
   });
-  addEventListener("resize", draw);
+  addEventListener("resize", () => { draw(); drawAxis(state.chosen < 0 ? null : traces[nodes[state.chosen].trace]); });
 
   const actions = {
     ArrowDown: () => step(1), j: () => step(1), ArrowUp: () => step(-1), k: () => step(-1),
     PageDown: () => list.scrollBy(0, list.clientHeight), PageUp: () => list.scrollBy(0, -list.clientHeight),
-    ArrowLeft: () => fold(state.chosen, true), ArrowRight: () => fold(state.chosen, false),
+    ArrowLeft: foldOrClimb, ArrowRight: () => fold(state.chosen, false),
     n: () => step(1, (node) => node.failed), p: () => step(-1, (node) => node.failed), Enter: () => detail.focus(),
     "/": () => $("search").focus(), f: () => $("failed").click(), t: () => $("theme").click(), "?": () => $("keys").showModal(),
   };

@@ -128,11 +128,11 @@ def _node_data(node: Node) -> dict[str, object]:
         "failed": invocation.failed,
         "retry": node.link == "retry",
         "children": len(node.children),
-        "trigger": trigger_text(invocation.trigger),
         "took": span(invocation.duration_ms) if invocation.duration_ms is not None else "",
         "tip": [text for text in (_began(invocation), waited_text(node), invocation.invocation_id) if text],
         "facts": [[name, value] for name, value in _facts(node) if value],
-        "ids": [[name, value] for name, value in _ids(invocation) if value],
+        "from": " · ".join(filter(None, (trigger_text(invocation.trigger), attempt_text(invocation)))),
+        "ids": [[name, value, is_id] for name, value, is_id in _ids(invocation) if value],
         "error": _error(invocation),
         "notes": list(_notes(node)),
         "lines": [_line_data(line, invocation.start_ms) for line in invocation.lines],
@@ -150,7 +150,7 @@ def _stray_data(stray: Stray, place: int) -> dict[str, object]:
         "mark": "·",
         "failed": False,
         "children": 0,
-        "trigger": stray.source,
+        "from": stray.source,
         "took": "",
         "tip": [count, stray.source],
         **dict.fromkeys(("facts", "ids", "notes"), ()),
@@ -178,13 +178,14 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "left", span(remaining) if remaining is not None else ""
 
 
-def _ids(invocation: Invocation) -> Iterator[tuple[str, str]]:
-    yield "began", _began(invocation)
-    yield "invocation", invocation.invocation_id
-    yield "trace", invocation.trace_id
-    yield "Lambda's trace", invocation.text(names.LAMBDA_TRACE_ID)
-    yield "messages", ", ".join(sorted(received_ids(invocation)))
-    yield "from", invocation.source
+def _ids(invocation: Invocation) -> Iterator[tuple[str, str, bool]]:
+    """Name what is worth copying, and where and when it was."""
+    yield "invocation", invocation.invocation_id, True
+    yield "trace", invocation.trace_id, True
+    yield "Lambda's trace", invocation.text(names.LAMBDA_TRACE_ID), True
+    yield "messages", ", ".join(sorted(received_ids(invocation))), True
+    yield "began", _began(invocation), False
+    yield "logged in", invocation.source, False
 
 
 def _error(invocation: Invocation) -> dict[str, object] | None:
