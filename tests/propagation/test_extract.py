@@ -210,6 +210,13 @@ PLACES = {
     "lambda": ({"traceHeader": TEXT}, ONE, ()),
     "lambda, traceparent": ({"traceparent": W3C}, TWO, ()),
     "lambda, headers": ({"headers": {"x-amzn-trace-id": TEXT}}, ONE, ()),
+    **{
+        f"lambda, {key}": ({key: {"traceHeader": TEXT}}, ONE, ()) for key in ("Execution", "Input", "Payload")
+    },
+    **{
+        f"lambda, {key}": ({key: {"Execution": {"Input": {"traceHeader": TEXT}}}}, ONE, ())
+        for key in ("Context", "context", "$$")
+    },
     "stepfunctions": (events.step_functions({"a": 1}), None, (EXECUTION,)),
     "stepfunctions, the execution's input": (
         events.step_functions({"a": 1}, trace_header=TEXT),
@@ -217,6 +224,12 @@ PLACES = {
         (EXECUTION,),
     ),
     "stepfunctions, the state's input": (events.step_functions({"traceparent": W3C}), TWO, (EXECUTION,)),
+    "cloudformation": (events.cloudformation(), None, ("00000009-0000-4000-8000-000000000001",)),
+    "cloudformation, macro": (
+        {"transformId": "t", "templateParameterValues": {}, "requestId": "r"},
+        None,
+        ("r",),
+    ),
     "codepipeline": (events.codepipeline(job_id="job-1"), None, ("job-1",)),
 }
 
@@ -334,6 +347,13 @@ def test_a_record_that_cant_be_read_costs_only_itself():
         {"body": 1, "messageId": "C"},
     ]
     assert _upstreams(event) == (Upstream(ONE, ("A", "B")), Upstream(None, ("C",)))
+
+
+def test_ids_in_envelopes_are_had_for_a_thousand_records():
+    """Of a giant batch in envelopes the first thousand records have both ids, the others the queue's."""
+    event = events.sns_in_sqs(*range(1002), trace_header=TEXT)
+    (found,) = _upstreams(event)
+    assert len(found.message_ids) == 1000 * 2 + 2
 
 
 def test_very_many_upstreams_are_counted_only():

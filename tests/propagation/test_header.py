@@ -85,6 +85,15 @@ def test_refuses_what_is_no_header(text):
     assert parse(text) is None
 
 
+def test_reads_up_to_a_length():
+    """A header of 1,024 characters is read, a longer one isn't, in whatever order its fields stand."""
+    room = 1024 - len(f"Root={ROOT};Lineage=")
+    assert parse(f"Root={ROOT};Lineage={'a' * room}") == TraceHeader(ROOT, lineage="a" * room)
+    assert parse(f"Lineage={'a' * room};Root={ROOT}") == TraceHeader(ROOT, lineage="a" * room)
+    assert parse(f"Root={ROOT};Lineage={'a' * (room + 1)}") is None
+    assert parse(f"Lineage={'a' * (room + 1)};Root={ROOT}") is None
+
+
 def test_an_object_that_hides_its_class_is_no_header():
     """Not even asking an object what it is can make the reading of headers raise."""
     assert parse(_Hostile()) is None
@@ -143,6 +152,9 @@ def test_w3c_keeps_trace_parent_and_decision(header):
     [
         (W3C, TraceHeader(ROOT, PARENT, "1")),
         (W3C[:-2] + "00", TraceHeader(ROOT, PARENT, "0")),
+        (W3C[:-2] + "10", TraceHeader(ROOT, PARENT, "0")),
+        (W3C[:-2] + "g1", None),
+        ("01" + W3C[2:], TraceHeader(ROOT, PARENT, "1")),
         (W3C[:-2] + "03", TraceHeader(ROOT, PARENT, "1")),
         (f" {W3C}\n", TraceHeader(ROOT, PARENT, "1")),
         ("01" + W3C[2:] + "-later-fields", TraceHeader(ROOT, PARENT, "1")),
