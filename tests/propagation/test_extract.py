@@ -130,6 +130,7 @@ PLACES = {
     ),
     "eventbridge-sqs": (events.eventbridge_in_sqs({}, trace_header=TEXT), ONE, (SQS_ID, BUS_ID)),
     "eventbridge-sqs, detail": (events.eventbridge_in_sqs({"traceHeader": TEXT}), ONE, (SQS_ID, BUS_ID)),
+    "eventbridge, no id": ({"detail-type": "t", "source": "s", "detail": {"traceHeader": TEXT}}, ONE, ()),
     "schedule": (events.schedule(), None, (BUS_ID,)),
     # S3
     "s3": (events.s3("a", request_id="r-1"), None, ("r-1",)),

@@ -38,9 +38,9 @@ _DIRECT_KEYS: Final = (
 )
 _DIRECT_SET: Final = frozenset(_DIRECT_KEYS)
 
-# A record's id where it has no `messageId`, by the first path that leads to text. Kinesis: the sequence number,
-# for that is what the sender was told and what a partial batch response names; its `eventID` is the same with
-# the shard before it.
+# A record's id where it has no `messageId`, by the first path that leads to text. Kinesis: the sequence
+# number, for that is what the sender was told and what a partial batch response names; its `eventID` is
+# the same with the shard before it.
 _RECORD_IDS: Final[tuple[Path, ...]] = (
     ("Sns", "MessageId"),
     ("kinesis", "sequenceNumber"),
