@@ -108,6 +108,7 @@ def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[
     call = Call(
         meta.service_model.service_id.hyphenize(),
         operation,
+        meta.service_model.endpoint_prefix,
         meta.region_name,
         params if isinstance(params, Mapping) else {},
     )
