@@ -382,9 +382,10 @@ class Cloud:
         if begun is None:
             return "an invocation is under way, or will be repeated"
         for mapping in self._mappings:
-            counts = self._count(mapping.queue_url)
-            if any(counts.values()):
-                return f"{mapping.queue_url} has messages: {counts}"
+            # Twice: a message may become visible between the counting of one kind and of the other.
+            for counts in (self._count(mapping.queue_url), self._count(mapping.queue_url)):
+                if any(counts.values()):
+                    return f"{mapping.queue_url} has messages: {counts}"
         return None if self._activity.begun == begun else "an invocation has just begun"
 
     # --- End ------------------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ def one_lock_for_sqs() -> None:
         "delete_message",
         "delete_message_batch",
         "change_message_visibility",
+        "get_queue_attributes",
         "purge_queue",
     ):
         setattr(SQSBackend, name, _locked(getattr(SQSBackend, name)))
@@ -105,11 +106,12 @@ def visible_again_is_not_pending() -> None:
 def long_polling_ends_in_time() -> None:
     """AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
 
-    moto looks once a second, so that a message which becomes visible again, or whose delay ends, comes late.
+    moto looks once a second, so that a message which becomes visible again, whose delay ends, or whose group is
+    no longer held up by one that was in flight, comes late.
     """
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
-    receive = SQSBackend.receive_message
+    receive, delete = SQSBackend.receive_message, SQSBackend.delete_message
 
     @wraps(receive)
     def receive_message(
@@ -124,7 +126,13 @@ def long_polling_ends_in_time() -> None:
             queue = self.get_queue(queue_name)
             queue._messages_lock.wait(min(remaining, _seconds_until_due(queue)))
 
+    @wraps(delete)
+    def delete_message(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
+        delete(self, queue_name, *args, **kwargs)
+        self.get_queue(queue_name)._messages_lock.notify_all()
+
     SQSBackend.receive_message = _locked(receive_message)
+    SQSBackend.delete_message = _locked(delete_message)
 
 
 def trace_header_of_the_request() -> None:
