@@ -133,6 +133,9 @@ def test_the_table_has_a_row_for_every_type_and_no_other():
 
 
 OTHER_SHAPES = [
+    (events.schedule() | {"resources": []}, Trigger("schedule", None, 1, None, SENT_SECOND_MS)),
+    ({"requestContext": {"elb": {"targetGroupArn": 7}}}, Trigger("alb")),
+    ({"requestContext": {"elb": {"targetGroupArn": ""}}}, Trigger("alb")),
     (
         {"type": "TOKEN", "methodArn": "arn:aws:execute-api:x", "authorizationToken": "t"},
         Trigger("apigateway", "arn:aws:execute-api:x"),
@@ -216,6 +219,11 @@ def test_tells_the_other_shapes_of_a_service(event, trigger):
         [{"a": 1}],
         {"Records": []},
         {"Records": None},
+        {"Records": {"a": 1}},
+        {"Records": "text"},
+        {"info": ["x"]},
+        {"requestContext": ["x"]},
+        {"invocationSchemaVersion": "1.0", "tasks": []},
         {"Records": [None]},
         {"Records": [{"no": "source"}]},
         {"Records": [{"eventSource": {"a": 1}}]},
