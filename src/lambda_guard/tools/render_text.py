@@ -277,7 +277,7 @@ def report_text(invocation: Invocation) -> str:
 
 def _value(value: object) -> str:
     if value.__class__ is str:
-        text: str = value  # type: ignore[assignment] # the class was just asked for
+        text: str = value
         return (
             text if text.isprintable() and " " not in text and text else json.dumps(text, ensure_ascii=False)
         )

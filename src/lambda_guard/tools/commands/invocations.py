@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 
 import click
 
@@ -24,6 +25,7 @@ from lambda_guard.tools.reading.readers import reader_for
 from lambda_guard.tools.render_json import as_document
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import Condition, Selection
+from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When
 from lambda_guard.tools.times import duration_ms
 
@@ -94,8 +96,8 @@ def invocations(  # noqa: D417, PLR0917 - click passes options by name; the help
     )
     if follow and html:
         raise click.UsageError("--html needs an end: leave --follow out")
-    with reader_for(target, selection) as reader:
-        found = reader.read(follow=follow)
+    with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
+        found = reader.read(follow=stop)
         counted = selected(found, selection, reader.tally)
         shown = _write(limited(counted, limit), as_json=as_json, html=html, color=color)
     return say_tally(reader.tally, shown, not selection.is_everything)

@@ -123,6 +123,8 @@ def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
     say(_summary(tally, shown))
     for text in _oddities(tally, filtered):
         say(f"  {text}")
+    for note in tally.notes:
+        say(f"  {note}")
     for warning in tally.warnings:
         say(f"lambda-guard: {warning}")
     return 1 if tally.warnings else 0

@@ -5,9 +5,8 @@ import gzip
 import os
 import select
 import sys
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -15,6 +14,7 @@ from typing import BinaryIO, Final
 from lambda_guard.tools.invocation import Block
 from lambda_guard.tools.reading.events import is_event_document, lines_of_events
 from lambda_guard.tools.reading.grouping import Grouper, Stream
+from lambda_guard.tools.stopping import Stop
 
 CHUNK_BYTES: Final = 2**20
 LINE_BYTES_MOST: Final = 8 * 2**20
@@ -24,10 +24,8 @@ POLL_SECONDS: Final = 0.25
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-Stop = Callable[[], bool]
 
-
-def read_paths(paths: list[str], grouper: Grouper, *, follow: bool = False) -> Iterator[Block]:
+def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None) -> Iterator[Block]:
     """Read files one after the other, `-` being standard input, and give out blocks as they are ready.
 
     What can't be read is told in `grouper.tally.warnings`, and the rest is read.
@@ -35,11 +33,11 @@ def read_paths(paths: list[str], grouper: Grouper, *, follow: bool = False) -> I
     Args:
         paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in the file, not by its name.
         grouper: takes the lines, and keeps the tally.
-        follow: go on reading the last file as it grows, until interrupted.
+        follow: go on reading the last file as it grows, until it is stopped.
     """
     names = [name for path in paths for name in _files_of(path)]
     for place, name in enumerate(names):
-        growing = follow and place == len(names) - 1
+        growing = follow if place == len(names) - 1 else None
         yield from _read_path(name, grouper, growing)
     grouper.finish()
     yield from grouper.take()
@@ -51,7 +49,7 @@ def _files_of(path: str) -> list[str]:
     return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
 
 
-def _read_path(path: str, grouper: Grouper, growing: bool) -> Iterator[Block]:
+def _read_path(path: str, grouper: Grouper, growing: Stop | None) -> Iterator[Block]:
     name = "standard input" if path == "-" else path
     stream = Stream(name)
     try:
@@ -78,7 +76,7 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _file_chunks(path: str, growing: bool) -> Iterator[bytes]:
+def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
         magic = file.read(2)
         file.seek(0)
@@ -87,8 +85,8 @@ def _file_chunks(path: str, growing: bool) -> Iterator[bytes]:
                 yield from _until_end(unzipped)
             return
         yield from _decoded(_until_end(file), magic)
-        if growing:
-            yield from _tail(Path(path), file)
+        if growing is not None:
+            yield from _tail(Path(path), file, growing)
 
 
 def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
@@ -107,17 +105,17 @@ def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
         yield decoder.decode(chunk).encode()
 
 
-def _tail(path: Path, file: BinaryIO) -> Iterator[bytes]:
+def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
     """Give out what is added to a file, from its start again where it was truncated or replaced; empty chunks when idle."""
-    while True:
+    while not stop.requested:
         chunk = file.read(CHUNK_BYTES)
         yield chunk
         if chunk:
             continue
-        time.sleep(POLL_SECONDS)
+        stop.wait(POLL_SECONDS)
         if _was_replaced(path, file):
             with path.open("rb") as fresh:
-                yield from _tail(path, fresh)
+                yield from _tail(path, fresh, stop)
 
 
 def _was_replaced(path: Path, file: BinaryIO) -> bool:

@@ -82,6 +82,7 @@ class Tally:
     broken: int = 0
     evicted: int = 0
     clock_jumps: int = 0
+    notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -303,12 +304,12 @@ class Grouper:
         self._ready.append(_finished(group))
 
     def _remember(self, group: Group) -> None:
-        hashes = frozenset(map(hash, group.lines))
-        _, _, known = self._remembered.pop(group.invocation_id, (0, 0.0, frozenset[int]()))
+        """Keep what it takes to know late lines, duplicates and retries."""
+        _, _, known = self._remembered.pop(group.invocation_id, (0, 0.0, ()))
         self._remembered[group.invocation_id] = (
             group.attempt,
             _end_of(group),
-            hashes | known if known else hashes,
+            (*known, *map(hash, group.lines)),
         )
         if len(self._remembered) > REMEMBERED_MOST:
             self._remembered.popitem(last=False)

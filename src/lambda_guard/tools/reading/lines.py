@@ -6,7 +6,7 @@ from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.model import Line, Report, TimedLine, as_mapping, as_number, time_of
-from lambda_guard.tools.reading.signs import ID_KEYS, load, scan_json
+from lambda_guard.tools.reading.signs import ID_KEYS, decode_json, load
 
 _LEVELS: Final = {
     **{level: level for level in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
@@ -65,9 +65,9 @@ def parse(raw: bytes) -> Line:
     text = raw.decode("utf-8", "replace")
     if text[:1] == "{":
         try:
-            document, _ = scan_json(text, 0)
+            document, _ = decode_json(text)
             return _from_document(document, raw)
-        except (StopIteration, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             return Line("text", getattr(raw, "time_ms", None), "", text.strip(), broken=True)
     return _from_text(text.strip("\r\n"), raw)
 
@@ -84,8 +84,8 @@ def _from_document(document: dict[str, object], raw: bytes) -> Line:
         time_ms,
         _LEVELS.get(level) or _level(level),
         message,
-        get(names.LOCATION) or "",
-        get(names.LOGGER_NAME) or "",
+        str(get(names.LOCATION) or ""),
+        str(get(names.LOGGER_NAME) or ""),
         {key: value for key, value in document.items() if key not in _OWN_KEYS},
         _exception(document) if names.EXCEPTION in document or "stackTrace" in document else "",
     )

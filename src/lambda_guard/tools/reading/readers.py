@@ -5,13 +5,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self
 
 from lambda_guard.tools.invocation import Block
 from lambda_guard.tools.reading.files import read_paths
 from lambda_guard.tools.reading.grouping import Grouper, Tally
 from lambda_guard.tools.selection import Selection
+from lambda_guard.tools.stopping import Stop
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,12 +37,16 @@ class Target:
 
 
 class Reader(Protocol):
-    """Reads its sources and groups what they hold."""
+    """Reads its sources and groups what they hold.
+
+    Attributes:
+        tally: what was read so far; replaced when reading begins again.
+    """
 
     tally: Tally
 
-    def read(self, *, follow: bool = False) -> Iterator[Block]:
-        """Give everything out, as it comes."""
+    def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
+        """Give everything out, as it comes; with `follow`, go on until it is stopped."""
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
         """Give at least everything out that names one of the ids; may be called again."""
@@ -63,21 +67,19 @@ class FileReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         if self._spooled is not None:
             self._spooled.close()
 
-    def read(self, *, follow: bool = False) -> Iterator[Block]:
+    def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
         """Give everything out, as it comes."""
         return self._read(self._paths, follow)
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked, only read
         """Give everything out, however often it is called."""
-        return self._read([self._spool() if path == "-" else path for path in self._paths], follow=False)
+        return self._read([self._spool() if path == "-" else path for path in self._paths], None)
 
-    def _read(self, paths: list[str], follow: bool) -> Iterator[Block]:
+    def _read(self, paths: list[str], follow: Stop | None) -> Iterator[Block]:
         grouper = Grouper()
         self.tally = grouper.tally
         return read_paths(paths, grouper, follow=follow)

@@ -35,8 +35,8 @@ _PREFIX: Final = re.compile(
     re.DOTALL,
 )
 
-scan_json: Final = json.JSONDecoder().scan_once
-"""The decoder without its wrapping: about half the time of `json.loads` for a line of a log."""
+decode_json: Final = json.JSONDecoder().raw_decode
+"""The decoder without its wrapping: about two thirds of the time of `json.loads` for a line of a log."""
 
 
 class Sign(Enum):
@@ -81,8 +81,8 @@ def load(line: bytes) -> dict[str, object] | None:
     """Parse a line of JSON; None where it is not an object, or broken."""
     try:
         text = line.decode("utf-8", "replace").strip()
-        value, end = scan_json(text, 0)
-    except (StopIteration, ValueError, RecursionError):
+        value, end = decode_json(text)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and end == len(text) else None
 

@@ -1,0 +1,113 @@
+"""Clients of AWS, and what their errors mean for the one who types."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from lambda_guard.errors import LambdaGuardError, MissingExtraError
+
+Clients = Callable[[str], Any]
+"""Gives the client of a service: `clients("logs")`."""
+
+_MISSING: Final = {"ResourceNotFoundException", "ValidationError"}
+_REFUSED: Final = {
+    "AccessDeniedException",
+    "AccessDenied",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+}
+_EXPIRED: Final = {"ExpiredTokenException", "ExpiredToken", "InvalidClientTokenId"}
+
+
+class CloudError(LambdaGuardError):
+    """AWS could not be asked, or refused the answer; the message says what was asked and what to do."""
+
+
+class NoSuchResourceError(CloudError):
+    """A log group or stack of this name does not exist in this account and region."""
+
+
+class NotPermittedError(CloudError):
+    """The credentials in use may not do this; the message names the action."""
+
+
+def new_clients() -> Clients:
+    """Give clients that back off when they are throttled, made when first asked for.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "CloudWatch Logs needs boto3, which is not installed: pip install 'lambda-guard[tools]'",
+            name="boto3",
+        ) from error
+    # Adaptive: the client slows down by itself when the service throttles, as FilterLogEvents soon does.
+    config = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
+    # boto3 itself reads AWS_DEFAULT_REGION alone; the other tools of AWS read AWS_REGION first.
+    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    if not session.region_name:
+        raise CloudError("no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE")
+    made: dict[str, Any] = {}
+
+    def client(service: str) -> Any:
+        if service not in made:
+            with explained(f"use {service}"):
+                made[service] = session.client(service, config=config)
+        return made[service]
+
+    return client
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn botocore's errors into ours.
+
+    Args:
+        what: the sentence's end: "AWS refused to …".
+
+    Raises:
+        NoSuchResourceError: there is none of that name.
+        NotPermittedError: the permission is missing.
+        CloudError: everything else that AWS or the network says.
+    """
+    from botocore import exceptions
+
+    try:
+        yield
+    except exceptions.NoRegionError as error:
+        raise CloudError(
+            "no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE"
+        ) from error
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
+        raise CloudError(
+            "no credentials for AWS: log in (aws sso login), or choose a profile with AWS_PROFILE"
+        ) from error
+    except exceptions.ClientError as error:
+        raise _translated(error, what) from error
+    except exceptions.BotoCoreError as error:
+        raise CloudError(f"AWS could not be asked to {what}: {error}") from error
+
+
+def _translated(error: Any, what: str) -> CloudError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    message = str(error.response.get("Error", {}).get("Message", "")) or code
+    if code in _MISSING:
+        return NoSuchResourceError(f"AWS could not {what}: {message}; are account and region the right ones?")
+    if code in _REFUSED:
+        return NotPermittedError(
+            f"AWS refused to {what}: the permission {error.operation_name} is missing ({message})"
+        )
+    if code in _EXPIRED:
+        return CloudError("the credentials have expired: log in again (aws sso login)")
+    return CloudError(f"AWS could not {what}: {code}: {message}")
+
+
+def warn(text: str) -> None:
+    """Say on standard error what does not stop the reading."""
+    sys.stderr.write(f"lambda-guard: {text}\n")
