@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, Final
 
 _DEPTH_MOST: Final = 12
+_INTEGER_MOST: Final = 2**2048  # Python refuses to write integers of more digits than it is set to (640 at least)
 _PROTECTED: Final = 256  # characters: no id and no key of ours is longer
 
 
@@ -21,7 +22,7 @@ def text(value: object, most: int = 100_000) -> str:
     """Return `str(value)`, cut to `most` characters; a value that can't say what it is, is named by its type."""
     try:
         said = value if type(value) is str else str(value)
-    except Exception as error:
+    except BaseException as error:  # even one that exits: it is the value's answer, not the process's end
         said = f"<{type(value).__name__}: str() raised {type(error).__name__}>"
     return cut(said, most)
 
@@ -85,23 +86,29 @@ def encodable(line: str) -> str:
 
 
 def _plain(value: object, depth: int, above: set[int]) -> Any:
-    if value is None or isinstance(value, bool | int):
-        return value if type(value) in (bool, int, type(None)) else text(value)
+    try:
+        return _plainly(value, depth, above)
+    except Exception:  # a value that raises at any question; those around it are still good
+        return text(value)
+
+
+def _plainly(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 - a table of kinds
+    if value is None or type(value) is bool:
+        return value
+    if isinstance(value, int):
+        return int(value) if -_INTEGER_MOST < value < _INTEGER_MOST else cut(hex(value), 1000)
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if depth == 0 or id(value) in above:
-        return f"<{type(value).__name__}: nested too deeply>" if depth == 0 else f"<{type(value).__name__}: recursive>"
+        return f"<{type(value).__name__}: {'nested too deeply' if depth == 0 else 'recursive'}>"
     above = above | {id(value)}
-    try:
-        if isinstance(value, Mapping):
-            return {text(key): _plain(item, depth - 1, above) for key, item in value.items()}
-        if isinstance(value, list | tuple | Set):
-            return [_plain(item, depth - 1, above) for item in value]
-        return _plain(describe(value), depth - 1, above)
-    except Exception:
-        return text(value)
+    if isinstance(value, Mapping):
+        return {text(key): _plain(item, depth - 1, above) for key, item in value.items()}
+    if isinstance(value, list | tuple | Set):
+        return [_plain(item, depth - 1, above) for item in value]
+    return _plain(describe(value), depth - 1, above)
 
 
 def fit(document: dict[str, Any], most: int) -> str:

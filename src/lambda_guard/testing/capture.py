@@ -81,17 +81,17 @@ class Captured:
         Raises:
             ValueError: a line isn't JSON.
         """
-        return [json.loads(line) for line in self.output.splitlines() if line]
+        return [json.loads(line) for line in self.output.split("\n") if line]
 
     @property
     def logs(self) -> list[dict[str, Any]]:
         """The log lines: neither invocation records nor metric documents."""
-        return [line for line in self.lines if _names.RECORD not in line and _names.EMF not in line]
+        return [line for line in self.lines if not _is_record(line) and _names.EMF not in line]
 
     @property
     def records(self) -> list[dict[str, Any]]:
         """The invocation records."""
-        return [line for line in self.lines if line.get(_names.RECORD) == _names.RECORD_INVOCATION]
+        return [line for line in self.lines if _is_record(line)]
 
     @property
     def record(self) -> dict[str, Any]:
@@ -123,6 +123,10 @@ class Captured:
             )
             for document in self._documents
         ]
+
+
+def _is_record(line: dict[str, Any]) -> bool:
+    return line.get(_names.RECORD) == _names.RECORD_INVOCATION
 
 
 def _metrics(line: dict[str, Any]) -> list[Metric]:

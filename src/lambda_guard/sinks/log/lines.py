@@ -127,8 +127,8 @@ def _merge(fields: dict[str, Any], more: dict[str, Any], scope: _scope.Scope | N
     """Add the user's fields; one whose name is taken by a key of ours gets an underscore instead of getting lost."""
     for key, value in more.items():
         if value is None:
-            continue
-        if key not in _OURS:
+            fields.pop(key, None)  # as with Powertools, `None` takes a key away
+        elif key not in _OURS:
             fields[key] = value
         elif scope is None or scope.keys.get(key) != value:  # ours on its way back, on another handler's record
             fields[f"{key}_"] = value
@@ -227,7 +227,9 @@ class LineLogger(logging.Logger):
         if fields:
             extra = {**(extra or {}), **fields}
         if self.propagate or self.filters or stack_info or len(self.handlers) != 1 or type(self.handlers[0]) is not Handler:
-            super()._log(level, msg, args, exc_info, _renamed(extra), stack_info, stacklevel)
+            # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
+            above = 1 + (sys._getframe(1).f_code.co_filename != logging._srcfile)  # noqa: SLF001 - as `findCaller`
+            super()._log(level, msg, args, exc_info, _renamed(extra), stack_info, stacklevel + above)
         else:
             attempt("log.line", _write_line, self.name, level, msg, args, exc_info, extra, stacklevel)
 
@@ -237,8 +239,10 @@ def _write_line(  # noqa: PLR0917 - as above
 ) -> None:
     if args:
         said = _formatted(said, args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
-    frame: Any = sys._getframe(3)  # attempt, _log and logging's own method lie between
-    while stacklevel > 0 and frame.f_back is not None:
+    frame: Any = sys._getframe(4)  # noqa: SLF001 - attempt, _log and a method of logging or Powertools lie between
+    while frame.f_code.co_filename == logging._srcfile:  # noqa: SLF001 - `exception` calls `error`
+        frame = frame.f_back
+    while stacklevel > 1 and frame.f_back is not None:
         frame, stacklevel = frame.f_back, stacklevel - 1
     location = f"{frame.f_code.co_name}:{frame.f_lineno}"
     _output.write(make_line(level, location, said, time.time(), name, _renamed(extra), exc_info, None))

@@ -18,8 +18,6 @@ from ... import _scope
 from ..._scope import Defaults
 from .lines import format_line, line_logger
 
-_POWERTOOLS_OWN = frozenset({"service", "sampling_rate"})  # what Logger's constructor appends by itself
-
 
 class PowertoolsFormatter(BasePowertoolsFormatter):
     """Our lines, under the interface through which Powertools' Logger keeps its keys."""
@@ -32,17 +30,15 @@ class PowertoolsFormatter(BasePowertoolsFormatter):
         """Add keys to every line: until the invocation ends, or for good outside of one."""
         scope = _scope.current()
         if scope is None:
-            Defaults.keys = {
-                **Defaults.keys,
-                **{key: value for key, value in additional_keys.items() if key not in _POWERTOOLS_OWN},
-            }
+            Defaults.keys = {**Defaults.keys, **additional_keys}
         else:
             scope.user_keys = {**(scope.user_keys or {}), **additional_keys}
 
     def get_current_keys(self) -> dict[str, Any]:
         """Return the keys that were appended, not those of the invocation."""
         scope = _scope.current()
-        return {**Defaults.keys, **((scope.user_keys if scope else None) or {})}
+        keys = {**Defaults.keys, **((scope.user_keys if scope else None) or {})}
+        return {key: value for key, value in keys.items() if value is not None}
 
     def remove_keys(self, keys: Iterable[str]) -> None:
         """Take keys off again; unknown ones don't matter."""
@@ -100,14 +96,14 @@ class ContextKeys:
             self._token = None
 
 
-def _method(level: int) -> Any:
+def _method(level: int, with_exception: Any = None) -> Any:
     """Make Powertools' method of a level, straight to our logger: there is no buffer between."""
 
     def log(  # noqa: PLR0917 - Powertools' signature
         self: Any,
         msg: object,
         *args: object,
-        exc_info: Any = None,
+        exc_info: Any = with_exception,
         stack_info: bool = False,
         stacklevel: int = 2,
         extra: Any = None,
@@ -126,6 +122,9 @@ class _Logger(Logger):
     def append_context_keys(self, **additional_keys: Any) -> ContextKeys:  # type: ignore[override]
         return ContextKeys(additional_keys)
 
+    def get_correlation_id(self) -> Any:
+        return self.get_current_keys().get("correlation_id")
+
     def _get_logger(self) -> logging.Logger:
         return line_logger()
 
@@ -134,6 +133,7 @@ class _Logger(Logger):
     warning = _method(logging.WARNING)
     error = _method(logging.ERROR)
     critical = _method(logging.CRITICAL)
+    exception = _method(logging.ERROR, with_exception=True)
 
 
 def make_logger() -> Logger:
@@ -145,4 +145,6 @@ def make_logger() -> Logger:
     ours.powertools_handler = handler  # type: ignore[attr-defined]
     ours.powertools_buffer_config = None  # type: ignore[attr-defined]
     ours.powertools_buffer_cache = None  # type: ignore[attr-defined]
-    return _Logger(service=ours.name, logger_handler=handler, level=ours.level)
+    logger = _Logger(service=ours.name, logger_handler=handler, level=ours.level)
+    logger._default_log_keys = {}  # noqa: SLF001 - it would append its own service key whenever keys are cleared
+    return logger

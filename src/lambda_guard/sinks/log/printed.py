@@ -15,7 +15,7 @@ from ..._output import Front, timestamp
 from ..._scope import Defaults
 from ..._seam import attempt
 
-_STRUCTURED: Final = ("_aws", "level", "record")
+_STRUCTURED: Final = ("_aws", "level")
 _PART_MOST: Final = 200_000  # characters without a line break, after which a line is taken to have ended
 
 

@@ -1,0 +1,58 @@
+"""Invocations in one call."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lambda_guard import logger, production
+from lambda_guard.testing import Captured, capture, make_context
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Have our logger as it is in a function, where pytest doesn't listen to its records."""
+    ours = logging.getLogger(logger.name)
+    handlers, propagate = ours.handlers, ours.propagate
+    ours.handlers = [handler for handler in handlers if type(handler).__module__.startswith("lambda_guard")]
+    ours.propagate = False
+    try:
+        yield
+    finally:
+        ours.handlers, ours.propagate = handlers, propagate
+
+
+@pytest.fixture
+def invoke() -> Callable[..., Captured]:
+    """Run a function as a decorated handler and return what it emitted; what it raised is in `.raised`."""
+
+    def run(
+        handler: Callable[..., Any],
+        event: object = None,
+        *,
+        header: str | None = None,
+        context: Any = None,
+        heard: bool = False,
+        guard_errors: bool = False,
+        **options: Any,
+    ) -> Captured:
+        decorated = production(**{"service": "orders", **options})(handler)
+        with contextlib.nullcontext() if heard else unheard(), capture(header) as captured:
+            try:
+                decorated({} if event is None else event, context or make_context())
+            except BaseException as error:
+                captured.raised = error
+            else:
+                captured.raised = None
+        assert ("could not do its part" in captured.output) is guard_errors, captured.output
+        return captured
+
+    return run
+
+
+@pytest.fixture
+def header() -> str:
+    """A sampled trace header."""
+    return "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|5dd5f2f6:0"
