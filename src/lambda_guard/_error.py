@@ -11,6 +11,8 @@ _MESSAGE_MOST: Final = 4_096  # characters
 _TEXT_MOST: Final = 32_768
 _FRAMES_MOST: Final = 50
 _OURS: Final = __file__.rpartition("/")[0]
+_TRACEBACK: Final[Any] = BaseException.__traceback__
+_CAUSE: Final[Any] = BaseException.__cause__
 
 
 def message(error: BaseException) -> str:
@@ -21,6 +23,18 @@ def message(error: BaseException) -> str:
 def type_name(error: BaseException) -> str:
     """Return the exception's type, without its module: what `except` would name."""
     return type(error).__name__
+
+
+def trace_of(error: BaseException) -> TracebackType | None:
+    """Return the exception's traceback, whatever its class makes of attributes."""
+    trace: TracebackType | None = _TRACEBACK.__get__(error)
+    return trace
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return the exception that this one was raised from, whatever its class makes of attributes."""
+    cause: BaseException | None = _CAUSE.__get__(error)
+    return cause
 
 
 def frames(trace: TracebackType | None) -> list[tuple[str, int, str]]:
@@ -53,9 +67,16 @@ def fields(exc_info: Any) -> dict[str, Any]:
         "exception_name": type_name(error),
         "stack_trace": _structured(error),
     }
-    if isinstance(notes := getattr(error, "__notes__", None), list):
-        said["exception_notes"] = [_json.text(note, _MESSAGE_MOST) for note in notes[:20]]
+    if notes := _notes(error):
+        said["exception_notes"] = notes
     return said
+
+
+def _notes(error: BaseException) -> list[str]:
+    try:
+        return [_json.text(note, _MESSAGE_MOST) for note in error.__notes__[:20]]
+    except Exception:  # none, or not as `add_note` makes them
+        return []
 
 
 def _rendered(error: BaseException) -> str:
@@ -72,7 +93,8 @@ def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
         "value": message(error),
         "module": type(error).__module__,
         "frames": [
-            {"file": file, "line": line, "function": function} for file, line, function in frames(error.__traceback__)
+            {"file": file, "line": line, "function": function}
+            for file, line, function in frames(trace_of(error))
         ],
     }
     if isinstance(error, BaseExceptionGroup) and depth:
@@ -82,7 +104,7 @@ def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
 
 def as_record(error: BaseException) -> dict[str, Any]:
     """Return the invocation record's `error`: `{type, message, fingerprint, stack}`."""
-    stack = frames(error.__traceback__)
+    stack = frames(trace_of(error))
     return {
         "type": type_name(error),
         "message": message(error),
@@ -100,20 +122,25 @@ def fingerprint(error: BaseException) -> str:
     parts = [type_name(error), *_places(error)]
     if isinstance(error, BaseExceptionGroup):
         parts += sorted({type_name(part) for part in error.exceptions})
-    cause = error.__cause__
+    cause = cause_of(error)
     if cause is not None and cause is not error:
         parts += ["from", type_name(cause), *_places(cause)]
     return _digest("\n".join(parts))
 
 
 def _places(error: BaseException) -> list[str]:
-    stack = frames(error.__traceback__)
+    stack = frames(trace_of(error))
     own = [frame for frame in stack if not _is_installed(frame[0])] or stack
     return list(dict.fromkeys(f"{file.rpartition('/')[2]}:{function}" for file, _, function in own))
 
 
 def _is_installed(file: str) -> bool:
-    return "site-packages" in file or "/opt/python/" in file or "/lib/python3" in file or file.startswith("<frozen")
+    return (
+        "site-packages" in file
+        or "/opt/python/" in file
+        or "/lib/python3" in file
+        or file.startswith("<frozen")
+    )
 
 
 def _digest(said: str) -> str:

@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from .errors import RunningEventLoopError
@@ -22,21 +23,46 @@ T = TypeVar("T")
 class _Kept(threading.local):
     """The thread's runner; Lambda has one thread that calls handlers, so that it is the process's."""
 
-    runner: asyncio.Runner | None = None
-    pid = 0
+    runner: "_Runner | None" = None
+
+
+class _Runner(asyncio.Runner):
+    """A runner that closes its loop when its thread ends; tasks and generators have been seen to by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pid = os.getpid()
+
+    def __del__(self) -> None:
+        with suppress(RuntimeError):  # closed already
+            self.get_loop().close()
 
 
 _kept = _Kept()
+_inherited: list[_Runner] = []
+_CONTEXT: Any = BaseException.__context__
+_TRACEBACK: Any = BaseException.__traceback__
 
 
-def run(handler: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Ended[T]":
+def run(
+    handler: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> "Ended[T]":
     """Call an asynchronous handler, run what it returns to completion, and tell how it ended.
 
     The handler's exception is handed over, not raised: the caller raises it, with the handler's own traceback.
     """
     ended: Ended[T] = Ended()
-    # In a context of its own, as `asyncio.run` does: what the handler sets in it ends with it.
-    _runner().run(_main(handler, args, kwargs, ended), context=contextvars.copy_context())
+    runner = _runner()
+    try:
+        # In a context of its own, as `asyncio.run` does: what the handler sets in it ends with it.
+        runner.run(_main(handler, args, kwargs, ended), context=contextvars.copy_context())
+    except (
+        BaseException
+    ):  # Ctrl-C, or a task that exits: with this loop, the handler would go on in the next invocation
+        _kept.runner = None
+        with suppress(Exception):
+            runner.close()
+        raise
     return ended
 
 
@@ -57,10 +83,21 @@ class Ended(Generic[T]):
 
     value: T
     error: BaseException | None = None
+    context: BaseException | None = None
+
+    def restore_context(self) -> None:
+        """Give the error back its context: `raise` has put there what the caller is handling, if it is.
+
+        By the descriptor, since an exception's own class may refuse to set attributes (a frozen dataclass).
+        """
+        _CONTEXT.__set__(self.error, self.context)
 
 
 async def _main(
-    handler: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], kwargs: dict[str, Any], ended: Ended[T]
+    handler: Callable[..., Coroutine[Any, Any, T]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    ended: Ended[T],
 ) -> None:
     generators = _Generators()
     generators.watch()
@@ -70,8 +107,11 @@ async def _main(
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # Ctrl-C: the runner turns it into KeyboardInterrupt
-        trace = error.__traceback__
-        ended.error = error.with_traceback(trace.tb_next if trace is not None else None)  # without this frame
+        trace = _TRACEBACK.__get__(error)
+        ended.error = BaseException.with_traceback(
+            error, trace.tb_next if trace is not None else None
+        )  # without this frame
+        ended.context = _CONTEXT.__get__(error)
     finally:
         await _clean_up(generators)
 
@@ -104,11 +144,24 @@ async def _clean_up(generators: _Generators) -> None:
         task.cancel()
     if left:
         await asyncio.gather(*left, return_exceptions=True)
+    for task in left:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            said = {
+                "message": "a task that the handler left behind failed when it was cancelled",
+                "exception": error,
+                "task": task,
+            }
+            asyncio.get_running_loop().call_exception_handler(said)
     await generators.close()
 
 
-def _runner() -> asyncio.Runner:
-    if _kept.runner is None or _kept.pid != os.getpid():  # a forked child has no use for its parent's loop
-        _kept.runner = asyncio.Runner()
-        _kept.pid = os.getpid()
-    return _kept.runner
+def _runner() -> _Runner:
+    runner = _kept.runner
+    if runner is not None and runner.pid != os.getpid():
+        _inherited.append(
+            runner
+        )  # a forked child can't use it, and by closing it would deafen its parent's: they share it
+        runner = None
+    if runner is None:
+        runner = _kept.runner = _Runner()
+    return runner

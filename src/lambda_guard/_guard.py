@@ -5,7 +5,7 @@ fails takes no other with it; neither of the two raises.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -75,7 +75,11 @@ class Guard:
             return None  # decorated twice: the outer one has it
         scope = attempt("read", self._begin, event, context)
         if scope is not None:
-            attempt_all(self.entering, scope)
+            try:
+                attempt_all(self.entering, scope)
+            except BaseException:  # Ctrl-C, say: the handler won't be called
+                _scope.leave(scope)
+                raise
             scope.clock = time.perf_counter()
         return scope
 
@@ -88,7 +92,13 @@ class Guard:
         """End an invocation."""
         duration_ms = (time.perf_counter() - scope.clock) * 1000
         kind = _names.FAILURE if error is not None else _names.SUCCESS
-        attempt_all(self.leaving, scope, Outcome(kind, error, value, duration_ms, time.time()))
+        try:
+            attempt_all(self.leaving, scope, Outcome(kind, error, value, duration_ms, time.time()))
+        finally:
+            if (
+                scope.open
+            ):  # cut short by Ctrl-C, say: the next invocation mustn't be taken for a part of this one
+                _scope.leave(scope)
 
 
 def _install_logging(settings: Settings) -> None:
@@ -146,9 +156,9 @@ def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
     if type(value) is not dict or scope.records is not None:
         return
     failures = value.get("batchItemFailures")
-    if not isinstance(failures, list) or scope.invocation.trigger.type not in _names.BATCH_TRIGGERS:
+    if not issubclass(type(failures), list) or scope.invocation.trigger.type not in _names.BATCH_TRIGGERS:
         return
-    ids = [item.get("itemIdentifier") for item in failures if isinstance(item, Mapping)]
+    ids = [dict.get(item, "itemIdentifier") for item in failures if issubclass(type(item), dict)]
     if ids or failures:
         scope.records = {
             "total": scope.invocation.trigger.records,

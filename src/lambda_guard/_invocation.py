@@ -2,7 +2,6 @@
 
 import os
 import time
-from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from . import _names
@@ -12,6 +11,7 @@ from .propagation.extract import Upstream, extract
 from .propagation.header import TraceHeader, parse
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
+_REMAINING_MOST: Final = 1_000_000_000  # milliseconds: a hundred times of what Lambda allows
 
 
 class Invocation(NamedTuple):
@@ -116,8 +116,12 @@ def _read_plain(context: Any) -> _Known | None:
     try:
         found = context.aws_request_id, context.function_name, context.function_version
         memory, remaining = context.memory_limit_in_mb, context.get_remaining_time_in_millis()
-        plain = type(found[0]) is type(found[1]) is type(found[2]) is type(memory) is str and type(remaining) is int
-        return (*found, int(memory), remaining) if plain and all(found) else None
+        plain = (
+            type(found[0]) is type(found[1]) is type(found[2]) is type(memory) is str
+            and type(remaining) is int
+        )
+        sound = plain and all(found) and memory.isdecimal() and 0 <= remaining <= _REMAINING_MOST
+        return (*found, int(memory), remaining) if sound else None
     except Exception:  # None, a mapping, an object that lacks something
         return None
 
@@ -181,6 +185,6 @@ def _remaining(context: object) -> float | None:
     remaining = _attribute(context, "get_remaining_time_in_millis")
     try:
         left = remaining() if callable(remaining) else None
+        return left if isinstance(left, int | float) and 0 <= left <= _REMAINING_MOST else None
     except Exception:  # a context of the user's own making
         return None
-    return left if isinstance(left, int | float) and not isinstance(left, bool) and isfinite(left) else None

@@ -18,7 +18,15 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = frozenset(
-    ("service", "namespace", "log_level", "each_record", "report_batch_item_failures", "dimensions", "capture_print")
+    (
+        "service",
+        "namespace",
+        "log_level",
+        "each_record",
+        "report_batch_item_failures",
+        "dimensions",
+        "capture_print",
+    )
 )
 
 
@@ -83,7 +91,9 @@ def production(handler: Any = None, /, **options: Any) -> Any:
 
 def _check(handler: Any, options: dict[str, Any]) -> None:
     if unknown := sorted(options.keys() - _OPTIONS):
-        raise ConfigurationError(f"unknown option {unknown[0]!r}; production() takes {', '.join(sorted(_OPTIONS))}")
+        raise ConfigurationError(
+            f"unknown option {unknown[0]!r}; production() takes {', '.join(sorted(_OPTIONS))}"
+        )
     if handler is not None and not callable(handler) and not isinstance(handler, staticmethod | classmethod):
         raise ConfigurationError(
             f"production() decorates a handler, not {type(handler).__name__}; options are given by keyword: "
@@ -99,7 +109,10 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     guard = _guard_for(options, handler)
     if guard is None:
         return Production(handler, _bare_async) if is_async else handler
-    return Production(handler, _around_async(guard, _parameters(handler)) if is_async else _around(guard, _parameters(handler)))
+    return Production(
+        handler,
+        _around_async(guard, _parameters(handler)) if is_async else _around(guard, _parameters(handler)),
+    )
 
 
 def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
@@ -150,9 +163,12 @@ def _around_async(guard: Guard, parameters: tuple[str, str]) -> Callable[..., An
             raise
         if scope is not None:
             leave(scope, ended.error, getattr(ended, "value", None))
-        if ended.error is not None:
+        if ended.error is None:
+            return ended.value
+        try:
             raise ended.error
-        return ended.value
+        finally:
+            ended.restore_context()
 
     return guarded
 
@@ -163,12 +179,17 @@ def _bare_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # 
 
     _event_loop.refuse_running_loop()
     ended = _event_loop.run(wrapped, args, kwargs)
-    if ended.error is not None:
+    if ended.error is None:
+        return ended.value
+    try:
         raise ended.error
-    return ended.value
+    finally:
+        ended.restore_context()
 
 
-def _event_and_context(args: tuple[Any, ...], kwargs: dict[str, Any], parameters: tuple[str, str]) -> tuple[Any, Any]:
+def _event_and_context(
+    args: tuple[Any, ...], kwargs: dict[str, Any], parameters: tuple[str, str]
+) -> tuple[Any, Any]:
     if len(args) > 1:
         return args[0], args[1]
     return (args[0] if args else kwargs.get(parameters[0])), kwargs.get(parameters[1])
@@ -176,35 +197,50 @@ def _event_and_context(args: tuple[Any, ...], kwargs: dict[str, Any], parameters
 
 def _parameters(handler: Any) -> tuple[str, str]:
     """Return the names of the handler's two parameters, for calls by keyword."""
-    return attempt("parameters", _read_parameters, handler) or ("event", "context")
+    try:
+        return _read_parameters(handler)
+    except Exception:  # a builtin, a mock: nothing that says what its parameters are called
+        return "event", "context"
 
 
 def _read_parameters(handler: Any) -> tuple[str, str]:
     function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
     code = getattr(function, "__code__", None)
     if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
-        names = [*inspect.signature(function).parameters]
+        parameters = inspect.signature(function).parameters.values()
+        names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     else:  # `inspect.signature` costs a cold start more than the rest of the decoration
-        names = list(code.co_varnames[: code.co_argcount])
+        names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     if names and names[0] in ("self", "cls"):
         names = names[1:]
-    return (*names, "event", "context")[:2] if len(names) > 1 else (names[0] if names else "event", "context")  # type: ignore[return-value]
+    return names[0] if names else "event", names[1] if len(names) > 1 else "context"
 
 
 def _name(handler: Any) -> str:
-    name = getattr(handler, "__name__", None)
-    if isinstance(name, str):
-        return name
-    inner = getattr(handler, "func", None)  # functools.partial
-    return _name(inner) if inner is not None and inner is not handler else type(handler).__name__
+    function = _inside(handler)
+    name = attempt("name", getattr, function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
+def _inside(handler: Any) -> Any:
+    """Return the handler inside of a `functools.partial`, `staticmethod` or `classmethod`."""
+    while isinstance(handler, functools.partial | staticmethod | classmethod):
+        handler = handler.func if isinstance(handler, functools.partial) else handler.__func__
+    return handler
 
 
 def _is_async(handler: Any) -> bool:
-    function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
+    function = _inside(handler)
+    if isinstance(function, Production):
+        return False  # a decorated one gives its result, not a coroutine
     if inspect.iscoroutinefunction(function):
         return True
     call = getattr(type(function), "__call__", None)  # noqa: B004 - the method is what is looked at
-    return not inspect.isfunction(function) and not inspect.isclass(function) and inspect.iscoroutinefunction(call)
+    return (
+        not inspect.isfunction(function)
+        and not inspect.isclass(function)
+        and inspect.iscoroutinefunction(call)
+    )
 
 
 class Decorator:

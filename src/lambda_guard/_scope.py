@@ -129,7 +129,8 @@ def current() -> Scope | None:
     scope = _current.get()
     if scope is not None and scope.open:
         return scope
-    return _open[0] if len(_open) == 1 else None
+    opened = _open[:]  # other threads end invocations while we look
+    return opened[0] if len(opened) == 1 else None
 
 
 def own() -> Scope | None:

@@ -73,13 +73,14 @@ def forget() -> None:
 
 
 def _line(part: str, error: Exception) -> dict[str, Any]:
-    from ._scope import current_keys  # the scope may itself be what is broken
+    from ._scope import Defaults, current_keys  # the scope may itself be what is broken
 
     line: dict[str, Any] = {
         _names.LEVEL: "WARNING",
         _names.LOCATION: part,
         _names.MESSAGE: f"lambda_guard could not do its part {part!r}; the handler's outcome is not affected",
         _names.TIMESTAMP: _output.timestamp(time.time()),
+        _names.SERVICE: Defaults.service,
         _names.LOGGER_NAME: "lambda_guard",
         _names.EXCEPTION_NAME: type(error).__name__,
     }

@@ -103,11 +103,16 @@ class _Resolver:
         return default if found is None else found
 
     def choice(self, variable: str, allowed: tuple[str, ...]) -> str:
-        return self._first((variable,), lambda said: said if said in allowed else None, " or ".join(allowed)) or allowed[0]
+        return (
+            self._first((variable,), lambda said: said if said in allowed else None, " or ".join(allowed))
+            or allowed[0]
+        )
 
     def number(self, variable: str) -> int | None:
         return self._first(
-            (variable,), lambda said: int(said) if said.isdecimal() and int(said) > 0 else None, "a positive whole number"
+            (variable,),
+            lambda said: int(said) if said.isdecimal() and len(said) < 10 and int(said) > 0 else None,
+            "a positive whole number",
         )
 
     def tracing(self) -> bool:
@@ -116,7 +121,8 @@ class _Resolver:
         return not self._first((_names.ENV_PT_TRACE_DISABLED,), _boolean, "true or false")
 
     def dimensions(self) -> tuple[str, ...]:
-        given = self.options.get("dimensions") or ()
+        given = self.options.get("dimensions")
+        given = () if given is None else given
         known = isinstance(given, Collection) and not isinstance(given, str)
         if not known or any(name not in _DIMENSIONS for name in given):
             raise ConfigurationError(

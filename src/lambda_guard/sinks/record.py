@@ -86,7 +86,7 @@ def _sentence(it: Invocation, outcome: Outcome) -> str:
         return f"{it.function} succeeded in {took}"
     if outcome.kind == _names.TIMEOUT:
         return f"{it.function} is about to time out after {took}"
-    return f"{it.function} failed after {took}: {_error.type_name(outcome.error) if outcome.error else 'unknown'}"
+    return f"{it.function} failed after {took}: {_error.type_name(outcome.error) if outcome.error is not None else 'unknown'}"
 
 
 def _place(scope: Scope) -> str:
@@ -124,7 +124,8 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
         if scope.settings.max_receive_count is not None:
             found["final_attempt"] = _is_final(scope)
     if outcome.error is not None:
-        found["error"] = _error.as_record(outcome.error)
+        known = _seam.attempt("record.error", _error.as_record, outcome.error)
+        found["error"] = known or {"type": type(outcome.error).__name__}
     if it.init_ms is not None:
         found["init_ms"] = round(it.init_ms, 1)
     return found

@@ -24,7 +24,11 @@ def new_id() -> str:
 
 def cause(error: BaseException) -> dict[str, Any]:
     """Return an exception as X-Ray's `cause`, built here because the SDK's own way sets attributes on the exception."""
-    return {"working_directory": os.getcwd(), "exceptions": list(_exceptions(error))}
+    try:
+        directory = os.getcwd()  # noqa: PTH109 - a path as text is what is wanted
+    except OSError:  # it is gone
+        directory = ""
+    return {"working_directory": directory, "exceptions": list(_exceptions(error))}
 
 
 def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
@@ -33,8 +37,8 @@ def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
     cause_id = new_id()
     while link is not None and id(link) not in seen and len(seen) < 4:  # noqa: PLR2004 - a chain that a person would read
         seen.add(id(link))
-        stack = _error.frames(link.__traceback__)
-        after = link.__cause__
+        stack = _error.frames(_error.trace_of(link))
+        after = _error.cause_of(link)
         entry: dict[str, Any] = {
             "id": cause_id,
             "type": _error.type_name(link),

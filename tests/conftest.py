@@ -1,0 +1,332 @@
+"""What tests share: a clean process to start from, and the ways in which a handler can end."""
+
+import asyncio
+import functools
+import logging
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+
+from lambda_guard import _seam, production
+from lambda_guard.testing import capture
+
+_FOREIGN = ("AWS_", "LAMBDA_GUARD_", "POWERTOOLS_", "_X_AMZN_")
+
+
+@pytest.fixture(autouse=True)
+def clean_process(monkeypatch):
+    """Begin each test without variables that mean something here, and with every failure of ours still unsaid."""
+    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+        monkeypatch.delenv(name)
+    stdout, factory = sys.stdout, logging.getLogRecordFactory()
+    _seam.forget()
+    yield
+    _seam.forget()
+    sys.stdout = stdout
+    logging.setLogRecordFactory(factory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm():
+    """Have the cold start behind us, so that records don't depend on the tests' order."""
+    with capture():
+        production(lambda event, context: None)({}, None)
+
+
+class Raises:
+    """A handler's body that raises the one exception, which can be looked at before and after."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __call__(self):
+        raise self.error
+
+
+class Returns:
+    """A handler's body that returns the one object."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self):
+        return self.value
+
+
+class Recurses(Raises):
+    """A handler's body that exceeds the interpreter's recursion limit for real."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def __call__(self):
+        def deeper():
+            deeper()
+
+        try:
+            deeper()
+        except RecursionError as error:
+            self.error = error
+            raise
+
+
+class Hostile:
+    """Whatever is asked of it, it raises."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(f"no {name}")
+
+    def __eq__(self, other):
+        raise RuntimeError("no ==")
+
+    __hash__ = None
+
+    def __bool__(self):
+        raise RuntimeError("no bool()")
+
+    def __len__(self):
+        raise RuntimeError("no len()")
+
+    def __iter__(self):
+        raise RuntimeError("no iter()")
+
+    def __str__(self):
+        raise RuntimeError("no str()")
+
+    __repr__ = __str__
+
+
+class HostileDict(dict):
+    """A dict whose methods raise."""
+
+    def get(self, *_):
+        raise RuntimeError("no get()")
+
+    __getitem__ = __contains__ = __iter__ = keys = items = get
+
+
+class FalseError(Exception):
+    """An exception that is empty, and therefore false."""
+
+    def __len__(self):
+        return 0
+
+
+class UndecidedError(Exception):
+    def __bool__(self):
+        raise RuntimeError("neither true nor false")
+
+
+class WordlessError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+class ExitingError(Exception):
+    """An exception whose text ends the process."""
+
+    def __str__(self):
+        sys.exit(3)
+
+
+class FacelessError(Exception):
+    def __repr__(self):
+        raise RuntimeError("no face")
+
+    __str__ = None
+
+
+class NoTextError(Exception):
+    def __str__(self):  # noqa: PLE0307 - what is tested
+        return 42
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    order: str
+
+
+class SlottedError(Exception):
+    __slots__ = ("order",)
+
+    def __init__(self, order):
+        self.order = order
+
+
+class ArgumentativeError(Exception):
+    """An exception that can't be made again from its `args`."""
+
+    def __init__(self, order, *, reason):
+        super().__init__(f"{order}: {reason}")
+
+
+class SecretiveError(Exception):
+    """An exception whose attributes raise, but for those that the interpreter itself looks at."""
+
+    def __getattribute__(self, name):
+        if name.startswith("__") and name not in ("__notes__", "__cause__", "__dict__"):
+            return super().__getattribute__(name)
+        raise RuntimeError(f"no {name}")
+
+
+def caused(error, cause):
+    """Give an exception a cause, as `raise … from` does."""
+    error.__cause__ = cause
+    return error
+
+
+def in_context(error, context):
+    """Give an exception a context, as raising it in an `except` block does."""
+    error.__context__ = context
+    return error
+
+
+def noted(error, *notes):
+    """Give an exception notes."""
+    for note in notes:
+        error.add_note(note)
+    return error
+
+
+def looped():
+    """Make two exceptions that cause each other."""
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    return first
+
+
+def with_attributes():
+    """Make an exception that carries what handlers put on theirs."""
+    error = ValueError("refused")
+    error.response = {"Error": {"Code": "Refused"}}
+    return error
+
+
+def nested_group():
+    """Make a group of groups."""
+    inner = ExceptionGroup("inner", [KeyError("a"), ValueError("b")])
+    return ExceptionGroup("outer", [inner, OSError(5, "io"), WordlessError()])
+
+
+RAISING = {
+    "ValueError": lambda: ValueError("refused"),
+    "SystemExit": lambda: SystemExit(1),
+    "SystemExit 0": lambda: SystemExit(0),
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "CancelledError": lambda: asyncio.CancelledError("stop"),
+    "GeneratorExit": GeneratorExit,
+    "BaseException": lambda: BaseException("bare"),
+    "BaseExceptionGroup": lambda: BaseExceptionGroup("both", [KeyboardInterrupt(), ValueError("b")]),
+    "ExceptionGroup": nested_group,
+    "str() raises": WordlessError,
+    "str() exits": ExitingError,
+    "str() is no text": NoTextError,
+    "repr() raises": FacelessError,
+    "3 MB message": lambda: ValueError("x" * 3_000_000),
+    "3 MB of arguments": lambda: ValueError(b"x" * 3_000_000, {"a": "y"}),
+    "frozen": lambda: FrozenError("o-1"),
+    "slots": lambda: SlottedError("o-1"),
+    "required arguments": lambda: ArgumentativeError("o-1", reason="stock"),
+    "attributes raise": lambda: SecretiveError("secret"),
+    "false": FalseError,
+    "bool() raises": UndecidedError,
+    "cause": lambda: caused(ValueError("outer"), KeyError("inner")),
+    "cause of itself": looped,
+    "context": lambda: in_context(ValueError("outer"), KeyError("inner")),
+    "notes": lambda: noted(ValueError("x"), "first", "\ud800"),
+    "no notes to speak of": with_attributes,
+    "MemoryError": MemoryError,
+    "OSError": lambda: FileNotFoundError(2, "No such file", "/tmp/x"),
+    "UnicodeEncodeError": lambda: UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    "lone surrogate": lambda: ValueError("\udcff and \x00 and \n"),
+    "line breaks": lambda: ValueError("one\ntwo\r\nthree\u2028four"),
+    "AssertionError": lambda: AssertionError({"not": "text"}),
+}
+ONLY_SYNC = {"StopIteration": lambda: StopIteration(7), "StopAsyncIteration": lambda: StopAsyncIteration(7)}
+
+
+def recursive():
+    """Make a list that holds itself, in a dict that holds it."""
+    ring = []
+    ring.append(ring)
+    return {"ring": ring}
+
+
+RETURNING = {
+    "None": lambda: None,
+    "text": lambda: "done",
+    "zero": lambda: 0,
+    "NaN": lambda: float("nan"),
+    "bytes": lambda: b"\xff\x00",
+    "tuple": lambda: (1, 2),
+    "set": lambda: {1, 2},
+    "Decimal": lambda: Decimal("1.10"),
+    "object": object,
+    "class": lambda: Hostile,
+    "exception": lambda: ValueError("returned, not raised"),
+    "function": lambda: print,
+    "generator": lambda: (number for number in range(3)),
+    "iterator": lambda: iter([1, 2, 3]),
+    "lock": threading.Lock,
+    "hostile": Hostile,
+    "hostile dict": lambda: HostileDict(batchItemFailures=[1]),
+    "hostile in dict": lambda: {"statusCode": Hostile(), "batchItemFailures": Hostile()},
+    "hostile item": lambda: {"batchItemFailures": [Hostile(), HostileDict()]},
+    "recursive": recursive,
+    "2 MB": lambda: {"body": "x" * 2_000_000},
+    "statusCode null": lambda: {"statusCode": None},
+    "statusCode text": lambda: {"statusCode": "5xx", "body": None},
+    "statusCode 500": lambda: {"statusCode": 500, "body": "failed"},
+    "failures rubbish": lambda: {"batchItemFailures": "rubbish"},
+    "failures null": lambda: {"batchItemFailures": None},
+    "failures mixed": lambda: {
+        "batchItemFailures": [None, 1, {}, {"itemIdentifier": None}, {"itemIdentifier": "m-1"}]
+    },
+    "failures endless": lambda: {"batchItemFailures": [{"itemIdentifier": str(n)} for n in range(10_000)]},
+    "surrogate keys": lambda: {"\ud800": "\udfff"},
+    "keys of all kinds": lambda: {1: 2, None: 3, (1, 2): 4},
+}
+
+
+def _body(name):
+    if name == "RecursionError":
+        return Recurses()
+    if name in RETURNING:
+        return Returns(RETURNING[name]())
+    return Raises((RAISING | ONLY_SYNC)[name]())
+
+
+@pytest.fixture(params=[*RAISING, *RETURNING, "RecursionError"])
+def body(request):
+    """A handler's body: it returns one object or raises one exception, which stand in `.value` or `.error`."""
+    return _body(request.param)
+
+
+@pytest.fixture(params=[*ONLY_SYNC])
+def sync_body(request):
+    """A handler's body that ends as no coroutine can."""
+    return _body(request.param)
+
+
+@pytest.fixture
+def hostile():
+    """An object that raises whatever is asked of it, and a dict that does."""
+    return Hostile(), HostileDict(Records=[])
+
+
+@pytest.fixture
+def wrapped_by():
+    """A decorator of the user's own, of the usual kind."""
+
+    def decorate(handler):
+        @functools.wraps(handler)
+        def wrapper(*args, **kwargs):
+            return handler(*args, **kwargs)
+
+        return wrapper
+
+    return decorate
