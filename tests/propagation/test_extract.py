@@ -161,6 +161,19 @@ PLACES = {
     "kafka": (events.kafka("a"), None, ("orders-0@0",)),
     "kafka, header": (events.kafka("a", headers={"x": "y", "X-Amzn-Trace-Id": TEXT}), ONE, ("orders-0@0",)),
     "kafka, traceparent": (events.kafka("a", headers={"traceparent": W3C}), TWO, ("orders-0@0",)),
+    "pipe, kafka, parsed value": (
+        [
+            events.kafka("a")["records"]["orders-0"][0]
+            | {"eventSource": "aws:kafka", "value": {"traceHeader": TEXT}}
+        ],
+        ONE,
+        ("orders-0@0",),
+    ),
+    "pipe, a record inside a record": (
+        [PIPED_KINESIS | {"data": {"attributes": {"awstraceheader": TEXT}}}],
+        ONE,
+        ("7",),
+    ),
     "kafka, X-Ray before W3C": (
         events.kafka("a", headers={"traceparent": W3C, "AWSTraceHeader": TEXT}),
         ONE,
@@ -206,10 +219,22 @@ PLACES = {
     ),
     "websocket": (events.websocket(event_type="CONNECT", trace_header=TEXT), ONE, ()),
     "appsync": (events.appsync(trace_header=TEXT), ONE, ()),
+    "appsync, authorizer": (
+        {
+            "authorizationToken": "t",
+            "requestContext": {"apiId": "a", "queryString": "q"},
+            "requestHeaders": {"X-Amzn-Trace-Id": TEXT},
+        },
+        ONE,
+        (),
+    ),
     "appsync, batch": ([events.appsync(trace_header=TEXT)], ONE, ()),
     # Direct
     "lambda": ({"traceHeader": TEXT}, ONE, ()),
     "lambda, traceparent": ({"traceparent": W3C}, TWO, ()),
+    "lambda, TraceHeader": ({"TraceHeader": TEXT}, ONE, ()),
+    "lambda, x-amzn-trace-id": ({"x-amzn-trace-id": TEXT}, ONE, ()),
+    "lambda, W3C beside no object": ({"traceparent": W3C, "Payload": 7, "headers": "x"}, TWO, ()),
     "lambda, headers": ({"headers": {"x-amzn-trace-id": TEXT}}, ONE, ()),
     **{
         f"lambda, {key}": ({key: {"traceHeader": TEXT}}, ONE, ()) for key in ("Execution", "Input", "Payload")
@@ -278,6 +303,13 @@ def test_envelopes_are_opened_to_a_depth_of_three():
     assert _upstreams(_sqs(bus))[0].header == ONE
     assert _upstreams(_sqs(_notification(bus)))[0].header == ONE
     assert _upstreams(_sqs(_notification(_notification(bus))))[0].header is None
+
+
+def test_objects_are_looked_into_to_a_depth_of_three():
+    """A header in an object three deep is found, one that is deeper isn't."""
+    three = {"Input": {"Payload": {"Input": {"traceHeader": TEXT}}}}
+    assert _upstreams(three) == (Upstream(ONE),)
+    assert _upstreams({"Payload": three}) == ()
 
 
 def test_envelopes_are_opened_up_to_a_size():

@@ -113,11 +113,6 @@ def _in_object(search: Search, value: object, depth: int) -> TraceHeader | None:
     return None if value.keys().isdisjoint(PLACES) else _look_under(search, value, PLACES, depth - 1)
 
 
-def _in_records(search: Search, records: object, depth: int) -> TraceHeader | None:
-    """The records in an envelope (S3 writes one a message): the first speaks for all."""
-    return _in_object(search, records[0], depth) if isinstance(records, list) and records else None
-
-
 def _in_body(search: Search, body: object, depth: int) -> TraceHeader | None:
     if isinstance(body, str) and (depth <= 0 or hint(body) is None or not _may_carry(body)):
         return None
@@ -186,5 +181,4 @@ PLACES: Final[dict[str, Place]] = {
     "value": _in_object,
     "body": _in_body,  # SQS
     "Message": _in_body,  # SNS
-    "Records": _in_records,
 }
