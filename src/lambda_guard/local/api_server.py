@@ -6,6 +6,8 @@ from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.http_api import HttpRequest, HttpResponse
 from lambda_guard.local.http_server import LoopbackServer, RequestHandler
 
+_OURS = frozenset({"content-length", "transfer-encoding", "connection"})
+
 
 class Gateway(Protocol):
     """What answers requests."""
@@ -46,7 +48,7 @@ class _Handler(RequestHandler):
         except LocalCloudError as error:
             self.answer(503, str(error).encode(), content_type="text/plain")
             return
-        cookies = {f"Set-Cookie{' ' * index}": cookie for index, cookie in enumerate(response.cookies)}
-        self.answer(response.status, response.body, {**response.headers, **cookies})
+        headers = {name: value for name, value in response.headers.items() if name not in _OURS}
+        self.answer(response.status, response.body, headers, cookies=response.cookies)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815 - the base class's

@@ -79,7 +79,7 @@ class ApiGateway:
         routes = [route for route in self._all_routes if api in {None, route.api}]
         found = match(routes, request.method, request.path)
         if found is None:
-            return no_route(rest=bool(routes) and routes[0].version == "1.0")
+            return no_route(rest=bool(routes) and all(route.version == "1.0" for route in routes))
         request, header = _traced(request)
         event = proxy_event(request, found, account=self._account, region=self._region)
         payload = json.dumps(event).encode()

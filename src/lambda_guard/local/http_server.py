@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -31,6 +31,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        cookies: Iterable[str] = (),
     ) -> None:
         """Answer the request with `body` and send everything at once."""
         self.send_response(status)
@@ -38,6 +39,8 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", content_type)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
+        for cookie in cookies:
+            self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
