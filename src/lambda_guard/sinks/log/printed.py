@@ -16,6 +16,7 @@ from ..._scope import Defaults
 from ..._seam import attempt
 
 _STRUCTURED: Final = ("_aws", "level")
+LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _PART_MOST: Final = 200_000  # characters without a line break, after which a line is taken to have ended
 
 
@@ -88,7 +89,7 @@ def structured(line: str) -> str:
         "logger": "print",
         **_scope.current_keys(),
     }
-    return _json.encode(fields)
+    return _json.encode(fields) if len(line) <= LINE_BYTES_MOST // 4 else _json.fit(fields, LINE_BYTES_MOST)
 
 
 def _object(line: str) -> dict[str, Any] | None:
