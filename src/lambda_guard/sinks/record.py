@@ -144,8 +144,8 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
         )
         left = max(0, left - len(message_ids))
     found["upstreams"] = upstreams
-    if len(it.upstreams) > len(upstreams):
-        found["upstreams_more"] = len(it.upstreams) - len(upstreams)
+    if more := len(it.upstreams) - len(upstreams) + getattr(it.upstreams, "more", 0):
+        found["upstreams_more"] = more
 
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
