@@ -218,6 +218,22 @@ def test_a_plain_cloudformation_template(read, build):
     assert (function.name, function.handler, function.code.name, function.tracing) == ("Fn", "a.b", "code", False)
 
 
+def test_aliases_stand_for_copies(read):
+    """Two functions that share their properties by a YAML alias are two functions."""
+    stack = read("""
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          A: &function
+            Type: AWS::Serverless::Function
+            Properties: {Handler: a.b, Runtime: python3.11, CodeUri: code}
+          B: *function
+    """)
+
+    assert [(function.name, function.code.name) for function in stack.functions] == [("A", "code"), ("B", "code")]
+    with pytest.raises(TemplateError, match="not a template"):
+        read("Resources: &r {X: *r}")
+
+
 def test_inline_code_is_written(read):
     """InlineCode becomes a module of its own."""
     template = {

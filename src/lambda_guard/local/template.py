@@ -66,7 +66,7 @@ def read_stack(
 
 def _load(template: str | Path | Mapping[str, Any]) -> tuple[str, Template]:
     if isinstance(template, Mapping):
-        return _checked("the template", copy.deepcopy(dict(template)))
+        return _checked("the template", dict(template))
     path = Path(template)
     try:
         text = path.read_text(encoding="utf-8")
@@ -107,6 +107,7 @@ def _loader() -> Any:
 
 
 def _checked(file: str, document: Any) -> tuple[str, Template]:
+    document = _unshared(file, document)
     resources = document.get("Resources") if isinstance(document, dict) else None
     if not isinstance(resources, dict) or not resources:
         raise TemplateError(f"{file}: a template is a mapping with a non-empty mapping `Resources`")
@@ -116,6 +117,14 @@ def _checked(file: str, document: Any) -> tuple[str, Template]:
         if not isinstance(resource.get("Properties") or {}, dict):
             raise TemplateError(f"{file}: resource {name}: `Properties` must be a mapping")
     return file, document
+
+
+def _unshared(file: str, document: Any) -> Any:
+    """Return a copy in which nothing stands twice: YAML's aliases would be translated once for all places."""
+    try:
+        return json.loads(json.dumps(document, default=str))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise TemplateError(f"{file}: not a template: {error}") from error
 
 
 def _parameters(

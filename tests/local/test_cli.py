@@ -1,0 +1,103 @@
+"""The command: `local up TEMPLATE`."""
+
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from click.testing import CliRunner
+
+from lambda_guard.local.cli import local
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Answer: {Type: String, Default: none}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .
+      Handler: hello.handler
+      Runtime: python3.0
+      Environment: {Variables: {ANSWER: !Ref Answer}}
+      Events:
+        Get: {Type: HttpApi, Properties: {Path: "/hello/{name}", Method: get}}
+  Queue: {Type: AWS::SQS::Queue}
+  Topic: {Type: AWS::SNS::Topic}
+"""
+HANDLER = """
+import os
+def handler(event, context):
+    print("for", event["pathParameters"]["name"])
+    return {"statusCode": 200, "body": os.environ["ANSWER"]}
+"""
+
+
+@pytest.fixture
+def template(tmp_path):
+    """Return a template file with its code."""
+    (tmp_path / "hello.py").write_text(HANDLER)
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
+    """It prints what there is and how to use it, then log lines, and ends with 0 on Ctrl-C and SIGTERM."""
+    command = [sys.executable, "-c", "from lambda_guard.local.cli import local; local()", "up", str(template)]
+    options = ["--port", "0", "--parameter", "Answer=42", "--logs", str(tmp_path / "logs")]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        lines = []
+        while not lines or not lines[-1].startswith("Ctrl-C"):
+            lines.append(process.stdout.readline().rstrip("\n"))
+        curl = next(line for line in lines if "curl" in line)
+        with urllib.request.urlopen(curl.split()[-1]) as answer:
+            body = answer.read()
+        while "END RequestId" not in lines[-1]:
+            lines.append(process.stdout.readline().rstrip("\n"))
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=20)
+    text = "\n".join(lines)
+
+    assert body == b"42"
+    assert process.returncode == 0
+    assert rest.splitlines()[-1] == "ended"
+    for expected in ("Endpoint  http://127.0.0.1:", "hello.handler in", "GET /hello/{name}", "sqs send-message"):
+        assert expected in text
+    assert "Hello │ for 1" in lines
+    assert "Warning: Runtime python3.0: functions run with this interpreter" in errors
+    assert len(list((tmp_path / "logs" / "aws" / "lambda" / "Hello").iterdir())) == 1
+
+
+def test_a_wrong_template_ends_with_2(template):
+    """The error names the file and the resource, without a traceback."""
+    template.write_text(TEMPLATE.replace("hello.handler", "hello"))
+    result = CliRunner().invoke(local, ["up", str(template), "--port", "0"])
+
+    assert result.exit_code == 2
+    assert f"Error: {template}: resource Hello: Handler must be `module.function`" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_wrong_options_are_refused(template):
+    """A parameter without a value, an unknown one and a speed of zero say what to type."""
+    run = CliRunner().invoke
+
+    assert "must be NAME=VALUE" in run(local, ["up", str(template), "--parameter", "Answer"]).output
+    assert "Invalid value for '--speed'" in run(local, ["up", str(template), "--speed", "0"]).output
+    assert run(local, ["up", "nowhere.yaml"]).exit_code == 2
+
+
+def test_a_taken_port_is_said(template):
+    """A port that somebody else has is an error that names the option."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = CliRunner().invoke(local, ["up", str(template), "--port", str(taken.getsockname()[1])])
+
+    assert result.exit_code == 1
+    assert "in use" in result.output
