@@ -1,14 +1,45 @@
 """Invocations in one call."""
 
 import contextlib
+import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from lambda_guard import logger, production
 from lambda_guard.testing import Captured, capture, make_context
+
+_SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[1] / "emf_schema.json").read_text())
+)
+
+
+def check_documents(captured: Captured) -> None:
+    """Hold every metric document to EMF's schema, and to what the schema can't say."""
+    for text in captured.output.split("\n"):
+        if '"_aws":' in text:
+            line = json.loads(text)
+            _SCHEMA.validate(line)
+            for directive in line["_aws"]["CloudWatchMetrics"]:
+                check_members(line, directive)
+
+
+def check_members(line: dict[str, Any], directive: dict[str, Any]) -> None:
+    """Hold the members that a directive names to what CloudWatch takes."""
+    names = [metric["Name"] for metric in directive["Metrics"]]
+    assert len(names) == len(set(names))
+    for name in names:
+        values = line[name] if isinstance(line[name], list) else [line[name]]
+        assert 1 <= len(values) <= 100
+        assert all(type(value) in (int, float) for value in values), (name, values)
+    for name in {name for dimensions in directive["Dimensions"] for name in dimensions}:
+        assert isinstance(line[name], str), (name, line[name])
+        assert 1 <= len(line[name]) <= 1024
+        assert name not in names
 
 
 @contextlib.contextmanager
@@ -47,6 +78,7 @@ def invoke() -> Callable[..., Captured]:
             else:
                 captured.raised = None
         assert ("could not do its part" in captured.output) is guard_errors, captured.output
+        check_documents(captured)
         return captured
 
     return run
