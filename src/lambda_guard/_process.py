@@ -25,22 +25,28 @@ class _Peak:
     seen = 0
 
 
-def peak_kib() -> int:
-    """Return the peak resident size of the process in KiB (getrusage(2), `ru_maxrss`), 0 where it is unknown."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource is not None else 0
+def usage() -> tuple[float, int]:
+    """Return the process's CPU seconds and its peak resident size in KiB (getrusage(2)); 0 where that is unknown."""
+    if resource is None:
+        return time.process_time(), 0
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss
 
 
 def note_peak() -> None:
     """Take the peak as it stands for something that was reached before the next invocation."""
-    _Peak.seen = peak_kib()
+    _Peak.seen = usage()[1]
 
 
-def memory_mb() -> float | None:
-    """Return the MB that the invocation which ends now can be said to have needed, or `None` where it's unknown."""
-    peak = peak_kib()
-    if peak > _Peak.seen:
-        _Peak.seen = peak
-        return peak / 1024
+def memory_mb(peak_kib: int) -> float | None:
+    """Return the MB that the invocation which ends now can be said to have needed, or `None` where it's unknown.
+
+    Args:
+        peak_kib: the process's peak as it is now.
+    """
+    if peak_kib > _Peak.seen:
+        _Peak.seen = peak_kib
+        return peak_kib / 1024
     return resident_mb()
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 from .. import _error, _json, _names, _output, _process, _seam
 from .._invocation import Invocation, Outcome
 from .._scope import Scope
-from .._settings import Settings
 
 _BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
@@ -55,7 +54,7 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
         f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
         f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
         f',"duration_ms":{outcome.duration_ms:.3f}{remaining}{used}{trigger_dimension}'
-        f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{_definitions(settings, tuple(metrics))}}}'
+        f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{_definitions(settings.namespace, settings.dimensions, tuple(metrics))}}}'
         f"{''.join([f',{_QUOTED[name]}:{value}' for name, value in metrics.items()])}}}"
     )
 
@@ -68,12 +67,12 @@ def _text(value: str | None) -> str:
 
 
 @lru_cache(64)
-def _definitions(settings: Settings, metrics: tuple[str, ...]) -> str:
+def _definitions(namespace: str, dimensions: tuple[str, ...], metrics: tuple[str, ...]) -> str:
     """Return EMF's directive for a set of metrics: a function has a handful of them in its life."""
     base = [_names.SERVICE, _names.FUNCTION_NAME]
-    more = ["trigger_type" if name == "trigger" else name for name in settings.dimensions]
+    more = ["trigger_type" if name == "trigger" else name for name in dimensions]
     directive = {
-        "Namespace": settings.namespace,
+        "Namespace": namespace,
         "Dimensions": [base, [*base, *more]] if more else [base],
         "Metrics": [{"Name": name, "Unit": _names.UNITS[name]} for name in metrics],
     }
@@ -150,8 +149,9 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
     """Return the keys for memory and CPU, and add their metrics."""
-    cpu_ms = (time.process_time() - scope.cpu_s) * 1000
-    limit, used, said = scope.invocation.memory_limit_mb, _process.memory_mb(), ""
+    cpu_s, peak_kib = _process.usage()
+    cpu_ms = max(0.0, cpu_s - scope.cpu_s) * 1000
+    limit, used, said = scope.invocation.memory_limit_mb, _process.memory_mb(peak_kib), ""
     if used is not None:
         said = f',"memory_used_mb":{used:.1f}'
         if limit is not None:
