@@ -35,7 +35,13 @@ def cloud(functions, build):
             "api.tick", events={"Often": {"Type": "Schedule", "Properties": {"Schedule": "rate(1 minute)"}}}
         ),
     )
-    template["Outputs"] = {"Url": {"Value": {"Fn::Sub": "https://${ServerlessHttpApi}.execute-api.${AWS::Region}.amazonaws.com/http/x"}}}
+    template["Outputs"] = {
+        "Url": {
+            "Value": {
+                "Fn::Sub": "https://${ServerlessHttpApi}.execute-api.${AWS::Region}.amazonaws.com/http/x"
+            }
+        }
+    }
     with Cloud(template, root=functions, speed=600) as cloud:
         yield cloud
 
@@ -43,7 +49,11 @@ def cloud(functions, build):
 def test_an_http_api_gives_payload_format_2(cloud):
     """Route, path parameters, query, lower-case headers, cookies and body are where format 2.0 has them."""
     response = cloud.request(
-        "post", "/orders/7/echo", {"n": 1}, headers={"X-Tenant": "t", "Cookie": "s=1; t=2"}, query={"q": "a b"}
+        "post",
+        "/orders/7/echo",
+        {"n": 1},
+        headers={"X-Tenant": "t", "Cookie": "s=1; t=2"},
+        query={"q": "a b"},
     )
     event = response.json()
     context = event.pop("requestContext")
@@ -144,7 +154,7 @@ def test_the_clients_trace_goes_on(cloud):
 
 
 def test_each_api_is_served_on_a_port(cloud):
-    """curl and browsers reach the API; outputs name its address here."""
+    """Browsers and curl reach the API; outputs name its address here."""
     assert cloud.outputs == {"Url": f"{cloud.api_url('ServerlessHttpApi')}/http/x"}
     request = urllib.request.Request(f"{cloud.api_url('ServerlessHttpApi')}/orders/7/echo", data=b"{}")
     with urllib.request.urlopen(request) as answer:
@@ -162,7 +172,9 @@ def test_each_api_is_served_on_a_port(cloud):
 def test_a_rate_fires_by_itself(cloud):
     """`rate(1 minute)` at a speed of 600 comes ten times a second."""
     enough = threading.Event()
-    cloud.log_group("Ticking").listen(lambda event: enough.set() if event.message.startswith("REPORT") else None)
+    cloud.log_group("Ticking").listen(
+        lambda event: enough.set() if event.message.startswith("REPORT") else None
+    )
 
     assert enough.wait(10)
 

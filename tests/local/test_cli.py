@@ -49,7 +49,9 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
     """It prints what there is and how to use it, then log lines, and ends with 0 on Ctrl-C and SIGTERM."""
     command = [sys.executable, "-c", "from lambda_guard.local.cli import local; local()", "up", str(template)]
     options = ["--port", "0", "--parameter", "Answer=42", "--logs", str(tmp_path / "logs")]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     with process:
         lines = []
         while not lines or not lines[-1].startswith("Ctrl-C"):
@@ -66,7 +68,12 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
     assert body == b"42"
     assert process.returncode == 0
     assert rest.splitlines()[-1] == "ended"
-    for expected in ("Endpoint  http://127.0.0.1:", "hello.handler in", "GET /hello/{name}", "sqs send-message"):
+    for expected in (
+        "Endpoint  http://127.0.0.1:",
+        "hello.handler in",
+        "GET /hello/{name}",
+        "sqs send-message",
+    ):
         assert expected in text
     assert "Hello │ for 1" in lines
     assert "Warning: Runtime python3.0: functions run with this interpreter" in errors

@@ -28,7 +28,9 @@ def test_documents_are_kept_in_order():
         assert daemon.documents() == []
 
 
-@pytest.mark.parametrize("datagram", [b"", b"x", b"{}\n{}", b'{"format":"json","version":1}\n[1]', b"\xff\n\xff"])
+@pytest.mark.parametrize(
+    "datagram", [b"", b"x", b"{}\n{}", b'{"format":"json","version":1}\n[1]', b"\xff\n\xff"]
+)
 def test_what_is_no_document_is_kept_apart(datagram):
     """The daemon survives anything, and says what it could not read."""
     with XRayDaemon() as daemon:

@@ -36,7 +36,10 @@ def cloud(functions, build):
                 "Filtered": build.from_topic("Filtered", FilterPolicy={"kind": ["order"]}),
                 "Enveloped": build.from_queue("Enveloped"),
                 "Raw": build.from_queue("Raw"),
-                "Rule": {"Type": "Schedule", "Properties": {"Schedule": "cron(0 1 * * ? *)", "Input": '{"fixed": 1}'}},
+                "Rule": {
+                    "Type": "Schedule",
+                    "Properties": {"Schedule": "cron(0 1 * * ? *)", "Input": '{"fixed": 1}'},
+                },
                 "Rate": {"Type": "Schedule", "Properties": {"Schedule": "rate(1 hour)"}},
             },
         ),
@@ -61,7 +64,9 @@ def cloud(functions, build):
                 "RawMessageDelivery": True,
             },
         },
-        Quiet=build.function("worker.echo", Tracing="PassThrough"),
+        Quiet=build.function("worker.echo", Tracing="PassThrough", events={"Q": build.from_queue("Quietly")}),
+        Quietly=build.queue(),
+        Lonely=build.topic(),
         Dying=build.function(
             "worker.failing",
             DeadLetterQueue={"Type": "SQS", "TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}},
@@ -162,7 +167,9 @@ def test_sending_carries_the_header_per_message(cloud, traced, receive):
             {"Id": "2", "MessageBody": "entry both", "MessageSystemAttributes": own},
         ]
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
-    found = {message["Body"]: message["Attributes"].get("AWSTraceHeader") for message in receive(cloud, "Plainly")}
+    found = {
+        message["Body"]: message["Attributes"].get("AWSTraceHeader") for message in receive(cloud, "Plainly")
+    }
 
     assert found == {
         "none": None,
@@ -204,10 +211,29 @@ def test_sampling_is_inherited_from_messages(cloud):
     assert "6e34a614" not in trace
 
 
+def test_an_unsampled_function_stays_so_behind_a_queue(cloud):
+    """A message without a header starts a trace that the function's tracing mode decides about."""
+    cloud.client("sqs").send_message(QueueUrl=cloud.queue_url("Quietly"), MessageBody="x")
+    cloud.settle()
+
+    assert ";Sampled=0;" in cloud.results("Quiet")[-1].trace_header
+
+
+def test_a_delivery_to_nobody_does_not_fail_the_publisher(cloud):
+    """As on AWS, publishing succeeds when a subscribed function doesn't exist."""
+    topic = cloud.topic_arn("Lonely")
+    nobody = f"arn:aws:lambda:{ACCOUNT_ARN}:function:Nobody"
+    cloud.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=nobody)
+
+    assert cloud.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
+
+
 def test_the_service_records_its_segments(cloud):
     """The caller's segment is the parent of Lambda's, which is that of the function's, whose id the function gets."""
     result = cloud.invoke("Echo", {}, trace_header=TRACE)
-    of_this = [document for document in cloud.documents() if document["aws"]["request_id"] == result.request_id]
+    of_this = [
+        document for document in cloud.documents() if document["aws"]["request_id"] == result.request_id
+    ]
     service, function = of_this
 
     assert (service["trace_id"], service["parent_id"]) == (ROOT, "07f50000d1f6f8aa")
@@ -239,6 +265,7 @@ def test_a_failed_event_is_tried_three_times_and_then_dead(cloud, receive):
 
     assert [result.status for result in attempts] == ["error"] * 3
     [request_id] = {result.request_id for result in attempts}
+    [_root] = {result.trace_header.split(";")[0] for result in attempts}
     assert message["Body"] == '{"order": 1}'
     assert message["MessageAttributes"] == {
         "RequestID": {"StringValue": request_id, "DataType": "String"},
@@ -341,6 +368,7 @@ def test_functions_and_mappings_can_be_listed(cloud):
     assert {mapping["EventSourceArn"] for mapping in mappings} == {
         cloud.queue_arn("Enveloped"),
         cloud.queue_arn("Raw"),
+        cloud.queue_arn("Quietly"),
     }
 
 

@@ -58,7 +58,12 @@ def wait_until_none(marker, seconds=10):
 @pytest.mark.parametrize("ending", ["exit", "exception", "sigkill", "sigint"])
 def test_no_process_is_left(functions, tmp_path, ending):
     """At the end of the program, after an exception, Ctrl-C and even SIGKILL, every process is gone."""
-    endings = {"exit": "", "exception": "raise ValueError", "sigkill": "time.sleep(60)", "sigint": "time.sleep(60)"}
+    endings = {
+        "exit": "",
+        "exception": "raise ValueError",
+        "sigkill": "time.sleep(60)",
+        "sigint": "time.sleep(60)",
+    }
     # What a function starts has the function's environment: its PATH is ours, and carries the marker.
     path = f"{os.environ['PATH']}:{tmp_path}"
     program = subprocess.Popen(
@@ -119,7 +124,11 @@ def test_a_failed_start_leaves_nothing(functions, build):
             build.template(
                 Sub={
                     "Type": "AWS::SNS::Subscription",
-                    "Properties": {"TopicArn": "arn:aws:sns:eu-west-1:1:none", "Protocol": "sqs", "Endpoint": "x"},
+                    "Properties": {
+                        "TopicArn": "arn:aws:sns:eu-west-1:1:none",
+                        "Protocol": "sqs",
+                        "Endpoint": "x",
+                    },
                 }
             ),
             root=functions,

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-
 from lambda_guard.local import Function, LocalCloudError, LogEvent, XRayDaemon
 
 TRACE = "Root=1-5e34a614-10bd0000000fb44f07bc535a;Parent=07f50000d1f6f8aa;Sampled=1"
@@ -72,7 +71,9 @@ def test_the_handler_knows_its_invocation(functions):
     assert pid != os.getpid()
     assert environ["_X_AMZN_TRACE_ID"] == TRACE == result.trace_header
     assert environ["AWS_XRAY_DAEMON_ADDRESS"] == daemon.address
-    assert {name: environ[name] for name in environ if name.startswith(("AWS_LAMBDA", "STAGE", "AWS_REGION"))} == {
+    assert {
+        name: environ[name] for name in environ if name.startswith(("AWS_LAMBDA", "STAGE", "AWS_REGION"))
+    } == {
         "AWS_LAMBDA_FUNCTION_NAME": "orders",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
@@ -136,7 +137,10 @@ def test_exit_ends_the_environment_and_the_next_invocation_starts_another(single
     again = single.invoke({})
 
     assert (result.status, result.error_type) == ("error", "Runtime.ExitError")
-    assert result.error_message == f"RequestId: {result.request_id} Error: Runtime exited with error: exit status 7"
+    assert (
+        result.error_message
+        == f"RequestId: {result.request_id} Error: Runtime exited with error: exit status 7"
+    )
     assert (again.status, again.cold_start) == ("success", True)
     assert single.cold_starts == before + 1
 

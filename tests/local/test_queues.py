@@ -33,7 +33,9 @@ def cloud(functions, build):
         IgnoredDead=build.queue(),
         Malformed=build.function(
             "worker.malformed",
-            events={"Q": build.from_queue("MalformedQueue", FunctionResponseTypes=["ReportBatchItemFailures"])},
+            events={
+                "Q": build.from_queue("MalformedQueue", FunctionResponseTypes=["ReportBatchItemFailures"])
+            },
         ),
         MalformedQueue=build.queue("MalformedDead", receives=2),
         MalformedDead=build.queue(),
@@ -90,9 +92,24 @@ def test_the_event_is_lambdas_sqs_event(cloud):
         "body": '{"id": "1"}',
         "attributes": {"ApproximateReceiveCount": "1", "SenderId": "AIDAIT2UOQQY3AUEKVGXU"},
         "messageAttributes": {
-            "text": {"stringValue": "a", "stringListValues": [], "binaryListValues": [], "dataType": "String"},
-            "count": {"stringValue": "1", "stringListValues": [], "binaryListValues": [], "dataType": "Number"},
-            "raw": {"binaryValue": "AP8=", "stringListValues": [], "binaryListValues": [], "dataType": "Binary"},
+            "text": {
+                "stringValue": "a",
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": "String",
+            },
+            "count": {
+                "stringValue": "1",
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": "Number",
+            },
+            "raw": {
+                "binaryValue": "AP8=",
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": "Binary",
+            },
         },
         "md5OfBody": hashlib.md5(b'{"id": "1"}').hexdigest(),
         "eventSource": "aws:sqs",
@@ -109,7 +126,9 @@ def test_a_failed_batch_comes_back_until_it_is_dead(cloud, send, receive):
     attempts = [result.status for result in cloud.results("Whole")]
 
     assert "bad" in {json.loads(message["Body"])["id"] for message in dead}
-    assert all(message["Attributes"]["DeadLetterQueueSourceArn"] == cloud.queue_arn("WholeQueue") for message in dead)
+    assert all(
+        message["Attributes"]["DeadLetterQueueSourceArn"] == cloud.queue_arn("WholeQueue") for message in dead
+    )
     assert attempts.count("error") >= 3
     assert "bad" not in done(cloud, "Whole")
 
@@ -137,7 +156,10 @@ def test_an_unknown_id_fails_the_whole_batch(cloud, send, receive):
     send(cloud, "MalformedQueue", [{"id": "a"}, {"id": "b"}])
     cloud.settle()
 
-    assert sorted(json.loads(message["Body"])["id"] for message in receive(cloud, "MalformedDead")) == ["a", "b"]
+    assert sorted(json.loads(message["Body"])["id"] for message in receive(cloud, "MalformedDead")) == [
+        "a",
+        "b",
+    ]
 
 
 def test_a_timeout_counts_as_a_failed_batch(cloud, send, receive):
@@ -169,7 +191,9 @@ def test_the_order_of_a_group_is_kept(cloud, send):
     finished = done(cloud, "Ordered")
 
     for group in ("g1", "g2"):
-        assert [it for it in finished if it.startswith(group)] == [f"{group}-{number}" for number in range(15)]
+        assert [it for it in finished if it.startswith(group)] == [
+            f"{group}-{number}" for number in range(15)
+        ]
 
 
 def test_the_order_is_kept_when_whole_batches_fail(cloud, send, receive):
@@ -260,8 +284,10 @@ def test_a_partial_response_is_read_as_documented(answer, failed):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.sampled_from(IDS),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["batchItemFailures", "itemIdentifier", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["batchItemFailures", "itemIdentifier", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

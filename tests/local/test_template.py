@@ -112,7 +112,10 @@ def read(tmp_path):
 
 def test_a_whole_template(read, tmp_path):
     """Everything that is supported becomes a declaration, with every reference resolved."""
-    queue, dead = "arn:aws:sqs:eu-west-1:123456789012:Queue.fifo", "arn:aws:sqs:eu-west-1:123456789012:the-dead.fifo"
+    queue, dead = (
+        "arn:aws:sqs:eu-west-1:123456789012:Queue.fifo",
+        "arn:aws:sqs:eu-west-1:123456789012:the-dead.fifo",
+    )
     topic = "arn:aws:sns:eu-west-1:123456789012:Topic"
 
     assert read(WHOLE) == Stack(
@@ -210,12 +213,20 @@ def test_a_plain_cloudformation_template(read, build):
     """Resources without SAM are read as well, with the code in a local directory."""
     template = {
         "Resources": {
-            "Fn": {"Type": "AWS::Lambda::Function", "Properties": {"Handler": "a.b", "Code": "code", "Runtime": "python3.12"}}
+            "Fn": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {"Handler": "a.b", "Code": "code", "Runtime": "python3.12"},
+            }
         }
     }
     [function] = read(template).functions
 
-    assert (function.name, function.handler, function.code.name, function.tracing) == ("Fn", "a.b", "code", False)
+    assert (function.name, function.handler, function.code.name, function.tracing) == (
+        "Fn",
+        "a.b",
+        "code",
+        False,
+    )
 
 
 def test_aliases_stand_for_copies(read):
@@ -229,7 +240,10 @@ def test_aliases_stand_for_copies(read):
           B: *function
     """)
 
-    assert [(function.name, function.code.name) for function in stack.functions] == [("A", "code"), ("B", "code")]
+    assert [(function.name, function.code.name) for function in stack.functions] == [
+        ("A", "code"),
+        ("B", "code"),
+    ]
     with pytest.raises(TemplateError, match="not a template"):
         read("Resources: &r {X: *r}")
 
@@ -263,17 +277,30 @@ def test_what_is_not_honoured_is_named(read):
                     "CodeUri": "code",
                     "Policies": ["AWSLambdaBasicExecutionRole"],
                     "VpcConfig": {"SubnetIds": ["s"], "SecurityGroupIds": ["g"]},
-                    "Environment": {"Variables": {"TABLE": {"Ref": "Table"}, "ARN": {"Fn::GetAtt": "Table.Arn"}}},
+                    "Environment": {
+                        "Variables": {"TABLE": {"Ref": "Table"}, "ARN": {"Fn::GetAtt": "Table.Arn"}}
+                    },
                     "EventInvokeConfig": {
-                        "DestinationConfig": {"OnSuccess": {"Type": "EventBridge", "Destination": "arn:aws:events:r:1:event-bus/b"}}
+                        "DestinationConfig": {
+                            "OnSuccess": {
+                                "Type": "EventBridge",
+                                "Destination": "arn:aws:events:r:1:event-bus/b",
+                            }
+                        }
                     },
                     "Events": {
                         "Stream": {
                             "Type": "Kinesis",
-                            "Properties": {"Stream": "arn:aws:kinesis:r:1:stream/s", "StartingPosition": "LATEST"},
+                            "Properties": {
+                                "Stream": "arn:aws:kinesis:r:1:stream/s",
+                                "StartingPosition": "LATEST",
+                            },
                         },
                         "Bus": {"Type": "EventBridgeRule", "Properties": {"Pattern": {"source": ["x"]}}},
-                        "Http": {"Type": "HttpApi", "Properties": {"Path": "/", "Method": "get", "TimeoutInMillis": 9000}},
+                        "Http": {
+                            "Type": "HttpApi",
+                            "Properties": {"Path": "/", "Method": "get", "TimeoutInMillis": 9000},
+                        },
                         "Queue": {
                             "Type": "SQS",
                             "Properties": {
@@ -284,7 +311,10 @@ def test_what_is_not_honoured_is_named(read):
                     },
                 },
             },
-            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"RedriveAllowPolicy": {"redrivePermission": "denyAll"}}},
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"RedriveAllowPolicy": {"redrivePermission": "denyAll"}},
+            },
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
         },
@@ -378,8 +408,12 @@ def test_a_file_that_is_not_there(tmp_path):
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["Ref", "Fn::Sub", "Fn::GetAtt", "Fn::If", "Fn::Join", "x"]), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Ref", "Fn::Sub", "Fn::GetAtt", "Fn::If", "Fn::Join", "x"]), inner, max_size=2
+        )
+    ),
     max_leaves=5,
 )
 

@@ -79,7 +79,6 @@ class Cloud:
             raise LocalCloudError(f"speed must be above 0 (1 is AWS's pace), not {speed}")
         self.region = region
         self._speed = speed
-        self._sampled = sampled
         self._freeze = freeze
         self._environment = dict(environment or {})
         self._logs = Path(logs) if logs is not None else None
@@ -168,7 +167,7 @@ class Cloud:
 
     def _start(self, declaration: MappingDeclaration) -> None:
         mapping = EventSourceMapping(
-            declaration, self._services, self._service, self._clock, speed=self._speed, sampled=self._sampled
+            declaration, self._services, self._service, self._clock, speed=self._speed
         )
         self._mappings.append(mapping)
 

@@ -23,8 +23,8 @@ class CloudWatchWriter:
         self._client = client
         self._events: queue.SimpleQueue[tuple[str, LogEvent] | None] = queue.SimpleQueue()
         self._streams: set[tuple[str, str]] = set()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._changed = threading.Condition()
+        self._pending = 0
         self._thread = threading.Thread(target=self._run, name="cloudwatch-logs", daemon=True)
         self._thread.start()
 
@@ -34,34 +34,38 @@ class CloudWatchWriter:
 
     def write(self, group: str, event: LogEvent) -> None:
         """Take an event."""
-        self._idle.clear()
+        with self._changed:
+            self._pending += 1
         self._events.put((group, event))
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything is written; False where it took longer than `timeout` seconds."""
-        return self._idle.wait(timeout)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._pending == 0, timeout)
 
     def _run(self) -> None:
-        while (first := self._events.get()) is not None:
+        ended = False
+        while not ended and (first := self._events.get()) is not None:
             time.sleep(_EVERY_SECONDS)
-            batch: list[tuple[str, LogEvent]] = [first]
-            ended = False
-            while not self._events.empty() and len(batch) < _BATCH_MOST:
-                item = self._events.get()
-                if item is None:
-                    ended = True
-                    break
-                batch.append(item)
+            batch, ended = self._batch(first)
             try:
                 self._send(batch)
             except Exception:
                 # The service is closing: the lines are in the files and in memory anyway.
                 ended = True
-            if self._events.empty():
-                self._idle.set()
-            if ended:
-                break
-        self._idle.set()
+            with self._changed:
+                self._pending = 0 if ended else self._pending - len(batch)
+                self._changed.notify_all()
+
+    def _batch(self, first: tuple[str, LogEvent]) -> tuple[list[tuple[str, LogEvent]], bool]:
+        """Return what has come with the first event, and whether the end has."""
+        batch = [first]
+        while len(batch) < _BATCH_MOST and not self._events.empty():
+            item = self._events.get()
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
 
     def _send(self, batch: list[tuple[str, LogEvent]]) -> None:
         by_stream: dict[tuple[str, str], list[LogEvent]] = defaultdict(list)

@@ -119,7 +119,12 @@ class Environment:
         self._output = Output(self._write)
         self._write(platform_log.init_start(settings.name, settings.version, _runtime(), as_json=self._json))
         self._started = time.monotonic()
-        self._process = self._start()
+        try:
+            self._process = self._start()
+        except OSError:
+            self._api.close()
+            self._home.cleanup()
+            raise
         self._output.start()
         self._waiter = threading.Thread(target=self._watch, name=f"wait-{settings.name}", daemon=True)
         self._waiter.start()

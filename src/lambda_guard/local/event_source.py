@@ -91,7 +91,6 @@ class EventSourceMapping:
         clock: Clock,
         *,
         speed: float,
-        sampled: bool,
     ) -> None:
         self.declaration = declaration
         self._sqs = services.client("sqs")
@@ -100,7 +99,6 @@ class EventSourceMapping:
         self._service = service
         self._clock = clock
         self._speed = speed
-        self._sampled = sampled
         self._closed = threading.Event()
         self._slots = threading.Semaphore(declaration.concurrency_most)
         prefix = f"esm-{name}"
@@ -168,7 +166,7 @@ class EventSourceMapping:
     def _invoke(self, batch: list[Message]) -> InvocationResult | None:
         event = {"Records": [sqs_record(message, self.declaration.queue_arn) for message in batch]}
         upstream = [message.get("Attributes", {}).get("AWSTraceHeader") for message in batch]
-        header = fresh_header(upstream, sampled=self._sampled)
+        header = fresh_header(upstream)
         try:
             return self._service.invoke(
                 self.declaration.function, json.dumps(event).encode(), trace_header=header

@@ -74,6 +74,11 @@ class Function:
         **settings: the rest of `FunctionSettings`: region, account, version, endpoint_url, daemon_address,
             initialization_type, freeze, python.
 
+    Attributes:
+        settings: the configuration.
+        cold_starts: how many environments were started so far.
+        log: the log group.
+
     Raises:
         LocalCloudError: `code` is no directory, or `reserved_concurrency` is below 1.
         MissingExtraError: the runtime client isn't installed.

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import re
 import urllib.parse
 from http import HTTPStatus
@@ -19,6 +20,7 @@ _FUNCTION = re.compile(rf"^{_FUNCTIONS}/([^/]+)(/invocations|/configuration|)$")
 _SYNCHRONOUS_BYTES_MOST = 6 * 1024 * 1024
 _ASYNCHRONOUS_BYTES_MOST = 1024 * 1024
 _LOG_TAIL_BYTES = 4096
+_log = logging.getLogger(__name__)
 
 
 class LambdaApi:
@@ -71,7 +73,11 @@ class _Handler(RequestHandler):
 
     def _deliver(self, delivery: dict[str, Any]) -> None:
         event = json.dumps(delivery["event"]).encode()
-        self._service.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
+        try:
+            self._service.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
+        except LocalCloudError as error:
+            # As on AWS, the publisher doesn't learn of it.
+            _log.warning("SNS could not deliver: %s", error)
         self.answer(HTTPStatus.ACCEPTED)
 
     def _invoke(self, name: str, body: bytes) -> None:

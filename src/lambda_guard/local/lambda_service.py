@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.activity import Activity, Clock
 from lambda_guard.local.daemon import XRayDaemon
 from lambda_guard.local.function import Function, InvocationResult
-from lambda_guard.local.service_trace import ServiceTrace
+from lambda_guard.local.service_trace import ServiceTrace, new_root
 from lambda_guard.local.services import Services
 from lambda_guard.local.stack import FunctionDeclaration
 
@@ -44,7 +44,7 @@ class AsynchronousEvent:
     request_id: str
     function: str
     payload: bytes
-    trace_header: str | None
+    trace_header: str
     client_context: Any
     accepted: float
     attempt: int = 1
@@ -158,7 +158,12 @@ class LambdaService:
         """
         deployed = self._deployed(name)
         event = AsynchronousEvent(
-            str(uuid.uuid4()), deployed.function.name, payload, trace_header, client_context, time.monotonic()
+            str(uuid.uuid4()),
+            deployed.function.name,
+            payload,
+            trace_header or f"Root={new_root()}",  # every attempt belongs to one trace
+            client_context,
+            time.monotonic(),
         )
         self._activity.begin()
         self._submit(event)
@@ -203,15 +208,7 @@ class LambdaService:
         too_old = self._age(event) + delay > declaration.event_age_most
         if too_often or too_old:
             return False
-        again = AsynchronousEvent(
-            event.request_id,
-            event.function,
-            event.payload,
-            event.trace_header,
-            event.client_context,
-            event.accepted,
-            event.attempt + 1,
-        )
+        again = replace(event, attempt=event.attempt + 1)
         self._clock.after(delay / self._speed, lambda: self._submit(again))
         return True
 

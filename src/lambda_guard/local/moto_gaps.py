@@ -106,8 +106,8 @@ def visible_again_is_not_pending() -> None:
 def long_polling_ends_in_time() -> None:
     """AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
 
-    moto looks once a second, so that a message which becomes visible again, whose delay ends, or whose group is
-    no longer held up by one that was in flight, comes late.
+    moto looks once a second, so that a message comes late that becomes visible again, whose delay ends, or
+    whose group is no longer held up by one in flight.
     """
     SQSBackend = _moto("sqs.models", "SQSBackend")
 

@@ -25,18 +25,20 @@ def new_root() -> str:
     return f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
 
 
-def fresh_header(upstream: Iterable[str | None], *, sampled: bool) -> str:
+def fresh_header(upstream: Iterable[str | None]) -> str:
     """Return the header of the trace that an event source mapping starts for a batch.
 
     Lambda starts a new trace for messages from SQS and links the producers' traces; sampling is inherited.
 
     Args:
         upstream: the messages' `AWSTraceHeader`s; None for a message without one.
-        sampled: whether the new trace is sampled where no message says so.
+
+    Returns:
+        A header with the decision, or without one where no message has it.
     """
     decisions = {fields(header).get("Sampled") for header in upstream} & {"0", "1"}
-    decided = "1" in decisions if decisions else sampled
-    return f"Root={new_root()};Sampled={int(decided)}"
+    decided = f";Sampled={int('1' in decisions)}" if decisions else ""
+    return f"Root={new_root()}{decided}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,7 @@ class Services:
         if port is None:
             self._output.drain()
             said = "\n".join(self._lines[-15:])
-            raise LocalCloudError(
-                f"moto's server did not start; install lambda-guard[local]. It said:\n{said}"
-            )
+            raise LocalCloudError(f"the services did not start (is the port free?); they said:\n{said}")
         return f"http://{HOST}:{port}"
 
     def client(self, service: str) -> Any:

@@ -1,10 +1,12 @@
 """Handlers that do what their event says."""
+# ruff: noqa: T201 - what a handler prints is what the tests look at
 
 import logging
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 
 def handler(event, context):
@@ -38,7 +40,7 @@ def about(event, context):
         "identity": context.identity.cognito_identity_id if context.identity else None,
         "log_stream": context.log_stream_name,
         "environ": dict(os.environ),
-        "cwd": os.getcwd(),
+        "cwd": str(Path.cwd()),
         "pid": os.getpid(),
     }
 
@@ -58,4 +60,3 @@ def background(event, context):
 
     if event.get("start"):
         threading.Thread(target=tick, daemon=True).start()
-    return None
