@@ -1,4 +1,7 @@
-"""A big log of records, as a busy function's many environments write it: interleaved, ten lines an invocation."""
+"""A big log of records, as a busy function's many environments write it.
+
+Interleaved, ten lines an invocation.
+"""
 
 import json
 import random

@@ -1,5 +1,9 @@
-"""CloudWatch Logs against a server that speaks its protocol, over loopback. (It ignores Insights' filters: so do not trust them here.)"""
+"""CloudWatch Logs against a server that speaks its protocol, over loopback.
 
+It ignores the filters of Logs Insights: what is asked of them is tested against the documented shapes.
+"""
+
+import contextlib
 import json
 import subprocess
 import sys
@@ -58,10 +62,8 @@ def groups(client):
 
 def put(logs, group, stream, lines, *, begin=BEGAN):
     """Write lines, with the times that they tell, to a stream."""
-    try:
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_group(logGroupName=group)
-    except logs.exceptions.ResourceAlreadyExistsException:
-        pass
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
     events = [{"timestamp": int(begin + place * 50), "message": line} for place, line in enumerate(lines)]
     logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)

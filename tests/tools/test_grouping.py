@@ -117,7 +117,7 @@ def test_platform_events_in_json_are_folded_in():
     blocks, _ = group(
         [
             LOGS.platform("start", 1, 0, version="7"),
-            '{"level":"INFO","message":"plain","requestId":"%s"}' % invocation_id(1),
+            f'{{"level":"INFO","message":"plain","requestId":"{invocation_id(1)}"}}',
             LOGS.platform(
                 "report",
                 1,

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 from .conftest import TRACE, invocation_id
 
@@ -102,8 +103,7 @@ def test_a_log_cannot_steer_the_terminal(lambda_guard, write, logs):
 def test_gzip_is_known_by_its_contents(lambda_guard, tmp_path, shop):
     """A compressed file reads like a plain one, whatever its name."""
     path = tmp_path / "archive"
-    with open(shop[1], "rb") as plain:
-        path.write_bytes(gzip.compress(plain.read()))
+    path.write_bytes(gzip.compress(Path(shop[1]).read_bytes()))
     assert shown(lambda_guard("invocations", str(path), "--json")) == ["00000002", "00000003"]
 
 

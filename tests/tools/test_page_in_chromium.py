@@ -75,7 +75,10 @@ def test_the_pointer_over_a_bar_tells_what_it_is(browser, trace_page):
 
 def test_keys_do_what_the_mouse_does(browser, trace_page):
     """Move, fold, jump to failures, search and clear, with no mouse."""
-    chosen = lambda: browser.texts("#list .row[aria-selected=true] .text")  # noqa: E731 - asked again and again
+
+    def chosen():
+        return browser.texts("#list .row[aria-selected=true] .text")
+
     browser.press("Down")
     assert chosen() == ["↻ billing sqs orders · attempt 2, the last"]
     browser.press("p")

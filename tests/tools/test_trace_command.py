@@ -7,6 +7,7 @@ import pytest
 
 from .conftest import TRACE, invocation_id
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 TREE = f"""\
 trace {TRACE}  4 invocations · 3 functions · 760 ms · 2 failed · idle stretches folded: 280 ms, 280 ms  2026-11-23 15:04:05.000
 
@@ -16,12 +17,12 @@ trace {TRACE}  4 invocations · 3 functions · 760 ms · 2 failed · idle stretc
 ✗ ├─ billing:$LATEST      ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄████████                                              20 ms
   │     sqs orders · queued 90 ms · attempt 1 · {invocation_id(2)}
   │     PaymentRefused: card declined
-  │     · dynamodb PutItem orders ×2
+  │     · dynamodb PutItem orders {TIMES}2
 ✗ └─ ↻ billing:$LATEST                                              ┄┄┄┄┄████████                                 20 ms
      │  sqs orders · again after 280 ms · attempt 2, the last · {invocation_id(3)}
      │  PaymentRefused: card declined
      │  → dead-letter queue  message m-1
-     │  · dynamodb PutItem orders ×2
+     │  · dynamodb PutItem orders {TIMES}2
 ✓    └─ rescue:$LATEST                                                           ┄┄┄┄┄███████████████████████     60 ms
            sqs orders-dead · from the dead-letter queue after 280 ms · {invocation_id(4)}
 

@@ -1,7 +1,8 @@
 """Collecting a trace: from one id to everything that hangs together with it, in as many passes as it takes.
 
-Each pass reads the sources again and keeps only what names an id known so far, so that memory holds one trace, not the
-logs. The ids of what was found are asked for in the next pass: other traces that a batch came from, messages sent on.
+Each pass reads the sources again and keeps only what names an id known so far, so that memory holds one
+trace, not the logs. The ids of what was found are asked for in the next pass: other traces that a batch came
+from, messages sent on.
 """
 
 import re

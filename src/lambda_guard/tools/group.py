@@ -1,6 +1,10 @@
-"""The command group. A subcommand's module is imported when it is called, not before: `--help` stays quick."""
+"""The command group.
+
+A subcommand's module is imported when it is called, not before, so that `--help` stays quick.
+"""
 
 import gc
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -44,7 +48,7 @@ class LazyGroup(click.Group):
         """Name the subcommands."""
         return list(SUBCOMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
         """Import the subcommand.
 
         Raises:
@@ -60,7 +64,7 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         """List the subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
@@ -113,6 +117,10 @@ def run(arguments: Sequence[str]) -> int:
     """
     # Lines by the million make the cyclic collector run all the time, for nothing: they hold no cycles.
     gc.set_threshold(200_000)
+    # What stands in logs may be no valid Unicode, and the terminal may know less of it than that.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     return quietly(lambda: _run(arguments))
 
 

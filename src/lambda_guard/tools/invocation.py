@@ -1,6 +1,7 @@
 """One invocation, as its lines tell it: what the views draw, and what the filters ask.
 
-Filters pass most invocations over by their record alone, so the other lines are parsed when they are first asked for.
+Filters pass most invocations over by their record alone, so the other lines are parsed when they are first
+asked for.
 """
 
 from collections import Counter
@@ -47,7 +48,8 @@ class Invocation:
     """One invocation.
 
     Attributes:
-        invocation_id: Lambda's request id. A retried asynchronous invocation keeps its id: `attempt_seen` tells them apart.
+        invocation_id: Lambda's request id. A retried asynchronous invocation keeps its id: `attempt_seen`
+            tells them apart.
         source: the file or log group that the lines come from.
         raw: all its lines as they were read, in the order of the log.
         record: the invocation record, where lambda_guard wrote one.
@@ -70,7 +72,10 @@ class Invocation:
 
     @cached_property
     def lines(self) -> Sequence[Line]:
-        """Its lines but the record and those that `report` says in full; a line that stands there twice is one with a count."""
+        """Its lines but the record and those that `report` says in full.
+
+        A line that stands there twice is one with a count.
+        """
         own = [raw for raw in self.raw if raw is not self.record_line and not _is_folded(raw)]
         if len(own) == len(set(own)):
             return [parse(raw) for raw in own if raw != self.record_line]
@@ -79,7 +84,10 @@ class Invocation:
 
     @cached_property
     def hints(self) -> Mapping[str, object]:
-        """Function name and the like, from the first line that tells them; for invocations without a record."""
+        """Function name and the like, from the first line that tells them.
+
+        For invocations without a record.
+        """
         found: dict[str, object] = {}
         for document in filter(None, (load(raw) for raw in self.raw if raw[:1] == b"{")):
             found = {key: document[key] for key in _HINT_KEYS if key in document} | found
@@ -119,7 +127,10 @@ class Invocation:
 
     @cached_property
     def outcome(self) -> str:
-        """`success`, `error`, `timeout`, `killed` or `unfinished`; what the platform saw beats what the process could say."""
+        """`success`, `error`, `timeout`, `killed` or `unfinished`.
+
+        What the platform saw beats what the process could say.
+        """
         said = self.text(names.OUTCOME) if self.record is not None else ""
         if self.report.status in {"timeout", "error", "failure"}:
             seen = names.TIMEOUT if self.report.status == "timeout" else names.FAILURE
@@ -228,7 +239,10 @@ class Invocation:
 
     @property
     def clock_jumped(self) -> bool:
-        """Whether lines carry times that can't be true: before the start or after the end, by more than a second."""
+        """Whether lines carry times that can't be true.
+
+        Before the start or after the end, by more than a second.
+        """
         if self._recorded_end_ms is None or self.start_ms is None:
             return False
         earliest, latest = self.start_ms - CLOCK_TOLERANCE_MS, self._recorded_end_ms + CLOCK_TOLERANCE_MS
@@ -270,7 +284,10 @@ def _is_folded(raw: bytes) -> bool:
 
 
 def _is_runtime_error(line: Line, following: Line | None) -> bool:
-    """The runtime's own report of an exception that the handler raised: text with a traceback, or JSON with `errorType`."""
+    """The runtime's own report of an exception that the handler raised.
+
+    Text with a traceback, or JSON with `errorType`.
+    """
     if line.level != "ERROR":
         return False
     traceback = line.exception or (following.message if following is not None else "")

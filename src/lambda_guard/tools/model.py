@@ -1,9 +1,15 @@
-"""What is read from logs: lines, and what the platform reported. The whole they make up is `invocation.Invocation`."""
+"""What is read from logs: lines, and what the platform reported. An `Invocation` is made of both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
+
+_NUMBER_MOST: Final = 1e18
+"""No time, size or count in a log is larger; infinities are, and NaN fails every comparison."""
+
+_SECONDS_MOST: Final = 1e11
+"""A time is in seconds up to here, in milliseconds beyond: 1e11 s is the year 5138, 1e11 ms is 1973."""
 
 LineKind = Literal["log", "platform", "text"]
 
@@ -36,7 +42,9 @@ class TimedLine(bytes):
 
 @dataclass(slots=True)
 class Line:
-    """One line of a log, understood as far as it can be. (Not frozen: that costs a microsecond for each of millions.)
+    """One line of a log, understood as far as it can be.
+
+    It is not frozen: that costs a microsecond for each of millions.
 
     Attributes:
         kind: `log` for JSON, `platform` for what Lambda itself wrote, `text` for the rest.
@@ -86,7 +94,9 @@ class Report:
 
 @dataclass(slots=True, frozen=True)
 class Stray:
-    """Lines that belong to no invocation: written before the first one, or where nothing tells whose they are.
+    """Lines that belong to no invocation.
+
+    Written before the first one, or where nothing tells whose they are.
 
     Attributes:
         source: the file or log group that they come from.
@@ -98,7 +108,10 @@ class Stray:
 
 
 def as_mapping(value: object) -> Mapping[str, object]:
-    """Give `value` if it is an object, else an empty one: records are read from anywhere, and may say anything."""
+    """Give `value` if it is an object, else an empty one.
+
+    Records are read from anywhere, and may say anything.
+    """
     return value if isinstance(value, Mapping) else {}
 
 
@@ -106,7 +119,7 @@ def as_number(value: object) -> float | None:
     """Give `value` if it is a finite number, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < 1e18 else None  # noqa: PLR2004 - NaN and infinities fail this, too
+    return float(value) if abs(value) < _NUMBER_MOST else None
 
 
 def time_of(value: object) -> float | None:
@@ -118,7 +131,7 @@ def time_of(value: object) -> float | None:
     if isinstance(value, str):
         return _time_of_text(value)
     number = as_number(value)
-    return number if number is None or number > 1e11 else number * 1000.0  # noqa: PLR2004 - 1e11 s is the year 5138
+    return number if number is None or number > _SECONDS_MOST else number * 1000.0
 
 
 def _time_of_text(text: str) -> float | None:

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Final
 
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Line, Stray
 from lambda_guard.tools.trace_tree import Node, Trace
 
+_EMPTY: Final[tuple[object, ...]] = ("", {})
+
 
 def as_document(block: Block) -> dict[str, object]:
-    """Give a block as plain data: what is known, under the names of the record; times in milliseconds since 1970."""
+    """Give a block as plain data.
+
+    What is known, under the names of the record; times in milliseconds since 1970.
+    """
     if isinstance(block, Stray):
         return {"source": block.source, "lines": [line_document(line) for line in block.lines]}
     return {**head_document(block), "lines": [line_document(line) for line in block.lines]}
@@ -80,6 +86,5 @@ def line_document(line: Line) -> dict[str, object]:
 
 
 def _filled(document: Mapping[str, object]) -> dict[str, object]:
-    return {
-        key: value for key, value in document.items() if value is not None and value != "" and value != {}
-    }
+    """Leave out what is not known: a key that is there has a value."""
+    return {key: value for key, value in document.items() if value is not None and value not in _EMPTY}

@@ -33,6 +33,10 @@ _LEVEL_STYLES: Final = {
     "ERROR": "red",
     "CRITICAL": "reverse_red",
 }
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+_OFFSET_MOST_MS: Final = 100_000.0
+"""Beyond, an offset in milliseconds would not fit its column."""
+
 INDENT: Final = "    "
 _CONTINUED: Final = "\n" + " " * 25
 
@@ -117,7 +121,7 @@ class TextView:
         if line.kind == "platform":
             drawn = self._paint("dim", drawn) if not line.level else drawn
         if line.times > 1:
-            drawn += self._paint("magenta", f"  (×{line.times})")
+            drawn += self._paint("magenta", f"  ({TIMES}{line.times})")
         if line.broken:
             drawn += self._paint("yellow", "  (broken JSON)")
         if line.exception:
@@ -159,7 +163,7 @@ class TextView:
 
 def offset_text(ms: float) -> str:
     """Say how long after the start, in twelve columns."""
-    if -100_000.0 < ms < 100_000.0:  # noqa: PLR2004 - what fits the column
+    if abs(ms) < _OFFSET_MOST_MS:
         return f"{ms:+9.1f} ms"
     return f"{'+' if ms > 0 else '-'}{span(abs(ms))}".rjust(12)
 
@@ -183,13 +187,13 @@ def _ids(invocation: Invocation) -> Iterator[str]:
 
 
 def trigger_text(trigger: Mapping[str, object]) -> str:
-    """Say what invoked it: `sqs orders ×2`."""
+    """Say what invoked it, and with how many records."""
     if not trigger:
         return ""
     source = short_name(str(trigger.get(names.TRIGGER_SOURCE) or ""))
     count = as_number(trigger.get(names.TRIGGER_RECORDS)) or 0
     kind = str(trigger.get(names.TRIGGER_TYPE) or "")
-    return " ".join(filter(None, (kind, source, f"×{count:.0f}" if count > 1 else "")))
+    return " ".join(filter(None, (kind, source, f"{TIMES}{count:.0f}" if count > 1 else "")))
 
 
 def short_name(arn: str) -> str:

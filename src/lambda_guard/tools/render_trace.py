@@ -1,4 +1,4 @@
-"""A trace as text: the tree on the left, the waterfall on the right, and under each invocation what became of it."""
+"""A trace as text: a tree on the left, a waterfall on the right, and below each row what became of it."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,21 +8,22 @@ from lambda_guard.tools.model import as_mapping
 from lambda_guard.tools.render_text import (
     MARKS,
     OUTCOME_STYLES,
+    TIMES,
     attempt_text,
     cold_text,
     error_text,
-    failure_text,
     sent_text,
     short_name,
     trigger_text,
 )
 from lambda_guard.tools.selection import failures
 from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.times import date_and_clock, span
 from lambda_guard.tools.timescale import Timescale
 from lambda_guard.tools.trace_tree import Node, Trace
-from lambda_guard.tools.times import date_and_clock, span
 
 _LABEL_MOST: Final = 56
+_BRANCH_MOST: Final = 30
 _BAR_LEAST: Final = 16
 _DEFAULT_WIDTH: Final = 120
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
@@ -65,17 +66,22 @@ class TraceView:
         if scale.folds:
             parts.append(f"idle stretches folded: {', '.join(span(fold.ms) for fold in scale.folds)}")
         began = date_and_clock(scale.begin_ms) if scale.begin_ms else ""
-        return f"{self._paint('bold', 'trace ' + visible(trace.trace_id))}  {' · '.join(parts)}  {self._paint('dim', began)}\n"
+        name = self._paint("bold", f"trace {visible(trace.trace_id)}")
+        return f"{name}  {' · '.join(parts)}  {self._paint('dim', began)}\n"
 
     def _row(self, node: Node, label: str, scale: Timescale, label_width: int, bar_width: int) -> str:
         outcome = node.invocation.outcome
         style = OUTCOME_STYLES.get(outcome, "bold")
         mark = self._paint(style, MARKS.get(outcome, "?"))
         text = label if len(label) <= label_width else label[: label_width - 1] + "…"
-        return f"{mark} {text:<{label_width}} {self._bar(node, scale, bar_width, style)} {span(node.invocation.duration_ms):>9}"
+        bar = self._bar(node, scale, bar_width, style)
+        return f"{mark} {text:<{label_width}} {bar} {span(node.invocation.duration_ms):>9}"
 
     def _bar(self, node: Node, scale: Timescale, width: int, style: str) -> str:
-        """Draw waiting as dots and running as a bar of eighths; a bar is never shorter than what can be seen."""
+        """Draw waiting as dots and running as a bar of eighths.
+
+        A bar is never shorter than what can be seen.
+        """
         start, end = node.invocation.start_ms, node.invocation.end_ms
         if start is None:
             return " " * width
@@ -87,10 +93,14 @@ class TraceView:
             "█" * (last - first) if finish - begin >= 1 else _EIGHTHS[max(1, round((finish - begin) * 8) % 8)]
         )
         dots = "┄" * (first - waited)
-        return f"{' ' * waited}{self._paint('dim', dots)}{self._paint(style, bar)}{' ' * (width - first - len(bar))}"
+        after = " " * (width - first - len(bar))
+        return f"{' ' * waited}{self._paint('dim', dots)}{self._paint(style, bar)}{after}"
 
     def _below(self, node: Node) -> Iterator[str]:
-        """What stands under a row: how it came here, what went wrong, what went out and was not seen again."""
+        """What stands under a row.
+
+        How it came here, what went wrong, what went out and was not seen again.
+        """
         yield self._paint("dim", _how(node))
         error = node.invocation.error
         if error:
@@ -103,19 +113,20 @@ class TraceView:
         for message in node.dead_letters:
             yield self._paint("bold_red", f"→ dead-letter queue  message {visible(message)}")
         for sent in node.unreceived:
-            yield f"{self._paint('blue', '→')} {visible(sent_text(sent))}{self._paint('dim', '  (no invocation of it here)')}"
+            unseen = self._paint("dim", "  (no invocation of it here)")
+            yield f"{self._paint('blue', '→')} {visible(sent_text(sent))}{unseen}"
         for call in node.invocation.entries(names.CALLS):
             yield self._paint("dim", f"· {visible(call_text(call))}")
 
 
 def call_text(call: dict[str, object] | object) -> str:
-    """Say which AWS call was made: `dynamodb PutItem orders ×2, 1 failed`."""
+    """Say which AWS call was made, how often, and how often it failed."""
     told = as_mapping(call)
     parts = [str(told.get(key) or "") for key in ("service", "operation")] + [
         short_name(str(told.get("resource") or ""))
     ]
     count, errors = told.get("count"), told.get("errors")
-    times = f" ×{count}" if isinstance(count, int) and count > 1 else ""
+    times = f" {TIMES}{count}" if isinstance(count, int) and count > 1 else ""
     return " ".join(filter(None, parts)) + times + (f", {errors} failed" if errors else "")
 
 
@@ -142,13 +153,13 @@ def _how(node: Node) -> str:
 
 
 def _rows(trace: Trace) -> Iterator[tuple[Node, str, str]]:
-    """Give each node with its label, which draws the branch that it hangs on, and the stem for what stands under it."""
+    """Give each node with its label, branch included, and the stem for what stands under it."""
     for root in trace.roots:
         waiting: list[tuple[Node, str, str]] = [(root, "", "")]
         while waiting:
             node, branch, stem = waiting.pop()
             below = stem + ("│  " if node.children else "   ")
-            yield node, branch + _name(node), f"  {below}"
+            yield node, _end_of(branch) + _name(node), f"  {_end_of(below)}"
             last = len(node.children) - 1
             for place, child in reversed(list(enumerate(node.children))):
                 waiting.append(
@@ -158,6 +169,11 @@ def _rows(trace: Trace) -> Iterator[tuple[Node, str, str]]:
                         stem + ("   " if place == last else "│  "),
                     )
                 )
+
+
+def _end_of(branch: str) -> str:
+    """Keep the end of a branch: where a trace goes very deep, the names matter more than the indentation."""
+    return branch if len(branch) <= _BRANCH_MOST else f"⋯{branch[-_BRANCH_MOST:]}"
 
 
 def _name(node: Node) -> str:

@@ -155,7 +155,10 @@ def failures(invocation: Invocation) -> list[Mapping[str, object]]:
 
 
 def _at_path(document: object, path: str) -> object:
-    """Follow dots into objects, and into each object of a list; a key that has dots itself is tried whole first."""
+    """Follow dots into objects, and into each object of a list.
+
+    A key that has dots itself is tried whole first.
+    """
     if isinstance(document, Mapping):
         if path in document:
             return document[path]

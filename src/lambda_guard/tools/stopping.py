@@ -1,4 +1,7 @@
-"""Ending what would go on for ever: the first Ctrl-C is a wish, which leaves time to show what is held; the next one ends it."""
+"""Ending what would go on for ever.
+
+The first Ctrl-C is a wish, which leaves time to show what is held; the next one ends it.
+"""
 
 import signal
 import time
@@ -9,7 +12,10 @@ _SLICE_SECONDS: Final = 0.1
 
 
 class Stop:
-    """While it is entered, Ctrl-C sets `requested` once, instead of raising KeyboardInterrupt wherever the code happens to be."""
+    """While it is entered, the first Ctrl-C sets `requested`.
+
+    KeyboardInterrupt would be raised wherever the code happens to be, and lose what is held.
+    """
 
     def __init__(self) -> None:
         self.requested = False

@@ -1,4 +1,7 @@
-"""What the commands write to: colours only where someone sees them, control characters made visible, broken pipes quiet."""
+"""What the commands write to.
+
+Colours only where someone sees them, control characters made visible, broken pipes quiet.
+"""
 
 import os
 import sys

@@ -14,6 +14,11 @@ _UNIT_MS: Final = {
     "d": 86_400_000.0,
     "w": 604_800_000.0,
 }
+_SECOND_MS: Final = 1_000
+_MINUTE_MS: Final = 60_000
+_HOUR_MINUTES: Final = 60
+_THREE_DIGITS_MS: Final = 100
+_YEAR_10000_MS: Final = 253_402_300_800_000
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 
 
@@ -40,7 +45,9 @@ def duration_ms(text: str) -> float:
 
 
 def moment_ms(text: str, now_ms: float) -> float:
-    """Read a moment: how long ago (`15m`, `2h`), or an ISO 8601 date or time; without a zone it is local time.
+    """Read a moment: how long ago (`15m`, `2h`), or an ISO 8601 date or time.
+
+    Without a zone it is local time.
 
     Returns:
         Milliseconds since 1970, UTC.
@@ -62,7 +69,7 @@ def moment_ms(text: str, now_ms: float) -> float:
 
 def clock(time_ms: float | None) -> str:
     """Write a moment as `15:04:05.123`, UTC; blanks where there is none."""
-    if time_ms is None or not 0 <= time_ms < 253_402_300_800_000:  # noqa: PLR2004 - the end of the year 9999
+    if time_ms is None or not 0 <= time_ms < _YEAR_10000_MS:
         return " " * 12
     total, ms = divmod(int(time_ms), 1_000)
     hours, seconds = divmod(total % 86_400, 3_600)
@@ -71,20 +78,23 @@ def clock(time_ms: float | None) -> str:
 
 def date_and_clock(time_ms: float | None) -> str:
     """Write a moment as `2026-11-23 15:04:05.123`, UTC; empty where there is none."""
-    if time_ms is None or not 0 <= time_ms < 253_402_300_800_000:  # noqa: PLR2004 - the end of the year 9999
+    if time_ms is None or not 0 <= time_ms < _YEAR_10000_MS:
         return ""
     return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d} {clock(time_ms)}"
 
 
 def span(ms: float | None) -> str:
-    """Write a duration with the precision that it deserves: `0.42 ms`, `12.3 ms`, `1.24 s`, `2m 05s`, `3h 12m`."""
+    """Write a duration with the precision that it deserves.
+
+    `0.42 ms`, `12.3 ms`, `1.24 s`, `2m 05s`, `3h 12m`.
+    """
     if ms is None:
         return "?"
-    if abs(ms) < 1_000:  # noqa: PLR2004 - a second
-        return f"{ms:.3g} ms" if abs(ms) < 100 else f"{ms:.0f} ms"  # noqa: PLR2004 - three digits tell enough
-    if abs(ms) < 60_000:  # noqa: PLR2004 - a minute
+    if abs(ms) < _SECOND_MS:
+        return f"{ms:.3g} ms" if abs(ms) < _THREE_DIGITS_MS else f"{ms:.0f} ms"
+    if abs(ms) < _MINUTE_MS:
         return f"{ms / 1_000:.3g} s"
     minutes, seconds = divmod(round(ms / 1_000), 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
+    if minutes < _HOUR_MINUTES:
         return f"{minutes}m {seconds:02}s"
     return f"{minutes // 60}h {minutes % 60:02}m"

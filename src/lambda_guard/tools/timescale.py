@@ -1,9 +1,13 @@
-"""Where a moment stands in a waterfall. Long idle stretches are folded: a retry an hour later leaves the rest legible."""
+"""Where a moment stands in a waterfall. Long idle stretches are folded.
+
+A retry an hour later leaves the rest legible.
+"""
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 FOLDED_SHARE: Final = 0.3
@@ -15,7 +19,10 @@ FOLDED_WIDTH: Final = 0.06
 
 @dataclass(slots=True, frozen=True)
 class Fold:
-    """An idle stretch that is drawn shorter than it was: `begin` and `end` are places, `ms` is how long it took."""
+    """An idle stretch that is drawn shorter than it was.
+
+    `begin` and `end` are places, `ms` is how long it took.
+    """
 
     begin: float
     end: float
@@ -37,7 +44,7 @@ class Timescale:
         self._knots = [self.begin_ms]
         self._weights = list[float]()
         self._folded = list[bool]()
-        for (_, last_end), (next_begin, _) in zip(busy, busy[1:], strict=False):
+        for (_, last_end), (next_begin, _) in pairwise(busy):
             if next_begin - last_end > FOLDED_SHARE * total:
                 self._add(last_end, fold=False)
                 self._add(next_begin, fold=True)
@@ -46,7 +53,7 @@ class Timescale:
 
     def place(self, time_ms: float) -> float:
         """Give the place of a moment; moments outside are put at the edge."""
-        if time_ms <= self.begin_ms or len(self._knots) < 2:  # noqa: PLR2004 - a stretch has two ends
+        if time_ms <= self.begin_ms or self.begin_ms == self.end_ms:
             return 0.0
         if time_ms >= self.end_ms:
             return 1.0
@@ -56,7 +63,10 @@ class Timescale:
         return self._places[at] + share * (self._places[at + 1] - self._places[at])
 
     def ticks(self, most: int = 6) -> list[tuple[float, float]]:
-        """Give round moments as (place, ms since the begin), about as many as asked for; none within a fold."""
+        """Give round moments as (place, ms since the begin), about as many as asked for.
+
+        None within a fold.
+        """
         busy_ms = sum(self._busy())
         if busy_ms <= 0:
             return [(0.0, 0.0)]

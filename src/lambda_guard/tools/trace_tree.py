@@ -1,8 +1,10 @@
-"""Joining invocations into traces, from their records alone: no trace backend is asked, and nothing is sampled.
+"""Joining invocations into traces, from their records alone.
 
-Who caused whom is told by, in this order: a message id that one sent and the other received; the id of the span that
-sent; the id of the span that called. A message that comes again is a retry; one that comes from another queue than
-before comes from the dead-letter queue, for a redrive keeps the message's id.
+No trace backend is asked, and nothing is sampled.
+
+Who caused whom is told by, in this order: a message id that one sent and the other received; the id of the
+span that sent; the id of the span that called. A message that comes again is a retry; one that comes from
+another queue than before comes from the dead-letter queue, for a redrive keeps the message's id.
 """
 
 from collections import defaultdict
@@ -27,7 +29,8 @@ class Node:
     Attributes:
         link: how it is known to follow from what stands above it.
         sent: the entry of the sender's record that led here, where it is known.
-        waited_ms: from the send to the start, or for a retry from the end of the attempt before, ms; None where unknown.
+        waited_ms: from the send to the start, or for a retry from the end of the attempt before, ms; None
+            where unknown.
         other_senders: how many more invocations sent something of its batch.
         unreceived: what it sent that no invocation in these logs received.
         dead_letters: ids of messages whose last attempt this was, and failed.
@@ -264,7 +267,10 @@ def _order(node: Node) -> tuple[float, int, str]:
 
 
 def _queued(sender: Node, node: Node) -> float | None:
-    """How long the message was under way: its age as the receiver told it, else the time since the sender ended."""
+    """How long the message was under way.
+
+    Its age as the receiver told it, else the time since the sender ended.
+    """
     age = as_number(node.invocation.facts.get(names.MESSAGE_AGE))
     return age if age is not None else _since(sender, node)
 

@@ -1,7 +1,7 @@
 """Following log groups by polling: complete where Live Tail samples, free where it costs by the minute.
 
-Events arrive late, and not in the order of their times: each round asks again for the last stretch of time, and what was
-given out already is known by its event id.
+Events arrive late, and not in the order of their times: each round asks again for the last stretch of time,
+and what was given out already is known by its event id.
 """
 
 from collections import OrderedDict

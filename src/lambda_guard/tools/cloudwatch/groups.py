@@ -65,7 +65,10 @@ def _matching(glob: str, logs: Any) -> list[LogGroup]:
 
 
 def _of_function(function: str, clients: Clients) -> LogGroup:
-    """Ask where a function logs; where that may not be asked, or the function is gone, it is the default place."""
+    """Ask where a function logs.
+
+    Where that may not be asked, or the function is gone, it is the default place.
+    """
     name = function.partition(":function:")[2].partition(":")[0] if function.startswith("arn:") else function
     try:
         with explained(f"read the configuration of {name}"):

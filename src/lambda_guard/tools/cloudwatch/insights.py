@@ -1,4 +1,7 @@
-"""Logs Insights: for what an index answers, over many groups at once. It costs by the gigabyte, so it says how many."""
+"""Logs Insights: for what an index answers, over many groups at once.
+
+It costs by the gigabyte, so it says how many.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,16 +61,23 @@ class Row:
 
 
 def failed_query() -> str:
-    """Ask for records that tell of a failure, and for platform lines that tell of one that no process could record."""
+    """Ask for records of failures.
+
+    And for platform lines that tell of one that no process could record.
+    """
     return (
         f'{FIELDS} | filter (record = "invocation" and (outcome != "success" or records.failed > 0)) '
-        'or (@type = "REPORT" and @message like "Status: ") or (type = "platform.report" and record.status != "success")'
+        'or (@type = "REPORT" and @message like "Status: ") '
+        'or (type = "platform.report" and record.status != "success")'
         f" | sort @timestamp asc | limit {ROWS_MOST}"
     )
 
 
 def naming_query(ids: Sequence[str]) -> str:
-    """Ask for events that name one of the ids: trace ids by the indexed field, the rest by what the message contains."""
+    """Ask for events that name one of the ids.
+
+    Trace ids by the indexed field, the rest by what the message contains.
+    """
     traces = [one for one in ids if one.startswith("1-")]
     others = [one for one in ids if not one.startswith("1-")]
     conditions = [f"traceId in [{', '.join(map(_quoted, traces))}]"] if traces else []
@@ -81,13 +91,15 @@ def run_query(
     groups: Sequence[LogGroup],
     query: str,
     window_ms: tuple[float, float],
+    *,
     scan: Scan,
     progress: Callable[[Scan], None],
 ) -> Iterator[Row]:
     """Run a query over any number of groups, and give all its rows.
 
     Raises:
-        CloudError: it could not be run; among them `NotPermittedError`, for the caller to fall back on paging.
+        CloudError: it could not be run; among them `NotPermittedError`, for the caller to fall back on
+            paging.
     """
     for first in range(0, len(groups), GROUPS_MOST):
         some = groups[first : first + GROUPS_MOST]

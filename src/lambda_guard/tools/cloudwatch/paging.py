@@ -19,8 +19,8 @@ class Extract:
         begin_ms: from then on, ms since 1970; None for all.
         end_ms: up to then, likewise.
         streams: these log streams only, 100 at most; empty for all.
-        term: events that contain this text. A plain term, not a JSON pattern: all servers know terms, and what else
-            must hold is looked at here.
+        term: events that contain this text. A plain term, not a JSON pattern: all servers know terms, and
+            what else must hold is looked at here.
     """
 
     group: LogGroup

@@ -26,7 +26,8 @@ class CloudWatchReader:
 
     Args:
         target: which groups.
-        selection: what is wanted: its times bound what is read, its ids and failures are asked of Logs Insights.
+        selection: what is wanted: its times bound what is read, its ids and failures are asked of Logs
+            Insights.
         clients: gives clients of AWS; None makes them with the usual credentials and AWS_ENDPOINT_URL.
     """
 
@@ -94,7 +95,7 @@ class CloudWatchReader:
 
     def _ask(self, query: str) -> Iterator[Row]:
         groups = self._found_groups()
-        return run_query(self._logs, groups, query, self._window(), self.scan, self._show_scan)
+        return run_query(self._logs, groups, query, self._window(), scan=self.scan, progress=self._show_scan)
 
     @property
     def _logs(self) -> Any:
@@ -113,7 +114,7 @@ class CloudWatchReader:
                     )
 
     def _everything(self) -> Iterator[Block]:
-        """Page through all groups: what invocations are cut by the window's edges is said by their outcome."""
+        """Page through all groups; invocations that the window cuts show as unfinished."""
         grouper = self._new_grouper()
         for group in self._found_groups():
             yield from self._grouped(grouper, self._pages(Extract(group, *self._window())), group)

@@ -60,7 +60,7 @@ Examples:
     "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="Stop after so many invocations."
 )
 @output_options
-def invocations(  # noqa: D417, PLR0917 - click passes options by name; the help is the documentation
+def invocations(  # noqa: PLR0917 - click passes options by name
     paths: tuple[str, ...],
     groups: tuple[str, ...],
     functions: tuple[str, ...],
@@ -80,8 +80,9 @@ def invocations(  # noqa: D417, PLR0917 - click passes options by name; the help
 ) -> int:
     """Show logs grouped by invocation: how each went, then its own lines.
 
-    SOURCE is a file (gzipped or not) or - for standard input. Lines of interleaved environments come out apart.
-    Lambda's own START, END and REPORT lines are folded in; lines that belong to no invocation are shown as such.
+    SOURCE is a file (gzipped or not) or - for standard input. Lines of interleaved environments come out
+    apart. Lambda's own START, END and REPORT lines are folded in; lines that belong to no invocation are
+    shown as such.
     """
     target = target_of(paths, groups, functions, stacks)
     since_ms, until_ms = window(since, until)

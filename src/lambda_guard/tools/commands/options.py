@@ -132,7 +132,8 @@ def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
 
 def _summary(tally: Tally, shown: int) -> str:
     of = f" of {tally.invocations:,}" if shown != tally.invocations else ""
-    return f"{shown:,}{of} invocation{'s' * (tally.invocations != 1)}, {tally.failed:,} failed; {tally.lines:,} lines read"
+    plural = "s" * (tally.invocations != 1)
+    return f"{shown:,}{of} invocation{plural}, {tally.failed:,} failed; {tally.lines:,} lines read"
 
 
 def _oddities(tally: Tally, filtered: bool) -> list[str]:

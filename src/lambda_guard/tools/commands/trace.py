@@ -37,7 +37,7 @@ Examples:
 @source_options
 @time_options
 @output_options
-def trace(
+def trace(  # noqa: PLR0917 - click passes options by name
     wanted: str,
     paths: tuple[str, ...],
     groups: tuple[str, ...],
@@ -51,8 +51,9 @@ def trace(
 ) -> int:
     """Show all that hangs together with ID, across functions: a tree with a waterfall.
 
-    ID is an invocation id, a trace id or a message id. It is made from the invocation records alone: no trace backend
-    is asked, so nothing is missing for being unsampled. SOURCE is a file (gzipped or not) or - for standard input.
+    ID is an invocation id, a trace id or a message id. It is made from the invocation records alone: no
+    trace backend is asked, so nothing is missing for being unsampled. SOURCE is a file (gzipped or not) or -
+    for standard input.
     """
     target = target_of(paths, groups, functions, stacks)
     since_ms, until_ms = window(since, until)
@@ -64,7 +65,8 @@ def trace(
     if not traces:
         say_tally(reader.tally, 0, filtered=True)
         say(
-            f"lambda-guard: nothing in these logs names {wanted}: is it complete, and is the time right (--since)?"
+            f"lambda-guard: nothing in these logs names {wanted}: "
+            "is it complete, and is the time right (--since)?"
         )
         return 1
     reader.tally.invocations, reader.tally.failed = len(invocations), sum(one.failed for one in traces)

@@ -1,7 +1,8 @@
 """Writing the page: data, style and script in one file, which needs no network and may not use any.
 
-What stands in logs is data throughout: it is put into the page as JSON in which `<`, `>` and `&` are escaped, and drawn
-as text. A content security policy allows this page's own style and script, by their hashes, and nothing else.
+What stands in logs is data throughout: it is put into the page as JSON in which `<`, `>` and `&` are
+escaped, and drawn as text. A content security policy allows this page's own style and script, by their
+hashes, and nothing else.
 """
 
 import base64

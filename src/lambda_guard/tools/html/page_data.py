@@ -92,9 +92,10 @@ def _add_trace(
         nodes.append({**_node_data(node), **places, "depth": depth, "trace": place})
     count = len(nodes) - first
     failed = f" · {trace.failed} failed" if trace.failed else ""
+    took = span(scale.end_ms - scale.begin_ms)
     return {
         "id": trace.trace_id,
-        "about": f"{clock(scale.begin_ms)} · {count} invocations · {span(scale.end_ms - scale.begin_ms)}{failed}",
+        "about": f"{clock(scale.begin_ms)} · {count} invocations · {took}{failed}",
         "first": first,
         "count": count,
         "titled": titled and not alone,
@@ -200,7 +201,10 @@ def _error(invocation: Invocation) -> dict[str, object] | None:
 
 
 def _notes(node: Node) -> Iterator[dict[str, str]]:
-    """Everything that is said below the error: what failed, what was sent, what was called, what Lambda reported."""
+    """Everything that is said below the error.
+
+    What failed, what was sent, what was called, what Lambda reported.
+    """
     invocation = node.invocation
     for failure in failures(invocation):
         yield {"kind": "bad", "text": f"\N{BALLOT X} {failure_text(failure)}"}

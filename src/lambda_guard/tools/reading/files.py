@@ -1,4 +1,7 @@
-"""Sources on this machine: files, gzipped files, standard input. Lines come in chunks, memory stays bounded."""
+"""Sources on this machine.
+
+Files, gzipped files, standard input. Lines come in chunks, memory stays bounded.
+"""
 
 import codecs
 import gzip
@@ -31,7 +34,8 @@ def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None
     What can't be read is told in `grouper.tally.warnings`, and the rest is read.
 
     Args:
-        paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in the file, not by its name.
+        paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in
+            the file, not by its name.
         grouper: takes the lines, and keeps the tally.
         follow: go on reading the last file as it grows, until it is stopped.
     """
@@ -90,7 +94,10 @@ def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
 
 
 def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
-    """Give out what one read yields: a read for a full chunk would lose what stands before the place where a file is cut."""
+    """Give out what one read yields.
+
+    A read for a full chunk would lose what stands before the place where a file is cut.
+    """
     while chunk := file.read1(CHUNK_BYTES):  # type: ignore[union-attr] # a buffered reader, as open() gives it
         yield chunk
 
@@ -106,7 +113,10 @@ def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
 
 
 def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
-    """Give out what is added to a file, from its start again where it was truncated or replaced; empty chunks when idle."""
+    """Give out what is added to a file, from its start again where it was truncated or replaced.
+
+    Empty chunks when idle.
+    """
     while not stop.requested:
         chunk = file.read(CHUNK_BYTES)
         yield chunk

@@ -1,8 +1,8 @@
 """Grouping: lines go in as they come, invocations come out as they finish. One pass, bounded memory.
 
-What keeps it fast: a line that lambda_guard wrote is recognised by a search for its `invocation_id`, and parsed only when
-its invocation is looked at. What keeps it small: an invocation is given out and let go soon after its record or its
-REPORT line; those that never end are given out once too many of them are held.
+What keeps it fast: a line that lambda_guard wrote is recognised by a search for its `invocation_id`, and
+parsed only when its invocation is looked at. What keeps it small: an invocation is given out and let go soon
+after its record or its REPORT line; those that never end are given out once too many of them are held.
 """
 
 import math
@@ -19,7 +19,10 @@ from lambda_guard.tools.reading.lines import add_to_report, parse
 from lambda_guard.tools.reading.signs import Identified, Sign, identify, load
 
 GRACE_LINES: Final = 2_000
-"""So many more lines are read before an ended invocation is given out: END, REPORT and stragglers come after its record."""
+"""So many more lines are read before an ended invocation is given out.
+
+END, REPORT and stragglers come after its record.
+"""
 
 GRACE_SECONDS: Final = 2.0
 """The same in time, for sources that fall silent."""
@@ -30,7 +33,10 @@ REMEMBERED_MOST: Final = 20_000
 STRAYS_MOST: Final = 1_000
 
 RETRY_AFTER_MS: Final = 10_000.0
-"""Lines under the id of an ended invocation are a retry's if they are this much later: Lambda waits a minute before the first."""
+"""Lines under the id of an ended invocation are a retry's if they are this much later.
+
+Lambda waits a minute before the first.
+"""
 
 _ID_KEY: Final = b'"invocation_id":"'
 _RECORD_KEY: Final = b'"record":"invocation"'
@@ -118,8 +124,8 @@ class Grouper:
     def feed(self, lines: Iterable[bytes], stream: Stream) -> None:
         """Take lines of one stream in, in their order.
 
-        The body of the loop runs for every line of what may be gigabytes. The key is trusted where no `{` comes before it:
-        then it is a key of the outermost object. Every other line is looked at closely.
+        The body of the loop runs for every line of what may be gigabytes. The key is trusted where no `{`
+        comes before it: then it is a key of the outermost object. Every other line is looked at closely.
         """
         find_group = self._open.get
         count = size = 0
@@ -156,7 +162,10 @@ class Grouper:
         self._emit_strays()
 
     def finish(self) -> None:
-        """Make everything ready, in the order of their ends as far as they tell it: the sources are at their end."""
+        """Make everything ready, in the order of their ends as far as they tell it.
+
+        The sources are at their end.
+        """
         self._ended.clear()
         for group in sorted(self._open.values(), key=_last_sign_of):
             self._emit(group)
@@ -183,7 +192,10 @@ class Grouper:
         return self._streams[key]
 
     def _feed_nameless(self, identified: Identified, stream: Stream) -> None:
-        """Give a line without an id to the one invocation that runs in its stream; where several may, to none."""
+        """Give a line without an id to the one invocation that runs in its stream.
+
+        Where several may, to none.
+        """
         if len(stream.running) == 1:
             next(iter(stream.running.values())).lines.append(identified.line)
             return
@@ -258,7 +270,10 @@ class Grouper:
             group.stream.running.pop(group.invocation_id, None)
 
     def _take_record(self, group: Group) -> None:
-        """The last line of the group may be its record; where two stand, the later one is true (it made it after all)."""
+        """The last line of the group may be its record.
+
+        Where two stand, the later one is true (it made it after all).
+        """
         document = load(group.lines[-1])
         if document is None or document.get(names.RECORD) != names.RECORD_INVOCATION:
             return
@@ -345,7 +360,10 @@ def _is_retry(group: Group, identified: Identified) -> bool:
 
 
 def _tells_time(line: bytes) -> bool:
-    """Whether an equal line must be the same line again: text lines without a time repeat from one attempt to the next."""
+    """Whether an equal line must be the same line again.
+
+    Text lines without a time repeat from one attempt to the next.
+    """
     return isinstance(line, TimedLine) or line[:1] == b"{"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lambda_guard import _names as names
-from lambda_guard.tools.model import Line, Report, TimedLine, as_mapping, as_number, time_of
+from lambda_guard.tools.model import Line, Report, as_mapping, as_number, time_of
 from lambda_guard.tools.reading.signs import ID_KEYS, decode_json, load
 
 _LEVELS: Final = {
@@ -92,7 +92,10 @@ def _from_document(document: dict[str, object], raw: bytes) -> Line:
 
 
 def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:
-    """Read what others write: platform events, the runtime's own errors, EMF documents, structlog, anything."""
+    """Read what others write.
+
+    Platform events, the runtime's own errors, EMF documents, structlog, anything.
+    """
     kind = document.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
         return _platform_event(kind, document)
@@ -120,7 +123,10 @@ def _message(document: Mapping[str, object]) -> str:
 
 
 def _message_of_others(document: Mapping[str, object]) -> str:
-    """What stands for a message in lines that have none: the runtime's own errors, EMF documents, structlog's `event`."""
+    """What stands for a message in lines that have none.
+
+    The runtime's own errors, EMF documents, structlog's `event`.
+    """
     if "errorMessage" in document:
         return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
     if names.EMF in document:
@@ -159,7 +165,7 @@ def _from_text(text: str, raw: bytes) -> Line:
 
 
 def _plain(text: str, time_ms: float | None) -> Line:
-    """Read a print, or the runtime's own report of an error, whose traceback it joins with carriage returns."""
+    """Read a print, or the runtime's report of an error, which joins its lines by carriage returns."""
     found = _BARE_LEVEL.match(text)
     if found is None:
         return Line("text", time_ms, "", text.replace("\r", "\n"))
@@ -200,7 +206,7 @@ def add_to_report(report: Report, raw: bytes) -> bool:
 
 
 def _add_report_text(report: Report, text: str) -> None:
-    """Read `REPORT RequestId: …` with its fields, which tabs part; `Status` stands there for failures alone."""
+    """Read a REPORT line, whose fields tabs part; `Status` stands there for failures alone."""
     report.ended = True
     for part in re.split(r"[\t\n]+", text):
         key, _, value = (piece.strip() for piece in part.partition(":"))
@@ -211,12 +217,12 @@ def _add_report_text(report: Report, text: str) -> None:
         elif key == "Error Type":
             report.error_type = value
         elif key.startswith("XRAY TraceId"):
-            report.trace_id = value.split()[0] if value else ""
+            report.trace_id = value.split(maxsplit=1)[0] if value else ""
 
 
 def _leading_number(text: str) -> float | None:
     try:
-        return as_number(float(text.split()[0]))
+        return as_number(float(text.split(maxsplit=1)[0]))
     except (ValueError, IndexError):
         return None
 

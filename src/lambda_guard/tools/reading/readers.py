@@ -75,7 +75,7 @@ class FileReader:
         """Give everything out, as it comes."""
         return self._read(self._paths, follow)
 
-    def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked, only read
+    def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked
         """Give everything out, however often it is called."""
         return self._read([self._spool() if path == "-" else path for path in self._paths], None)
 
@@ -86,7 +86,7 @@ class FileReader:
 
     def _spool(self) -> str:
         if self._spooled is None:
-            self._spooled = tempfile.NamedTemporaryFile(prefix="lambda-guard-")  # noqa: SIM115 - closed in __exit__
+            self._spooled = tempfile.NamedTemporaryFile(prefix="lambda-guard-")  # noqa: SIM115 - __exit__ closes it
             shutil.copyfileobj(sys.stdin.buffer, self._spooled)
             self._spooled.flush()
         return self._spooled.name

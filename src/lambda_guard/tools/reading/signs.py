@@ -1,8 +1,9 @@
 """Whose line is it? The cheap look at a line that the grouping takes, before anything is parsed for show.
 
-A line names its invocation in one of many ways: lambda_guard's `invocation_id`, Powertools' `function_request_id`, the
-`requestId` of Lambda's own JSON format, a platform event, the text forms of START, END and REPORT, or the prefix that
-the runtimes put before text. Where it names none, it belongs to whatever runs in its stream.
+A line names its invocation in one of many ways: lambda_guard's `invocation_id`, Powertools'
+`function_request_id`, the `requestId` of Lambda's own JSON format, a platform event, the text forms of
+START, END and REPORT, or the prefix that the runtimes put before text. Where it names none, it belongs to
+whatever runs in its stream.
 """
 
 import json
@@ -88,7 +89,7 @@ def load(line: bytes) -> dict[str, object] | None:
 
 
 def _without_prefix(line: bytes, stripped: bytes) -> Identified:
-    """Take off the time and stream that `aws logs tail`, `sam logs` and exports to S3 put before each line."""
+    """Take off what `aws logs tail`, `sam logs` and exports to S3 put before a line: time and stream."""
     prefix = _PREFIX.match(stripped)
     time_ms = time_of(prefix["time"].decode().replace(",", ".")) if prefix else None
     if prefix is None or time_ms is None:

@@ -1,0 +1,176 @@
+"""A dead letter: a message, and what could be found out about how it died. Pure."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from lambda_guard.tools.dlq.message import Message
+
+_POINTERS: Final = re.compile(
+    r'\s*\[\s*"(?:software\.amazon\.payloadoffloading\.PayloadS3Pointer|com\.amazon\.sqs\.javamessaging\.MessageS3Pointer)"'
+)
+_DIGITS: Final = re.compile(r"\d+")
+_DIGEST_LENGTH: Final = 32
+
+
+class Origin(StrEnum):
+    """Who put the letter into the dead-letter queue."""
+
+    QUEUE = "queue"
+    FUNCTION = "function"
+    DESTINATION = "destination"
+    STREAM = "stream"
+    RULE = "rule"
+    BUS = "bus"
+    SUBSCRIPTION = "subscription"
+    SCHEDULE = "schedule"
+    UNKNOWN = "unknown"
+
+
+EXPLAINED: Final = {
+    Origin.QUEUE: "a queue's redrive policy",
+    Origin.FUNCTION: "the dead-letter queue of an asynchronous function",
+    Origin.DESTINATION: "an on-failure destination",
+    Origin.STREAM: "a stream mapping's on-failure destination: only pointers into the stream",
+    Origin.RULE: "an EventBridge rule's target",
+    Origin.BUS: "an EventBridge bus's subscriber: a record without the events",
+    Origin.SUBSCRIPTION: "an SNS subscription",
+    Origin.SCHEDULE: "EventBridge Scheduler",
+    Origin.UNKNOWN: "unknown: no service has left a sign in it",
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Failure:
+    """What is known of the failure: from the letter itself, or from the invocation's record in the logs.
+
+    Attributes:
+        type: the exception's type.
+        message: its text, which the services cut at 1 KB.
+        code: an error code or condition of a service, such as `RetriesExhausted`.
+        fingerprint: the record's; known only with logs.
+        attempts: how many there were; 0 where unknown.
+        trace_header: of the failed invocation, so that a replay goes on in its trace.
+    """
+
+    type: str = ""
+    message: str = ""
+    code: str = ""
+    fingerprint: str = ""
+    stack: tuple[str, ...] = ()
+    function: str = ""
+    version: str = ""
+    invocation_id: str = ""
+    trace_id: str = ""
+    trace_header: str = ""
+    attempts: int = 0
+
+    @property
+    def cause(self) -> str:
+        """What letters are grouped by: the fingerprint, else the type, else the message without its numbers, else the code."""
+        return self.fingerprint or self.type or _DIGITS.sub("#", self.message) or self.code or "unknown"
+
+    @property
+    def sentence(self) -> str:
+        """Say it in a line: `KeyError: 'sku'`."""
+        return ": ".join(filter(None, (self.type, self.message))) or self.code or "no error known"
+
+
+@dataclass(slots=True, frozen=True)
+class StreamPointer:
+    """Where the records of a failed stream batch are, as long as the stream keeps them."""
+
+    stream_arn: str
+    shard_id: str
+    start: str
+    end: str
+    size: int
+
+
+@dataclass(slots=True, frozen=True)
+class Letter:
+    """A dead letter.
+
+    Attributes:
+        message: as it lies in the queue.
+        origin: who put it there.
+        payload: what failed, as text: the event of a function, the body of a queue's message.
+        failure: what is known of the failure.
+        target: an ARN or queue URL that the letter itself names as where it was bound for; empty where it doesn't.
+        topic: for SNS, the ARN of topic or subscription.
+        pointer: for streams, where the data is.
+        request_id: of the asynchronous invocation that failed; empty for others.
+        problem: why what failed can't be had from the letter; empty where it can.
+    """
+
+    message: Message
+    origin: Origin
+    payload: str
+    failure: Failure = field(default_factory=Failure)
+    target: str = ""
+    topic: str = ""
+    pointer: StreamPointer | None = None
+    request_id: str = ""
+    problem: str = ""
+
+    @property
+    def message_id(self) -> str:
+        """SQS's id."""
+        return self.message.message_id
+
+    @property
+    def event(self) -> Any:
+        """What failed, parsed; None where it isn't JSON."""
+        return parsed(self.payload)
+
+    @property
+    def digest(self) -> str:
+        """The hash of what failed: the same event has the same one, however it died."""
+        document = self.event
+        text = (
+            self.payload
+            if document is None
+            else json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        )
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids under which the logs, and the journal of an earlier replay, know it."""
+        return (self.message_id, self.request_id) if self.request_id else (self.message_id,)
+
+    @property
+    def trace_header(self) -> str:
+        """The trace that a replay goes on in: the message's, else the failed invocation's."""
+        return self.message.trace_header or self.failure.trace_header
+
+    @property
+    def offloaded(self) -> str:
+        """Where in S3 the body is, where the extended client put it there; empty otherwise."""
+        if not _POINTERS.match(self.message.body):
+            return ""
+        document = parsed(self.message.body)
+        where = document[1] if isinstance(document, list) and len(document) > 1 else None
+        if not isinstance(where, Mapping):
+            return ""
+        return f"s3://{where.get('s3BucketName')}/{where.get('s3Key')}"
+
+
+def parsed(text: str) -> Any:
+    """Parse JSON; None where it isn't, or is nested too deeply."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def function_name(arn: str) -> tuple[str, str]:
+    """Take name and qualifier out of a function's ARN; anything else is taken for a name."""
+    if ":function:" not in arn:
+        return arn, ""
+    name, _, qualifier = arn.partition(":function:")[2].partition(":")
+    return name, qualifier

@@ -1,0 +1,110 @@
+"""A message of SQS as it lies in the queue, and as it is kept in a file. Pure."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lambda_guard import _names as names
+
+SOURCE_ATTRIBUTE: Final = "DeadLetterQueueSourceArn"
+_SENT: Final = "SentTimestamp"
+_RECEIVES: Final = "ApproximateReceiveCount"
+_GROUP: Final = "MessageGroupId"
+
+Attributes = Mapping[str, Mapping[str, Any]]
+"""Message attributes in boto3's shape: name → `{DataType, StringValue or BinaryValue}`."""
+
+
+@dataclass(slots=True, frozen=True)
+class Message:
+    """A message as it was received.
+
+    Attributes:
+        message_id: SQS's id; a message keeps it when its queue's redrive policy moves it.
+        body: the text.
+        system: system attributes, such as `SentTimestamp`, whose values are text.
+        attributes: message attributes of every type, as the sender set them.
+        receipt: the receipt handle; empty where the message was read from a file.
+    """
+
+    message_id: str
+    body: str
+    system: Mapping[str, str] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
+    receipt: str = ""
+
+    @classmethod
+    def received(cls, raw: Mapping[str, Any]) -> "Message":
+        """Take over what ReceiveMessage gave."""
+        return cls(
+            str(raw["MessageId"]),
+            str(raw.get("Body", "")),
+            raw.get("Attributes", {}),
+            {name: _settable(value) for name, value in raw.get("MessageAttributes", {}).items()},
+            str(raw.get("ReceiptHandle", "")),
+        )
+
+    @property
+    def sent_ms(self) -> float | None:
+        """When it was sent to where it died first, ms since 1970: a standard queue keeps the time when it moves a message."""
+        return _number(self.system.get(_SENT))
+
+    @property
+    def receives(self) -> int:
+        """How often it was received, this time included."""
+        return int(_number(self.system.get(_RECEIVES)) or 0)
+
+    @property
+    def group(self) -> str:
+        """The FIFO message group, or the group of a fair standard queue; empty where there is none."""
+        return self.system.get(_GROUP, "")
+
+    @property
+    def trace_header(self) -> str:
+        """The trace that the message belongs to; empty where there is none."""
+        return self.system.get(names.SQS_TRACE_ATTRIBUTE, "")
+
+    def text(self, attribute: str) -> str:
+        """Give a message attribute as text; empty where it is missing or binary."""
+        return str(self.attributes.get(attribute, {}).get("StringValue") or "")
+
+    def as_document(self) -> dict[str, Any]:
+        """Give it as JSON takes it, without the receipt handle; binary values as base64."""
+        attributes = {name: _encoded(value) for name, value in self.attributes.items()}
+        return {
+            "message_id": self.message_id,
+            "body": self.body,
+            "system": dict(self.system),
+            "attributes": attributes,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Message":
+        """Read what `as_document` gave."""
+        attributes = {name: _decoded(value) for name, value in document["attributes"].items()}
+        return cls(document["message_id"], document["body"], document["system"], attributes)
+
+
+def _settable(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what can be read but not sent: the list values, which SQS doesn't implement."""
+    return {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
+
+
+def _encoded(value: Mapping[str, Any]) -> dict[str, Any]:
+    if "BinaryValue" not in value:
+        return dict(value)
+    return {**value, "BinaryValue": base64.b64encode(value["BinaryValue"]).decode("ascii")}
+
+
+def _decoded(value: Mapping[str, Any]) -> dict[str, Any]:
+    if "BinaryValue" not in value:
+        return dict(value)
+    return {**value, "BinaryValue": base64.b64decode(value["BinaryValue"])}
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

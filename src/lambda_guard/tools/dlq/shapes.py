@@ -1,0 +1,209 @@
+"""Which kind of dead letter a message is, told by itself: one recogniser for each service's shape, asked in turn. Pure.
+
+Sources, all AWS's documentation: "Adding a dead-letter queue" and "Capturing records of Lambda asynchronous
+invocations" (Lambda), "Retain discarded records" (stream mappings), "Using dead-letter queues to process undelivered
+events" (EventBridge), "Retry policies and dead-letter queues" (its new bus), "Configuring a dead-letter queue for a
+schedule" (Scheduler), "Amazon SNS dead-letter queues".
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from lambda_guard.tools.dlq.letter import Failure, Letter, Origin, StreamPointer, function_name, parsed
+from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE, Message
+
+_BATCH_INFOS: Final = ("KinesisBatchInfo", "DDBStreamBatchInfo")
+_MAP: Final[Mapping[str, Any]] = {}
+
+Recogniser = Callable[[Message, Mapping[str, Any]], Letter | None]
+
+
+def read_letter(message: Message) -> Letter:
+    """Tell what kind of dead letter a message is; any message is one, of unknown origin at worst."""
+    document = parsed(message.body)
+    body = document if isinstance(document, Mapping) else _MAP
+    for recognise in RECOGNISERS:
+        letter = recognise(message, body)
+        if letter is not None:
+            return letter
+    return Letter(message, Origin.UNKNOWN, message.body)
+
+
+def _moved_by_a_queue(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+    source = message.system.get(SOURCE_ATTRIBUTE)
+    return Letter(message, Origin.QUEUE, message.body, target=source) if source else None
+
+
+def _of_a_rule(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+    if not (message.text("RULE_ARN") and message.text("TARGET_ARN")):
+        return None
+    return Letter(message, Origin.RULE, message.body, _service_failure(message), message.text("TARGET_ARN"))
+
+
+def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    """Scheduler writes the parameters of the API call that it made: `{QueueUrl, MessageBody}`, `{FunctionName, Payload}`."""
+    if not message.text("SCHEDULE_ARN"):
+        return None
+    target = _text(body, "FunctionName") or _text(body, "QueueUrl")
+    payload = body.get("Payload", body.get("MessageBody"))
+    cut = message.text("IS_PAYLOAD_TRUNCATED").lower() == "true"
+    problem = "Scheduler has cut its payload" if cut else ""
+    if payload is None and not problem:
+        problem = f"it was bound for {message.text('TARGET_ARN') or 'another API'}, which can't be called from here"
+    text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
+    failure = _service_failure(message)
+    return Letter(message, Origin.SCHEDULE, text if payload is not None else message.body, failure, target, problem=problem)
+
+
+def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    info = next((body[key] for key in _BATCH_INFOS if isinstance(body.get(key), Mapping)), None)
+    if info is None:
+        return None
+    context = _mapping(body, "requestContext")
+    arn = _text(context, "functionArn")
+    pointer = StreamPointer(
+        _text(info, "streamArn"),
+        _text(info, "shardId"),
+        _text(info, "startSequenceNumber"),
+        _text(info, "endSequenceNumber"),
+        int(info.get("batchSize") or 0) if str(info.get("batchSize") or 0).isdigit() else 0,
+    )
+    failure = replace(_responded(context, body), message=_text(context, "condition"))
+    return Letter(
+        message,
+        Origin.STREAM,
+        message.body,
+        failure,
+        arn,
+        pointer=pointer,
+        request_id=_text(context, "requestId"),
+        problem="it holds only pointers; the data is in the stream as long as that keeps it",
+    )
+
+
+def _of_a_destination(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    context = _mapping(body, "requestContext")
+    arn = _text(context, "functionArn")
+    if not arn or "requestPayload" not in body:
+        return None
+    payload = json.dumps(body["requestPayload"], ensure_ascii=False)
+    return Letter(
+        message,
+        Origin.DESTINATION,
+        payload,
+        _responded(context, body),
+        arn,
+        request_id=_text(context, "requestId"),
+    )
+
+
+def _of_a_bus(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    failed = body.get("failedMessages")
+    if not (_text(body, "busArn") and isinstance(failed, list)):
+        return None
+    failure = Failure(code=_text(body, "errorCode"), message=_text(body, "errorMessage"))
+    problem = f"the record names {len(failed)} event(s) and holds none: replay them from an archive of the bus"
+    return Letter(message, Origin.BUS, message.body, failure, _text(body, "targetArn"), problem=problem)
+
+
+def _through_a_topic(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    """A topic as dead-letter queue or destination, to which this queue is subscribed: the letter is inside the notification."""
+    if not _is_notification(body):
+        return None
+    inner = replace(message, body=_text(body, "Message"), attributes=_attributes_of(body))
+    document = parsed(inner.body)
+    for recognise in (_of_a_stream, _of_a_destination, _of_a_function):
+        letter = recognise(inner, document if isinstance(document, Mapping) else _MAP)
+        if letter is not None:
+            return replace(letter, message=message)
+    return None
+
+
+def _of_a_subscription(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    """An envelope was bound for a queue or an endpoint; `Records` for a function, whose own failures carry a RequestID."""
+    failure = Failure(code=message.text("ErrorCode"), message=message.text("ErrorMessage"))
+    if _is_notification(body):
+        return Letter(message, Origin.SUBSCRIPTION, message.body, failure, topic=_text(body, "TopicArn"))
+    records = body.get("Records")
+    first = records[0] if isinstance(records, list) and records else None
+    if message.text("RequestID") or not isinstance(first, Mapping) or first.get("EventSource") != "aws:sns":
+        return None
+    return Letter(
+        message, Origin.SUBSCRIPTION, message.body, failure, topic=_text(first, "EventSubscriptionArn")
+    )
+
+
+def _of_a_function(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+    request_id = message.text("RequestID")
+    if not (request_id and message.text("ErrorCode")):
+        return None
+    failure = Failure(
+        code=message.text("ErrorCode"), message=message.text("ErrorMessage"), invocation_id=request_id
+    )
+    problem = "" if parsed(message.body) is not None or message.body == "null" else "its event isn't JSON"
+    return Letter(message, Origin.FUNCTION, message.body, failure, request_id=request_id, problem=problem)
+
+
+RECOGNISERS: Final[tuple[Recogniser, ...]] = (
+    _moved_by_a_queue,
+    _of_a_rule,
+    _of_a_schedule,
+    _of_a_stream,
+    _of_a_destination,
+    _of_a_bus,
+    _through_a_topic,
+    _of_a_subscription,
+    _of_a_function,
+)
+
+
+def _service_failure(message: Message) -> Failure:
+    return Failure(
+        code=message.text("ERROR_CODE"),
+        message=message.text("ERROR_MESSAGE"),
+        attempts=int(message.text("RETRY_ATTEMPTS") or 0) + 1 if message.text("RETRY_ATTEMPTS").isdigit() else 0,
+    )
+
+
+def _responded(context: Mapping[str, Any], body: Mapping[str, Any]) -> Failure:
+    """What Lambda knows: the error document that the function ended with, and how often it was tried."""
+    response, payload = _mapping(body, "responseContext"), _mapping(body, "responsePayload")
+    name, qualifier = function_name(_text(context, "functionArn"))
+    stack = payload.get("stackTrace")
+    count = context.get("approximateInvokeCount")
+    return Failure(
+        type=_text(payload, "errorType"),
+        message=_text(payload, "errorMessage"),
+        code=_text(context, "condition"),
+        stack=tuple(str(frame).strip() for frame in stack) if isinstance(stack, list) else (),
+        function=name,
+        version=_text(response, "executedVersion") or qualifier,
+        invocation_id=_text(context, "requestId"),
+        attempts=count if isinstance(count, int) and count > 0 else 0,
+    )
+
+
+def _is_notification(body: Mapping[str, Any]) -> bool:
+    return body.get("Type") == "Notification" and bool(_text(body, "TopicArn")) and "Message" in body
+
+
+def _attributes_of(body: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Message attributes as a notification carries them, `{Type, Value}`, in the shape of SQS's."""
+    found = _mapping(body, "MessageAttributes")
+    return {
+        name: {"DataType": str(value.get("Type", "String")), "StringValue": str(value.get("Value", ""))}
+        for name, value in found.items()
+        if isinstance(value, Mapping)
+    }
+
+
+def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, Mapping) else _MAP
+
+
+def _text(document: Mapping[str, Any], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else "" if value is None else str(value)

@@ -1,0 +1,189 @@
+"""`lambda-guard` itself: help, version, completion, extras, colours, pipes, and how little it imports to start."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import Logs
+
+LOGS = Logs()
+
+
+def python(code, **env):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, env={**os.environ, **env}, check=False
+    )
+
+
+def test_help_teaches_with_examples(lambda_guard):
+    """Each help has examples that can be copied."""
+    for arguments in ((), ("invocations",), ("trace",)):
+        result = lambda_guard(*arguments, "--help")
+        assert result.returncode == 0
+        assert (
+            b"Examples:\n    lambda-guard " in result.stdout or b"Examples:\n  lambda-guard " in result.stdout
+        )
+
+
+def test_version_is_the_packages(lambda_guard):
+    """One source for the version."""
+    from importlib.metadata import version
+
+    assert lambda_guard("--version").stdout.decode() == f"lambda-guard {version('lambda-guard')}\n"
+
+
+def test_help_imports_click_and_nothing_heavy():
+    """What a command needs is imported when it runs: the list of them costs what click costs."""
+    code = (
+        "import sys; from lambda_guard.tools.group import run; run(['--help'])\n"
+        "print([name for name in ('boto3', 'botocore', 'rich', 'aws_xray_sdk', 'lambda_guard.tools.invocation',"
+        " 'lambda_guard.tools.commands') if name in sys.modules], file=sys.stderr)"
+    )
+    assert python(code).stderr == b"[]\n"
+
+
+def test_reading_files_imports_no_boto3(shop):
+    """boto3 takes longer to import than a file takes to read."""
+    code = (
+        "import sys; from lambda_guard.tools.group import run; run(['trace', 'm-1', *sys.argv[1:]])\n"
+        "print([name for name in ('boto3', 'botocore', 'rich') if name in sys.modules], file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *shop], capture_output=True, timeout=60, check=False)
+    assert result.stderr.endswith(b"[]\n")
+
+
+def test_without_click_one_line_says_what_to_install():
+    """No traceback for a missing extra."""
+    code = "import sys; sys.modules['click'] = None; from lambda_guard.tools.cli import main; main()"
+    result = python(code)
+    said = b"lambda-guard: the desk tools are not installed: pip install 'lambda-guard[tools]'\n"
+    assert (result.returncode, result.stdout, result.stderr) == (2, b"", said)
+
+
+def test_without_boto3_one_line_says_what_to_install():
+    """Files can be read without it, log groups can't."""
+    code = (
+        "import sys; sys.modules['boto3'] = None\n"
+        "sys.argv = ['lambda-guard', 'invocations', '--log-group', 'x']\n"
+        "from lambda_guard.tools.cli import main; main()"
+    )
+    result = python(code)
+    said = b"lambda-guard: CloudWatch Logs needs boto3, which is not installed: pip install 'lambda-guard[tools]'\n"
+    assert (result.returncode, result.stderr) == (2, said)
+
+
+def test_a_command_whose_extra_is_missing_names_it():
+    """`local` is there only with its extra; the list of commands is there always."""
+    code = (
+        "import sys; sys.modules['lambda_guard.local.cli'] = None\n"
+        "sys.argv = ['lambda-guard', 'local']\n"
+        "from lambda_guard.tools.cli import main; main()"
+    )
+    result = python(code)
+    assert result.returncode == 2
+    assert result.stderr.endswith(b"pip install 'lambda-guard[local]'\n")
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_an_unknown_command_is_a_usage_error(lambda_guard):
+    """Exit code 2, and where to look."""
+    result = lambda_guard("frobnicate")
+    assert result.returncode == 2
+    assert b"No such command 'frobnicate'" in result.stderr
+
+
+def test_shells_complete_commands_and_options():
+    """The documented way of completing works for commands and for their options."""
+    code = "from lambda_guard.tools.cli import main; main()"
+    for words, place, wanted in (
+        ("lambda-guard inv", 1, "invocations"),
+        ("lambda-guard trace --ht", 2, "--html"),
+    ):
+        env = {"_LAMBDA_GUARD_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+        assert python(code, **env).stdout.decode().strip().split(",")[-1] == wanted
+
+
+def test_a_reader_who_leaves_ends_it_quietly(write):
+    """`| head` gets its lines, and nobody sees a traceback."""
+    path = write([LOGS.record(number, number, 1.0) for number in range(20_000)])
+    command = f"{sys.executable} -m lambda_guard.tools invocations {path} | head -n 1"
+    result = subprocess.run(command, shell=True, capture_output=True, timeout=60, check=False)
+    assert result.stdout.startswith("✓ success  orders:$LATEST".encode())
+    assert result.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_a_terminal_gets_colours_unless_it_says_no(shop, env, coloured):
+    """Colours are for eyes: on a terminal, but not where NO_COLOR is set or the terminal can't."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "lambda_guard.tools", "invocations", shop[1]]
+    clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
+    process = subprocess.Popen(
+        command, stdout=theirs, stderr=subprocess.DEVNULL, env={**clean, "TERM": "xterm", **env}
+    )
+    os.close(theirs)
+    text = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    except OSError:
+        pass  # Linux says EIO when the other side is closed
+    os.close(ours)
+    assert process.wait(30) == 0
+    assert b"PaymentRefused" in text
+    assert (b"\x1b[" in text) is coloured
+
+
+def test_following_a_file_shows_what_is_added(tmp_path):
+    """New invocations appear as they end, also after the file was replaced; Ctrl-C ends it with exit code 0."""
+    import signal
+
+    path = tmp_path / "growing.log"
+    path.write_text(f"{LOGS.start(1)}\nfirst\n{LOGS.report(1)}\n")
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "lambda_guard.tools",
+        "invocations",
+        str(path),
+        "--follow",
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        told = [json.loads(process.stdout.readline())]
+        with path.open("a") as file:
+            file.write(f"{LOGS.line(2, 0, 'second')}\n{LOGS.record(2, 5, 5.0)}\n")
+        told.append(json.loads(process.stdout.readline()))
+        path.unlink()
+        path.write_text(f"{LOGS.line(3, 0, 'third')}\n{LOGS.record(3, 5, 5.0)}\n")
+        told.append(json.loads(process.stdout.readline()))
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert [one["lines"][0]["message"] for one in told] == ["first", "second", "third"]
+    assert (rest, process.returncode) == (b"", 0)
+
+
+def test_text_that_is_no_unicode_is_shown_escaped(lambda_guard, write):
+    """A lone surrogate in JSON, or a terminal without UTF-8, ends nothing."""
+    path = write([LOGS.line(1, 0, "half").replace("half", "half \\ud83d"), LOGS.record(1, 5, 5.0)])
+    for options in ((), ("--json",)):
+        result = lambda_guard("invocations", path, *options, env={"PYTHONIOENCODING": "ascii"})
+        assert result.returncode == 0
+        assert b"\\ud83d" in result.stdout
+
+
+def test_a_page_that_can_t_be_written_is_said(lambda_guard, shop):
+    """The file's name, and why."""
+    result = lambda_guard("invocations", shop[0], "--html", "/nowhere/page.html")
+    assert result.returncode == 1
+    assert (
+        result.stderr.decode().splitlines()[-1]
+        == "lambda-guard: /nowhere/page.html: No such file or directory"
+    )

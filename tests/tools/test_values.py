@@ -1,0 +1,115 @@
+"""The small values: times, durations, conditions, the scale of a waterfall."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_guard.tools.invocation import Invocation
+from lambda_guard.tools.model import time_of
+from lambda_guard.tools.selection import Condition, ConditionFormatError
+from lambda_guard.tools.times import TimeFormatError, clock, duration_ms, moment_ms, span
+from lambda_guard.tools.timescale import Timescale
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [("250ms", 250.0), ("2s", 2_000.0), ("1m30s", 90_000.0), ("1.5h", 5_400_000.0), ("2 d", 172_800_000.0)],
+)
+def test_durations_are_read_as_people_type_them(text, ms):
+    """Number and unit, several of them together."""
+    assert duration_ms(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "2", "s", "2x", "2s!", "-2s", "two hours"])
+def test_what_is_no_duration_is_refused(text):
+    """Nothing is guessed."""
+    with pytest.raises(TimeFormatError, match="is no duration: write it like"):
+        duration_ms(text)
+
+
+def test_moments_are_ago_or_iso():
+    """How long ago, or when exactly; with a zone or in UTC by Z."""
+    assert moment_ms("15m", 1_000_000.0) == 100_000.0
+    assert moment_ms("2026-11-23T15:04:05Z", 0.0) == 1795446245000.0
+    assert moment_ms("2026-11-23T16:04:05+01:00", 0.0) == 1795446245000.0
+    with pytest.raises(TimeFormatError, match="is no time: write how long ago"):
+        moment_ms("tomorrow", 0.0)
+
+
+def test_durations_are_written_with_the_digits_they_deserve():
+    """Three digits tell enough; minutes and hours have their own form."""
+    told = [span(ms) for ms in (None, 0.0423, 12.34, 999, 1_240, 65_000, 11_520_000)]
+    assert told == ["?", "0.0423 ms", "12.3 ms", "999 ms", "1.24 s", "1m 05s", "3h 12m"]
+
+
+@given(st.one_of(st.none(), st.text(), st.floats(), st.integers(), st.lists(st.integers())))
+def test_no_time_is_too_odd_to_be_read(value):
+    """A log may say anything where a time should stand."""
+    found = time_of(value)
+    assert found is None or math.isfinite(found)
+    assert clock(found)
+
+
+def held(text, **record):
+    return Condition.parse(text).holds(Invocation("i", record={"record": "invocation", **record}))
+
+
+def test_conditions_look_into_the_record():
+    """Equals and contains; dots lead into objects and through lists; numbers compare as numbers."""
+    sent = [{"service": "sqs", "target": "orders"}, {"service": "sns", "target": "audit"}]
+    assert held("outcome=error", outcome="error")
+    assert not held("outcome=error", outcome="success")
+    assert held("duration_ms=12", duration_ms=12.0)
+    assert held("error.message~DECLINED", error={"message": "card declined"})
+    assert held("sent.target=audit", sent=sent)
+    assert held("cold_start=true", cold_start=True)
+    assert held("a.b=1", **{"a.b": 1})
+    assert held("order=a=b", order="a=b")
+    assert not held("missing=", other="")
+
+
+@pytest.mark.parametrize("text", ["", "key", "=value", "~value"])
+def test_what_is_no_condition_is_refused(text):
+    """A key and a value it takes."""
+    with pytest.raises(ConditionFormatError, match="is no condition: write key=value"):
+        Condition.parse(text)
+
+
+def test_long_idle_stretches_are_folded():
+    """A retry an hour later leaves both attempts legible."""
+    scale = Timescale([(0.0, 10.0), (3_600_000.0, 3_600_010.0)])
+    (fold,) = scale.folds
+    assert (fold.begin, fold.end, fold.ms) == (pytest.approx(0.47), pytest.approx(0.53), 3_599_990.0)
+    places = [scale.place(moment) for moment in (0, 10.0, 3_600_000.0, 9e9)]
+    assert places == pytest.approx([0.0, 0.47, 0.53, 1.0])
+
+
+def test_ticks_are_round_and_apart():
+    """One reads a scale by round numbers."""
+    assert Timescale([(5.0, 105.0)]).ticks() == [
+        (0.0, 0.0),
+        (0.2, 20.0),
+        (0.4, 40.0),
+        (0.6, 60.0),
+        (0.8, 80.0),
+    ]
+    assert Timescale([]).ticks() == [(0.0, 0.0)]
+
+
+SPANS = st.lists(
+    st.tuples(st.floats(0, 1e13), st.floats(0, 1e7)).map(lambda pair: (pair[0], pair[0] + pair[1])),
+    max_size=20,
+)
+
+
+@given(SPANS, st.lists(st.floats(-1e12, 1e14), min_size=2, max_size=20))
+def test_later_moments_never_stand_before_earlier_ones(spans, moments):
+    """Whatever is folded, the order stays, and nothing leaves the picture."""
+    scale = Timescale(spans)
+    places = [scale.place(moment) for moment in sorted(moments)]
+    assert all(0.0 <= place <= 1.0 for place in places)
+    assert all(before <= after + 1e-9 for before, after in itertools.pairwise(places))
+    assert all(0.0 <= place <= 1.0 for place, _ in scale.ticks())
