@@ -4,16 +4,21 @@ import asyncio
 import functools
 import logging
 import os
+import subprocess
 import sys
+import textwrap
 import threading
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+import lambda_guard
 from lambda_guard import _seam, production
 from lambda_guard.testing import capture
 
+_SOURCE = str(Path(lambda_guard.__file__).parents[1])
 _FOREIGN = ("AWS_", "LAMBDA_GUARD_", "POWERTOOLS_", "_X_AMZN_")
 
 
@@ -141,8 +146,8 @@ class FacelessError(Exception):
 
 
 class NoTextError(Exception):
-    def __str__(self):  # noqa: PLE0307 - what is tested
-        return 42
+    def __str__(self):
+        return 42  # noqa: PLE0307 - what is tested
 
 
 @dataclass(frozen=True)
@@ -316,6 +321,41 @@ def sync_body(request):
 def hostile():
     """An object that raises whatever is asked of it, and a dict that does."""
     return Hostile(), HostileDict(Records=[])
+
+
+@pytest.fixture
+def unheard(monkeypatch):
+    """Have our logger, from the call on, as it is in a function, where pytest doesn't listen to its records."""
+
+    def begin():
+        ours = logging.getLogger(lambda_guard.logger.name)
+        own = [handler for handler in ours.handlers if type(handler).__module__.startswith("lambda_guard")]
+        monkeypatch.setattr(ours, "propagate", False)
+        monkeypatch.setattr(ours, "handlers", own)
+
+    return begin
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """Run code in a fresh interpreter, which knows nothing of this one's variables; return what it writes."""
+
+    def run(code, **environ):
+        done = subprocess.run(
+            # The X-Ray SDK never closes its socket.
+            [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", textwrap.dedent(code)],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": _SOURCE, **environ},
+            capture_output=True,
+            cwd=tmp_path,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

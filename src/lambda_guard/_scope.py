@@ -8,7 +8,7 @@ open invocation of the process is the right answer, and with several open ones t
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
-from . import _names
+from . import _json, _names
 
 if TYPE_CHECKING:
     from ._invocation import Invocation
@@ -66,7 +66,7 @@ class Scope:
         self.settings = settings
         self.open = True
         self.unwritten = ""
-        self.tail = ""
+        self.tail = tail_of(invocation, invocation.trace_id)
         self.user_keys: dict[str, Any] | None = None
         self.metrics: Any = None
         self.sent: list[dict[str, Any]] | None = None
@@ -93,6 +93,16 @@ class Scope:
         keys[_names.FUNCTION_VERSION] = it.version
         keys[_names.COLD_START] = it.cold_start
         return keys
+
+
+def tail_of(it: "Invocation", trace_id: str | None) -> str:
+    """Return the keys of an invocation as they end its lines, from the comma on."""
+    quote = _json.quote
+    trace = f',"xray_trace_id":"{trace_id}"' if trace_id is not None else ""
+    return (
+        f',"invocation_id":{quote(it.invocation_id)}{trace},"function_name":{quote(it.function)},'
+        f'"function_version":{quote(it.version)},"cold_start":{"true" if it.cold_start else "false"}'
+    )
 
 
 class Defaults:

@@ -3,13 +3,28 @@
 It is loaded wherever lambda_guard is installed, so it imports nothing before a fixture is asked for.
 """
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from .capture import Captured
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Have the test write into its `captured`: since that was made, pytest has put its own stream in place."""
+    funcargs = getattr(item, "funcargs", {})
+    captured = funcargs.get("captured") or funcargs.get("captured_trace")
+    if captured is None:
+        return (yield)
+    before, sys.stdout = sys.stdout, captured._stream  # noqa: SLF001 - the other half of `capture`
+    try:
+        return (yield)
+    finally:
+        sys.stdout = before
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ _RESERVED: Final = frozenset(vars(_bare)) | {
 _OURS: Final = frozenset(
     (*_names.LINE_KEYS, _names.MESSAGE_ID, "xray_trace_id", "level", "location", "message", "timestamp", "service", "logger")
 )
-_quote, _ascii = _json.quote_text, _json.quote
+_quote = _json.quote_text
 _LEVEL_NAMES: Final = {10: '"DEBUG"', 20: '"INFO"', 30: '"WARNING"', 40: '"ERROR"', 50: '"CRITICAL"'}
 
 
@@ -274,14 +274,7 @@ def line_logger() -> logging.Logger:
 
 
 def enter(scope: _scope.Scope) -> None:
-    """Give the lines from here on the keys of this invocation."""
-    it = scope.invocation
-    trace_id = it.trace_id
-    trace = f',"xray_trace_id":"{trace_id}"' if trace_id is not None else ""
-    scope.tail = (
-        f',"invocation_id":{_ascii(it.invocation_id)}{trace},"function_name":{_ascii(it.function)},'
-        f'"function_version":{_ascii(it.version)},"cold_start":{"true" if it.cold_start else "false"}'
-    )
+    """Note the keys that the thread has by itself."""
     scope.thread_keys = _thread_keys()
 
 
