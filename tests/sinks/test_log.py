@@ -180,7 +180,7 @@ def test_a_mapping_as_the_first_argument_that_does_not_fit(invoke):
 RESERVED = (
     *("name", "message", "args", "level", "location", "timestamp", "service", "module", "filename", "lineno"),
     *("process", "asctime", "created", "thread", "taskName", "aws_request_id", "invocation_id", "cold_start"),
-    *("xray_trace_id", "function_name", "function_version", "message_id", "logger", "levelname", "levelno"),
+    *("xray_trace_id", "function_name", "function_version", "logger", "levelname", "levelno"),
 )
 
 

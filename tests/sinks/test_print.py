@@ -90,8 +90,18 @@ def test_a_printed_object_is_a_message(invoke):
 @pytest.mark.parametrize(
     "line",
     [
-        '{"_aws": {"Timestamp": 1764083045135, "CloudWatchMetrics": [{"Namespace": "a", "Dimensions": [["b"]], '
-        '"Metrics": [{"Name": "c"}]}]}, "b": "b", "c": 1}',
+        json.dumps(
+            {
+                "_aws": {
+                    "Timestamp": 1764083045135,
+                    "CloudWatchMetrics": [
+                        {"Namespace": "a", "Dimensions": [["b"]], "Metrics": [{"Name": "c"}]}
+                    ],
+                },
+                "b": "b",
+                "c": 1,
+            }
+        ),
         '{"level": "WARNING", "message": "from another library"}',
         '{"level":"INFO","message":"spaced"}  ',
     ],

@@ -6,14 +6,16 @@ becomes a warning in the log, and the documents are built within EMF's limits an
 """
 
 import logging
+import threading
 import time
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
 from aws_lambda_powertools.metrics.functions import (
+    convert_timestamp_to_emf_format,
     extract_cloudwatch_metric_resolution_value,
     extract_cloudwatch_metric_unit_value,
+    validate_emf_timestamp,
 )
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
@@ -22,6 +24,7 @@ from .._scope import Defaults
 from .._seam import attempt
 
 _NAME_MOST: Final = 255  # characters of a metric's name, in EMF
+_DIMENSION_NAME_MOST: Final = 250
 _VALUE_MOST: Final = 1024  # characters of a dimension's value, in EMF
 _DOCUMENT_BYTES_MOST: Final = 900_000
 
@@ -72,6 +75,13 @@ class _Provider(AmazonCloudWatchEMFProvider):
         scope.metrics = None
         _write_all(self, scope)
 
+    def flush_so_far(self, scope: _scope.Scope) -> None:
+        """Write what has been added, on another thread than the handler's, which goes on with its dimensions and metadata."""
+        taken: _Provider = object.__new__(_Provider)
+        metric_set, self.metric_set = self.metric_set, {}
+        taken.__dict__ = {**self.__dict__, "metric_set": metric_set}
+        _write_all(taken, scope)
+
     def leave(self, scope: _scope.Scope) -> None:
         """Do the same at the end of the invocation, when the invocation record is about to be written."""
         if (line := _plain_line(self, scope)) is not None:
@@ -81,17 +91,42 @@ class _Provider(AmazonCloudWatchEMFProvider):
             self.flush(scope)
 
     def add_dimension(self, name: str, value: str) -> None:
-        taken = len(self.dimension_set)
-        if name not in self.dimension_set and taken >= _names.EMF_DIMENSIONS_MOST - 1:  # one is left for `service`
+        """Add a dimension, or change its value."""
+        name, value = self._new_dimension(name, value)
+        if name not in self.dimension_set and len(self.dimension_set) >= _names.EMF_DIMENSIONS_MOST:
             raise ValueError(f"a metric has at most {_names.EMF_DIMENSIONS_MOST} dimensions, {_names.SERVICE} included")
-        self.dimension_set.pop(name, None)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Powertools warns of an empty name or value and leaves the dimension out
-            super().add_dimension(name, _json.cut(str(value), _VALUE_MOST))
+        self.dimension_set[name] = value
+
+    def add_dimensions(self, **dimensions: str) -> None:
+        """Add a set of dimensions."""
+        if not 0 < len(dimensions) <= _names.EMF_DIMENSIONS_MOST:
+            raise ValueError(f"a set has 1 to {_names.EMF_DIMENSIONS_MOST} dimensions")
+        added = dict(self._new_dimension(name, value) for name, value in dimensions.items())
+        for name, value in added.items():
+            if self.dimension_set.get(name, value) != value:
+                raise ValueError(f"{name!r} is {self.dimension_set[name]!r} already, and a document has one value for it")
+        self.dimension_sets.append(added)
+
+    def _new_dimension(self, name: str, value: str) -> tuple[str, str]:
+        name, value = name.strip(), str(value).strip()
+        if not 0 < len(name) <= _DIMENSION_NAME_MOST or name[0] == ":" or name == _names.EMF or not value:
+            raise ValueError(f"a dimension has a name of 1 to {_DIMENSION_NAME_MOST} characters, and a value")
+        if any(others.get(name, value) != value for others in self.dimension_sets):
+            raise ValueError("another set of dimensions has another value for it")
+        return name, value[:_VALUE_MOST]
+
+    def set_timestamp(self, timestamp: Any) -> None:
+        """Set the time of all metrics."""
+        if not validate_emf_timestamp(timestamp):  # Powertools warns, and CloudWatch leaves the metrics out
+            raise ValueError(f"{timestamp!r} isn't within the last 14 days and the next 2 hours")
+        self.timestamp = convert_timestamp_to_emf_format(timestamp)
 
 
 def _known_unit(unit: Any) -> str:
-    return extract_cloudwatch_metric_unit_value(_MADE["_metric_units"], _MADE["_metric_unit_valid_options"], unit)
+    known = extract_cloudwatch_metric_unit_value(_MADE["_metric_units"], _MADE["_metric_unit_valid_options"], unit)
+    if known not in _UNITS:  # Powertools lets everything pass that isn't text
+        raise ValueError(f"{unit!r} is not a unit of CloudWatch")
+    return known
 
 
 def _check_unit(known: str, unit: str) -> None:
@@ -158,6 +193,15 @@ class Metrics:
         if (scope := _scope.current()) is not None and scope.metrics is not None:
             for name, value in dimensions.items():
                 _tell(f"dimension {name!r}", scope.metrics.add_dimension, name, value)
+
+    def clear_default_dimensions(self) -> None:
+        """Forget the default dimensions, for metrics that are begun from now on."""
+        _Defaults.dimensions = {}
+
+    def clear_metrics(self) -> None:
+        """Forget what this invocation has added and not yet written."""
+        if (scope := _scope.current()) is not None:
+            scope.metrics = None
 
     def set_timestamp(self, timestamp: Any) -> None:
         """Set the time of this invocation's metrics: epoch milliseconds or a datetime, 14 days ago to 2 hours ahead."""
@@ -230,7 +274,7 @@ def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
     if len(metrics) > 8 or provider.metadata_set or provider.dimension_sets or len(provider.dimension_set) != 1:  # noqa: PLR2004
         return None
     definitions, values = [], []
-    for name, metric in metrics.items():
+    for name, metric in tuple(metrics.items()):
         if name in _TAKEN or len(metric["Value"]) != 1 or metric["StorageResolution"] != 60:  # noqa: PLR2004
             return None
         quoted = _json.quote(name)
@@ -239,7 +283,7 @@ def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
     return definitions and (
         f'{{"_aws":{{"Timestamp":{provider.timestamp or int(time.time() * 1000)},"CloudWatchMetrics":[{{'
         f'"Namespace":{_json.quote(provider.namespace)},"Dimensions":[["service"]],"Metrics":[{",".join(definitions)}]}}]}},'
-        f'"service":{_json.quote(provider.service)},{",".join(values)}{scope.tail}}}'
+        f'"service":{_json.quote(provider.dimension_set[_names.SERVICE])},{",".join(values)}{scope.tail}}}'
     ) or None
 
 
@@ -275,7 +319,7 @@ def documents(provider: _Provider) -> Iterator[dict[str, Any]]:
 
 def _chunks(metric_set: dict[str, Any], roots: dict[str, str]) -> Iterator[list[tuple[str, dict[str, Any], list[float]]]]:
     layers: list[list[tuple[str, dict[str, Any], list[float]]]] = []
-    for name, metric in metric_set.items():
+    for name, metric in tuple(metric_set.items()):
         if name in roots or name == _names.EMF:
             _refuse(f"metric {name!r}", "a dimension has the same name")
             continue
@@ -294,9 +338,14 @@ def _chunks(metric_set: dict[str, Any], roots: dict[str, str]) -> Iterator[list[
 
 def _provider(scope: _scope.Scope) -> _Provider:
     if scope.metrics is None:
-        scope.metrics = _new_provider(scope.settings.namespace, _Defaults.dimensions)
+        with _beginning:  # threads that add an invocation's first metrics at once add them to one set
+            if scope.metrics is None:
+                scope.metrics = _new_provider(scope.settings.namespace, _Defaults.dimensions)
     provider: _Provider = scope.metrics
     return provider
+
+
+_beginning: Final = threading.RLock()
 
 
 def _new_provider(namespace: str, dimensions: dict[str, str]) -> _Provider:
