@@ -76,11 +76,12 @@ class Invocation:
 
         A line that stands there twice is one with a count.
         """
-        own = [raw for raw in self.raw if raw is not self.record_line and not _is_folded(raw)]
+        own = [raw for raw in self.raw if raw != self.record_line]
+        if not self.report.is_empty():
+            own = [raw for raw in own if not _is_folded(raw)]
         if len(own) == len(set(own)):
-            return [parse(raw) for raw in own if raw != self.record_line]
-        counts = Counter(raw for raw in own if raw != self.record_line)
-        return [replace(parse(raw), times=count) for raw, count in counts.items()]
+            return list(map(parse, own))
+        return [replace(parse(raw), times=count) for raw, count in Counter(own).items()]
 
     @cached_property
     def hints(self) -> Mapping[str, object]:

@@ -1,7 +1,9 @@
 """Which invocations to show: the filters of the command line as one value. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from lambda_guard import _names as names
@@ -17,7 +19,7 @@ class ConditionFormatError(LambdaGuardError, ValueError):
     exit_code = 2
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(frozen=True)
 class Condition:
     """One `--where`: a key of the record, or of a line, and what it must be or contain.
 
@@ -47,7 +49,18 @@ class Condition:
         """Ask the record first, then the fields of each line."""
         if self._agrees(_at_path(invocation.facts, self.key)):
             return True
+        if self._is_plain and not any(map(self._raw_pattern.search, invocation.raw)):
+            return False
         return any(self._agrees(_at_path(line.fields, self.key)) for line in invocation.lines)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether JSON holds the value as it was typed: no escapes, no other way to write a number."""
+        return self.value.isascii() and self.value[:1].isalpha() and not set(self.value) & set('"\\/')
+
+    @cached_property
+    def _raw_pattern(self) -> re.Pattern[bytes]:
+        return re.compile(re.escape(self.value.encode()), re.IGNORECASE if self.contains else 0)
 
     def _agrees(self, found: object) -> bool:
         if found is _MISSING:
