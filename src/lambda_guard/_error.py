@@ -1,16 +1,16 @@
-"""Exceptions in words: the fields of a log line, the `error` of a record, the fingerprint."""
+"""Exceptions in words: the fields of a log line, the `error` of a record."""
 
 import sys
 import traceback
 from types import TracebackType
 from typing import Any, Final
 
-from . import _json
+from . import _frames, _json
+from ._fingerprint import fingerprint as fingerprint  # noqa: PLC0414 - named from here by who has an error
+from ._frames import Frame
 
 _MESSAGE_MOST: Final = 4_096  # characters
 _TEXT_MOST: Final = 32_768
-_FRAMES_MOST: Final = 50
-_OURS: Final = __file__.rpartition("/")[0]
 _TRACEBACK: Final[Any] = BaseException.__traceback__
 _CAUSE: Final[Any] = BaseException.__cause__
 
@@ -37,17 +37,16 @@ def cause_of(error: BaseException) -> BaseException | None:
     return cause
 
 
-def frames(trace: TracebackType | None) -> list[tuple[str, int, str]]:
-    """Return (file, line, function) of each frame that isn't ours, outermost first, the middle left out of a long one."""
+def frames(trace: TracebackType | None) -> list[Frame]:
+    """Return each frame that isn't ours, outermost first, the middle left out of a long stack."""
     found = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not code.co_filename.startswith(_OURS):
-            found.append((code.co_filename, trace.tb_lineno, code.co_name))
+        frame = code.co_filename, trace.tb_lineno, code.co_name
+        if not _frames.is_ours(frame):
+            found.append(frame)
         trace = trace.tb_next
-    if len(found) > _FRAMES_MOST:
-        found = found[: _FRAMES_MOST // 5] + found[-_FRAMES_MOST * 4 // 5 :]
-    return found
+    return _frames.shortened(found)
 
 
 def fields(exc_info: Any) -> dict[str, Any]:
@@ -104,46 +103,9 @@ def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
 
 def as_record(error: BaseException) -> dict[str, Any]:
     """Return the invocation record's `error`: `{type, message, fingerprint, stack}`."""
-    stack = frames(trace_of(error))
     return {
         "type": type_name(error),
         "message": message(error),
         "fingerprint": fingerprint(error),
-        "stack": [f"{file.rpartition('/')[2]}:{line} in {function}" for file, line, function in stack],
+        "stack": _frames.said(frames(trace_of(error))),
     }
-
-
-def fingerprint(error: BaseException) -> str:
-    """Return 16 hex digits that stay the same while the same cause fails at the same place of the code.
-
-    It is made of the exception types along `__cause__` and of the user's own functions on the way, by module file and name:
-    neither line numbers, nor messages (they carry ids), nor the frames of installed packages, which change with versions.
-    """
-    parts = [type_name(error), *_places(error)]
-    if isinstance(error, BaseExceptionGroup):
-        parts += sorted({type_name(part) for part in error.exceptions})
-    cause = cause_of(error)
-    if cause is not None and cause is not error:
-        parts += ["from", type_name(cause), *_places(cause)]
-    return _digest("\n".join(parts))
-
-
-def _places(error: BaseException) -> list[str]:
-    stack = frames(trace_of(error))
-    own = [frame for frame in stack if not _is_installed(frame[0])] or stack
-    return list(dict.fromkeys(f"{file.rpartition('/')[2]}:{function}" for file, _, function in own))
-
-
-def _is_installed(file: str) -> bool:
-    return (
-        "site-packages" in file
-        or "/opt/python/" in file
-        or "/lib/python3" in file
-        or file.startswith("<frozen")
-    )
-
-
-def _digest(said: str) -> str:
-    from hashlib import blake2b
-
-    return blake2b(said.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
