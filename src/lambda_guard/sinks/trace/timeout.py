@@ -1,0 +1,49 @@
+"""The documents of an invocation whose time is running out: it may never get to send its own.
+
+They are sent as in progress and as faults. The complete ones, should the handler make it after all, have
+the same ids and take their place: "send the complete segment to overwrite the in-progress segment".
+https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
+"""
+
+import json
+from typing import Any
+
+from ... import _scope
+from ..._invocation import Outcome
+from ..._seam import attempt
+from . import document, span
+
+
+def send(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
+    """Send what is open: the invocation's own segments and subsegments, and the user's and AWS calls' below.
+
+    Args:
+        name: the handler's, as it stands in the trace.
+        scope: of the invocation.
+        outcome: a timeout.
+    """
+    if scope.trace is None or not span.is_recorder_there():
+        return  # there is no time left to import the SDK
+    error = scope.stuck.as_error()
+    cause = document.cause_of_timeout(error["type"], error["message"], scope.stuck.stack)
+    xray = span.recorder()
+    if (stack := scope.trace.made) is not None:
+        for child in list(stack[1].subsegments):
+            found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
+            if found is not None:
+                xray.send(_open(found))
+    for whole in span.documents(name, scope, outcome, cause):
+        xray.send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
+
+
+def _open(found: dict[str, Any]) -> dict[str, Any]:
+    """Mark what the user's code has begun and not ended; what it has ended inside is complete as it is."""
+    found.pop("cause_document", None)
+    children = [_open(child) if child.get("in_progress") else child for child in found.get("subsegments", ())]
+    return {**found, "fault": True, **({"subsegments": children} if children else {})}
+
+
+def _unfinished(found: dict[str, Any]) -> dict[str, Any]:
+    open_ = {key: value for key, value in found.items() if key not in ("end_time", "subsegments")}
+    children = [_unfinished(child) for child in found.get("subsegments", ())]
+    return {**open_, "in_progress": True, **({"subsegments": children} if children else {})}
