@@ -34,6 +34,16 @@ class Production(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg] - typed 
     """A decorated handler: looks like the handler, and is known by its type where it is decorated again."""
 
 
+class AsyncProduction(Production):
+    """A decorated `async def` handler, which gives its result, not a coroutine: it must not pass for a coroutine function."""
+
+    @property
+    def __code__(self) -> Any:
+        """The handler's code, but for what `inspect.iscoroutinefunction` looks at."""
+        code = self.__wrapped__.__code__
+        return code.replace(co_flags=code.co_flags & ~inspect.CO_COROUTINE)
+
+
 # `@production` on an `async def` handler: Lambda gets its result, not a coroutine.
 @overload
 def production(handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
@@ -106,10 +116,11 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     if isinstance(handler, Production):
         return handler
     is_async = _is_async(handler)
+    decorated = AsyncProduction if is_async else Production
     guard = _guard_for(options, handler)
     if guard is None:
-        return Production(handler, _bare_async) if is_async else handler
-    return Production(
+        return decorated(handler, _bare_async) if is_async else handler
+    return decorated(
         handler,
         _around_async(guard, _parameters(handler)) if is_async else _around(guard, _parameters(handler)),
     )

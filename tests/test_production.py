@@ -1,0 +1,353 @@
+"""`@production`: what it takes, what it refuses, and what the decorated handler looks like."""
+
+import asyncio
+import functools
+import inspect
+import json
+import warnings
+
+import pytest
+
+from lambda_guard import Invocation, current_invocation, metrics, production
+from lambda_guard.errors import ConfigurationError, LambdaGuardError
+from lambda_guard.testing import capture, events, make_context
+
+
+def handler(event, context=None, *, dry: bool = False) -> str:
+    """Accept an order."""
+    return "done"
+
+
+async def asynchronous(event, context) -> str:
+    """Accept an order in its own time."""
+    await asyncio.sleep(0)
+    return "done"
+
+
+# --- Options -----------------------------------------------------------------------------------------------------
+
+REFUSED = {
+    "unknown": (
+        {"servce": "orders"},
+        r"unknown option 'servce'; production\(\) takes capture_print, dimensions, each_record, .*, service",
+    ),
+    "service is no text": ({"service": 7}, "service must be a non-empty string, not 7"),
+    "service is empty": ({"service": " "}, "service must be a non-empty string, not ' '"),
+    "namespace is no text": ({"namespace": b"Shop"}, "namespace must be a non-empty string, not b'Shop'"),
+    "log level is unknown": (
+        {"log_level": "LOUD"},
+        "log_level must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'LOUD'",
+    ),
+    "log level is a number": ({"log_level": 10}, "log_level must be one of .*, not 10"),
+    "each_record is no boolean": ({"each_record": 1}, "each_record must be True or False, not 1"),
+    "capture_print is no boolean": ({"capture_print": "no"}, "capture_print must be True or False, not 'no'"),
+    "report_batch_item_failures alone": (
+        {"report_batch_item_failures": True},
+        r"needs each_record=True: write @production\(each_record=True, report_batch_item_failures=True\)",
+    ),
+    "dimensions are text": (
+        {"dimensions": "trigger"},
+        "dimensions takes a tuple of 'function_version' and 'trigger', not 'trigger'",
+    ),
+    "a dimension is unknown": (
+        {"dimensions": ("region",)},
+        r"not \('region',\); service and function_name are always there",
+    ),
+    "dimensions are no collection": ({"dimensions": 7}, "dimensions takes a tuple .*, not 7"),
+    "dimensions are false": ({"dimensions": False}, "dimensions takes a tuple .*, not False"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_option_is_refused_at_decoration(name):
+    """A programmer's mistake raises when the module is imported, and says what to write instead."""
+    options, said = REFUSED[name]
+    with pytest.raises(ConfigurationError, match=said):
+        production(**options)(handler)
+
+
+@pytest.mark.parametrize("given", ["orders", 7, {"service": "orders"}, object()])
+def test_what_is_no_handler_is_refused(given):
+    """Options given by position are met with how to give them."""
+    with pytest.raises(ConfigurationError, match=r'write @production\(service="orders"\)'):
+        production(given)
+
+
+def test_what_is_no_handler_is_refused_with_options_too():
+    """A decorator with options takes a handler as well, and nothing else."""
+    with pytest.raises(ConfigurationError, match="decorates a handler, not str"):
+        production(service="orders")("orders")
+
+
+def test_a_wrong_option_is_a_type_error_of_ours():
+    """`ConfigurationError` is caught by who expects a TypeError, and by who expects an error of ours."""
+    assert issubclass(ConfigurationError, TypeError)
+    assert issubclass(ConfigurationError, LambdaGuardError)
+
+
+def test_a_wrong_option_is_refused_under_the_kill_switch(monkeypatch):
+    """What is wrong in the code is wrong whatever the environment says."""
+    monkeypatch.setenv("LAMBDA_GUARD_DISABLED", "1")
+    with pytest.raises(ConfigurationError):
+        production(service=7)(handler)
+
+
+def test_options_reach_the_record():
+    """Service, namespace and dimensions stand in the invocation record."""
+    decorated = production(
+        service="orders",
+        namespace="Shop",
+        dimensions=("trigger", "function_version", "trigger"),
+        log_level="warn",
+    )(handler)
+    with capture() as captured:
+        decorated(events.sqs("a"), make_context(function_name="shop-orders"))
+    record = captured.record
+    assert record["service"] == "orders"
+    assert record["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Shop"
+    assert record["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
+        ["service", "function_name"],
+        ["service", "function_name", "trigger_type", "function_version"],
+    ]
+    assert (record["function_name"], record["trigger_type"], record["function_version"]) == (
+        "shop-orders",
+        "sqs",
+        "$LATEST",
+    )
+
+
+def test_print_is_left_alone_where_asked():
+    """With `capture_print=False` a printed line stands as it was printed."""
+    with capture() as captured:
+        production(capture_print=False)(lambda event, context: print("plain"))({}, None)
+    assert captured.output.splitlines()[0] == "plain"
+
+
+# --- What the decorated handler looks like ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("original", [handler, asynchronous])
+def test_a_decorated_handler_looks_like_the_handler(original):
+    """Signature, name, documentation, module and annotations are the handler's; `__wrapped__` is the handler."""
+    decorated = production(original)
+    assert inspect.signature(decorated) == inspect.signature(original)
+    for name in ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__"):
+        assert getattr(decorated, name) == getattr(original, name)
+    assert decorated.__wrapped__ is original
+    assert callable(decorated)
+
+
+def test_attributes_of_the_handler_are_reached():
+    """What stands on a handler can be read and set through the decorated one."""
+
+    def marked(event, context):
+        return None
+
+    marked.route = "/orders"
+    decorated = production(marked)
+    decorated.owner = "shop"
+    assert (decorated.route, marked.owner) == ("/orders", "shop")
+
+
+def test_a_decorated_asynchronous_handler_is_no_coroutine_function():
+    """It gives its result when it is called, and whoever asks is told so; the bare one still says what it is."""
+    decorated = production(asynchronous)
+    assert not inspect.iscoroutinefunction(decorated)
+    assert not inspect.iscoroutinefunction(functools.partial(decorated, {}))
+    assert inspect.iscoroutinefunction(decorated.__wrapped__)
+
+
+def test_methods_keep_their_instance():
+    """A decorated method is a method: it has the instance, of whatever class that is."""
+
+    class Orders:
+        def __init__(self, name):
+            self.name = name
+
+        @production
+        def handle(self, event, context):
+            return self.name
+
+    class Refunds(Orders):
+        pass
+
+    with capture() as captured:
+        assert Orders("orders").handle({}, None) == "orders"
+        assert Refunds("refunds").handle({}, None) == "refunds"
+    assert len(captured.records) == 2
+
+
+def test_a_callable_without_a_name_is_called_after_its_class():
+    """In traces a callable instance or a partial has the best name that there is."""
+
+    class OrderHandler:
+        def __call__(self, event, context):
+            return None
+
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    with capture(header) as captured:
+        production(OrderHandler())({}, None)
+        production(functools.partial(handler, dry=True))({}, None)
+        production(functools.partial(OrderHandler()))({}, None)
+        production(staticmethod(handler))({}, None)
+    assert [segment.name for segment in captured.segments] == [
+        "## OrderHandler", "## handler", "## OrderHandler", "## handler",
+    ]  # fmt: skip
+
+
+# --- Stacking ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("original", [handler, asynchronous])
+def test_decorated_twice_it_is_instrumented_once(original):
+    """Stacking the decorator, directly, gives the same object."""
+    decorated = production(original)
+    assert production(decorated) is decorated
+    assert production(service="other")(decorated) is decorated
+    with capture() as captured:
+        assert production(decorated)({}, None) == "done"
+    assert len(captured.records) == 1
+
+
+@pytest.mark.parametrize("original", [handler, asynchronous])
+@pytest.mark.parametrize("context", [None, "runtime"])
+def test_decorated_twice_with_another_decorator_between_it_is_instrumented_once(
+    original, context, wrapped_by
+):
+    """With a decorator of the user's between, the outer one has the invocation, and the handler runs once."""
+    context = make_context() if context else None
+    decorated = production(wrapped_by(production(wrapped_by(production(original)))))
+    with capture() as captured:
+        assert decorated({}, context) == "done"
+        assert decorated({}, context) == "done"
+    assert len(captured.records) == 2
+    assert not any("GuardErrors" in record for record in captured.records)
+
+
+@pytest.mark.parametrize("original", [handler, asynchronous])
+def test_a_partial_of_a_decorated_handler_is_instrumented_once(original):
+    """A partial of a decorated handler, decorated again, gives the handler's result and one record."""
+    decorated = production(functools.partial(production(original), {}))
+    with capture() as captured:
+        assert decorated(None) == "done"
+    assert len(captured.records) == 1
+
+
+def test_a_handler_that_invokes_another_has_its_own_invocation():
+    """A decorated handler that a decorated handler calls with another context is an invocation of its own."""
+
+    @production
+    def inner(event, context):
+        return current_invocation().invocation_id
+
+    @production
+    def outer(event, context):
+        before = current_invocation().invocation_id
+        return before, inner(event, make_context(aws_request_id="inner")), current_invocation().invocation_id
+
+    with capture() as captured:
+        assert outer({}, make_context(aws_request_id="outer")) == ("outer", "inner", "outer")
+    assert [record["invocation_id"] for record in captured.records] == ["inner", "outer"]
+
+
+# --- Kill switch ---------------------------------------------------------------------------------------------------
+
+
+def test_the_kill_switch_gives_back_the_bare_handler(monkeypatch):
+    """With `LAMBDA_GUARD_DISABLED` a handler isn't decorated at all."""
+    monkeypatch.setenv("LAMBDA_GUARD_DISABLED", "true")
+    assert production(handler) is handler
+    assert production(service="orders")(handler) is handler
+
+
+def test_the_kill_switch_leaves_an_asynchronous_handler_runnable(monkeypatch):
+    """A coroutine function still gives its result, since Lambda couldn't run it by itself; nothing is written."""
+    monkeypatch.setenv("LAMBDA_GUARD_DISABLED", "1")
+    error = ValueError("refused")
+
+    async def failing(event, context):
+        raise error
+
+    with capture() as captured:
+        assert production(asynchronous)({}, None) == "done"
+        with pytest.raises(ValueError, match="refused") as raised:
+            production(failing)({}, None)
+    assert raised.value is error
+    assert captured.output == ""
+
+
+def test_metrics_and_the_invocation_are_harmless_under_the_kill_switch(monkeypatch):
+    """The handler's own use of the face works without a decorator: no invocation, and metrics written at once."""
+    monkeypatch.setenv("LAMBDA_GUARD_DISABLED", "1")
+
+    def counting(event, context):
+        metrics.add_metric(name="Orders", unit="Count", value=1)
+        return current_invocation()
+
+    with capture() as captured:
+        assert production(counting)({}, None) is None
+    assert [metric.name for metric in captured.metrics] == ["Orders"]
+
+
+# --- Environment -----------------------------------------------------------------------------------------------------
+
+
+def test_a_malformed_variable_is_said_in_the_log_and_ignored(monkeypatch, unheard):
+    """An operator's mistake costs a warning a decoration, and the default holds."""
+    unheard()
+    monkeypatch.setenv("LAMBDA_GUARD_METRICS", "everything")
+    monkeypatch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "three")
+    with capture() as captured:
+        assert production(handler)({}, None) == "done"
+    assert [(line["level"], line["message"]) for line in captured.logs] == [
+        ("WARNING", "LAMBDA_GUARD_METRICS='everything' is not frugal or all: ignored"),
+        ("WARNING", "LAMBDA_GUARD_MAX_RECEIVE_COUNT='three' is not a positive whole number: ignored"),
+    ]
+    assert "Duration" not in captured.record
+
+
+def test_all_metrics_are_written_where_asked(monkeypatch):
+    """With `LAMBDA_GUARD_METRICS=all` the record has the two metrics that Lambda gives for each function."""
+    monkeypatch.setenv("LAMBDA_GUARD_METRICS", "all")
+    with capture() as captured:
+        production(handler)({}, None)
+    assert captured.record["Invocations"] == 1
+    assert captured.record["Duration"] == pytest.approx(captured.record["duration_ms"], abs=0.001)
+
+
+# --- current_invocation ----------------------------------------------------------------------------------------------
+
+
+def test_the_current_invocation_is_that_of_the_handler():
+    """Inside of a handler the facts of its invocation are at hand; outside there are none."""
+    assert current_invocation() is None
+    context = make_context(function_name="shop-orders", timeout_ms=5000)
+    with capture("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"):
+        found = production(lambda event, context: current_invocation())(events.sqs("a"), context)
+    assert type(found) is Invocation
+    assert found.invocation_id == context.aws_request_id
+    assert found.function == "shop-orders"
+    assert found.trigger.type == "sqs"
+    assert found.trace_id == "1-5759e988-bd862e3fe1be46a994272793"
+    assert found.memory_limit_mb == 128
+    assert found.deadline - found.started == pytest.approx(5, abs=0.5)
+    assert current_invocation() is None
+
+
+def test_the_current_invocation_cannot_be_changed():
+    """It is a value: nobody can alter it under another's hands."""
+    with capture():
+        found = production(lambda event, context: current_invocation())({}, None)
+    with pytest.raises(AttributeError):
+        found.invocation_id = "mine"
+
+
+def test_no_warning_is_raised_by_decorating_or_calling():
+    """Our own code uses nothing deprecated, and never sends the handler a warning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with capture() as captured:
+            production(handler)({}, None)
+            production(asynchronous)({}, None)
+    assert [str(warning.message) for warning in caught] == []
+    assert all(json.loads(line) for line in captured.output.splitlines())
