@@ -195,6 +195,16 @@ def test_the_text_log_has_the_platforms_lines(functions):
     assert "Init Duration" not in warm.lines[-1]
 
 
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_no_line_is_missing_from_a_burst(single, end):
+    """All that was written before the answer belongs to the invocation, an unfinished last line too."""
+    lines = [f"{number} {'x' * 90}" for number in range(3000)]
+    result = single.invoke({"print": "\n".join(lines) + end})
+
+    assert [line for line in result.lines if "xxx" in line] == lines
+    assert result.lines[-2].startswith("END RequestId")
+
+
 def test_the_json_log_has_the_platforms_events(functions):
     """In the JSON format every line parses, and START and REPORT are platform events."""
     with Function(name="orders", handler="single.handler", code=functions, log_format="JSON") as function:
