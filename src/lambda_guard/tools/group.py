@@ -24,6 +24,7 @@ SUBCOMMANDS: Final = {
         "lambda_guard.tools.commands.trace:trace",
         "Show a trace across functions, as a tree with times.",
     ),
+    "dlq": ("lambda_guard.tools.dlq.commands:dlq", "See why messages died, and run them again."),
     "local": ("lambda_guard.local.cli:local", "Run functions, queues and topics on this machine."),
 }
 """Name → where the command is, and its line in the list. Adding one takes one line here."""

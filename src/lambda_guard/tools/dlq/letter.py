@@ -17,6 +17,9 @@ _DIGITS: Final = re.compile(r"\d+")
 _DIGEST_LENGTH: Final = 32
 
 
+UNKNOWN_ERROR: Final = "error unknown: only the logs can tell (--logs)"
+
+
 class Origin(StrEnum):
     """Who put the letter into the dead-letter queue."""
 
@@ -71,13 +74,13 @@ class Failure:
 
     @property
     def cause(self) -> str:
-        """What letters are grouped by: the fingerprint, else the type, else the message without its numbers, else the code."""
+        """What letters are grouped by: fingerprint, or type, or the message without its numbers, or code."""
         return self.fingerprint or self.type or _DIGITS.sub("#", self.message) or self.code or "unknown"
 
     @property
     def sentence(self) -> str:
         """Say it in a line: `KeyError: 'sku'`."""
-        return ": ".join(filter(None, (self.type, self.message))) or self.code or "no error known"
+        return ": ".join(filter(None, (self.type, self.message))) or self.code or UNKNOWN_ERROR
 
 
 @dataclass(slots=True, frozen=True)
@@ -100,7 +103,7 @@ class Letter:
         origin: who put it there.
         payload: what failed, as text: the event of a function, the body of a queue's message.
         failure: what is known of the failure.
-        target: an ARN or queue URL that the letter itself names as where it was bound for; empty where it doesn't.
+        target: where it was bound for, an ARN or a queue's URL, if the letter itself names it; else empty.
         topic: for SNS, the ARN of topic or subscription.
         pointer: for streams, where the data is.
         request_id: of the asynchronous invocation that failed; empty for others.

@@ -47,7 +47,7 @@ class Message:
 
     @property
     def sent_ms(self) -> float | None:
-        """When it was sent to where it died first, ms since 1970: a standard queue keeps the time when it moves a message."""
+        """When it was sent, ms since 1970: a standard queue keeps that time when it moves a message."""
         return _number(self.system.get(_SENT))
 
     @property

@@ -1,9 +1,9 @@
-"""Which kind of dead letter a message is, told by itself: one recogniser for each service's shape, asked in turn. Pure.
+"""Which kind of dead letter a message is: one recogniser for each service's shape, asked in turn. Pure.
 
 Sources, all AWS's documentation: "Adding a dead-letter queue" and "Capturing records of Lambda asynchronous
-invocations" (Lambda), "Retain discarded records" (stream mappings), "Using dead-letter queues to process undelivered
-events" (EventBridge), "Retry policies and dead-letter queues" (its new bus), "Configuring a dead-letter queue for a
-schedule" (Scheduler), "Amazon SNS dead-letter queues".
+invocations" (Lambda), "Retain discarded records" (stream mappings), "Using dead-letter queues to process
+undelivered events" (EventBridge), "Retry policies and dead-letter queues" (its new bus), "Configuring a
+dead-letter queue for a schedule" (Scheduler), "Amazon SNS dead-letter queues".
 """
 
 import json
@@ -43,7 +43,7 @@ def _of_a_rule(message: Message, _body: Mapping[str, Any]) -> Letter | None:
 
 
 def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
-    """Scheduler writes the parameters of the API call that it made: `{QueueUrl, MessageBody}`, `{FunctionName, Payload}`."""
+    """Scheduler writes its call's parameters: `{QueueUrl, MessageBody}`, `{FunctionName, Payload}`."""
     if not message.text("SCHEDULE_ARN"):
         return None
     target = _text(body, "FunctionName") or _text(body, "QueueUrl")
@@ -51,10 +51,19 @@ def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
     cut = message.text("IS_PAYLOAD_TRUNCATED").lower() == "true"
     problem = "Scheduler has cut its payload" if cut else ""
     if payload is None and not problem:
-        problem = f"it was bound for {message.text('TARGET_ARN') or 'another API'}, which can't be called from here"
+        problem = (
+            f"it was bound for {message.text('TARGET_ARN') or 'another API'}, which can't be called from here"
+        )
     text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
     failure = _service_failure(message)
-    return Letter(message, Origin.SCHEDULE, text if payload is not None else message.body, failure, target, problem=problem)
+    return Letter(
+        message,
+        Origin.SCHEDULE,
+        text if payload is not None else message.body,
+        failure,
+        target,
+        problem=problem,
+    )
 
 
 def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
@@ -104,12 +113,14 @@ def _of_a_bus(message: Message, body: Mapping[str, Any]) -> Letter | None:
     if not (_text(body, "busArn") and isinstance(failed, list)):
         return None
     failure = Failure(code=_text(body, "errorCode"), message=_text(body, "errorMessage"))
-    problem = f"the record names {len(failed)} event(s) and holds none: replay them from an archive of the bus"
+    problem = (
+        f"the record names {len(failed)} event(s) and holds none: replay them from an archive of the bus"
+    )
     return Letter(message, Origin.BUS, message.body, failure, _text(body, "targetArn"), problem=problem)
 
 
 def _through_a_topic(message: Message, body: Mapping[str, Any]) -> Letter | None:
-    """A topic as dead-letter queue or destination, to which this queue is subscribed: the letter is inside the notification."""
+    """This queue is subscribed to a topic that is a DLQ or destination: the letter is in the notification."""
     if not _is_notification(body):
         return None
     inner = replace(message, body=_text(body, "Message"), attributes=_attributes_of(body))
@@ -122,7 +133,7 @@ def _through_a_topic(message: Message, body: Mapping[str, Any]) -> Letter | None
 
 
 def _of_a_subscription(message: Message, body: Mapping[str, Any]) -> Letter | None:
-    """An envelope was bound for a queue or an endpoint; `Records` for a function, whose own failures carry a RequestID."""
+    """An envelope was bound for a queue or endpoint; `Records` for a function that SNS could not invoke."""
     failure = Failure(code=message.text("ErrorCode"), message=message.text("ErrorMessage"))
     if _is_notification(body):
         return Letter(message, Origin.SUBSCRIPTION, message.body, failure, topic=_text(body, "TopicArn"))
@@ -139,9 +150,9 @@ def _of_a_function(message: Message, _body: Mapping[str, Any]) -> Letter | None:
     request_id = message.text("RequestID")
     if not (request_id and message.text("ErrorCode")):
         return None
-    failure = Failure(
-        code=message.text("ErrorCode"), message=message.text("ErrorMessage"), invocation_id=request_id
-    )
+    # ErrorCode is the HTTP status of the invocation: 200 where the function itself failed.
+    code = message.text("ErrorCode").removeprefix("200")
+    failure = Failure(code=code, message=message.text("ErrorMessage"), invocation_id=request_id)
     problem = "" if parsed(message.body) is not None or message.body == "null" else "its event isn't JSON"
     return Letter(message, Origin.FUNCTION, message.body, failure, request_id=request_id, problem=problem)
 
@@ -163,7 +174,9 @@ def _service_failure(message: Message) -> Failure:
     return Failure(
         code=message.text("ERROR_CODE"),
         message=message.text("ERROR_MESSAGE"),
-        attempts=int(message.text("RETRY_ATTEMPTS") or 0) + 1 if message.text("RETRY_ATTEMPTS").isdigit() else 0,
+        attempts=int(message.text("RETRY_ATTEMPTS") or 0) + 1
+        if message.text("RETRY_ATTEMPTS").isdigit()
+        else 0,
     )
 
 

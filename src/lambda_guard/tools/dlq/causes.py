@@ -1,0 +1,135 @@
+"""Joining letters with the logs: the failed invocation's record says what the queue doesn't know."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from lambda_guard import _names as names
+from lambda_guard.tools.dlq.letter import Failure, Letter
+from lambda_guard.tools.invocation import Block, Invocation
+from lambda_guard.tools.model import as_mapping, as_number
+from lambda_guard.tools.reading.readers import Reader, Target, reader_for
+from lambda_guard.tools.selection import Selection, failures, received_ids
+
+_FILE_ENDINGS: Final = (".log", ".gz", ".json", ".jsonl", ".txt")
+
+
+@dataclass(slots=True, frozen=True)
+class Logs:
+    """Where the functions' logs are: files, log groups, or both.
+
+    Attributes:
+        since_ms: how far back log groups are read, ms since 1970.
+    """
+
+    places: Sequence[str] = ()
+    since_ms: float | None = None
+
+    def readers(self, selection: Selection) -> Iterator[Reader]:
+        """Give what reads them: one reader for the files, one for the log groups."""
+        paths = [place for place in self.places if _is_file(place)]
+        groups = [place for place in self.places if not _is_file(place)]
+        if paths:
+            yield reader_for(Target(paths=tuple(paths)), selection)
+        if groups:
+            yield reader_for(Target(groups=tuple(groups)), selection)
+
+    def failed(self) -> Iterator[Invocation]:
+        """Give the failed invocations."""
+        selection = Selection(failed=True, since_ms=self.since_ms)
+        for reader in self.readers(selection):
+            with reader:
+                yield from (one for one in _invocations(reader.read()) if one.failed)
+
+    def naming(self, ids: frozenset[str]) -> Iterator[Invocation]:
+        """Give the invocations that name one of the ids, and maybe others."""
+        for reader in self.readers(Selection(since_ms=self.since_ms)):
+            with reader:
+                yield from _invocations(reader.read_naming(ids))
+
+
+@dataclass(slots=True)
+class Causes:
+    """What the logs know about failures, by message id and by invocation id."""
+
+    found: dict[str, tuple[float, Failure]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, logs: Logs) -> "Causes":
+        """Read the failed invocations of the logs; nothing where there are none."""
+        causes = cls()
+        for invocation in logs.failed() if logs.places else ():
+            causes.add(invocation)
+        return causes
+
+    def add(self, invocation: Invocation) -> None:
+        """Note a failed invocation; the latest attempt counts."""
+        for key, failure in failures_of(invocation):
+            at = invocation.end_ms or 0.0
+            if key not in self.found or self.found[key][0] <= at:
+                self.found[key] = (at, failure)
+
+    def explain(self, letter: Letter) -> Letter:
+        """Add what the logs know; what they know wins over what the letter says."""
+        for key in letter.ids:
+            if key in self.found:
+                return replace(letter, failure=_merged(letter.failure, self.found[key][1]))
+        return letter
+
+
+def failures_of(invocation: Invocation) -> Iterator[tuple[str, Failure]]:
+    """Give what failed, by id: the batch's failed records, or all that the invocation was given."""
+    whole = _of_invocation(invocation)
+    listed = failures(invocation)
+    for entry in listed:
+        error = as_mapping(entry.get(names.ERROR))
+        attempts = int(as_number(entry.get(names.ATTEMPT)) or 0)
+        yield str(entry.get(names.MESSAGE_ID)), replace(whole, **_error(error), attempts=attempts)
+    if not listed:
+        for message_id in received_ids(invocation):
+            yield message_id, whole
+    yield invocation.invocation_id, whole
+
+
+def _of_invocation(invocation: Invocation) -> Failure:
+    span = invocation.text(names.SPAN_ID)
+    header = f"Root={invocation.trace_id};Parent={span};Sampled=1" if span and invocation.trace_id else ""
+    failure = Failure(
+        code="" if invocation.outcome == names.FAILURE else invocation.outcome,
+        function=invocation.function if invocation.function != "?" else "",
+        version=invocation.version,
+        invocation_id=invocation.invocation_id,
+        trace_id=invocation.trace_id,
+        trace_header=header,
+        attempts=invocation.attempt,
+    )
+    return replace(failure, **_error(invocation.error or {"type": invocation.outcome}))
+
+
+def _error(error: object) -> dict[str, Any]:
+    document = as_mapping(error)
+    stack = document.get("stack")
+    return {
+        "type": str(document.get("type") or ""),
+        "message": str(document.get("message") or ""),
+        "fingerprint": str(document.get("fingerprint") or ""),
+        "stack": tuple(map(str, stack)) if isinstance(stack, list) else (),
+    }
+
+
+def _merged(told: Failure, known: Failure) -> Failure:
+    """Take what is known, and what the letter told where that is empty; a service's code stays."""
+    values = {one.name: getattr(known, one.name) or getattr(told, one.name) for one in fields(Failure)}
+    return Failure(**{**values, "code": told.code or known.code})
+
+
+def _is_file(place: str) -> bool:
+    """What looks like a file's name is one: a mistyped one is said to be missing, and not asked of AWS."""
+    if place.startswith(("/aws/", "arn:")) and not Path(place).exists():
+        return False
+    return place == "-" or place.endswith(_FILE_ENDINGS) or Path(place).exists()
+
+
+def _invocations(blocks: Iterable[Block]) -> Iterator[Invocation]:
+    return (block for block in blocks if isinstance(block, Invocation))

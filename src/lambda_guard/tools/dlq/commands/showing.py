@@ -1,0 +1,83 @@
+"""`lambda-guard dlq show`: one letter, whole."""
+
+import json
+import sys
+import time
+
+import click
+
+from lambda_guard.tools.commands.options import columns, palette_for, say
+from lambda_guard.tools.dlq.causes import failures_of
+from lambda_guard.tools.dlq.commands.options import Desk, log_options, say_read, view_options
+from lambda_guard.tools.dlq.errors import NoSuchLetterError
+from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.queue import Queue, Reading
+from lambda_guard.tools.dlq.render import LetterView, letter_document
+from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.invocation import Invocation
+from lambda_guard.tools.render_json import as_document
+from lambda_guard.tools.render_text import TextView
+from lambda_guard.tools.selection import identities
+from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import When
+
+EPILOG = """\b
+Examples:
+  lambda-guard dlq show orders-dead 059f36b4-87a3-44ab-83d2-661975830a7d
+  lambda-guard dlq show orders-dead 059f36b4-87a3-44ab-83d2-661975830a7d --logs /aws/lambda/orders --since 3d
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("queue_name", metavar="QUEUE")
+@click.argument("message_id", metavar="MESSAGE_ID")
+@log_options
+@view_options
+def show(  # noqa: PLR0917 - click passes options by name
+    queue_name: str, message_id: str, logs: tuple[str, ...], since: str, as_json: bool, color: When
+) -> int:
+    """Show a letter: why it died, its event, and with --logs the failed invocation's own lines.
+
+    A queue can't be asked for one message: letters are read until it is found, and released.
+    """
+    desk = Desk.open(logs, since, Filter(ids=frozenset({message_id})), read=False)
+    queue = desk.queue(queue_name)
+    letter = _find(desk, queue, message_id)
+    invocations = _invocations(desk, letter)
+    for invocation in invocations:
+        if invocation.failed:
+            desk.causes.add(invocation)
+    letter = desk.causes.explain(letter)
+    if as_json:
+        document = {
+            **letter_document(letter, queue),
+            "invocations": [as_document(one) for one in invocations],
+        }
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        return 0
+    palette = palette_for(color)
+    sys.stdout.write(LetterView(palette).letter(letter, queue) + "\n" * bool(invocations))
+    blocks = TextView(palette, columns())
+    for invocation in invocations:
+        sys.stdout.write(blocks.block(invocation))
+    if logs and not invocations:
+        say("lambda-guard: these logs name no invocation of it: look further back (--since), or elsewhere")
+    return 0
+
+
+def _find(desk: Desk, queue: Queue, message_id: str) -> Letter:
+    began = time.monotonic()
+    with Stop() as stop, Reading(queue, desk.sqs, stop=stop) as reading:
+        letter = next(desk.letters(reading), None)
+    say_read(queue, reading, time.monotonic() - began, stop)
+    if letter is None:
+        raise NoSuchLetterError(
+            f"no letter {message_id} among the {reading.read:,} that were read from {queue.name}"
+        )
+    return letter
+
+
+def _invocations(desk: Desk, letter: Letter) -> list[Invocation]:
+    ids = frozenset(letter.ids)
+    found = desk.logs.naming(ids) if desk.logs.places else iter(())
+    return [one for one in found if ids & (identities(one) | {key for key, _ in failures_of(one)})]

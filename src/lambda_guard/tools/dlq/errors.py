@@ -1,0 +1,89 @@
+"""What `lambda-guard dlq` ends with when it can't go on, and what AWS's errors mean for the one who types.
+
+LambdaGuardError
+├── DeadLetterError        a queue, a filter, a journal or a target can't be used as asked
+│   └── NoSuchLetterError  nothing in the queue matches what was asked for              (exit code 3)
+└── CloudError             AWS could not be asked (`cloudwatch.session`)
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from lambda_guard.errors import LambdaGuardError
+from lambda_guard.tools.cloudwatch.session import (
+    CloudError,
+    NoSuchResourceError,
+    NotPermittedError,
+    explained,
+)
+
+NOTHING_MATCHED: Final = 3
+_MISSING: Final = ("NonExistentQueue", "QueueDoesNotExist", "InvalidAddress")
+_KEY: Final = ("KMS.", "Kms")
+
+
+class DeadLetterError(LambdaGuardError):
+    """A queue, a filter, a journal or a target can't be used as asked; the message says what to do."""
+
+    exit_code = 2
+
+
+class NoSuchLetterError(DeadLetterError):
+    """Nothing in the queue matches what was asked for."""
+
+    exit_code = NOTHING_MATCHED
+
+
+@contextmanager
+def asked(what: str) -> Iterator[None]:
+    """Turn botocore's errors into ours, those of SQS and of its keys in their own words.
+
+    Args:
+        what: the sentence's end: "AWS refused to …".
+
+    Raises:
+        NoSuchResourceError: there is no such queue, function or stream.
+        NotPermittedError: the permission is missing, for the call or for the queue's key.
+        CloudError: everything else.
+    """
+    from botocore.exceptions import ClientError
+
+    with explained(what):
+        try:
+            yield
+        except ClientError as error:
+            _raise_known(error_code(error), what, error)
+            raise
+
+
+def error_code(error: Exception) -> str:
+    """Give the code of a service's error; empty where it is none."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _raise_known(code: str, what: str, error: Exception) -> None:
+    if any(known in code for known in _MISSING):
+        raise NoSuchResourceError(
+            f"AWS could not {what}: there is no such queue in this account and region"
+        ) from error
+    if code.startswith(_KEY) or ".Kms" in code:
+        raise NotPermittedError(
+            f"AWS could not {what}: the queue is encrypted, and its key can't be used ({code}); "
+            "the permissions kms:Decrypt and, to send, kms:GenerateDataKey are needed on the key"
+        ) from error
+    if "Throttl" in code:
+        raise CloudError(f"AWS could not {what}: it throttles the calls; go slower (--rate)") from error
+
+
+__all__ = [
+    "NOTHING_MATCHED",
+    "CloudError",
+    "DeadLetterError",
+    "NoSuchLetterError",
+    "NoSuchResourceError",
+    "NotPermittedError",
+    "asked",
+    "error_code",
+]

@@ -1,0 +1,231 @@
+"""The queue: what it is, and how to read it without changing more than reading needs."""
+
+import json
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
+from lambda_guard.tools.dlq.message import Message
+from lambda_guard.tools.stopping import Stop
+
+BATCH_MOST: Final = 10
+"""What SQS takes and gives in one call."""
+
+WAIT_SECONDS: Final = 1
+"""A long poll asks all of SQS's servers; a short one asks some, and may miss what there is."""
+
+EMPTY_MOST: Final = 3
+REPEATED_MOST: Final = 20
+VISIBILITY_LEAST: Final = 60
+VISIBILITY_MOST: Final = 3_600
+_LETTERS_A_SECOND: Final = (
+    50  # slower than any connection reads: what was read stays hidden until the end is reached
+)
+_IN_FLIGHT_FULL: Final = "OverLimit"
+
+
+@dataclass(slots=True, frozen=True)
+class Queue:
+    """A queue of SQS.
+
+    Attributes:
+        fifo: whether it keeps an order.
+        count: about how many messages are in it, those in flight included.
+        retention_ms: how long it keeps a message.
+        moves_to: the ARN of its own dead-letter queue; empty where it has none.
+        moves_after: how many receives a message has before it is moved there.
+    """
+
+    url: str
+    arn: str
+    fifo: bool = False
+    count: int = 0
+    retention_ms: float = 345_600_000.0
+    moves_to: str = ""
+    moves_after: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.arn.rpartition(":")[2]
+
+    def expires_ms(self, message: Message) -> float | None:
+        """When SQS will delete a message, ms since 1970.
+
+        "For standard queues, the expiration of a message is always based on its original enqueue timestamp";
+        for FIFO queues the timestamp is reset when it is moved, and is what `SentTimestamp` says.
+        """
+        return None if message.sent_ms is None else message.sent_ms + self.retention_ms
+
+
+def find_queue(text: str, sqs: Any) -> Queue:
+    """Find a queue by URL, ARN or name.
+
+    Raises:
+        NoSuchResourceError: there is none.
+        NotPermittedError: its attributes may not be read.
+    """
+    url = text if text.startswith(("https://", "http://")) else _url_of(text, sqs)
+    with asked(f"read the attributes of the queue {text}"):
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
+    redrive = json.loads(found.get("RedrivePolicy") or "{}")
+    counts = ("", "NotVisible", "Delayed")
+    return Queue(
+        url,
+        found.get("QueueArn", text),
+        found.get("FifoQueue") == "true" or url.endswith(".fifo"),
+        sum(int(found.get(f"ApproximateNumberOfMessages{kind}", 0)) for kind in counts),
+        float(found.get("MessageRetentionPeriod", 345_600)) * 1_000.0,
+        str(redrive.get("deadLetterTargetArn", "")),
+        int(redrive.get("maxReceiveCount", 0)),
+    )
+
+
+def _url_of(text: str, sqs: Any) -> str:
+    owner = {}
+    name = text
+    if text.startswith("arn:"):
+        parts = text.split(":")
+        if len(parts) != 6 or parts[2] != "sqs":  # noqa: PLR2004 - the fields of an ARN
+            raise DeadLetterError(f"{text!r} is no queue: write its name, its URL, or arn:aws:sqs:…")
+        name, owner = parts[5], {"QueueOwnerAWSAccountId": parts[4]}
+    with asked(f"find the queue {text}"):
+        return str(sqs.get_queue_url(QueueName=name, **owner)["QueueUrl"])
+
+
+def sources_of(queue: Queue, sqs: Any) -> list[str]:
+    """Give the URLs of the queues whose redrive policy names this one."""
+    with asked(f"list the queues whose dead letters go to {queue.name}"):
+        pages = sqs.get_paginator("list_dead_letter_source_queues").paginate(QueueUrl=queue.url)
+        # The key begins with a small letter in SQS's model.
+        return [url for page in pages for url in page.get("queueUrls", [])]
+
+
+class Reading:
+    """Reads a queue once through, from its head; at its end, what was not deleted is visible again.
+
+    Every receive raises a message's receive count by one and hides it for a while: there is no other way.
+
+    Args:
+        queue: the queue.
+        sqs: the client.
+        stop: the wish to end, asked between calls.
+        at_most: how many messages to read in all; None for all of them.
+    """
+
+    def __init__(
+        self, queue: Queue, sqs: Any, *, stop: Stop | None = None, at_most: int | None = None
+    ) -> None:
+        self.read = 0
+        self.full = False
+        self.size = BATCH_MOST
+        self.queue = queue
+        self._sqs = sqs
+        self._stop = stop
+        self._at_most = math.inf if at_most is None else at_most
+        self._receipts: dict[str, str] = {}
+        self._seconds = min(VISIBILITY_MOST, VISIBILITY_LEAST + queue.count // _LETTERS_A_SECOND)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.release()
+
+    def batches(self) -> Iterator[list[Message]]:
+        """Give out what was not seen before, as many at a time as `size` says, until nothing more comes."""
+        empty = repeated = 0
+        while not self._ended and empty < self._empty_most and repeated < REPEATED_MOST:
+            received = self._receive()
+            fresh = [message for message in received if message.message_id not in self._receipts]
+            self._receipts |= {message.message_id: message.receipt for message in received}
+            self.read += len(fresh)
+            empty = 0 if received else empty + 1
+            repeated = repeated + 1 if received and not fresh else 0
+            if fresh:
+                yield fresh
+
+    @property
+    def _ended(self) -> bool:
+        return self.full or self.read >= self._at_most or (self._stop is not None and self._stop.requested)
+
+    @property
+    def _empty_most(self) -> int:
+        """One empty long poll is the end where all that was counted was seen, or order holds the rest up."""
+        return 1 if self.read >= self.queue.count or self.queue.fifo else EMPTY_MOST
+
+    def _receive(self) -> list[Message]:
+        from botocore.exceptions import ClientError
+
+        with asked(f"receive from the queue {self.queue.name}"):
+            try:
+                answer = self._sqs.receive_message(
+                    QueueUrl=self.queue.url,
+                    MaxNumberOfMessages=int(min(self.size, self._at_most - self.read)),
+                    VisibilityTimeout=self._seconds,
+                    WaitTimeSeconds=WAIT_SECONDS,
+                    AttributeNames=["All"],
+                    MessageAttributeNames=["All"],
+                )
+            except ClientError as error:
+                if not error_code(error).endswith(_IN_FLIGHT_FULL):
+                    raise
+                self.full = True
+                return []
+        return [Message.received(raw) for raw in answer.get("Messages", [])]
+
+    def delete(self, messages: Sequence[Message]) -> dict[str, str]:
+        """Delete messages of this reading.
+
+        Returns:
+            Why not, by message id, for those that are still in the queue.
+        """
+        refused: dict[str, str] = {}
+        for chunk in _chunks(messages):
+            refused |= self._delete(chunk)
+        for message in messages:
+            if message.message_id not in refused:
+                self._receipts.pop(message.message_id, None)
+        return refused
+
+    def _delete(self, chunk: Sequence[Message]) -> dict[str, str]:
+        receipts = [self._receipts.get(message.message_id) or message.receipt for message in chunk]
+        entries = [{"Id": str(at), "ReceiptHandle": receipt} for at, receipt in enumerate(receipts)]
+        with asked(f"delete letters in {self.queue.name}"):
+            answer = self._sqs.delete_message_batch(QueueUrl=self.queue.url, Entries=entries)
+        return {
+            chunk[int(failed["Id"])].message_id: str(failed.get("Message") or failed.get("Code"))
+            for failed in answer.get("Failed", [])
+        }
+
+    def release(self) -> None:
+        """Make everything visible again that was read and not deleted; what can't be comes back by itself."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        receipts, self._receipts = list(self._receipts.values()), {}
+        for chunk in _chunks(receipts):
+            entries = [
+                {"Id": str(at), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                for at, receipt in enumerate(chunk)
+            ]
+            try:
+                self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+            except (BotoCoreError, ClientError):
+                return
+
+
+def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + BATCH_MOST] for start in range(0, len(items), BATCH_MOST))
+
+
+def now_ms() -> float:
+    """The time, ms since 1970."""
+    return time.time() * 1_000.0
+
+
+def texts(urls: Iterable[str]) -> str:
+    """Name queues in a sentence."""
+    return ", ".join(sorted(url.rpartition("/")[2] for url in urls))

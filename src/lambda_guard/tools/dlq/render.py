@@ -1,0 +1,182 @@
+"""Letters as text: grouped for `dlq list`, one by one for `dlq show`."""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from lambda_guard.tools.dlq.letter import EXPLAINED, Letter
+from lambda_guard.tools.dlq.queue import Queue, now_ms
+from lambda_guard.tools.dlq.report import Entry, Group, Report, function_of, trace_of
+from lambda_guard.tools.render_text import short_name
+from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.times import date_and_clock, span
+
+SAMPLES: Final = 3
+_HOURS_MOST: Final = 48
+_SOON_MS: Final = 86_400_000.0
+_INDENT: Final = "    "
+
+
+class LetterView:
+    """Draws letters.
+
+    Args:
+        palette: the colours, or none.
+        samples: how many letters of a group are shown; None for all.
+    """
+
+    def __init__(self, palette: Palette, samples: int | None = SAMPLES) -> None:
+        self._paint = palette.paint
+        self._samples = samples
+
+    def report(self, report: Report) -> str:
+        """Draw what is in a queue, with an empty line after it."""
+        lines = [self._head(report)]
+        for group in report.largest_first:
+            lines += self._group(group)
+        return "\n".join(lines) + "\n\n"
+
+    def _head(self, report: Report) -> str:
+        name = self._paint("bold", visible(report.queue.name))
+        if not report.count:
+            return f"{name}  no letters"
+        age = f"oldest {long_span(now_ms() - (report.oldest_ms or 0.0))}" if report.oldest_ms else ""
+        parts = (counted(report.count, "letter"), age, self._expiry(report.expires_ms))
+        return f"{name}  {'  '.join(filter(None, parts))}"
+
+    def _expiry(self, expires_ms: float | None) -> str:
+        if expires_ms is None:
+            return ""
+        left = expires_ms - now_ms()
+        text = f"the first expires in {long_span(left)}" if left > 0 else "the first has expired"
+        return self._paint("bold_red", text) if left < _SOON_MS else text
+
+    def _group(self, group: Group) -> Iterator[str]:
+        fingerprint = f"  {self._paint('dim', '#' + group.fingerprint)}" if group.fingerprint else ""
+        yield f"  {self._paint('bold_red', '✗ ' + visible(group.sentence))}{fingerprint}"
+        yield _INDENT + "  ".join(filter(None, map(visible, _facts(group))))
+        shown = group.entries[: self._samples]
+        for entry in shown:
+            yield _INDENT + self._entry(entry)
+        if len(shown) < len(group.entries):
+            yield _INDENT + self._paint(
+                "dim", f"and {len(group.entries) - len(shown):,} more (--letters shows all)"
+            )
+
+    def _entry(self, entry: Entry) -> str:
+        ids = (
+            f"invocation {entry.invocation_id}" if entry.invocation_id else "",
+            f"trace {entry.trace_id}" if entry.trace_id else "",
+        )
+        told = self._paint("dim", "  ".join(filter(None, ids)))
+        remarks = self._paint("yellow", "; ".join(map(visible, entry.remarks)))
+        return "  ".join(filter(None, (entry.message_id, told, remarks)))
+
+    def letter(self, letter: Letter, queue: Queue, remarks: tuple[str, ...] = ()) -> str:
+        """Draw one letter whole."""
+        return "\n".join(self._whole(letter, queue, remarks)) + "\n"
+
+    def _whole(self, letter: Letter, queue: Queue, remarks: tuple[str, ...]) -> Iterator[str]:
+        yield f"{self._paint('bold', letter.message_id)}  {EXPLAINED[letter.origin]}"
+        failure = letter.failure
+        fingerprint = f"  {self._paint('dim', '#' + failure.fingerprint)}" if failure.fingerprint else ""
+        yield f"{_INDENT}{self._paint('bold_red', '✗ ' + visible(failure.sentence))}{fingerprint}"
+        for frame in failure.stack:
+            yield f"{_INDENT}    {self._paint('red', visible(frame))}"
+        for name, value in letter_facts(letter, queue):
+            yield f"{_INDENT}{self._paint('dim', f'{name:<11}')} {visible(value)}"
+        for remark in (letter.problem, *remarks):
+            if remark:
+                yield _INDENT + self._paint("yellow", visible(remark))
+        yield from self._attributes(letter)
+        yield ""
+        yield visible(pretty(letter))
+
+    def _attributes(self, letter: Letter) -> Iterator[str]:
+        for name, value in sorted(letter.message.attributes.items()):
+            told = value.get("StringValue")
+            shown = visible(str(told)) if told is not None else f"{len(value.get('BinaryValue', b''))} bytes"
+            kind = self._paint("dim", f"({visible(str(value.get('DataType')))})")
+            yield f"{_INDENT}{self._paint('cyan', visible(name))} {shown} {kind}"
+
+
+def letter_facts(letter: Letter, queue: Queue) -> Iterator[tuple[str, str]]:
+    """Give what is known of a letter beside its error, as names and texts."""
+    function, version = function_of(letter)
+    expires = queue.expires_ms(letter.message)
+    told = (
+        ("function", f"{function}:{version}" if version else function),
+        ("bound for", letter.target or letter.topic),
+        ("code", letter.failure.code),
+        ("invocation", letter.failure.invocation_id or letter.request_id),
+        ("trace", trace_of(letter)),
+        ("sent", date_and_clock(letter.message.sent_ms)),
+        ("expires", f"{date_and_clock(expires)} (in {long_span(expires - now_ms())})" if expires else ""),
+        (
+            "received",
+            f"{letter.message.receives} times, this one included" if letter.message.receives else "",
+        ),
+        ("attempts", str(letter.failure.attempts or "")),
+        ("group", letter.message.group),
+        ("body in S3", letter.offloaded),
+    )
+    return ((name, value) for name, value in told if value)
+
+
+def pretty(letter: Letter) -> str:
+    """Write what failed so that it can be read: JSON indented, anything else as it is."""
+    event = letter.event
+    return letter.payload if event is None else json.dumps(event, indent=2, ensure_ascii=False)
+
+
+def letter_document(letter: Letter, queue: Queue) -> dict[str, object]:
+    """Give a letter as JSON takes it."""
+    failure, pointer = letter.failure, letter.pointer
+    function, version = function_of(letter)
+    document = {
+        "queue": queue.arn,
+        "origin": letter.origin.value,
+        "error": {
+            "type": failure.type,
+            "message": failure.message,
+            "code": failure.code,
+            "fingerprint": failure.fingerprint,
+            "stack": list(failure.stack),
+        },
+        "function": function,
+        "version": version,
+        "invocation_id": failure.invocation_id or letter.request_id,
+        "trace_id": trace_of(letter),
+        "target": letter.target or letter.topic,
+        "stream": pointer
+        and {"arn": pointer.stream_arn, "shard_id": pointer.shard_id, "start": pointer.start},
+        "sent_ms": letter.message.sent_ms,
+        "expires_ms": queue.expires_ms(letter.message),
+        "problem": letter.problem,
+        "event": letter.event,
+        "message": letter.message.as_document(),
+    }
+    return {key: value for key, value in document.items() if value not in (None, "")}
+
+
+def long_span(ms: float) -> str:
+    """Write a duration, from two days on in days: `3d 22h`."""
+    hours = int(ms // 3_600_000)
+    return f"{hours // 24}d {hours % 24}h" if hours >= _HOURS_MOST else span(ms)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write `1 letter`, `1,200 letters`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _facts(group: Group) -> Iterator[str]:
+    yield counted(len(group.entries), "letter")
+    yield group.origin.value + (f" {short_name(group.source)}" if group.source else "")
+    if group.function and group.function not in short_name(group.source):
+        yield f"{group.function}:{group.version}" if group.version else group.function
+    if group.code and group.code not in group.sentence:
+        yield group.code
+    oldest, newest = date_and_clock(group.oldest_ms)[:19], date_and_clock(group.newest_ms)[:19]
+    yield f"sent {oldest}" + (f" to {newest}" if newest != oldest else "") if oldest else ""
+    yield f"expires {date_and_clock(group.expires_ms)[:19]}" if group.expires_ms else ""

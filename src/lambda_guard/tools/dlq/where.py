@@ -1,0 +1,181 @@
+"""Which letters: the filters of the command line as one value. Pure."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lambda_guard.tools.dlq.errors import DeadLetterError
+from lambda_guard.tools.dlq.letter import Letter, function_name
+from lambda_guard.tools.times import duration_ms
+
+_FORM: Final = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(>=|<=|!=|=|~|>|<)\s*(.*?)\s*", re.DOTALL)
+_ATTRIBUTE: Final = "attribute."
+_COMPARED: Final[dict[str, Callable[[float, float], bool]]] = {
+    "=": lambda found, wanted: found == wanted,
+    "!=": lambda found, wanted: found != wanted,
+    ">": lambda found, wanted: found > wanted,
+    "<": lambda found, wanted: found < wanted,
+    ">=": lambda found, wanted: found >= wanted,
+    "<=": lambda found, wanted: found <= wanted,
+}
+
+_TEXTS: Final[dict[str, Callable[[Letter], tuple[str, ...]]]] = {
+    "error": lambda one: (one.failure.type, one.failure.sentence, one.failure.cause),
+    "fingerprint": lambda one: (one.failure.fingerprint,),
+    "message": lambda one: (one.failure.message,),
+    "code": lambda one: (one.failure.code,),
+    "function": lambda one: (_function_of(one),),
+    "version": lambda one: (one.failure.version,),
+    "origin": lambda one: (one.origin.value,),
+    "target": lambda one: (one.target,),
+    "id": lambda one: (one.message_id,),
+    "invocation": lambda one: (one.failure.invocation_id or one.request_id,),
+    "trace": lambda one: (one.failure.trace_id, one.trace_header),
+    "group": lambda one: (one.message.group,),
+    "body": lambda one: (one.message.body,),
+}
+NEED_LOGS: Final = frozenset({"fingerprint"})
+"""Only an invocation's record tells these."""
+
+
+@dataclass(slots=True, frozen=True)
+class Condition:
+    """One `--where`."""
+
+    key: str
+    operator: str
+    value: str
+    number: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Condition":
+        """Read `error=KeyError`, `message~declined`, `age>1h`, `receives>=3`, `attribute.tenant=blue`.
+
+        Raises:
+            DeadLetterError: it can't be read; the message lists the keys.
+            TimeFormatError: the age can't be read.
+        """
+        form = _FORM.fullmatch(text)
+        if form is None:
+            raise DeadLetterError(
+                f"{text!r} is no condition: write error=KeyError, message~declined or age>1h"
+            )
+        key, operator, value = form.groups()
+        if key in {"age", "receives"}:
+            return cls(key, operator, value, _number(key, operator, value))
+        if key not in _TEXTS and not key.startswith(_ATTRIBUTE):
+            known = ", ".join(["age", "receives", *_TEXTS, "attribute.NAME"])
+            raise DeadLetterError(f"{key!r} is nothing that letters are selected by: {known}")
+        if operator not in {"=", "!=", "~"}:
+            raise DeadLetterError(f"{key} is text: compare it with =, != or ~ (contains), not {operator}")
+        return cls(key, operator, value)
+
+    def holds(self, letter: Letter, now_ms: float) -> bool:
+        """Tell whether a letter is meant."""
+        if self.key == "age":
+            sent = letter.message.sent_ms
+            return sent is not None and _COMPARED[self.operator](now_ms - sent, self.number)
+        if self.key == "receives":
+            return _COMPARED[self.operator](letter.message.receives, self.number)
+        return self._compare(_texts(letter, self.key))
+
+    def _compare(self, found: tuple[str, ...]) -> bool:
+        if self.operator == "~":
+            return any(self.value.lower() in text.lower() for text in found)
+        return (self.value in found) == (self.operator == "=")
+
+
+@dataclass(slots=True, frozen=True)
+class Filter:
+    """All filters together: a letter is meant if every one lets it pass.
+
+    Attributes:
+        ids: message ids; none for any.
+        match: a compiled JMESPath expression that must be true of the event; None for any.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    ids: frozenset[str] = frozenset()
+    match: Any = None
+
+    @classmethod
+    def parse(cls, conditions: Iterable[str], ids: Iterable[str] = (), match: str | None = None) -> "Filter":
+        """Read what was typed.
+
+        Raises:
+            DeadLetterError: something of it can't be read.
+        """
+        return cls(
+            tuple(Condition.parse(text) for text in conditions),
+            frozenset(ids),
+            _compiled(match) if match else None,
+        )
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no filter is set."""
+        return self == Filter()
+
+    @property
+    def needs_logs(self) -> bool:
+        """Whether something is asked that only the logs know."""
+        return any(condition.key in NEED_LOGS for condition in self.conditions)
+
+    def passes(self, letter: Letter, now_ms: float) -> bool:
+        """Tell whether a letter is meant."""
+        return (
+            (not self.ids or letter.message_id in self.ids)
+            and all(condition.holds(letter, now_ms) for condition in self.conditions)
+            and (self.match is None or _is_true(_searched(self.match, letter.event)))
+        )
+
+
+def _number(key: str, operator: str, value: str) -> float:
+    if operator == "~":
+        raise DeadLetterError(f"{key} is a number: compare it with =, !=, <, <=, > or >=")
+    if key == "age":
+        return duration_ms(value)
+    if not value.isdigit():
+        raise DeadLetterError(f"receives{operator}{value}: {value!r} is no whole number")
+    return float(value)
+
+
+def _texts(letter: Letter, key: str) -> tuple[str, ...]:
+    if key.startswith(_ATTRIBUTE):
+        return (letter.message.text(key.removeprefix(_ATTRIBUTE)),)
+    return _TEXTS[key](letter)
+
+
+def _function_of(letter: Letter) -> str:
+    if letter.failure.function:
+        return letter.failure.function
+    return function_name(letter.target)[0] if ":function:" in letter.target else ""
+
+
+def _compiled(expression: str) -> Any:
+    import jmespath  # type: ignore[import-untyped]
+    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
+
+    try:
+        return jmespath.compile(expression)
+    except JMESPathError as error:
+        first = str(error).splitlines()[0]
+        raise DeadLetterError(
+            f"--match {expression!r} is no JMESPath expression ({first}); for example: items[?price > `100`]"
+        ) from error
+
+
+def _searched(match: Any, event: Any) -> Any:
+    """An event of another shape than the expression expects is not meant; it is no error."""
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return match.search(event)
+    except JMESPathError:
+        return None
+
+
+def _is_true(value: Any) -> bool:
+    """JMESPath's own truth: false, null, and empty strings, lists and objects are not; 0 is."""
+    return value is not None and value is not False and value not in ("", [], {})
