@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Logs, invocation_id
+from .storefront import storefront
 from .webdriver import CHROMIUM, DRIVER, Browser
 
 pytestmark = [
@@ -14,6 +15,7 @@ pytestmark = [
 ]
 
 LOGS = Logs()
+PICTURES = Path(os.environ["PICTURES"]).absolute() if "PICTURES" in os.environ else None
 ATTACK = "</script><script>window.caught = 1</script><img src=x onerror='window.caught = 2'>"
 
 
@@ -42,7 +44,7 @@ def test_the_waterfall_and_the_first_failure_are_there_at_once(browser, trace_pa
         "orders apigateway shop",
         "billing sqs orders · attempt 1",
         "↻ billing sqs orders · attempt 2, the last",
-        "rescue sqs orders-dead",
+        "rescue dead letter · sqs orders-dead",
     ]
     assert browser.texts("#title") == ["Trace 1-6742a1b5-0123456789abcdef01234567"]
     assert browser.texts("#summary") == [
@@ -90,7 +92,7 @@ def test_keys_do_what_the_mouse_does(browser, trace_page):
     browser.press("Right")
     assert len(names(browser)) == 4
     browser.press("/", *"looking")
-    assert names(browser) == ["rescue sqs orders-dead"]
+    assert names(browser) == ["rescue dead letter · sqs orders-dead"]
     browser.press("Escape")
     assert len(names(browser)) == 4
 
@@ -201,13 +203,19 @@ def test_two_thousand_invocations_keep_the_document_small(browser, lambda_guard,
     assert browser.texts("#summary")[0].startswith("1 of 2,000 invocations")
 
 
-def test_the_window_can_be_looked_at(browser, trace_page, tmp_path):
-    """Take the pictures that the README shows; LAMBDA_GUARD_PICTURES names the folder to keep them in."""
-    folder = Path(os.environ.get("LAMBDA_GUARD_PICTURES", tmp_path))
+def test_the_window_can_be_looked_at(browser, lambda_guard, write, tmp_path):
+    """Take the pictures that the README shows; PICTURES in the environment names the folder to keep them in."""
+    page = tmp_path / "storefront.html"
+    write(storefront(), "shop.log")
+    assert lambda_guard("trace", "7d1f-order", "shop.log", "--html", str(page), cwd=tmp_path).returncode == 0
+    folder = PICTURES or tmp_path
     for theme in ("light", "dark"):
+        browser.open(page)
         browser.emulate(prefers_color_scheme=theme)
+        browser.click("#row-4")
         picture = folder / f"trace-{theme}.png"
         picture.write_bytes(browser.screenshot())
         assert picture.read_bytes().startswith(b"\x89PNG")
         assert picture.stat().st_size > 20_000
     browser.emulate(prefers_color_scheme="light")
+    assert names(browser)[0] == "checkout apigateway-v2 shop"

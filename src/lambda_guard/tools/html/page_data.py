@@ -132,7 +132,7 @@ def _node_data(node: Node) -> dict[str, object]:
         "took": span(invocation.duration_ms) if invocation.duration_ms is not None else "",
         "tip": [text for text in (_began(invocation), waited_text(node), invocation.invocation_id) if text],
         "facts": [[name, value] for name, value in _facts(node) if value],
-        "from": " · ".join(filter(None, (trigger_text(invocation.trigger), attempt_text(invocation)))),
+        "from": " · ".join(filter(None, _origin(node))),
         "ids": [[name, value, is_id] for name, value, is_id in _ids(invocation) if value],
         "error": _error(invocation),
         "notes": list(_notes(node)),
@@ -161,6 +161,14 @@ def _stray_data(stray: Stray, place: int) -> dict[str, object]:
         "depth": 0,
         "trace": place,
     }
+
+
+def _origin(node: Node) -> Iterator[str]:
+    """Say beside the name where it came from, in few words."""
+    if node.link == "dead-letter":
+        yield "dead letter"
+    yield trigger_text(node.invocation.trigger)
+    yield attempt_text(node.invocation)
 
 
 def _began(invocation: Invocation) -> str:
