@@ -22,6 +22,7 @@ from .. import _names
 from .._seam import attempt
 
 _ID: Final = "lambda_guard"
+_HTTP_NAME: Final = _names.HTTP_TRACE_HEADER.lower()
 
 
 class Call:
@@ -142,11 +143,11 @@ def _into_parameters(observer: Observer, params: Any, model: Any, context: Any) 
 
 def _into_request(observer: Observer, request: Any) -> None:
     headers = request["headers"]
-    present = headers.get(_names.HTTP_TRACE_HEADER)
-    if present is not None and present != _botocores_own():
+    name = next((name for name in headers if name.lower() == _HTTP_NAME), _names.HTTP_TRACE_HEADER)
+    if name in headers and headers[name] != _botocores_own():
         return  # the caller's
     if (header := _outgoing(observer)) is not None:
-        headers[_names.HTTP_TRACE_HEADER] = header
+        headers[name] = header
 
 
 def _botocores_own() -> str | None:

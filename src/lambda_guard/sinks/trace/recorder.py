@@ -6,6 +6,7 @@ function and `asyncio.gather` confuses siblings. While an invocation is at work 
 ours, which keeps a stack in a context variable; otherwise it asks the context that was there.
 """
 
+import os
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -18,10 +19,11 @@ from aws_xray_sdk.core.emitters.udp_emitter import PROTOCOL_DELIMITER, PROTOCOL_
 from aws_xray_sdk.core.models.facade_segment import FacadeSegment
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
+from aws_xray_sdk.core.models.trace_header import TraceHeader
 from aws_xray_sdk.core.patcher import _PATCHED_MODULES
 from aws_xray_sdk.core.utils.atomic_counter import AtomicCounter
 
-from ... import _scope
+from ... import _names, _scope
 from ..._seam import attempt
 from . import document
 
@@ -124,7 +126,18 @@ class HandlerSubsegment(Subsegment):  # type: ignore[misc] - the SDK has no type
         )
 
 
-class FunctionSegment(FacadeSegment):  # type: ignore[misc] - the SDK has no types
+class _Origin:
+    """What the SDK's own patches ask for whatever else the header holds that they send on: Lambda's `Lineage`."""
+
+    def get_origin_trace_header(self) -> TraceHeader:
+        return TraceHeader.from_header_str(os.environ.get(_names.ENV_TRACE_HEADER))
+
+
+class AdoptedSegment(_Origin, Segment):  # type: ignore[misc] - the SDK has no types
+    """A segment of this function in an upstream trace."""
+
+
+class FunctionSegment(_Origin, FacadeSegment):  # type: ignore[misc] - the SDK has no types
     """Lambda's own segment of this invocation, which is only ever a parent."""
 
     def __init__(self, trace_id: str, segment_id: str) -> None:
@@ -212,7 +225,7 @@ def own_stack(name: str, trace_id: str, parent_id: str, span_id: str, started: f
 
 def adopted_stack(name: str, function: str, trace_id: str, parent_id: str | None, span_id: str, started: float) -> Stack:
     """Return the entities of an invocation that works for an upstream trace: a segment there and our subsegment."""
-    segment = Segment(function, entityid=span_id, traceid=trace_id, parent_id=parent_id)
+    segment = AdoptedSegment(function, entityid=span_id, traceid=trace_id, parent_id=parent_id)
     segment.start_time = started
     subsegment = HandlerSubsegment(name, document.new_id(), segment, started)
     segment.add_subsegment(subsegment)
