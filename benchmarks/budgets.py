@@ -54,9 +54,19 @@ def main():
         cold = cold_starts(port)
     guard, powertools, floor = warm["lambda_guard"], warm["powertools"], warm["floor"]
     rows = [
-        ("warm call: a log line, a metric, a sampled trace", "Powertools' three decorators", guard / powertools, 0.5),
+        (
+            "warm call: a log line, a metric, a sampled trace",
+            "Powertools' three decorators",
+            guard / powertools,
+            0.5,
+        ),
         ("the same", "two lines and a datagram by hand", guard / floor, 3.0),
-        ("cold path: import, decorate, first sampled call", "Powertools' three, as documented", cold["lambda_guard"], 0.5),
+        (
+            "cold path: import, decorate, first sampled call",
+            "Powertools' three, as documented",
+            cold["lambda_guard"],
+            0.5,
+        ),
         ("cold path, tracing off", "the same", cold["tracing off"], 0.3),
     ]
     print(f"\n{'what':52}{'against':36}{'ratio':>8}{'budget':>9}")
@@ -95,7 +105,11 @@ def cold_starts(port):
     middle = {key: statistics.median(found) for key, found in times.items()}
     base = middle["interpreter"]
     print(f"cold, in ms less the interpreter's {base * 1000:.0f}:", end=" ")
-    print(", ".join(f"{key} {(value - base) * 1000:.0f}" for key, value in middle.items() if key != "interpreter"))
+    print(
+        ", ".join(
+            f"{key} {(value - base) * 1000:.0f}" for key, value in middle.items() if key != "interpreter"
+        )
+    )
     return {key: (value - base) / (middle["powertools"] - base) for key, value in middle.items()}
 
 

@@ -1,6 +1,6 @@
 """A function with nothing but the runtime dependencies: run as a script, ends with an error if anything is amiss.
 
-    python tests/smoke.py
+python tests/smoke.py
 """
 
 import contextlib

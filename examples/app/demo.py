@@ -36,7 +36,10 @@ console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 def main():
     shutil.rmtree(OUTPUT, ignore_errors=True)
     started = time.monotonic()
-    with console.status("starting the local cloud"), Cloud(HERE / "template.yaml", speed=SPEED, logs=OUTPUT / "logs") as cloud:
+    with (
+        console.status("starting the local cloud"),
+        Cloud(HERE / "template.yaml", speed=SPEED, logs=OUTPUT / "logs") as cloud,
+    ):
         console.print(f"the shop runs at {cloud.api_url()}")
         send(cloud)
         cloud.settle(timeout=40)
@@ -49,7 +52,9 @@ def main():
     show_letters(letters, logs)
     console.print(Rule(style="dim"))
     problems = list(check(letters, logs, trace_id))
-    console.print(f"done in {time.monotonic() - started:.0f} s; logs in {OUTPUT}/logs, the page is {OUTPUT}/trace.html")
+    console.print(
+        f"done in {time.monotonic() - started:.0f} s; logs in {OUTPUT}/logs, the page is {OUTPUT}/trace.html"
+    )
     for problem in problems:
         console.print(f"[red]not as it should be:[/] {problem}")
     return 1 if problems else 0
@@ -103,7 +108,11 @@ def section(title, *command, html=None):
 
 def run(*command):
     sys.stdout.flush()
-    subprocess.run([sys.executable, "-m", "lambda_guard.tools", *command], check=True, env={**os.environ, "COLUMNS": "120"})
+    subprocess.run(
+        [sys.executable, "-m", "lambda_guard.tools", *command],
+        check=True,
+        env={**os.environ, "COLUMNS": "120"},
+    )
 
 
 def show_metrics(logs):
@@ -131,12 +140,18 @@ def show_letters(letters, logs):
     for letter in letters:
         attempts = failures(letter["MessageId"], logs)
         last = attempts[-1][1]
-        console.print(f"message [bold]{letter['MessageId']}[/], received {len(attempts)} times before it was given up:")
+        console.print(
+            f"message [bold]{letter['MessageId']}[/], received {len(attempts)} times before it was given up:"
+        )
         console.print(f"  [red]{last['error']['type']}[/]: {last['error']['message']}")
         for record, failure in attempts:
-            console.print(f"  attempt {failure['attempt']}: {record['function_name']} {record['invocation_id']}")
+            console.print(
+                f"  attempt {failure['attempt']}: {record['function_name']} {record['invocation_id']}"
+            )
         order = json.loads(json.loads(letter["Body"])["Message"])
-        console.print(f"  order {order['id']}: {order['items'][0]['sku']}, {order['items'][0]['grams']!r} grams")
+        console.print(
+            f"  order {order['id']}: {order['items'][0]['sku']}, {order['items'][0]['grams']!r} grams"
+        )
 
 
 def failures(message_id, logs):
@@ -158,7 +173,9 @@ def check(letters, logs, trace_id):
         yield f"packed: {sorted(packed)}"
     if functions != {"orders", "billing", "shipping"}:
         yield f"the trace of o-1 is found in {sorted(functions)}"
-    if sum(record["function_name"] == "billing" and record["outcome"] == "success" for record in found) != len(ORDERS):
+    if sum(
+        record["function_name"] == "billing" and record["outcome"] == "success" for record in found
+    ) != len(ORDERS):
         yield "billing didn't succeed for every order"
 
 

@@ -43,7 +43,9 @@ def test_nothing_is_left_to_fill_in(page):
 def test_every_option_is_documented():
     """The configuration page has a row for every option and every variable of ours."""
     page = text("docs/configuration.md")
-    ours = {value for key, value in vars(_names).items() if key.startswith("ENV_") and "LAMBDA_GUARD" in value}
+    ours = {
+        value for key, value in vars(_names).items() if key.startswith("ENV_") and "LAMBDA_GUARD" in value
+    }
     assert {name for name in {*_OPTIONS, *ours} if f"`{name}`" not in page} == set()
 
 
