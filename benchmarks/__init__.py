@@ -1,0 +1,1 @@
+"""What lambda_guard costs, measured: `make bench`."""

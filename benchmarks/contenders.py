@@ -1,7 +1,7 @@
 """The contenders of the benchmarks: one handler that logs a line and adds a metric, made fit in three ways.
 
-Each is chosen by name, imports what it needs by itself, and answers with a function `call()` that does one
-sampled invocation. Standard output and the X-Ray daemon are real: a pipe or file, and a UDP socket on loopback.
+Each is chosen by name, imports what it needs by itself, and answers with its handler. Standard output and the
+X-Ray daemon are real: a pipe, and a UDP socket on loopback.
 """
 
 import os
@@ -25,6 +25,7 @@ class Context:
         self.deadline_ms = int(time.time() * 1000) + 900_000
 
     def get_remaining_time_in_millis(self):
+        """Return what the runtime client would say."""
         return max(0, self.deadline_ms - int(time.time() * 1000))
 
 

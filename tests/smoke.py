@@ -14,7 +14,7 @@ os.environ.update(
     _X_AMZN_TRACE_ID="Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
 )
 
-from lambda_guard import logger, metrics, production  # noqa: E402 - the environment is Lambda's before the import
+from lambda_guard import logger, metrics, production
 
 ANSWER = object()
 

@@ -1,6 +1,7 @@
 """Runs the shop on this machine, places orders, and shows what became of them: `make demo`.
 
-One of the orders can't be packed: its weight isn't a number. It is tried three times and ends up in the dead-letter queue.
+One of the orders can't be packed: its weight isn't a number. It is tried three times and ends up in the
+dead-letter queue.
 """
 
 import json

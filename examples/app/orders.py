@@ -4,6 +4,7 @@ import json
 import os
 
 import boto3
+
 from lambda_guard import logger, metrics, production
 
 sns = boto3.client("sns")

@@ -95,7 +95,7 @@ def test_one_trace_id_in_the_log_lines_of_all_three(shop):
         name: {line["xray_trace_id"] for line in lines(shop, name) if line.get("order_id") == "good"}
         for name in ("orders", "billing", "shipping")
     }
-    assert found == dict.fromkeys(("orders", "billing", "shipping"), {trace_of(shop, "good")})
+    assert found == {name: {trace_of(shop, "good")} for name in ("orders", "billing", "shipping")}
 
 
 def test_each_consumer_hangs_below_the_call_that_sent_to_it(shop, documents):
