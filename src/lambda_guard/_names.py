@@ -46,7 +46,15 @@ CALLS_MORE: Final = "calls_more"
 RECORDS: Final = "records"
 ATTEMPT: Final = "attempt"
 FINAL_ATTEMPT: Final = "final_attempt"
+MAX_RECEIVE_COUNT: Final = "max_receive_count"  # on the WARNING that an event is given up
+QUEUE: Final = "queue"
 ERROR: Final = "error"
+STUCK: Final = "stuck"  # of an invocation that is about to be cut off
+STUCK_STACK: Final = "stack"
+STUCK_CALLS: Final = "calls"
+STUCK_TASKS: Final = "tasks"
+STUCK_THREADS: Final = "threads"
+TIMEOUT_WARNED: Final = "timeout_warned"  # a record of outcome `timeout` went before this one
 DURATION_MS: Final = "duration_ms"
 REMAINING_MS: Final = "remaining_ms"
 MEMORY_USED_MB: Final = "memory_used_mb"
@@ -59,11 +67,14 @@ MESSAGE_IDS_MOST: Final = 100
 SENT_MOST: Final = 50
 CALLS_MOST: Final = 100
 FAILED_RECORDS_MOST: Final = 100
+RECORD_SPANS_MOST: Final = 100  # records of a batch that have documents of their own; failed ones have the same again
 
 # --- Outcomes --------------------------------------------------------------------------------------------------
 SUCCESS: Final = "success"
 FAILURE: Final = "error"
 TIMEOUT: Final = "timeout"
+TIMEOUT_TYPE: Final = "Timeout"  # in the place of an exception's type
+SKIPPED: Final = "skipped"  # a record of a batch that wasn't begun: one before it failed, or the time ran out
 
 # --- Triggers --------------------------------------------------------------------------------------------------
 TRIGGERS: Final = (

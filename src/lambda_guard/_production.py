@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import wrapt
 
@@ -54,6 +54,20 @@ def production(handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R
 def production(handler: F, /) -> F: ...
 
 
+# `@production(each_record=True, …)`: from a handler of one record, sync or async, to one of batches.
+@overload
+def production(
+    *,
+    each_record: Literal[True],
+    report_batch_item_failures: bool = False,
+    service: str | None = None,
+    namespace: str | None = None,
+    log_level: str | None = None,
+    dimensions: Collection[str] = (),
+    capture_print: bool | None = None,
+) -> "RecordDecorator": ...
+
+
 # `@production()` and `@production(service="orders", …)`.
 @overload
 def production(
@@ -61,8 +75,8 @@ def production(
     service: str | None = None,
     namespace: str | None = None,
     log_level: str | None = None,
-    each_record: bool = False,
-    report_batch_item_failures: bool = False,
+    each_record: Literal[False] = False,
+    report_batch_item_failures: Literal[False] = False,
     dimensions: Collection[str] = (),
     capture_print: bool | None = None,
 ) -> "Decorator": ...
@@ -81,7 +95,8 @@ def production(handler: Any = None, /, **options: Any) -> Any:
             service (str): the name in logs, metrics and traces. `LAMBDA_GUARD_SERVICE`; the function's name.
             namespace (str): of the metrics. `LAMBDA_GUARD_NAMESPACE`; `LambdaGuard`.
             log_level (str): of `lambda_guard.logger`. `LAMBDA_GUARD_LOG_LEVEL`; `INFO`.
-            each_record (bool): the handler handles one record of a batch. False.
+            each_record (bool): the handler handles one record of a batch from SQS, Kinesis, a DynamoDB stream or Kafka: it gets
+                Powertools' data class of the record, and the context where it asks for a second parameter. False.
             report_batch_item_failures (bool): with `each_record`, answer with a partial batch response. False.
             dimensions (collection of str): a second set of dimensions: the base plus any of `function_version`,
                 `trigger`. None.
@@ -118,6 +133,8 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     is_async = _is_async(handler)
     decorated = AsyncProduction if is_async else Production
     guard = _guard_for(options, handler)
+    if options.get("each_record"):
+        return decorated(handler, _around_records(guard, handler, is_async, bool(options.get("report_batch_item_failures"))))
     if guard is None:
         return decorated(handler, _bare_async) if is_async else handler
     return decorated(
@@ -155,6 +172,28 @@ def _around(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
         return value
 
     return guarded
+
+
+def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Callable[..., Any]:
+    """Hand a batch to the handler record by record; without a guard, too, since that isn't telemetry."""
+    from ._batch import RecordHandler
+
+    run = RecordHandler(handler, is_async=is_async, report=report).run
+    around = _around(guard, ("event", "context")) if guard is not None else _bare
+
+    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if is_async:
+            from . import _event_loop
+
+            _event_loop.refuse_running_loop()
+        return around(functools.partial(run, wrapped), instance, args, kwargs)
+
+    return guarded
+
+
+def _bare(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG001 - wrapt's signature
+    return wrapped(*args, **kwargs)
 
 
 def _around_async(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
@@ -266,5 +305,13 @@ class Decorator:
     def __call__(self, handler: F, /) -> F: ...
 
     def __call__(self, handler: Any, /) -> Any:
+        """Decorate."""
+        raise NotImplementedError
+
+
+class RecordDecorator:
+    """What `production(each_record=True)` returns, for type checkers."""
+
+    def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]:
         """Decorate."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import _json, _names
 
 if TYPE_CHECKING:
+    from ._batch_record import BatchRecord
     from ._invocation import Invocation
     from ._settings import Settings
 
@@ -32,7 +33,10 @@ class Scope:
         calls: (service, operation, resource) → [count, errors].
         span_id: names this invocation in its trace, in every header that it sends on.
         trace: the trace sink's own state.
+        in_flight: AWS calls that have not been answered → `time.perf_counter` when they began.
+        stuck: what the watchdog saw, once it has gone off.
         records: what a batch came to, for the invocation record.
+        final_attempts: how many records of a batch went back for the last time, where each was looked at.
         unwritten: lines that go out with the invocation record, in one write.
         cpu_s: the CPU seconds that the process had used when the invocation began.
     """
@@ -43,6 +47,8 @@ class Scope:
         "clock",
         "context",
         "cpu_s",
+        "final_attempts",
+        "in_flight",
         "invocation",
         "metrics",
         "open",
@@ -51,6 +57,7 @@ class Scope:
         "sent_more",
         "settings",
         "span_id",
+        "stuck",
         "tail",
         "thread",
         "thread_keys",
@@ -73,9 +80,12 @@ class Scope:
         self.sent_more = 0
         self.calls: dict[tuple[str, str, str | None], list[int]] | None = None
         self.calls_more = 0
+        self.in_flight: dict[Any, float] | None = None
+        self.stuck: Any = None
         self.span_id: str | None = None
         self.trace: Any = None
         self.records: dict[str, Any] | None = None
+        self.final_attempts: int | None = None
         self.thread = 0
         self.clock = 0.0
         self.cpu_s = 0.0
@@ -114,7 +124,7 @@ class Defaults:
 
 
 _current: ContextVar[Scope | None] = ContextVar("lambda_guard", default=None)
-_record_keys: ContextVar[dict[str, Any] | None] = ContextVar("lambda_guard_record", default=None)
+record_at_work: "ContextVar[BatchRecord | None]" = ContextVar("lambda_guard_record", default=None)
 _open: list[Scope] = []
 
 
@@ -143,15 +153,27 @@ def current() -> Scope | None:
     return opened[0] if len(opened) == 1 else None
 
 
+def lend(scope: Scope | None) -> None:
+    """Make `scope` the one of a thread of our own, which works for it until it is given another one."""
+    _current.set(scope)
+
+
 def own() -> Scope | None:
     """Return the scope that this very context entered; no guess for threads."""
     scope = _current.get()
     return scope if scope is not None and scope.open else None
 
 
-def record_keys() -> dict[str, Any] | None:
-    """Return the log keys of the batch's record that is at work here, if one is."""
-    return _record_keys.get()
+def record_of(scope: Scope) -> "BatchRecord | None":
+    """Return the record of this invocation's batch that is at work here, if one is."""
+    record = record_at_work.get()
+    return record if record is not None and record.scope is scope else None
+
+
+def span_of(scope: Scope) -> Any:
+    """Return the trace sink's state for what is at work here: a record of a batch, or the invocation."""
+    record = record_of(scope)
+    return scope.trace if record is None else record.span or scope.trace
 
 
 def current_keys() -> dict[str, Any]:
@@ -159,5 +181,19 @@ def current_keys() -> dict[str, Any]:
     scope = current()
     if scope is None:
         return {}
-    record = _record_keys.get()
-    return {**scope.keys, **record} if record else scope.keys
+    record = record_of(scope)
+    return {**scope.keys, **record.keys} if record is not None else scope.keys
+
+
+def keys_owner() -> "Scope | BatchRecord | None":
+    """Return what the keys belong to that are appended to a logger here: a record of a batch, or the invocation."""
+    scope = current()
+    return scope if scope is None else record_of(scope) or scope
+
+
+def inherited_keys() -> dict[str, Any]:
+    """Return the appended keys that hold here and belong to what is around: the process, for a record the invocation."""
+    scope = current()
+    if scope is None or record_of(scope) is None:
+        return Defaults.keys
+    return {**Defaults.keys, **(scope.user_keys or {})}

@@ -9,7 +9,7 @@ import time
 from functools import lru_cache
 from typing import Any, Final
 
-from .. import _error, _json, _names, _output, _process, _seam
+from .. import _attempts, _error, _json, _names, _output, _process, _seam
 from .._invocation import Invocation, Outcome
 from .._scope import Scope
 
@@ -48,7 +48,7 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
     remaining = f',"remaining_ms":{max(0, int((it.deadline - outcome.ended) * 1000))}' if it.deadline is not None else ""
     trigger_dimension = f',"trigger_type":"{it.trigger.type}"' if "trigger" in settings.dimensions else ""
     return (
-        f'{{"level":"{_LEVELS[outcome.kind]}","message":{_json.quote(_sentence(it, outcome))},'
+        f'{{"level":"{_level(scope, outcome)}","message":{_json.quote(_sentence(scope, outcome))},'
         f'"timestamp":"{_output.timestamp(outcome.ended)}","service":{_json.quote(settings.service)},'
         f'"record":"invocation","outcome":"{outcome.kind}"{scope.tail},'
         f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
@@ -79,13 +79,23 @@ def _definitions(namespace: str, dimensions: tuple[str, ...], metrics: tuple[str
     return f'"CloudWatchMetrics":[{_json.encode(directive)}]'
 
 
-def _sentence(it: Invocation, outcome: Outcome) -> str:
-    took = f"{outcome.duration_ms:.1f} ms"
-    if outcome.kind == _names.SUCCESS:
-        return f"{it.function} succeeded in {took}"
+def _level(scope: Scope, outcome: Outcome) -> str:
+    return "WARNING" if outcome.kind == _names.SUCCESS and _failed_records(scope) else _LEVELS[outcome.kind]
+
+
+def _failed_records(scope: Scope) -> int:
+    return scope.records["failed"] if scope.records is not None else 0
+
+
+def _sentence(scope: Scope, outcome: Outcome) -> str:
+    function, took, failed = scope.invocation.function, f"{outcome.duration_ms:.1f} ms", _failed_records(scope)
     if outcome.kind == _names.TIMEOUT:
-        return f"{it.function} is about to time out after {took}"
-    return f"{it.function} failed after {took}: {_error.type_name(outcome.error) if outcome.error is not None else 'unknown'}"
+        return f"{function} is about to time out after {took}"
+    if outcome.kind == _names.FAILURE:
+        return f"{function} failed after {took}: {_error.type_name(outcome.error) if outcome.error is not None else 'unknown'}"
+    if failed and scope.records is not None:
+        return f"{function} succeeded in {took}, but for {failed} of {scope.records['total']} records"
+    return f"{function} succeeded in {took}"
 
 
 def _place(scope: Scope) -> str:
@@ -106,28 +116,39 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
     if it.upstreams:
         _add_upstreams(found, it)
     if scope.sent:
-        found["sent"] = scope.sent
+        found["sent"] = list(scope.sent)
         if scope.sent_more:
             found["sent_more"] = scope.sent_more
     if scope.calls:
         found["calls"] = [
             {"service": service, "operation": operation, "resource": resource, "count": count, "errors": errors}
-            for (service, operation, resource), (count, errors) in scope.calls.items()
+            for (service, operation, resource), (count, errors) in list(scope.calls.items())
         ]
         if scope.calls_more:
             found["calls_more"] = scope.calls_more
     if scope.records is not None:
         found["records"] = scope.records
-    if it.trigger.attempt is not None:
-        found["attempt"] = it.trigger.attempt
-        if scope.settings.max_receive_count is not None:
-            found["final_attempt"] = _is_final(scope)
+    if (number := _attempts.number(scope)) is not None:
+        found["attempt"] = number
+    if (final := _attempts.is_final(scope)) is not None:
+        found["final_attempt"] = final
+    if scope.stuck is not None:
+        _add_stuck(found, scope, outcome)
     if outcome.error is not None:
         known = _seam.attempt("record.error", _error.as_record, outcome.error)
         found["error"] = known or {"type": type(outcome.error).__name__}
     if it.init_ms is not None:
         found["init_ms"] = round(it.init_ms, 1)
     return found
+
+
+def _add_stuck(found: dict[str, Any], scope: Scope, outcome: Outcome) -> None:
+    """Add what the watchdog saw; the record that comes after it says only that there was one."""
+    if outcome.kind != _names.TIMEOUT:
+        found[_names.TIMEOUT_WARNED] = True
+        return
+    found[_names.ERROR] = scope.stuck.as_error()
+    found[_names.STUCK] = scope.stuck.as_record()
 
 
 def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
@@ -163,29 +184,37 @@ def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
 
 
 def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
-    """Add the metrics that count something; nothing is written to say zero."""
-    it, kind = scope.invocation, outcome.kind
+    """Add the metrics that count something; nothing is written to say zero, and nothing again that a timeout's record said."""
+    kind = outcome.kind
+    first = scope.stuck is None or kind == _names.TIMEOUT
     if kind == _names.FAILURE:
         metrics[_names.ERRORS] = 1
-        if _is_final(scope):
-            metrics[_names.FINAL_ATTEMPTS] = 1
     elif kind == _names.TIMEOUT:
         metrics[_names.TIMEOUTS] = 1
-    if it.cold_start:
-        metrics[_names.COLD_STARTS] = 1
-    if it.trigger.type in _names.BATCH_TRIGGERS:
-        metrics[_names.RECORD_COUNT] = it.trigger.records
+    if first:
+        _count_once(scope, metrics)
     if scope.records is not None and scope.records["failed"]:
         metrics[_names.RECORD_FAILURES] = scope.records["failed"]
-    if it.trigger.oldest_ms is not None:
-        metrics[_names.MESSAGE_AGE] = max(0, int(it.started * 1000) - it.trigger.oldest_ms)
+    if final := _final_attempts(scope, kind, first):
+        metrics[_names.FINAL_ATTEMPTS] = final
     if failures := _seam.take_count():
         metrics[_names.GUARD_ERRORS] = failures
-    if scope.settings.metrics_all:
+    if scope.settings.metrics_all and first:
         metrics[_names.INVOCATIONS] = 1
         metrics[_names.DURATION] = round(outcome.duration_ms, 3)
 
 
-def _is_final(scope: Scope) -> bool:
-    attempt, most = scope.invocation.trigger.attempt, scope.settings.max_receive_count
-    return attempt is not None and most is not None and attempt >= most
+def _count_once(scope: Scope, metrics: dict[str, float]) -> None:
+    it = scope.invocation
+    if it.cold_start:
+        metrics[_names.COLD_STARTS] = 1
+    if it.trigger.type in _names.BATCH_TRIGGERS:
+        metrics[_names.RECORD_COUNT] = it.trigger.records
+    if it.trigger.oldest_ms is not None:
+        metrics[_names.MESSAGE_AGE] = max(0, int(it.started * 1000) - it.trigger.oldest_ms)
+
+
+def _final_attempts(scope: Scope, kind: str, first: bool) -> int:
+    if scope.final_attempts is not None:
+        return scope.final_attempts
+    return 1 if kind != _names.SUCCESS and first and _attempts.is_final(scope) else 0

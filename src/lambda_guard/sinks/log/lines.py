@@ -25,8 +25,10 @@ _RESERVED: Final = frozenset(vars(_bare)) | {
     "message", "asctime", "taskName", "aws_request_id", "tenant_id", "_frame_type",
 }  # fmt: skip
 _OURS: Final = frozenset(
-    (*_names.LINE_KEYS, _names.MESSAGE_ID, "xray_trace_id", "level", "location", "message", "timestamp", "service", "logger")
+    (*_names.LINE_KEYS, "xray_trace_id", "level", "location", "message", "timestamp", "service", "logger")
 )
+_OURS_IN_RECORD: Final = _OURS | {_names.MESSAGE_ID, _names.ATTEMPT}
+_KEYS: Final = frozenset((*_names.LINE_KEYS, _names.MESSAGE_ID, _names.ATTEMPT))
 _quote = _json.quote_text
 _LEVEL_NAMES: Final = {10: '"DEBUG"', 20: '"INFO"', 30: '"WARNING"', 40: '"ERROR"', 50: '"CRITICAL"'}
 
@@ -74,16 +76,23 @@ def make_line(
         f'{{"level":{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))},"location":{_quote(location)},'
         f'"message":{_quote(said) if type(said) is str else _object(said)},"timestamp":"{timestamp(created)}",'
         f'"service":{_quote(scope.settings.service if scope is not None else Defaults.service)},"logger":{_quote(name)}'
-        f'{"," + _json.encode(fields)[1:-1] if fields else ""}{_tail(scope) if scope is not None else ""}}}'
+        f'{"," + _json.encode(fields)[1:-1] if fields else ""}{tail(scope) if scope is not None else ""}}}'
     )
     if not line.isascii():
         line = _json.encodable(line)
     return line if len(line) <= LINE_BYTES_MOST // 4 else _fit(line)
 
 
-def _tail(scope: _scope.Scope) -> str:
-    keys = _scope.record_keys()
-    return f"{scope.tail},{_json.encode(keys)[1:-1]}" if keys else scope.tail
+def tail(scope: _scope.Scope) -> str:
+    """Return the keys of the lines that are written here as JSON: the invocation's, or those of a record of its batch."""
+    record = _scope.record_of(scope)
+    if record is None:
+        return scope.tail
+    if record.tail is None:
+        keys = dict(record.keys)
+        own = _scope.tail_of(scope.invocation, keys.pop(_names.XRAY_TRACE_ID, scope.invocation.trace_id))
+        record.tail = f"{own},{_json.encode(keys)[1:-1]}" if keys else own
+    return record.tail
 
 
 def _fit(line: str) -> str:
@@ -110,8 +119,11 @@ def _fields(
     fields: dict[str, Any] = {}
     if Defaults.keys:
         _merge(fields, Defaults.keys, scope)
-    if scope is not None and scope.user_keys:
-        _merge(fields, scope.user_keys, scope)
+    if scope is not None:
+        if scope.user_keys:
+            _merge(fields, scope.user_keys, scope)
+        if (record := _scope.record_of(scope)) is not None and record.user_keys:
+            _merge(fields, record.user_keys, scope)
     if thread_keys:
         _merge(fields, thread_keys, scope)
     if extra:
@@ -125,13 +137,17 @@ def _fields(
 
 def _merge(fields: dict[str, Any], more: dict[str, Any], scope: _scope.Scope | None) -> None:
     """Add the user's fields; one whose name is taken by a key of ours gets an underscore instead of getting lost."""
+    known: dict[str, Any] | None = None
+    ours = _OURS if scope is None or _scope.record_of(scope) is None else _OURS_IN_RECORD
     for key, value in more.items():
         if value is None:
             fields.pop(key, None)  # as with Powertools, `None` takes a key away
-        elif key not in _OURS:
+        elif key not in ours:
             fields[key] = value
-        elif scope is None or scope.keys.get(key) != value:  # ours on its way back, on another handler's record
-            fields[f"{key}_"] = value
+        else:
+            known = _scope.current_keys() if known is None else known
+            if known.get(key) != value:  # what is ours is on its way back, on another handler's record
+                fields[f"{key}_"] = value
 
 
 class _Powertools:
@@ -151,37 +167,34 @@ def _thread_variable() -> Any:
     return _Powertools.variable
 
 
-class Record(logging.LogRecord):
-    """A record that carries the invocation's keys for formatters that aren't ours.
+class _Attributes(dict[str, Any]):
+    """A record's attributes, the invocation's keys among them, for formatters that aren't ours.
 
-    They are set when the message is formatted, not when the record is made: `Logger.makeRecord` raises `KeyError` for a
-    field in `extra` that the record already has, and that would be an error of ours in the user's code.
+    Whoever asks whether one of those keys is there is told no: `Logger.makeRecord` raises `KeyError` for a field in `extra`
+    that the record already has, and that would be an error of ours in the user's code.
     """
 
-    def getMessage(self) -> str:  # noqa: N802 - the library's name
-        """Return the message; on the way, set the keys that the record hasn't got."""
-        if (scope := _scope.current()) is not None:
-            attributes = self.__dict__
-            for key, value in scope.keys.items():
-                attributes.setdefault(key, value)
-        return super().getMessage()
+    def __contains__(self, key: object) -> bool:
+        return key not in _KEYS and super().__contains__(key)
+
+
+def _with_keys(record: logging.LogRecord) -> logging.LogRecord:
+    if keys := _scope.current_keys():
+        record.__dict__ = _Attributes({**record.__dict__, **keys})
+    return record
 
 
 def install_records() -> None:
     """Make every logger's records carry the keys, on top of a factory that the user has set."""
     theirs = logging.getLogRecordFactory()
-    if theirs is logging.LogRecord:
-        logging.setLogRecordFactory(Record)
-    elif theirs is not Record and not hasattr(theirs, "lambda_guard"):
+    if not hasattr(theirs, "lambda_guard"):
         logging.setLogRecordFactory(_over(theirs))
 
 
 def _over(theirs: Any) -> Any:
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record: logging.LogRecord = theirs(*args, **kwargs)
-        if type(record) is logging.LogRecord:  # a class of their own is left alone
-            record.__class__ = Record
-        return record
+        return attempt("log.keys", _with_keys, record) or record
 
     factory.lambda_guard = True  # type: ignore[attr-defined]
     return factory
@@ -297,6 +310,7 @@ def take_over_runtime_handler() -> None:
             handler.setFormatter(Formatter("\n"))
         elif type(formatter).__module__.startswith("awslambdaric"):
             handler.setFormatter(_Framed(formatter))
+        logging.captureWarnings(True)  # or they would go to standard error, as plain text
 
 
 class _Framed(Formatter):

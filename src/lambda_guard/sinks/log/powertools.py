@@ -27,28 +27,28 @@ class PowertoolsFormatter(BasePowertoolsFormatter):
         return format_line(record)
 
     def append_keys(self, **additional_keys: Any) -> None:
-        """Add keys to every line: until the invocation ends, or for good outside of one."""
-        scope = _scope.current()
-        if scope is None:
+        """Add keys to every line: until the invocation, or the record of its batch, ends; for good outside of one."""
+        owner = _scope.keys_owner()
+        if owner is None:
             Defaults.keys = {**Defaults.keys, **additional_keys}
         else:
-            scope.user_keys = {**(scope.user_keys or {}), **additional_keys}
+            owner.user_keys = {**(owner.user_keys or {}), **additional_keys}
 
     def get_current_keys(self) -> dict[str, Any]:
         """Return the keys that were appended, not those of the invocation."""
-        scope = _scope.current()
-        keys = {**Defaults.keys, **((scope.user_keys if scope else None) or {})}
+        owner = _scope.keys_owner()
+        keys = {**_scope.inherited_keys(), **((owner.user_keys if owner else None) or {})}
         return {key: value for key, value in keys.items() if value is not None}
 
     def remove_keys(self, keys: Iterable[str]) -> None:
         """Take keys off again; unknown ones don't matter."""
         gone = set(keys)
-        scope = _scope.current()
-        if scope is None:
+        owner = _scope.keys_owner()
+        if owner is None:
             Defaults.keys = {key: value for key, value in Defaults.keys.items() if key not in gone}
-        elif scope.user_keys or Defaults.keys:
-            kept = {key: value for key, value in (scope.user_keys or {}).items() if key not in gone}
-            scope.user_keys = {**kept, **dict.fromkeys(gone & Defaults.keys.keys())}
+        else:
+            kept = {key: value for key, value in (owner.user_keys or {}).items() if key not in gone}
+            owner.user_keys = {**kept, **dict.fromkeys(gone & _scope.inherited_keys().keys())}
 
     def clear_state(self) -> None:
         """Take off every key that was appended here."""

@@ -14,6 +14,7 @@ from ... import _json, _scope
 from ..._output import Front, timestamp
 from ..._scope import Defaults
 from ..._seam import attempt
+from .lines import tail
 
 _STRUCTURED: Final = ("_aws", "level")
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
@@ -32,8 +33,9 @@ class PrintedLines(Front):
 
     def write(self, said: str) -> int:
         """Take what `print` writes: it does so in parts, which are held back, per thread, until the line ends."""
-        if type(said) is not str or _scope.current() is None:
-            return self._pass(said)
+        scope = _scope.current()
+        if type(said) is not str or scope is None or tail(scope) in said:
+            return self._pass(said)  # the last: a line of ours, which the runtime client's handler writes here
         thread = threading.get_ident()
         whole = self.parts.pop(thread, "") + said
         *lines, rest = whole.split("\n")
@@ -73,8 +75,6 @@ class PrintedLines(Front):
 def structured(line: str) -> str:
     """Return a printed line as a structured one; one that already is comes back as it is."""
     scope = _scope.current()
-    if scope is not None and scope.tail in line:
-        return line  # made by our formatter, written by the runtime client's handler
     message: Any = line.rstrip("\r")
     if line.startswith("{") and (document := _object(line)) is not None:
         if any(key in document for key in _STRUCTURED):

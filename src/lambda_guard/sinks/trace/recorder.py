@@ -41,7 +41,8 @@ class InvocationContext(Context):  # type: ignore[misc] - the SDK has no types
 
     def _entities(self) -> Stack | None:
         scope = _scope.current()
-        base: Stack | None = scope.trace.stack if scope is not None and scope.trace is not None else None
+        span = _scope.span_of(scope) if scope is not None else None
+        base: Stack | None = span.stack if span is not None else None
         if base is None:
             return None
         stack = _stack.get()

@@ -6,7 +6,7 @@ Several upstream traces: a segment in each, for the time of the invocation.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,18 @@ class _Late:
     recorder: Any = None
 
 
-def _recorder() -> Any:
+def recorder() -> Any:
+    """Return the part that knows the X-Ray SDK; imported on the first call."""
     if _Late.recorder is None:
-        from . import recorder
+        from . import recorder as loaded
 
-        _Late.recorder = recorder
+        _Late.recorder = loaded
     return _Late.recorder
+
+
+def is_recorder_there() -> bool:
+    """Whether the X-Ray SDK has been imported already."""
+    return _Late.recorder is not None
 
 
 _making = Lock()
@@ -46,15 +52,17 @@ class Span:
         own_id: the id of the subsegment in the function's own trace.
         recorded: whether the work is sampled, so that the handler's own subsegments are kept.
         made: the segment and the subsegment that they hang below, once they have been asked for.
+        mirrors: upstream trace → the id of the segment that this invocation has in it.
         variable: what `_X_AMZN_TRACE_ID` held, where it was changed; `changed` says whether it was.
     """
 
-    __slots__ = ("_name", "_scope", "changed", "made", "own_id", "recorded", "variable")
+    __slots__ = ("_name", "_scope", "changed", "made", "mirrors", "own_id", "recorded", "variable")
 
     def __init__(self, own_id: str, name: str, scope: _scope.Scope) -> None:
         self.own_id = own_id
         self.recorded = False
         self.made: Stack | None = None
+        self.mirrors: dict[str, str] | None = None
         self.changed = False
         self.variable: str | None = None
         self._name = name
@@ -88,7 +96,7 @@ def enter(name: str, scope: _scope.Scope) -> None:
         span.changed = True
         os.environ[_names.ENV_TRACE_HEADER] = _with_own_lineage(it.adopted, it).text()
     if header.is_sampled and header.parent is not None:
-        span.recorded = _recorder().ready()
+        span.recorded = recorder().ready()
 
 
 def _make(scope: _scope.Scope, name: str) -> "Stack | None":
@@ -97,9 +105,9 @@ def _make(scope: _scope.Scope, name: str) -> "Stack | None":
     if span_id is None or header is None or header.parent is None:
         return None
     if it.adopted is None:
-        stack: Stack = _recorder().own_stack(name, header.root, header.parent, span_id, it.started)
+        stack: Stack = recorder().own_stack(name, header.root, header.parent, span_id, it.started)
         return stack
-    adopted: Stack = _recorder().adopted_stack(name, it.function, header.root, header.parent, span_id, it.started)
+    adopted: Stack = recorder().adopted_stack(name, it.function, header.root, header.parent, span_id, it.started)
     return adopted
 
 
@@ -122,25 +130,36 @@ def leave(scope: _scope.Scope, _: object = None) -> None:
 def close(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
     """Send the documents of an invocation that has ended."""
     it, span = scope.invocation, scope.trace
-    own_sampled = it.trace is not None and it.trace.is_sampled and it.trace.parent is not None
-    others = _mirrored(it)
-    if span is None or not (own_sampled or span.recorded or others):
+    if span is None or not (_is_own_sampled(it) or span.recorded or _mirrored(scope)):
         return
-    recorder = _recorder()
-    if not span.recorded and not recorder.ready():
+    xray = recorder()
+    if not span.recorded and not xray.ready():
         return
     error = document.cause(outcome.error) if outcome.error is not None else None
+    if span.made is not None and span.made[1].subsegments:
+        for child in xray.children(span.made):
+            xray.send(child)
+    for whole in documents(name, scope, outcome, error):
+        xray.send(whole)
+
+
+def documents(
+    name: str, scope: _scope.Scope, outcome: Outcome, error: dict[str, Any] | None
+) -> "Iterator[dict[str, Any] | str]":
+    """Yield the invocation's own documents: in the function's trace, in the adopted one, in those that it works for besides."""
+    it, span = scope.invocation, scope.trace
     stack = span.made if it.adopted is None else span.stack
-    if stack is not None and stack[1].subsegments:
-        for child in recorder.children(stack):
-            recorder.send(child)
     if it.adopted is not None and stack is not None:
-        recorder.send(_adopted_segment(scope, outcome, error, stack))
-    if own_sampled:
+        yield _adopted_segment(scope, outcome, error, stack)
+    if _is_own_sampled(it):
         user = stack[1] if stack is not None and it.adopted is None else None
-        recorder.send(_own_subsegment(scope, outcome, error, name, user))
-    for header in others:
-        recorder.send(_mirror(scope, outcome, error, header))
+        yield _own_subsegment(scope, outcome, error, name, user)
+    for header in _mirrored(scope):
+        yield _mirror(scope, outcome, error, header)
+
+
+def _is_own_sampled(it: Invocation) -> bool:
+    return it.trace is not None and it.trace.is_sampled and it.trace.parent is not None
 
 
 def _annotations(scope: _scope.Scope, outcome: Outcome) -> dict[str, Any]:
@@ -160,7 +179,7 @@ def _own_subsegment(
     it, span = scope.invocation, scope.trace
     own = it.trace
     assert own is not None
-    upstream = it.adopted or next(iter(_mirrored(it)), None)
+    upstream = it.adopted or next(iter(_mirrored(scope)), None)
     if upstream is None and error is None and (user is None or not _is_touched(user)):
         return _plain_subsegment(scope, outcome, name, own)
     found: dict[str, Any] = {
@@ -176,10 +195,10 @@ def _own_subsegment(
     }
     if upstream is not None:
         found["annotations"]["upstream_trace_id"] = upstream.root
-        found["links"] = [_link(upstream.root, scope.span_id if it.adopted else upstream.parent)]
+        found["links"] = [link(upstream.root, scope.span_id if it.adopted else upstream.parent)]
     if user is not None:
-        _add_users(found, user)
-    return _with_error(found, error)
+        add_users(found, user)
+    return with_error(found, error)
 
 
 def _plain_subsegment(scope: _scope.Scope, outcome: Outcome, name: str, own: TraceHeader) -> str:
@@ -197,7 +216,7 @@ def _is_touched(entity: Any) -> bool:
     return bool(entity.annotations or entity.metadata or entity.aws or entity.http or entity.sql or entity.cause)
 
 
-def _add_users(found: dict[str, Any], entity: Any) -> None:
+def add_users(found: dict[str, Any], entity: Any) -> None:
     """Add what the user's code has put on the handler's subsegment through the SDK."""
     own = found["annotations"]
     known = entity.to_dict()
@@ -218,31 +237,33 @@ def _adopted_segment(
         "start_time": it.started,
         "end_time": outcome.ended,
         "annotations": _annotations(scope, outcome),
-        "subsegments": [_adopted_handler(handler, outcome, error)],
+        "subsegments": [adopted_handler(handler, outcome.ended, error)],
     }
     if it.trace is not None:
         found["annotations"]["lambda_trace_id"] = it.trace.root
-        found["links"] = [_link(it.trace.root, scope.trace.own_id)]
-    return _with_error(found, error)
+        found["links"] = [link(it.trace.root, scope.trace.own_id)]
+    return with_error(found, error)
 
 
-def _adopted_handler(handler: Any, outcome: Outcome, error: dict[str, Any] | None) -> dict[str, Any]:
+def adopted_handler(handler: Any, ended: float, error: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the handler's subsegment as a part of an adopted segment."""
     found: dict[str, Any] = {
         "name": handler.name,
         "id": handler.id,
         "namespace": "local",
         "start_time": handler.start_time,
-        "end_time": outcome.ended,
+        "end_time": ended,
         "annotations": {},
     }
     if _is_touched(handler):
-        _add_users(found, handler)
-    return _with_error({key: value for key, value in found.items() if value != {}}, error)
+        add_users(found, handler)
+    return with_error({key: value for key, value in found.items() if value != {}}, error)
 
 
-def _mirrored(it: Invocation) -> list[TraceHeader]:
+def _mirrored(scope: _scope.Scope) -> list[TraceHeader]:
     """Return one sampled header of each upstream trace that isn't the one worked for, 20 at most."""
-    if it.adopted is not None or not it.upstreams:
+    it = scope.invocation
+    if it.adopted is not None or not it.upstreams or scope.settings.each_record:  # each record has its own segment
         return []
     found: dict[str, TraceHeader] = {}
     own = it.trace.root if it.trace is not None else None
@@ -254,13 +275,20 @@ def _mirrored(it: Invocation) -> list[TraceHeader]:
     return list(found.values())
 
 
+def _mirror_id(span: Span, trace_id: str) -> str:
+    """Return the same id each time, since the documents of a timeout are followed by those of the end."""
+    if span.mirrors is None:
+        span.mirrors = {}
+    return span.mirrors.setdefault(trace_id, document.new_id())
+
+
 def _mirror(
     scope: _scope.Scope, outcome: Outcome, error: dict[str, Any] | None, header: TraceHeader
 ) -> dict[str, Any]:
     it = scope.invocation
     found: dict[str, Any] = {
         "name": it.function,
-        "id": document.new_id(),
+        "id": _mirror_id(scope.trace, header.root),
         "trace_id": header.root,
         "parent_id": header.parent,
         "start_time": it.started,
@@ -269,30 +297,35 @@ def _mirror(
     }
     if it.trace is not None:
         found["annotations"]["lambda_trace_id"] = it.trace.root
-        found["links"] = [_link(it.trace.root, scope.trace.own_id if scope.trace else None)]
-    return _with_error(found, error)
+        found["links"] = [link(it.trace.root, scope.trace.own_id if scope.trace else None)]
+    return with_error(found, error)
 
 
-def _link(trace_id: str, span_id: str | None) -> dict[str, Any]:
+def link(trace_id: str, span_id: str | None) -> dict[str, Any]:
+    """Return an entry of a document's `links`, to a (sub)segment of another trace."""
     return {"trace_id": trace_id, **({"id": span_id} if span_id else {})}
 
 
-def _with_error(found: dict[str, Any], error: dict[str, Any] | None) -> dict[str, Any]:
+def with_error(found: dict[str, Any], error: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a document with its `cause`, where there is one."""
     return {**found, "fault": True, "cause": error} if error is not None else found
 
 
 def current_header() -> str | None:
     """Return the header that sends the current trace on: it names whatever is on top right now."""
     scope = _scope.current()
-    if scope is None or scope.span_id is None:
+    if scope is None:
         return None
-    it = scope.invocation
-    header = it.adopted or it.trace
-    if header is None:
+    it, record, header, parent = scope.invocation, _scope.record_of(scope), None, scope.span_id
+    if record is not None and record.span is not None:
+        header, parent = record.span.header, record.span.id
+    else:
+        header = it.adopted or it.trace
+    if header is None or parent is None:
         return None
-    parent = scope.span_id
-    if scope.trace is not None and scope.trace.recorded:
-        parent = _recorder().current_id() or parent
+    span = _scope.span_of(scope)
+    if span is not None and span.recorded:
+        parent = recorder().current_id() or parent
     return TraceHeader(header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None).text()
 
 
@@ -308,8 +341,9 @@ _AWS_NAMES = {
 def begin_call(call: "Call") -> None:
     """Open a subsegment for an AWS call, in an invocation that is recorded."""
     scope = _scope.current()
-    if scope is not None and scope.trace is not None and scope.trace.recorded:
-        call.span = _recorder().begin_call(call.endpoint)
+    span = _scope.span_of(scope) if scope is not None else None
+    if span is not None and span.recorded:
+        call.span = recorder().begin_call(call.endpoint)
 
 
 def end_call(call: "Call", response: Mapping[str, Any] | None, error: BaseException | None) -> None:
@@ -326,7 +360,7 @@ def end_call(call: "Call", response: Mapping[str, Any] | None, error: BaseExcept
         "retries": meta.get("RetryAttempts"),
         **{_AWS_NAMES[key]: value for key, value in call.params.items() if key in _AWS_NAMES},
     }
-    _recorder().end_call(
+    recorder().end_call(
         call.span,
         {key: value for key, value in aws.items() if value is not None},
         meta.get("HTTPStatusCode"),
