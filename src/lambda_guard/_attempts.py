@@ -14,7 +14,7 @@ from . import _names
 from ._invocation import Outcome
 from ._scope import Scope
 
-_FAILED_MOST: Final = 256  # invocations that are remembered; a retry comes within minutes
+FAILED_MOST: Final = 256  # invocations that are remembered; a retry comes within minutes
 
 _failed: dict[str, int] = {}
 
@@ -37,8 +37,10 @@ def is_final(scope: Scope) -> bool | None:
 def remember(scope: Scope, outcome: Outcome) -> None:
     """Note that an invocation has failed, in case it comes again."""
     it = scope.invocation
+    attempt = number(scope) or 1
+    _failed.pop(it.invocation_id, None)  # if it fails again, it goes back in as the latest
     if outcome.kind == _names.SUCCESS or it.trigger.attempt is not None:
         return
-    _failed[it.invocation_id] = number(scope) or 1
-    while len(_failed) > _FAILED_MOST:
+    _failed[it.invocation_id] = attempt
+    while len(_failed) > FAILED_MOST:
         _failed.pop(next(iter(_failed)), None)

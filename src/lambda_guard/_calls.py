@@ -1,5 +1,6 @@
 """What is noted of each AWS call: the downstream messages and the calls of the invocation record, the trace's subsegment."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,12 @@ class Calls:
 
     def begin(self, call: Call) -> bool:
         """Open the call's subsegment; false where no invocation is at work."""
-        if _scope.current() is None:
+        scope = _scope.current()
+        if scope is None:
             return False
+        if scope.in_flight is None:
+            scope.in_flight = {}
+        scope.in_flight[call] = time.perf_counter()
         span.begin_call(call)
         return True
 
@@ -30,6 +35,8 @@ class Calls:
         scope = _scope.current()
         if scope is None:
             return
+        if scope.in_flight is not None:
+            scope.in_flight.pop(call, None)
         _count(scope, call, failed=error is not None)
         if isinstance(response, Mapping):
             _note_sent(scope, call, response)

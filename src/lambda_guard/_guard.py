@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from . import _names, _process, _scope
+from . import _attempts, _names, _process, _scope, _stuck, _watchdog
 from ._invocation import Outcome, read
 from ._seam import attempt, attempt_all
 from ._settings import Settings
 from .sinks import record
-from .sinks.log import lines, printed
+from .sinks.log import final_attempt, lines, printed
 from .sinks.trace import span
+from .sinks.trace import timeout as span_timeout
 
 
 Step = tuple[str, Callable[..., object]]
@@ -32,9 +33,10 @@ class Guard:
         init_ms: what the process needed up to the decoration, in milliseconds.
         entering: the parts that run before the handler, in order; each gets the scope.
         leaving: the parts that run after it, in order; each gets the scope and the outcome.
+        warning: the parts that run when its time runs out, on the watchdog's thread; as those that leave.
     """
 
-    __slots__ = ("entering", "init_ms", "leaving", "name", "settings")
+    __slots__ = ("entering", "init_ms", "leaving", "name", "settings", "warning")
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.settings = settings
@@ -43,6 +45,7 @@ class Guard:
         attempt("process.peak", _process.note_peak)
         self.entering = tuple(self._entering())
         self.leaving = tuple(self._leaving())
+        self.warning = tuple(self._warning())
         attempt("log.install", _install_logging, settings)
         if settings.tracing:
             attempt("trace.install", _install_tracing)
@@ -55,8 +58,10 @@ class Guard:
         if self.settings.tracing:
             yield "trace.enter", partial(span.enter, self.name)
         yield "process.enter", record.enter
+        yield "watchdog.arm", partial(_watchdog.arm, self.warn)
 
     def _leaving(self) -> Iterator[Step]:
+        yield "watchdog.disarm", _watchdog.disarm
         yield "batch.observe", _observe_batch
         if self.settings.capture_print:
             yield "log.print.leave", printed.leave
@@ -64,9 +69,20 @@ class Guard:
             yield "trace.leave", span.leave
             yield "trace.close", partial(span.close, self.name)
         yield "metrics.flush", _flush_metrics
+        yield "attempts.warn", final_attempt.warn
         yield "record", record.write
+        yield "attempts.remember", _attempts.remember
         yield "log.leave", lines.leave
         yield "scope.leave", _scope.leave
+
+    def _warning(self) -> Iterator[Step]:
+        yield "record.timeout", record.write  # first of all: should anything below get stuck, it has been said
+        yield "attempts.warn", final_attempt.warn
+        yield "metrics.timeout", _flush_metrics_so_far
+        if self.settings.capture_print:
+            yield "log.print.timeout", printed.leave
+        if self.settings.tracing:
+            yield "trace.timeout", partial(span_timeout.send, self.name)
 
     def enter(self, event: object, context: object) -> "_scope.Scope | None":
         """Begin an invocation; `None` where one is at work already, or where it can't even be read."""
@@ -99,6 +115,17 @@ class Guard:
                 scope.open
             ):  # cut short by Ctrl-C, say: the next invocation mustn't be taken for a part of this one
                 _scope.leave(scope)
+
+
+    def warn(self, scope: "_scope.Scope") -> None:
+        """Say that an invocation's time is running out, and where it stands, while the handler is at work."""
+        _scope.lend(scope)
+        try:
+            scope.stuck = attempt("watchdog.look", _stuck.look, scope) or _stuck.UNSEEN
+            duration_ms = (time.perf_counter() - scope.clock) * 1000
+            attempt_all(self.warning, scope, Outcome(_names.TIMEOUT, None, None, duration_ms, time.time()))
+        finally:
+            _scope.lend(None)
 
 
 def _install_logging(settings: Settings) -> None:
@@ -145,6 +172,11 @@ def _watch_calls(module: Any) -> None:
 def _flush_metrics(scope: "_scope.Scope", _: Outcome) -> None:
     if scope.metrics is not None:
         scope.metrics.leave(scope)
+
+
+def _flush_metrics_so_far(scope: "_scope.Scope", _: Outcome) -> None:
+    if (metrics := scope.metrics) is not None:
+        metrics.flush_so_far(scope)
 
 
 def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ... import _error, _json
+from ..._frames import Frame
 
 BYTES_MOST: Final = 63_000  # a UDP datagram carries 65,507 at most; the SDK's header goes with it
 _FRAMES_MOST: Final = 30
@@ -24,11 +25,33 @@ def new_id() -> str:
 
 def cause(error: BaseException) -> dict[str, Any]:
     """Return an exception as X-Ray's `cause`, built here because the SDK's own way sets attributes on the exception."""
+    return {"working_directory": _directory(), "exceptions": list(_exceptions(error))}
+
+
+def cause_of_timeout(kind: str, message: str, stack: list[Frame]) -> dict[str, Any]:
+    """Return a timeout as X-Ray's `cause`, so that the trace shows where it is stuck.
+
+    Args:
+        kind: in the place of an exception's type.
+        message: what there is to say.
+        stack: outermost frame first.
+    """
+    entry = {"id": new_id(), "type": kind, "message": message, "remote": False, "stack": _stack(stack)}
+    return {"working_directory": _directory(), "exceptions": [entry]}
+
+
+def _directory() -> str:
     try:
-        directory = os.getcwd()  # noqa: PTH109 - a path as text is what is wanted
+        return os.getcwd()  # noqa: PTH109 - a path as text is what is wanted
     except OSError:  # it is gone
-        directory = ""
-    return {"working_directory": directory, "exceptions": list(_exceptions(error))}
+        return ""
+
+
+def _stack(frames: list[Frame]) -> list[dict[str, Any]]:
+    return [
+        {"path": file.rpartition("/")[2], "line": line, "label": function}
+        for file, line, function in reversed(frames[-_FRAMES_MOST:])
+    ]
 
 
 def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
@@ -44,10 +67,7 @@ def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
             "type": _error.type_name(link),
             "message": _json.cut(_error.message(link), _MESSAGE_MOST),
             "remote": False,
-            "stack": [
-                {"path": file.rpartition("/")[2], "line": line, "label": function}
-                for file, line, function in reversed(stack[-_FRAMES_MOST:])
-            ],
+            "stack": _stack(stack),
         }
         if after is not None:
             entry["cause"] = cause_id = new_id()
