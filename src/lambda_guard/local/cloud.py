@@ -4,7 +4,7 @@ import atexit
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,9 +21,15 @@ from lambda_guard.local.http_api import HttpResponse
 from lambda_guard.local.lambda_api import LambdaApi
 from lambda_guard.local.lambda_service import LambdaService
 from lambda_guard.local.log_group import LogEvent, LogGroup
-from lambda_guard.local.schedule import interval, scheduled_event
+from lambda_guard.local.references import Place
+from lambda_guard.local.schedule import Schedules
 from lambda_guard.local.services import Services
-from lambda_guard.local.stack import FunctionDeclaration, MappingDeclaration, ScheduleDeclaration
+from lambda_guard.local.stack import (
+    FunctionDeclaration,
+    MappingDeclaration,
+    QueueDeclaration,
+    TopicDeclaration,
+)
 from lambda_guard.local.template import read_stack
 
 ACCOUNT = "123456789012"
@@ -115,6 +121,7 @@ class Cloud:
         port: int,
     ) -> None:
         self.endpoint = self._services.endpoint
+        self._place = Place(self.region, ACCOUNT, self.endpoint)
         self.stack = stack = read_stack(
             template,
             root=root,
@@ -136,8 +143,14 @@ class Cloud:
         )
         for mapping in stack.mappings:
             self._start(mapping)
-        for schedule in stack.schedules:
-            self._repeat(schedule)
+        self._schedules = Schedules(
+            stack.schedules,
+            self._service,
+            self._clock,
+            speed=self._speed,
+            region=self.region,
+            account=ACCOUNT,
+        )
 
     def _deploy(self, declaration: FunctionDeclaration) -> None:
         name = f"/aws/lambda/{declaration.name}"
@@ -170,17 +183,6 @@ class Cloud:
             declaration, self._services, self._service, self._clock, speed=self._speed
         )
         self._mappings.append(mapping)
-
-    def _repeat(self, schedule: ScheduleDeclaration) -> None:
-        seconds = interval(schedule.expression)
-        if seconds is None or not schedule.enabled:
-            return
-
-        def fire() -> None:
-            self._fire(schedule)
-            self._clock.after(seconds / self._speed, fire)
-
-        self._clock.after(seconds / self._speed, fire)
 
     # --- Use ------------------------------------------------------------------------------------------------
 
@@ -216,35 +218,16 @@ class Cloud:
         return tuple(deployed.function for deployed in self._service.functions.values())
 
     def queue_url(self, name: str) -> str:
-        """Return the URL of a queue by logical id or name.
-
-        Raises:
-            LocalCloudError: there is none.
-        """
-        return f"{self.endpoint}/{ACCOUNT}/{self._named(name, 'queue', self.stack.queues)}"
+        """Return the URL of a queue by logical id or name; LocalCloudError where there is none."""
+        return self._place.queue_url(_named(name, "queue", self.stack.queues))
 
     def queue_arn(self, name: str) -> str:
-        """Return the ARN of a queue by logical id or name.
-
-        Raises:
-            LocalCloudError: there is none.
-        """
-        return f"arn:aws:sqs:{self.region}:{ACCOUNT}:{self._named(name, 'queue', self.stack.queues)}"
+        """Return the ARN of a queue by logical id or name; LocalCloudError where there is none."""
+        return self._place.arn("sqs", _named(name, "queue", self.stack.queues))
 
     def topic_arn(self, name: str) -> str:
-        """Return the ARN of a topic by logical id or name.
-
-        Raises:
-            LocalCloudError: there is none.
-        """
-        return f"arn:aws:sns:{self.region}:{ACCOUNT}:{self._named(name, 'topic', self.stack.topics)}"
-
-    @staticmethod
-    def _named(name: str, what: str, declarations: Any) -> str:
-        names: dict[str, str] = {declaration.logical_id: declaration.name for declaration in declarations}
-        if name not in names and name not in names.values():
-            raise LocalCloudError(f"there is no {what} {name!r}; there are: {', '.join(names) or 'none'}")
-        return names.get(name, name)
+        """Return the ARN of a topic by logical id or name; LocalCloudError where there is none."""
+        return self._place.arn("sns", _named(name, "topic", self.stack.topics))
 
     def invoke(
         self, function: str, event: Any = None, *, trace_header: str | None = None, client_context: Any = None
@@ -305,18 +288,7 @@ class Cloud:
         Raises:
             LocalCloudError: there is none.
         """
-        found = [
-            schedule for schedule in self.stack.schedules if name in {schedule.logical_id, schedule.name}
-        ]
-        if not found:
-            names = ", ".join(schedule.logical_id for schedule in self.stack.schedules) or "none"
-            raise LocalCloudError(f"there is no schedule {name!r}; schedules: {names}")
-        for schedule in found:
-            self._fire(schedule)
-
-    def _fire(self, schedule: ScheduleDeclaration) -> None:
-        event = scheduled_event(schedule, account=ACCOUNT, region=self.region)
-        self._service.invoke_later(schedule.function, json.dumps(event).encode())
+        self._schedules.fire(name)
 
     def logs(self, function: str) -> list[LogEvent]:
         """Return the log events of a function, by logical id or name, in the order in which they came."""
@@ -418,3 +390,10 @@ class Cloud:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _named(name: str, what: str, declarations: Iterable[QueueDeclaration | TopicDeclaration]) -> str:
+    names = {declaration.logical_id: declaration.name for declaration in declarations}
+    if name not in names and name not in names.values():
+        raise LocalCloudError(f"there is no {what} {name!r}; there are: {', '.join(names) or 'none'}")
+    return names.get(name, name)

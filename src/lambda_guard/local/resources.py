@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lambda_guard.local import openapi
 from lambda_guard.local._errors import TemplateError
 from lambda_guard.local.intrinsics import Resolver, Template
+from lambda_guard.local.references import Place, references
 from lambda_guard.local.stack import (
     FunctionDeclaration,
     MappingDeclaration,
@@ -80,9 +81,7 @@ class StackReader:
         self._template = template
         self._places = places
         self._base = base
-        self._region = region
-        self._account = account
-        self._endpoint = endpoint
+        self._place = Place(region, account, endpoint)
         self._inline_code = inline_code
         self._resolver = Resolver(file, template, parameters, self._attribute)
         self._warnings: list[str] = []
@@ -143,40 +142,16 @@ class StackReader:
         fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
         return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
 
-    def _arn(self, service: str, rest: str) -> str:
-        return f"arn:aws:{service}:{self._region}:{self._account}:{rest}"
-
     def _attribute(self, logical_id: str, attribute: str | None) -> Any:
         """Return what `Ref` (None) or `GetAtt` gives."""
         kind, name = self._template["Resources"][logical_id]["Type"], self._name(logical_id)
         if kind in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
             return self._properties(logical_id)["FunctionName"]
-        references: dict[str, dict[str | None, str]] = {
-            "AWS::SQS::Queue": {
-                None: f"{self._endpoint}/{self._account}/{name}",
-                "QueueUrl": f"{self._endpoint}/{self._account}/{name}",
-                "Arn": self._arn("sqs", name),
-                "QueueName": name,
-            },
-            "AWS::SNS::Topic": {
-                None: self._arn("sns", name),
-                "TopicArn": self._arn("sns", name),
-                "TopicName": name,
-            },
-            "AWS::Lambda::Function": {None: name, "Arn": self._arn("lambda", f"function:{name}")},
-            "AWS::Events::Rule": {None: name, "Arn": self._arn("events", f"rule/{name}")},
-            "AWS::Scheduler::Schedule": {
-                None: name,
-                "Arn": self._arn("scheduler", f"schedule/default/{name}"),
-            },
-            "AWS::ApiGateway::RestApi": {None: logical_id.lower(), "RootResourceId": "root"},
-            "AWS::ApiGatewayV2::Api": {None: logical_id.lower(), "ApiId": logical_id.lower()},
-        }
-        known = references.get(kind)
+        known = references(kind, logical_id, name, self._place)
         if known is None:
             # Nothing stands behind it, which a warning says; its name may still be passed on.
             service = kind.split("::")[1].lower()
-            return self._arn(service, name) if attribute and attribute.endswith("Arn") else name
+            return self._place.arn(service, name) if attribute and attribute.endswith("Arn") else name
         if attribute not in known:
             raise self._error(logical_id, f"{kind} has no attribute {attribute!r} here")
         return known[attribute]
