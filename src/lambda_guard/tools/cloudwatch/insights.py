@@ -23,6 +23,10 @@ _POLL_SECONDS: Final = (0.2, 0.4, 0.8, 1.0)
 _OVER: Final = {"Complete", "Failed", "Cancelled", "Timeout"}
 
 
+Progress = Callable[[dict[str, float]], None]
+"""Is told, while a query runs, what it has scanned and matched so far."""
+
+
 @dataclass(slots=True)
 class Scan:
     """What a search took.
@@ -93,7 +97,7 @@ def run_query(
     window_ms: tuple[float, float],
     *,
     scan: Scan,
-    progress: Callable[[Scan], None],
+    progress: Progress,
 ) -> Iterator[Row]:
     """Run a query over any number of groups, and give all its rows.
 
@@ -120,7 +124,7 @@ def _named(groups: Sequence[LogGroup]) -> dict[str, list[str]]:
     return {"logGroupNames": [group.name for group in groups]}
 
 
-def _rows(logs: Any, query_id: str, scan: Scan, progress: Callable[[Scan], None]) -> Iterator[Row]:
+def _rows(logs: Any, query_id: str, scan: Scan, progress: Progress) -> Iterator[Row]:
     try:
         answer = _finished(logs, query_id, scan, progress)
     except BaseException:
@@ -135,13 +139,13 @@ def _rows(logs: Any, query_id: str, scan: Scan, progress: Callable[[Scan], None]
         answer = logs.get_query_results(queryId=query_id, nextToken=token)
 
 
-def _finished(logs: Any, query_id: str, scan: Scan, progress: Callable[[Scan], None]) -> dict[str, Any]:
+def _finished(logs: Any, query_id: str, scan: Scan, progress: Progress) -> dict[str, Any]:
     tries = 0
     while True:
         answer: dict[str, Any] = logs.get_query_results(queryId=query_id)
         if answer["status"] in _OVER:
             break
-        progress(scan)
+        progress(answer.get("statistics", {}))
         time.sleep(_POLL_SECONDS[min(tries, len(_POLL_SECONDS) - 1)])
         tries += 1
     if answer["status"] != "Complete":

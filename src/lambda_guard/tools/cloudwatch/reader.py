@@ -185,8 +185,10 @@ class CloudWatchReader:
         self._events += count
         self._show(f"{self._events:,} events read")
 
-    def _show_scan(self, scan: Scan) -> None:
-        self._show(f"Logs Insights is searching ({scan.matched:,.0f} matched so far)")
+    def _show_scan(self, so_far: dict[str, float]) -> None:
+        matched, scanned = so_far.get("recordsMatched", 0.0), so_far.get("recordsScanned", 0.0)
+        size = so_far.get("bytesScanned", 0.0) / 1e9
+        self._show(f"{matched:,.0f} of {scanned:,.0f} events matched so far, {size:.3f} GB scanned")
 
     def _show(self, text: str) -> None:
         if sys.stderr.isatty():

@@ -155,12 +155,14 @@ def _json_line(block: Block) -> str:
 
 
 def _write_page(blocks: Iterator[Block], path: str) -> int:
-    from lambda_guard.tools.html.page import write_page
+    from lambda_guard.tools.html.page import INVOCATIONS_MOST, write_page
     from lambda_guard.tools.trace_tree import build_traces
 
-    read = list(blocks)
+    read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
+    if len(invocations) == INVOCATIONS_MOST:
+        say(f"  the page ends with the first {INVOCATIONS_MOST:,}: choose by --failed, --since or --where")
     return len(invocations)

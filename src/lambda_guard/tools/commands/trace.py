@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from lambda_guard.tools.collecting import collect
+from lambda_guard.tools.collecting import INVOCATIONS_MOST, collect
 from lambda_guard.tools.commands.options import (
     columns,
     output_options,
@@ -61,6 +61,8 @@ def trace(  # noqa: PLR0917 - click passes options by name
     reader = reader_for(target, selection)
     with reader:
         invocations = [one for one in collect(wanted, reader.read_naming) if selection.matches(one)]
+    if len(invocations) >= INVOCATIONS_MOST:
+        reader.tally.notes.append(f"more than {INVOCATIONS_MOST:,} hang together: the first are shown")
     traces = build_traces(invocations)
     if not traces:
         say_tally(reader.tally, 0, filtered=True)

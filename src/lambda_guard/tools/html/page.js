@@ -271,7 +271,8 @@
   function copier(value) {
     const button = make("button", "copy", "copy");
     button.type = "button";
-    button.addEventListener("click", () => navigator.clipboard.writeText(value).then(
+    const copied = () => (navigator.clipboard ? navigator.clipboard.writeText(value) : Promise.reject());
+    button.addEventListener("click", () => copied().then(
       () => { button.textContent = "copied"; setTimeout(() => { button.textContent = "copy"; }, 1200); }, () => {}));
     return button;
   }

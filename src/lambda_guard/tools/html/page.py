@@ -19,6 +19,9 @@ from lambda_guard.tools.html.page_data import page_data
 from lambda_guard.tools.model import Stray
 from lambda_guard.tools.trace_tree import Trace
 
+INVOCATIONS_MOST: Final = 20_000
+"""A page with more would be of no use, and hard on a browser."""
+
 _ESCAPES: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 

@@ -77,7 +77,7 @@ def _from_document(document: dict[str, object], raw: bytes) -> Line:
     get = document.get
     message, level = get(names.MESSAGE), get(names.LEVEL)
     time_ms = time_of(get(names.TIMESTAMP))
-    if time_ms is None or message.__class__ is not str or level.__class__ is not str:
+    if time_ms is None or message.__class__ is not str or level.__class__ is not str or names.EMF in document:
         return _from_unusual_document(document, raw, time_ms)
     return Line(
         "log",
@@ -99,18 +99,26 @@ def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: flo
     kind = document.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
         return _platform_event(kind, document)
-    if time_ms is None:
-        time_ms = getattr(raw, "time_ms", None) or time_of(document.get("time"))
+    emf = as_mapping(document.get(names.EMF))
+    elsewhere = (time_of(document.get("time")), time_of(emf.get("Timestamp")))
+    times = (getattr(raw, "time_ms", None), *elsewhere)
     return Line(
         "log",
-        time_ms,
+        time_ms if time_ms is not None else next((at for at in times if at is not None), None),
         _level(str(document.get(names.LEVEL) or document.get("log_level") or "")),
         _message(document),
         str(document.get(names.LOCATION) or ""),
         str(document.get(names.LOGGER_NAME) or ""),
-        {key: value for key, value in document.items() if key not in _OWN_KEYS},
+        _fields(document),
         _exception(document),
     )
+
+
+def _fields(document: Mapping[str, object]) -> dict[str, object]:
+    """Give what is told beyond the common keys; nothing of a record that a later one overruled."""
+    if document.get(names.RECORD) == names.RECORD_INVOCATION:
+        return {}
+    return {key: value for key, value in document.items() if key not in _OWN_KEYS and key != names.EMF}
 
 
 def _message(document: Mapping[str, object]) -> str:
