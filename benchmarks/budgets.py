@@ -3,8 +3,9 @@
     python -m benchmarks.budgets
 
 Each contender runs in processes of its own, in turn with the others, so that a change of the machine's speed
-meets them all. Standard output is a pipe through the runtime client's own unbuffered stream, and the daemon a UDP
-socket that is read. Cold starts are whole processes, less what an interpreter needs that only imports this file's contenders.
+meets them all. Standard output is a pipe through the runtime client's own unbuffered stream, and the daemon a
+UDP socket that is read. Cold starts are whole processes, less what an interpreter needs that only imports the
+contenders.
 """
 
 import contextlib
