@@ -1,12 +1,14 @@
 """Tenet 1 again, with our own parts broken: the outcome stands, the failure is counted, and it is said once."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
 import os
 import resource
 import sys
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ from lambda_guard import current_invocation, logger, metrics, production
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=1"
-ENTERING = ("log.enter", "log.print.enter", "trace.enter", "process.enter")
+ENTERING = ("log.enter", "log.print.enter", "trace.enter", "process.enter", "watchdog.arm")
 LEAVING = (
-    "batch.observe", "log.print.leave", "trace.leave", "trace.close", "metrics.flush", "record", "log.leave", "scope.leave",
+    "watchdog.disarm", "batch.observe", "log.print.leave", "trace.leave", "trace.close", "metrics.flush", "attempts.warn",
+    "record", "attempts.remember", "log.leave", "scope.leave",
 )  # fmt: skip
+WARNING = ("record.timeout", "attempts.warn", "metrics.timeout", "log.print.timeout", "trace.timeout")
 EVENTS = {
     "direct": lambda: {"id": 1},
     "adopted": lambda: events.sqs("a", trace_header=UPSTREAM),
@@ -91,12 +95,13 @@ def breaking(part, error=None):
 @contextmanager
 def broken(guard, part, error=None):
     """Put a part that raises in place of one of a guard's."""
-    entering, leaving = guard.entering, guard.leaving
-    assert part in dict(entering) | dict(leaving)
-    guard.entering = tuple(breaking(part, error) if name == part else (name, step) for name, step in entering)
-    guard.leaving = tuple(breaking(part, error) if name == part else (name, step) for name, step in leaving)
+    before = {name: getattr(guard, name) for name in ("entering", "leaving", "warning")}
+    assert any(part in dict(steps) for steps in before.values())
+    for name, steps in before.items():
+        setattr(guard, name, tuple(breaking(part, error) if step[0] == part else step for step in steps))
     yield
-    guard.entering, guard.leaving = entering, leaving
+    for name, steps in before.items():
+        setattr(guard, name, steps)
 
 
 def assert_ends_with(handler, ending, event=None, context=None):
@@ -138,6 +143,7 @@ def test_the_parts_are_these():
     guard = guard_of(production(lambda event, context: None))
     assert tuple(name for name, _ in guard.entering) == ENTERING
     assert tuple(name for name, _ in guard.leaving) == LEAVING
+    assert tuple(name for name, _ in guard.warning) == WARNING
 
 
 @pytest.mark.parametrize("part", [*ENTERING, *LEAVING])
@@ -169,7 +175,34 @@ def test_all_parts_broken_change_no_outcome(define, ending):
             assert_ends_with(handler, ending, {}, make_context())
         assert_ends_with(handler, ending, {}, make_context())
     assert guard_errors(captured) == len(ENTERING) + len(LEAVING)
-    assert [len(said_of(captured, part)) for part in (*ENTERING, *LEAVING)] == [1] * 12
+    assert [len(said_of(captured, part)) for part in (*ENTERING, *LEAVING)] == [1] * len(
+        (*ENTERING, *LEAVING)
+    )
+
+
+@pytest.mark.parametrize("part", WARNING)
+def test_a_broken_part_of_the_warning_changes_no_outcome(part, ending):
+    """With any one part of the time-out's warning raising, a handler that makes it after all ends as it does."""
+    said = threading.Event()
+
+    @production
+    def handler(event, context):
+        logger.info("at work")
+        metrics.add_metric(name="Orders", unit="Count", value=1)
+        said.wait(10)
+        return finish(ending)
+
+    class Told(io.StringIO):
+        def write(self, text):
+            if f'"location":"{part}"' in text:
+                said.set()
+            return super().write(text)
+
+    told = Told()
+    with broken(guard_of(handler), part), contextlib.redirect_stdout(told):
+        assert_ends_with(handler, ending, {}, make_context(timeout_ms=200))
+    assert said.is_set()
+    assert json.loads(told.getvalue().splitlines()[-1])["GuardErrors"] == 1 + (part in LEAVING)
 
 
 def test_what_is_said_of_a_failure(captured):

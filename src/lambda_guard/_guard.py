@@ -111,9 +111,7 @@ class Guard:
         try:
             attempt_all(self.leaving, scope, Outcome(kind, error, value, duration_ms, time.time()))
         finally:
-            if (
-                scope.open
-            ):  # cut short by Ctrl-C, say: the next invocation mustn't be taken for a part of this one
+            if scope.open:  # cut short, by Ctrl-C, say: the next invocation is no part of this one
                 _scope.leave(scope)
 
 
