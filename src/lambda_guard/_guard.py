@@ -145,9 +145,7 @@ def _install_tracing() -> None:
     import os
 
     if os.environ.get(_names.ENV_DAEMON_ADDRESS):  # INIT has a full CPU, an invocation a fraction of one
-        from .sinks.trace import recorder
-
-        recorder.ready()
+        span.recorder().ready()
 
 
 def _install_calls() -> None:

@@ -233,6 +233,18 @@ def adopted_stack(name: str, function: str, trace_id: str, parent_id: str | None
     return segment, subsegment
 
 
+def entities() -> Stack | None:
+    """Return the entities that are open here, of whichever invocation."""
+    return _stack.get()
+
+
+def give_back(stack: Stack, before: Stack | None) -> None:
+    """Put back what `entities` gave before an invocation began, unless it is there."""
+    current = _stack.get()
+    if current is not None and current[0] is stack[0]:
+        _stack.set(before)
+
+
 def current_id() -> str | None:
     """Return the id of the entity that is on top in this task or thread."""
     entity = xray_recorder.get_trace_entity()

@@ -27,17 +27,32 @@ class _Late:
 
 
 def recorder() -> Any:
-    """Return the part that knows the X-Ray SDK; imported on the first call."""
-    if _Late.recorder is None:
-        from . import recorder as loaded
+    """Return the part that knows the X-Ray SDK; imported on the first call.
 
+    Raises:
+        Exception: on the first call alone, whatever the import raises: it isn't tried again on each invocation.
+    """
+    if _Late.recorder is None:
+        try:
+            from . import recorder as loaded
+        except Exception:
+            _Late.recorder = _Unavailable
+            raise
         _Late.recorder = loaded
     return _Late.recorder
 
 
+class _Unavailable:
+    """Stands for the recorder where the X-Ray SDK can't be imported (it refuses a malformed daemon address, too)."""
+
+    @staticmethod
+    def ready() -> bool:
+        return False
+
+
 def is_recorder_there() -> bool:
     """Whether the X-Ray SDK has been imported already."""
-    return _Late.recorder is not None
+    return _Late.recorder not in (None, _Unavailable)
 
 
 _making = Lock()
@@ -52,16 +67,18 @@ class Span:
         own_id: the id of the subsegment in the function's own trace.
         recorded: whether the work is sampled, so that the handler's own subsegments are kept.
         made: the segment and the subsegment that they hang below, once they have been asked for.
+        before: the entities of the invocation around this one, if this one was called by its handler.
         mirrors: upstream trace → the id of the segment that this invocation has in it.
         variable: what `_X_AMZN_TRACE_ID` held, where it was changed; `changed` says whether it was.
     """
 
-    __slots__ = ("_name", "_scope", "changed", "made", "mirrors", "own_id", "recorded", "variable")
+    __slots__ = ("_name", "_scope", "before", "changed", "made", "mirrors", "own_id", "recorded", "variable")
 
     def __init__(self, own_id: str, name: str, scope: _scope.Scope) -> None:
         self.own_id = own_id
         self.recorded = False
         self.made: Stack | None = None
+        self.before: Stack | None = None
         self.mirrors: dict[str, str] | None = None
         self.changed = False
         self.variable: str | None = None
@@ -74,6 +91,7 @@ class Span:
         if self.made is None and self.recorded:
             with _making:
                 if self.made is None:
+                    self.before = recorder().entities()
                     self.made = _make(self._scope, self._name)
         return self.made
 
@@ -118,7 +136,11 @@ def _with_own_lineage(header: TraceHeader, it: Invocation) -> TraceHeader:
 def leave(scope: _scope.Scope, _: object = None) -> None:
     """Put back the environment as it was before the handler, whatever became of the rest."""
     span = scope.trace
-    if span is None or not span.changed:
+    if span is None:
+        return
+    if span.made is not None:
+        recorder().give_back(span.made, span.before)
+    if not span.changed:
         return
     span.changed = False
     if span.variable is None:
