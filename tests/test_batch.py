@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import time
+import types
 from collections import Counter
 
 import pytest
@@ -380,6 +381,41 @@ class TestRaising:
         assert type(raised.value.exceptions[0]) is TypeError
         assert raised.value.exceptions[0].__traceback__ is not None
 
+    @pytest.mark.parametrize("kind", ["coroutine", "generator", "async generator", "awaitable"])
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_work_that_nobody_does_is_no_success(self, kind, is_async):
+        """A handler that returns a coroutine or a generator has processed nothing, and its record isn't acknowledged."""
+
+        async def coroutine():
+            raise AssertionError
+
+        def generator():
+            yield
+
+        async def async_generator():
+            yield
+
+        class Awaitable:
+            def __await__(self):
+                raise AssertionError
+
+        make = {
+            "coroutine": coroutine,
+            "generator": generator,
+            "async generator": async_generator,
+            "awaitable": Awaitable,
+        }[kind]
+
+        async def handle(record):
+            return make()
+
+        with capture(), pytest.raises(ExceptionGroup) as raised:
+            production(each_record=True)(handle if is_async else lambda record: make())(
+                events.sqs("a"), make_context()
+            )
+        assert type(raised.value.exceptions[0]) is ConfigurationError
+        assert "async def" in str(raised.value.exceptions[0])
+
     def test_one_exception_object_that_is_raised_for_ever_does_not_grow(self):
         """A module's own exception instance gets each message id once, and a hundred at most."""
         error = ValueError("always the same")
@@ -403,10 +439,13 @@ class TestRaising:
 
         event = events.sqs("a", "b", "c")
         error = getattr(body, "error", None)
+        recurses = type(body).__name__ == "Recurses"  # its error comes to be while it runs
         with capture():
-            if error is None and hasattr(body, "value"):
+            if hasattr(body, "value") and type(body.value) is types.GeneratorType:
+                assert len(ids(production(**IN_PARTS)(handle)(event, make_context()))) == 1
+            elif hasattr(body, "value"):
                 assert production(**IN_PARTS)(handle)(event, make_context()) == {"batchItemFailures": []}
-            elif isinstance(error, Exception) or error is None:
+            elif recurses or isinstance(error, Exception):
                 assert ids(production(**IN_PARTS)(handle)(event, make_context())) == [
                     event["Records"][1]["messageId"]
                 ]
@@ -595,7 +634,7 @@ class TestTime:
         """With little more than a tenth of the time left, the records that aren't begun are given back."""
 
         async def handle(record):
-            time.sleep(0.95)
+            _long(record)
 
         event = events.sqs("a", "b", "c", fifo=True)
         with capture() as captured:
@@ -962,6 +1001,11 @@ class TestWhatIsSaid:
             )
         values = {metric.name: metric.value for metric in captured.metrics}
         assert (values["Errors"], values["RecordFailures"], values["FinalAttempts"]) == (1, 1, 2)
+        (said,) = [line for line in captured.logs if line["level"] == "WARNING"]
+        assert said["message"] == (
+            "the last of 3 attempts failed: 2 messages go to the dead-letter queue of arn:aws:sqs:eu-west-1:123456789012:orders"
+        )
+        assert [each[-1] for each in said["message_ids"]] == ["2", "3"]
 
     def test_a_success_counts_its_records(self):
         """Nothing is written to say that none failed but the count itself."""
@@ -1167,7 +1211,8 @@ class TestTraces:
         lineage = TRACE_HEADER.split(";")[-1]
         part = upstream[0].document["subsegments"][0]["id"]
         assert sent["a"] == f"Root={root(1)};Parent={part};Sampled=1;{lineage}"
-        assert sent["b"].startswith(f"Root={root(2)};Parent=") and sent["b"].endswith(f";Sampled=0;{lineage}")
+        assert sent["b"].startswith(f"Root={root(2)};Parent=")
+        assert sent["b"].endswith(f";Sampled=0;{lineage}")
         third = next(each for each in inside if each.annotations["message_id"].endswith("3"))
         assert sent["c"] == f"Root={OWN};Parent={third.id};Sampled=1;{lineage}"
 

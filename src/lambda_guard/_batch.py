@@ -1,8 +1,8 @@
-"""`each_record=True`: a batch is taken apart, each record has its turn, and one answer is given for all of them.
+"""`each_record=True`: a batch is taken apart, each record has its turn, and one answer is given for all.
 
-What becomes of the messages in each case is a table in `docs/batches.md`. The rule behind it: a record counts as processed only
-where its handler has returned. All of this holds without telemetry, too: `scope` is `None` under the kill switch, and where
-ours has failed. The records are handed over as Powertools' data classes.
+What becomes of the messages in each case is a table in `docs/batches.md`. The rule behind it: a record counts
+as processed only where its handler has returned. All of this holds without telemetry, too: there is no scope
+under the kill switch, and where ours has failed.
 """
 
 import inspect
@@ -10,117 +10,24 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
-from operator import itemgetter
 from time import time
-from typing import Any, Final, NamedTuple
-
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
-from aws_lambda_powertools.utilities.data_classes.kafka_event import KafkaEventRecord
-from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, Final
 
 from . import _error, _scope
 from ._batch_record import BatchReport
+from ._batch_source import Source, identifiers, read_batch
 from ._invocation import _remaining
-from ._trigger import messages_of, read_trigger
 from ._watchdog import margin
-from .errors import ConfigurationError, NotABatchError, OutOfTimeError, UnidentifiedRecordError
+from .errors import ConfigurationError, OutOfTimeError, UnidentifiedRecordError
 from .propagation.extract import record_message_id
 
-CONCURRENT_MOST: Final = (
-    100  # records of `async def` handlers at a time; as many as HTTP clients keep connections
+_CONCURRENT_MOST: Final = (
+    100  # records of `async def` handlers at once: as many connections as HTTP clients keep
 )
 _SOONER: Final = 1.25  # than the watchdog's margin: the larger of 100 ms and a tenth of the time, at most 1 s
 _NOTES_MOST: Final = 100  # on one exception object, which a module may raise again and again
-
-
-class Source(NamedTuple):
-    """How the records of one event source are handed over, kept in order, and named in a partial batch response.
-
-    Attributes:
-        data_class: Powertools' class of the record.
-        identifier: what `batchItemFailures` names a record by.
-        lane: which records are to be processed in order, each after the one before it: those of one lane. `None`: there is
-            no order.
-        from_lowest: whether Lambda takes everything from the lowest identifier on for failed.
-    """
-
-    data_class: Callable[[Any], Any]
-    identifier: Callable[[Any], Any]
-    lane: Callable[[Any], object] | None = None
-    from_lowest: bool = False
-
-
-def _kafka_identifier(record: Any) -> dict[str, Any]:
-    return {"partition": f"{record['topic']}-{record['partition']}", "offset": record["offset"]}
-
-
-def _group(record: Any) -> object:
-    try:
-        return record["attributes"]["MessageGroupId"]
-    except Exception:  # SQS gives every message of a FIFO queue one: those without stay together
-        return None
-
-
-# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: messageId; the rest of a FIFO group goes back.
-# https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html: "the lowest sequence number".
-# https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html: topic-partition and offset.
-_STANDARD: Final = Source(SQSRecord, itemgetter("messageId"))
-_FIFO: Final = _STANDARD._replace(lane=_group)
-_SOURCES: Final = {
-    "sqs": _STANDARD,
-    "kinesis": Source(
-        KinesisStreamRecord, lambda record: record["kinesis"]["sequenceNumber"], lambda _: 0, True
-    ),
-    "dynamodb": Source(
-        DynamoDBRecord, lambda record: record["dynamodb"]["SequenceNumber"], lambda _: 0, True
-    ),
-    "kafka": Source(
-        KafkaEventRecord, _kafka_identifier, lambda record: (record["topic"], record["partition"])
-    ),
-}
-
-
-def read_batch(event: Any) -> tuple[Source, Sequence[Any]]:
-    """Return the records of a batch and how they are to be treated.
-
-    Raises:
-        NotABatchError: the event isn't a batch, or of a source whose batches can't be answered record by record.
-    """
-    records = messages_of(event)
-    if records is not None and len(records) == 0:
-        return (
-            _STANDARD,
-            (),
-        )  # the last call of a Kinesis window: there is nothing to process, nothing to lose
-    kind = read_trigger(event).type
-    if records is not None and kind in (
-        "lambda",
-        "unknown",
-    ):  # the first record may be the one that is broken
-        kinds = (read_trigger({"Records": [record]}).type for record in records)
-        kind = next((found for found in kinds if found not in ("lambda", "unknown")), kind)
-    source = _SOURCES.get(kind.rpartition("-")[2])  # `sns-sqs` is a message in a queue, too
-    if records is None or source is None or (source is not _STANDARD and isinstance(event, list)):
-        raise NotABatchError(
-            f"each_record=True takes batches from SQS, Kinesis, DynamoDB streams and Kafka; this event is {_described(kind, event)}. "
-            "Decorate with @production alone for a function that handles whole events; in a test, make a batch with "
-            "lambda_guard.testing.events.sqs(…)"
-        )
-    return (_FIFO if source is _STANDARD and _is_fifo(records) else source), records
-
-
-def _described(kind: str, event: Any) -> str:
-    return (
-        f"of type {kind!r}"
-        if kind not in ("lambda", "unknown")
-        else f"a {type(event).__name__} that no such source sends"
-    )
-
-
-def _is_fifo(records: Sequence[Any]) -> bool:
-    arns = (record.get("eventSourceARN") for record in records if isinstance(record, dict))
-    return str(next((arn for arn in arns if arn), "")).endswith(".fifo")
+_CONTEXT: Final = ("context", "lambda_context")
 
 
 class RecordHandler:
@@ -154,7 +61,7 @@ class RecordHandler:
             With `report`, a partial batch response; else `None`.
 
         Raises:
-            ExceptionGroup: of the records' own exceptions: some failed and `report` is off, or none was processed.
+            ExceptionGroup: of the records' own exceptions: some failed and `report` is off, or all did.
             NotABatchError: the event isn't a batch.
             BaseException: what isn't an `Exception` comes out at once, untouched.
         """
@@ -196,29 +103,22 @@ def _takes_context(handler: Any) -> bool | str:
         return False
     if parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
-    positional = [
-        each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-    ]
-    needed = [
-        each
-        for each in parameters
-        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-    ]
-    by_keyword = [
-        each.name
-        for each in parameters
-        if each.kind is each.KEYWORD_ONLY and (each in needed or each.name in _CONTEXT)
-    ]
-    asks = len(positional) > 1 and (positional[1] in needed or positional[1].name in _CONTEXT)
-    if not (positional or any(each.kind is each.VAR_POSITIONAL for each in parameters)) or len(needed) > 2:  # noqa: PLR2004 - the record and the context
+    any_number = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    positional = [each for each in named if each.kind is not each.KEYWORD_ONLY]
+    asked = [each for each in named if each not in positional[:1] and _is_asked(each)]
+    if not (positional or any_number) or len(asked) > 1:
         raise ConfigurationError(
             "each_record=True needs a handler of one record: write `def handler(record):`, "
             "or `def handler(record, context):` where it needs Lambda's context"
         )
-    return asks or (by_keyword[0] if by_keyword else False)
+    if not asked:
+        return False
+    return asked[0].name if asked[0].kind is asked[0].KEYWORD_ONLY else True
 
 
-_CONTEXT: Final = ("context", "lambda_context")
+def _is_asked(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty or parameter.name in _CONTEXT
 
 
 class Batch:
@@ -227,8 +127,8 @@ class Batch:
     Attributes:
         source: how the records are treated.
         records: as they came.
-        identifiers: what a partial batch response names each by; `None` where a record has nothing to be named by.
-        failures: by position, each record that isn't processed: its exception, or `None` where it wasn't begun.
+        identifiers: what a partial batch response names each by; `None` for a record without one.
+        failures: by position, the exception of each record that failed; `None` for one that wasn't begun.
         report: tells the telemetry.
     """
 
@@ -237,17 +137,17 @@ class Batch:
     ) -> None:
         self.source = source
         self.records = records
-        self.identifiers = _identifiers(source, records)
+        self.identifiers = identifiers(source, records)
         self.failures: dict[int, Exception | None] = {}
         self.report = BatchReport(scope, records)
         self._partial = partial
         self._until, self._margin_s = _last_begin(scope, context)
         self._broken_lanes: set[object] = set()
         self._out_of_time = 0
-        # A record needs a look before its turn only where there is an order, or one without an identifier.
+        # A record is looked at before its turn only where there is an order, or one without an identifier.
         self._looked_at = source.lane is not None or None in self.identifiers
 
-    # --- Turns ------------------------------------------------------------------------------------------------------
+    # --- Turns ----------------------------------------------------------------------------------------------
 
     def work(self, call: Callable[[Any], Any]) -> None:
         """Give each record its turn, in their order."""
@@ -262,7 +162,9 @@ class Batch:
                     continue
                 current = begin(record, started)
                 try:
-                    call(data_class(record))
+                    result = call(data_class(record))
+                    if result is not None:
+                        _refuse_unfinished(result)
                 except Exception as error:
                     self._fail(index, record, error)
                     report.end(current, error)
@@ -300,7 +202,7 @@ class Batch:
     async def _turn(self, index: int, record: Any, started: float, call: Callable[[Any], Any]) -> None:
         current = self.report.begin(record, started)
         try:
-            await call(self.source.data_class(record))
+            _refuse_unfinished(await call(self.source.data_class(record)))
         except Exception as error:
             self._fail(index, record, error)
             self.report.end(current, error)
@@ -335,13 +237,8 @@ class Batch:
             return False
         if self.identifiers[index] is None:
             self.report.leave()
-            self._fail(
-                index,
-                record,
-                UnidentifiedRecordError(
-                    f"record {index + 1} of the batch has no id: it can't be answered for"
-                ),
-            )
+            said = f"record {index + 1} of the batch has no id: it can't be answered for"
+            self._fail(index, record, UnidentifiedRecordError(said))
             return False
         return True
 
@@ -358,20 +255,15 @@ class Batch:
         self.failures.update(dict.fromkeys(unbegun))
         self._out_of_time += len(unbegun)
 
-    # --- The answer -------------------------------------------------------------------------------------------------
+    # --- The answer -----------------------------------------------------------------------------------------
 
     def answer(self) -> dict[str, Any] | None:
         """Return what Lambda is told, or raise where it's told that the whole batch failed."""
         given_back = sorted(self.failures)
-        as_part = (
-            self._partial
-            and len(given_back) < len(self.records)
-            and all(map(self._is_identified, given_back))
-        )
-        raises = bool(given_back) and not as_part
-        self.report.finish(
-            self.failures, everything=raises, out_of_time=self._late() if self._out_of_time else None
-        )
+        in_part = self._partial and len(given_back) < len(self.records)
+        raises = bool(given_back) and not (in_part and all(map(self._is_identified, given_back)))
+        late = self._late() if self._out_of_time else None
+        self.report.finish(self.failures, everything=raises, out_of_time=late)
         if raises:
             raise ExceptionGroup(self._summary(), self._errors(given_back))
         return {"batchItemFailures": self._items(given_back)} if self._partial else None
@@ -380,10 +272,10 @@ class Batch:
         return self.identifiers[index] is not None
 
     def _items(self, given_back: list[int]) -> list[dict[str, Any]]:
-        identifiers = [self.identifiers[index] for index in given_back]
-        if self.source.from_lowest and all(str(each).isdecimal() for each in identifiers):
-            identifiers = [min(identifiers, key=int)] if identifiers else []
-        return [{"itemIdentifier": each} for each in identifiers]
+        named = [self.identifiers[index] for index in given_back]
+        if named and self.source.from_lowest and all(str(each).isdecimal() for each in named):
+            named = [min(named, key=int)]
+        return [{"itemIdentifier": each} for each in named]
 
     def _summary(self) -> str:
         begun = sum(error is not None for error in self.failures.values())
@@ -395,7 +287,8 @@ class Batch:
         return [*errors, OutOfTimeError(self._late())] if self._out_of_time else errors
 
     def _late(self) -> str:
-        return f"{self._out_of_time} of {len(self.records)} records were not begun: less than {self._margin_s * 1000:.0f} ms were left"
+        left, total = self._out_of_time, len(self.records)
+        return f"{left} of {total} records were not begun: less than {self._margin_s * 1000:.0f} ms were left"
 
     def _noted(self, index: int) -> Exception | None:
         error = self.failures[index]
@@ -408,32 +301,10 @@ class Batch:
         return error
 
 
-def _identifiers(source: Source, records: Sequence[Any]) -> list[Any]:
-    try:
-        found = list(map(source.identifier, records))
-        if all(map(_names_a_record, found)):
-            return found
-    except Exception:  # a record without one: each is looked at for itself
-        found = []
-    return [_identifier(source, record) for record in records]
-
-
-def _identifier(source: Source, record: Any) -> Any:
-    try:
-        found = source.identifier(record)
-    except Exception:
-        return None
-    return found if _names_a_record(found) else None
-
-
-def _names_a_record(identifier: Any) -> bool:
-    return bool(identifier) and isinstance(identifier, str | dict)
-
-
 def _last_begin(scope: _scope.Scope | None, context: object) -> tuple[float, float]:
-    """Return the time after which nothing is begun, in epoch seconds, and how long before the deadline that is.
+    """Return when nothing is begun any more, in epoch seconds, and how long before the deadline that is.
 
-    A little sooner than the watchdog wakes, so that a batch that gives records back in time isn't taken for one that is stuck.
+    A little sooner than the watchdog wakes: a batch that gives records back in time isn't one that is stuck.
     """
     now = time()
     if scope is not None:
@@ -462,7 +333,7 @@ async def _side_by_side(
             return error
         return None
 
-    tasks = {asyncio.ensure_future(work()) for _ in range(min(len(lanes), CONCURRENT_MOST))}
+    tasks = {asyncio.ensure_future(work()) for _ in range(min(len(lanes), _CONCURRENT_MOST))}
     try:
         while tasks:
             done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -477,11 +348,30 @@ async def _side_by_side(
 
 
 def _add_note(error: Exception, note: str) -> None:
-    """Add a note, where the exception takes one: a frozen one doesn't, and one that is raised again and again has it."""
+    """Add a note where the exception takes one: a frozen one doesn't, one that is raised again has it."""
     with suppress(Exception):
         notes = getattr(error, "__notes__", ())
         if note not in notes and len(notes) < _NOTES_MOST:
             error.add_note(note)
+
+
+_UNFINISHED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def _refuse_unfinished(result: Any) -> None:
+    """Raise where a handler has returned work that nobody will do: its record isn't processed.
+
+    Raises:
+        ConfigurationError: what the handler is to be written as.
+    """
+    kind = type(result)  # an object of the user's may have any `__class__`, or raise when it is asked
+    if issubclass(kind, _UNFINISHED) or hasattr(kind, "__await__"):
+        if issubclass(kind, CoroutineType | GeneratorType):
+            result.close()  # without a warning that it was never awaited, which this is
+        raise ConfigurationError(
+            f"the handler of a record returned a {kind.__name__}, which nobody runs: "
+            "write it as `async def` where it awaits, and without `yield`"
+        )
 
 
 def _leave_out_our_frames(error: Exception) -> None:

@@ -1,8 +1,9 @@
-"""One record of a batch while it is at work: its log keys, its place in a trace, and what is said of it when it fails.
+"""One record of a batch while it is at work: its log keys, its place in a trace, what is said when it fails.
 
-A record that a trace came with adopts that trace: its lines, what it sends on and its own segment belong there, and a
-subsegment in the function's own trace stands for it; each names the other. So that a batch of thousands costs no more than one
-of a hundred, only the first ones and those that fail have documents; all of them have the keys and send their trace on.
+A record that a trace came with adopts that trace: its lines, what it sends on and its own segment belong
+there, and a subsegment in the function's own trace stands for it; each names the other. So that a batch of
+thousands costs no more than one of a hundred, only the first ones and those that fail have documents, and
+only the first ones are named by the environment; all of them have the keys and send their trace on.
 """
 
 import logging
@@ -95,7 +96,7 @@ class BatchRecord:
 
 
 class RecordSpan:
-    """The place of one record in the trace that its work belongs to, with what the trace sink asks of a `Span`.
+    """The place of one record in the trace that its work belongs to: what the trace sink asks of a `Span`.
 
     Attributes:
         header: of that trace, as it came.
@@ -126,7 +127,7 @@ class RecordSpan:
 
     @property
     def stack(self) -> Any:
-        """The segment and the subsegment that the record's own ones hang below; where it has none, the invocation's."""
+        """The segment and the subsegment that its own ones hang below; without any, the invocation's."""
         if not self.recorded:
             trace = self._record.scope.trace
             return trace.stack if trace is not None else None
@@ -146,7 +147,7 @@ class RecordSpan:
         )
 
     def send(self, error: BaseException | None, ended: float) -> None:
-        """Send the documents of a record that has ended: its segment upstream, its subsegment in the own trace."""
+        """Send the documents of a record that has ended: the upstream trace's, and the function's own."""
         if not self.recorded:
             self.record()  # one that failed beyond the cap
         it = self._record.scope.invocation
@@ -164,7 +165,7 @@ class RecordSpan:
 
     def _segment(self, cause: dict[str, Any] | None, ended: float) -> dict[str, Any]:
         it = self._record.scope.invocation
-        found = self._document(it.function, self.id, self.header.root, self.header.parent, ended, cause)
+        found = self._document(it.function, self.id, self.header, ended, cause is not None)
         if self.made is not None:
             found["subsegments"] = [span.adopted_handler(self.made[1], ended, cause)]
         if it.trace is not None:
@@ -176,14 +177,8 @@ class RecordSpan:
         record = self._record
         own, above = record.scope.invocation.trace, record.scope.trace
         assert own is not None
-        found = self._document(
-            _SUBSEGMENT,
-            self.own_id,
-            own.root,
-            above.own_id if above is not None else own.parent,
-            ended,
-            cause,
-        )
+        place = own.with_parent(above.own_id) if above is not None else own
+        found = self._document(_SUBSEGMENT, self.own_id, place, ended, cause is not None)
         found.update(type="subsegment", namespace="local")
         if record.adopted is not None:
             found["annotations"]["upstream_trace_id"] = record.adopted.root
@@ -195,28 +190,22 @@ class RecordSpan:
         return span.with_error(found, cause)
 
     def _document(
-        self,
-        name: str,
-        span_id: str,
-        trace_id: str,
-        parent_id: str | None,
-        ended: float,
-        cause: dict[str, Any] | None,
+        self, name: str, span_id: str, place: TraceHeader, ended: float, failed: bool
     ) -> dict[str, Any]:
         record = self._record
         it, keys = record.scope.invocation, record.keys
-        annotations = {
+        annotations: dict[str, Any] = {
             "invocation_id": it.invocation_id,
             "service": record.scope.settings.service,
             "trigger": it.trigger.type,
-            "outcome": _names.SUCCESS if cause is None else _names.FAILURE,
+            "outcome": _names.FAILURE if failed else _names.SUCCESS,
             **{key: keys[key] for key in (_names.MESSAGE_ID, _names.ATTEMPT) if key in keys},
         }
         return {
             "name": name,
             "id": span_id,
-            "trace_id": trace_id,
-            "parent_id": parent_id,
+            "trace_id": place.root,
+            "parent_id": place.parent,
             "start_time": record.started,
             "end_time": ended,
             "annotations": annotations,
@@ -224,7 +213,7 @@ class RecordSpan:
 
 
 class BatchReport:
-    """Tells the telemetry of a batch, each part through the seam; does nothing where no invocation is at work.
+    """Tells the telemetry of a batch, each part through the seam; does nothing where there is no scope.
 
     Args:
         scope: of the invocation, or `None`.
@@ -275,7 +264,7 @@ class BatchReport:
             _scope.record_at_work.set(self._before)
 
     def failed(self, raw: Any, error: Exception) -> None:
-        """Note a failure, and write what it was unless the same has been written for another record of the batch."""
+        """Note a failure, and write what it was, unless the same has been written for another record."""
         if self._scope is not None:
             attempt("batch.failure", self._failed, raw, error)
 
@@ -289,7 +278,7 @@ class BatchReport:
         self._count(raw, _names.FAILURE, known)
         if fingerprint not in self._said and len(self._said) < _names.FAILED_RECORDS_MOST:
             self._said.add(fingerprint)
-            _write(logging.ERROR, f"record failed: {known['type']}", error)
+            _write(logging.ERROR, f"record failed: {known['type']}", error=error)
 
     def _count(self, raw: Any, outcome: str, error: dict[str, Any] | None) -> None:
         assert self._scope is not None
@@ -325,7 +314,7 @@ class BatchReport:
             if failures[index] is None:
                 self._count(self._records[index], _names.SKIPPED, None)
         if out_of_time is not None:
-            _write(logging.WARNING, out_of_time, None)
+            _write(logging.WARNING, out_of_time)
         self._count_final(self._records if everything else [self._records[index] for index in failures])
 
     def give_up(self) -> None:
@@ -334,15 +323,31 @@ class BatchReport:
             attempt("batch.finish", self._count_final, self._records)
 
     def _count_final(self, given_back: Any) -> None:
+        """Count the records that nobody will receive again from their queue, and say where they go."""
         assert self._scope is not None
-        most = self._scope.settings.max_receive_count
-        if most is not None:
-            self._scope.final_attempts = sum((record_attempt(raw) or 0) >= most for raw in given_back)
+        most, queue = self._scope.settings.max_receive_count, self._scope.invocation.trigger.source
+        if most is None:
+            return
+        final = [record_message_id(raw) for raw in given_back if (record_attempt(raw) or 0) >= most]
+        self._scope.final_attempts = len(final)
+        if final:
+            goes = "1 message goes" if len(final) == 1 else f"{len(final)} messages go"
+            fields = {
+                _names.MAX_RECEIVE_COUNT: most,
+                _names.QUEUE: queue,
+                _names.MESSAGE_IDS: final[: _names.MESSAGE_IDS_MOST],
+            }
+            said = f"the last of {most} attempts failed: {goes} to the dead-letter queue of {queue}"
+            _write(logging.WARNING, said, fields=fields)
 
 
-def _write(level: int, said: str, error: Exception | None) -> None:
-    """Write a line about a record, from where it failed in the user's code."""
+def _write(
+    level: int, said: str, *, error: Exception | None = None, fields: dict[str, Any] | None = None
+) -> None:
+    """Write a line, from where it failed in the user's code."""
     if lines.line_logger().isEnabledFor(level):
         stack = _error.frames(_error.trace_of(error)) if error is not None else []
         location = f"{stack[-1][2]}:{stack[-1][1]}" if stack else "lambda_guard"
-        _output.write(lines.make_line(level, location, said, time.time(), lines.LOGGER_NAME, None, error, None))
+        _output.write(
+            lines.make_line(level, location, said, time.time(), lines.LOGGER_NAME, fields, error, None)
+        )
