@@ -52,6 +52,7 @@ def guard():
     def handler(event, context):
         logger.info("order accepted", order_id=event["id"])
         metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
+        return {"accepted": event["id"]}
 
     return handler
 
@@ -67,6 +68,7 @@ def powertools():
     def handler(event, context):
         logger.info("order accepted", order_id=event["id"])
         metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
+        return {"accepted": event["id"]}
 
     return handler
 
@@ -122,6 +124,7 @@ def floor():
             "end_time": ended,
         }
         sock.sendto(b'{"format":"json","version":1}\n' + json.dumps(document).encode(), daemon)
+        return {"accepted": event["id"]}
 
     return handler
 

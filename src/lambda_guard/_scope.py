@@ -41,56 +41,32 @@ class Scope:
         cpu_s: the CPU seconds that the process had used when the invocation began.
     """
 
-    __slots__ = (
-        "calls",
-        "calls_more",
-        "clock",
-        "context",
-        "cpu_s",
-        "final_attempts",
-        "in_flight",
-        "invocation",
-        "metrics",
-        "open",
-        "records",
-        "sent",
-        "sent_more",
-        "settings",
-        "span_id",
-        "stuck",
-        "tail",
-        "thread",
-        "thread_keys",
-        "token",
-        "trace",
-        "unwritten",
-        "user_keys",
-    )
+    # What most invocations never have stands on the class: setting it on each object would cost more than all else here.
+    open = True
+    unwritten = ""
+    user_keys: dict[str, Any] | None = None
+    metrics: Any = None
+    sent: list[dict[str, Any]] | None = None
+    sent_more = 0
+    calls: dict[tuple[str, str, str | None], list[int]] | None = None
+    calls_more = 0
+    in_flight: dict[Any, float] | None = None
+    stuck: Any = None
+    span_id: str | None = None
+    trace: Any = None
+    records: dict[str, Any] | None = None
+    final_attempts: int | None = None
+    thread = 0
+    clock = 0.0
+    cpu_s = 0.0
+    thread_keys: dict[str, Any] | None = None
+    token: "Token[Scope | None] | None" = None
 
     def __init__(self, invocation: "Invocation", settings: "Settings", context: object) -> None:
         self.invocation = invocation
         self.context = context
         self.settings = settings
-        self.open = True
-        self.unwritten = ""
         self.tail = tail_of(invocation, invocation.trace_id)
-        self.user_keys: dict[str, Any] | None = None
-        self.metrics: Any = None
-        self.sent: list[dict[str, Any]] | None = None
-        self.sent_more = 0
-        self.calls: dict[tuple[str, str, str | None], list[int]] | None = None
-        self.calls_more = 0
-        self.in_flight: dict[Any, float] | None = None
-        self.stuck: Any = None
-        self.span_id: str | None = None
-        self.trace: Any = None
-        self.records: dict[str, Any] | None = None
-        self.final_attempts: int | None = None
-        self.thread = 0
-        self.clock = 0.0
-        self.cpu_s = 0.0
-        self.thread_keys: dict[str, Any] | None = None
-        self.token: Token[Scope | None] | None = None
 
     @property
     def keys(self) -> dict[str, Any]:

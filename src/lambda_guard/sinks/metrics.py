@@ -33,20 +33,17 @@ class _Provider(AmazonCloudWatchEMFProvider):
     """A metric set that never prints by itself, whatever its size.
 
     Powertools' constructor goes through its units on each call, which costs more than all else that we do in an
-    invocation; so the lists are taken over from one that it made.
+    invocation; so its lists are taken over, for the class, from one that it made.
     """
 
     def __init__(self, namespace: str, service: str) -> None:
-        self.__dict__ = {
-            **_MADE,
-            "namespace": namespace,
-            "service": service,
-            "metric_set": {},
-            "dimension_set": {_names.SERVICE: service},
-            "dimension_sets": [],
-            "metadata_set": {},
-            "default_dimensions": {},
-        }
+        self.namespace = namespace
+        self.service = service
+        self.metric_set = {}
+        self.dimension_set = {_names.SERVICE: service}
+        self.dimension_sets = []
+        self.metadata_set = {}
+        self.default_dimensions = {}
 
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
         metric = self.metric_set.get(name)
@@ -94,7 +91,9 @@ class _Provider(AmazonCloudWatchEMFProvider):
         """Add a dimension, or change its value."""
         name, value = self._new_dimension(name, value)
         if name not in self.dimension_set and len(self.dimension_set) >= _names.EMF_DIMENSIONS_MOST:
-            raise ValueError(f"a metric has at most {_names.EMF_DIMENSIONS_MOST} dimensions, {_names.SERVICE} included")
+            raise ValueError(
+                f"a metric has at most {_names.EMF_DIMENSIONS_MOST} dimensions, {_names.SERVICE} included"
+            )
         self.dimension_set[name] = value
 
     def add_dimensions(self, **dimensions: str) -> None:
@@ -104,7 +103,9 @@ class _Provider(AmazonCloudWatchEMFProvider):
         added = dict(self._new_dimension(name, value) for name, value in dimensions.items())
         for name, value in added.items():
             if self.dimension_set.get(name, value) != value:
-                raise ValueError(f"{name!r} is {self.dimension_set[name]!r} already, and a document has one value for it")
+                raise ValueError(
+                    f"{name!r} is {self.dimension_set[name]!r} already, and a document has one value for it"
+                )
         self.dimension_sets.append(added)
 
     def _new_dimension(self, name: str, value: str) -> tuple[str, str]:
@@ -123,7 +124,9 @@ class _Provider(AmazonCloudWatchEMFProvider):
 
 
 def _known_unit(unit: Any) -> str:
-    known = extract_cloudwatch_metric_unit_value(_MADE["_metric_units"], _MADE["_metric_unit_valid_options"], unit)
+    known = extract_cloudwatch_metric_unit_value(
+        _MADE["_metric_units"], _MADE["_metric_unit_valid_options"], unit
+    )
     if known not in _UNITS:  # Powertools lets everything pass that isn't text
         raise ValueError(f"{unit!r} is not a unit of CloudWatch")
     return known
@@ -135,6 +138,8 @@ def _check_unit(known: str, unit: str) -> None:
 
 
 _MADE: Final = vars(AmazonCloudWatchEMFProvider(namespace=_names.DEFAULT_NAMESPACE, service=""))
+for _name, _value in _MADE.items():
+    setattr(_Provider, _name, _value)
 
 _UNITS: Final = frozenset(_MADE["_metric_units"])
 
@@ -189,7 +194,10 @@ class Metrics:
 
     def set_default_dimensions(self, **dimensions: str) -> None:
         """Set dimensions that every metric has from now on, in later invocations, too."""
-        _Defaults.dimensions = {**_Defaults.dimensions, **{key: str(value) for key, value in dimensions.items()}}
+        _Defaults.dimensions = {
+            **_Defaults.dimensions,
+            **{key: str(value) for key, value in dimensions.items()},
+        }
         if (scope := _scope.current()) is not None and scope.metrics is not None:
             for name, value in dimensions.items():
                 _tell(f"dimension {name!r}", scope.metrics.add_dimension, name, value)
@@ -271,7 +279,12 @@ def _line(document: dict[str, Any], scope: _scope.Scope | None) -> str:
 def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
     """Return the line of the usual metric set as text: a few metrics of one value, the service as their dimension."""
     metrics = provider.metric_set
-    if len(metrics) > 8 or provider.metadata_set or provider.dimension_sets or len(provider.dimension_set) != 1:  # noqa: PLR2004
+    if (
+        len(metrics) > 8
+        or provider.metadata_set
+        or provider.dimension_sets
+        or len(provider.dimension_set) != 1
+    ):  # noqa: PLR2004
         return None
     definitions, values = [], []
     for name, metric in tuple(metrics.items()):
@@ -280,11 +293,15 @@ def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
         quoted = _json.quote(name)
         definitions.append(f'{{"Name":{quoted},"Unit":"{metric["Unit"]}"}}')
         values.append(f"{quoted}:{metric['Value'][0]!r}")
-    return definitions and (
-        f'{{"_aws":{{"Timestamp":{provider.timestamp or int(time.time() * 1000)},"CloudWatchMetrics":[{{'
-        f'"Namespace":{_json.quote(provider.namespace)},"Dimensions":[["service"]],"Metrics":[{",".join(definitions)}]}}]}},'
-        f'"service":{_json.quote(provider.dimension_set[_names.SERVICE])},{",".join(values)}{scope.tail}}}'
-    ) or None
+    return (
+        definitions
+        and (
+            f'{{"_aws":{{"Timestamp":{provider.timestamp or int(time.time() * 1000)},"CloudWatchMetrics":[{{'
+            f'"Namespace":{_json.quote(provider.namespace)},"Dimensions":[["service"]],"Metrics":[{",".join(definitions)}]}}]}},'
+            f'"service":{_json.quote(provider.dimension_set[_names.SERVICE])},{",".join(values)}{scope.tail}}}'
+        )
+        or None
+    )
 
 
 _TAKEN: Final = frozenset((_names.EMF, _names.SERVICE, *_names.LINE_KEYS))
@@ -310,14 +327,19 @@ def documents(provider: _Provider) -> Iterator[dict[str, Any]]:
             "Metrics": [definition for _, definition, _ in metrics],
         }
         yield {
-            _names.EMF: {"Timestamp": provider.timestamp or int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+            _names.EMF: {
+                "Timestamp": provider.timestamp or int(time.time() * 1000),
+                "CloudWatchMetrics": [directive],
+            },
             **metadata,
             **roots,
             **{name: values[0] if len(values) == 1 else values for name, _, values in metrics},
         }
 
 
-def _chunks(metric_set: dict[str, Any], roots: dict[str, str]) -> Iterator[list[tuple[str, dict[str, Any], list[float]]]]:
+def _chunks(
+    metric_set: dict[str, Any], roots: dict[str, str]
+) -> Iterator[list[tuple[str, dict[str, Any], list[float]]]]:
     layers: list[list[tuple[str, dict[str, Any], list[float]]]] = []
     for name, metric in tuple(metric_set.items()):
         if name in roots or name == _names.EMF:
