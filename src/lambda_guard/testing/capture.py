@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from .. import _names
+from .._seam import attempt
 
 
 class Metric(NamedTuple):
@@ -152,8 +153,8 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
     """Collect what invocations emit, instead of writing and sending it.
 
     Args:
-        trace_header: what Lambda would put into `_X_AMZN_TRACE_ID`, e.g. `lambda_guard.testing.TRACE_HEADER`. Without it
-            the variable stays as it is, and without any no document is sent.
+        trace_header: what Lambda would put into `_X_AMZN_TRACE_ID`, e.g. `lambda_guard.testing.TRACE_HEADER`.
+            Without it the variable stays as it is.
 
     Example:
         def test_that_an_order_is_counted():
@@ -172,13 +173,12 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
         self._capture_output(captured)
         if self._header is not None:
             self._set_header(self._header)
-        if os.environ.get(_names.ENV_TRACE_HEADER):
-            self._capture_documents(captured)
+        attempt("trace.collect", self._capture_documents, captured)  # messages may bring headers of their own
         return captured
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for undo in reversed(self._undo):
-            undo()
+        while self._undo:
+            self._undo.pop()()
 
     def _capture_output(self, captured: Captured) -> None:
         before = sys.stdout

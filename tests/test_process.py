@@ -1,0 +1,121 @@
+"""Memory and CPU, as the process itself knows them."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+
+def records_of(script):
+    """Run a script in a fresh interpreter and return the invocation records that it wrote."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ},
+    )
+    assert done.returncode == 0, done.stderr
+    return [line for line in map(json.loads, done.stdout.splitlines()) if line.get("record") == "invocation"]
+
+
+SCRIPT = """
+import os, time
+from lambda_guard import production
+from lambda_guard.testing import make_context
+
+@production
+def handler(event, context):
+    if event == "memory":
+        bytearray(80 * 1024 * 1024).find(b"x")
+    if event == "cpu":
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+    if event == "sleep":
+        time.sleep(0.3)
+"""
+
+
+def test_a_peak_belongs_to_the_invocation_that_reached_it():
+    """80 MB that were needed once are that invocation's, and no later one's; the next peak is told again."""
+    records = records_of(
+        SCRIPT
+        + """
+for event in ("", "memory", "", "", "memory", ""):
+    handler(event, make_context(memory_limit_in_mb="512"))
+"""
+    )
+    used = [record["memory_used_mb"] for record in records]
+    assert used[1] - used[0] > 70
+    assert all(0 < after < used[1] - 60 for after in (used[2], used[3], used[5]))
+    for record in records:
+        assert record["memory_limit_mb"] == 512
+        assert abs(record["MemoryUtilization"] - record["memory_used_mb"] / 5.12) < 0.2
+
+
+def test_imports_are_not_the_first_invocations():
+    """What the module needed while it was loaded isn't sold as the handler's, but for what is still there."""
+    (record,) = records_of(
+        "bytearray(120 * 1024 * 1024).find(b'x')\n" + SCRIPT.lstrip() + "\nhandler('', make_context())\n"
+    )
+    assert 5 < record["memory_used_mb"] < 100
+
+
+def test_cpu_is_the_invocations_own():
+    """An invocation that computes has used about all of the time, one that sleeps nearly none, whatever was before."""
+    records = records_of(
+        SCRIPT + "\nfor event in ('cpu', 'sleep', 'cpu', 'sleep'):\n    handler(event, make_context())\n"
+    )
+    computed, slept, again, slept_again = records
+    for record in (computed, again):
+        assert 250 <= record["cpu_ms"] <= 1000
+    for record in (slept, slept_again):
+        assert record["cpu_ms"] < 100
+        assert record["CpuUtilization"] < 35
+        assert record["duration_ms"] >= 300
+
+
+def test_init_is_told_on_the_cold_start_alone():
+    """The first record of a process says what it took to get there."""
+    first, second = records_of(SCRIPT + "\nhandler('', make_context())\nhandler('', make_context())\n")
+    assert first["cold_start"] is True
+    assert first["ColdStarts"] == 1
+    assert 10 < first["init_ms"] < 60_000
+    assert second["cold_start"] is False
+    assert not second.keys() & {"init_ms", "ColdStarts"}
+
+
+def test_a_forked_process_reads_its_own_memory():
+    """Lambda's managed instances fork a process for each slot: the parent's open file is not the child's."""
+    records = records_of(
+        SCRIPT
+        + """
+handler("", make_context(aws_request_id="parent"))
+if os.fork() == 0:
+    kept = bytearray(60 * 1024 * 1024); kept.find(b"x")
+    handler("", make_context(aws_request_id="child"))
+    handler("", make_context(aws_request_id="child again"))
+    os._exit(0)
+os.wait()
+handler("", make_context(aws_request_id="parent again"))
+"""
+    )
+    used = {record["invocation_id"]: record["memory_used_mb"] for record in records}
+    assert used["child again"] - used["parent again"] > 40
+
+
+def test_a_closed_file_is_opened_again():
+    """Code that closes every descriptor (a daemon's habit) doesn't end the readings."""
+    records = records_of(
+        SCRIPT
+        + """
+handler("", make_context())
+os.closerange(3, 64)
+for _ in range(3):
+    handler("", make_context())
+"""
+    )
+    assert all("memory_used_mb" in record for record in records[-2:])

@@ -1,0 +1,83 @@
+"""The pytest plugin: what a project gets by having lambda_guard installed."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+USERS_TESTS = """
+import sys
+
+def test_that_nothing_is_imported_before_a_fixture_is_asked_for():
+    assert not [name for name in sys.modules if name.startswith(("aws_xray_sdk", "aws_lambda_powertools", "botocore"))]
+
+def test_an_order_is_accepted(lambda_context, captured):
+    from lambda_guard import logger, production
+
+    @production(service="orders")
+    def handler(event, context):
+        logger.info("order accepted", order_id=event["id"])
+
+    handler({"id": "o-1"}, lambda_context(function_name="accept"))
+    assert captured.record["outcome"] == "success"
+    assert captured.logs[0]["order_id"] == "o-1"
+    assert captured.logs[0]["function_name"] == "accept"
+
+def test_a_trace(lambda_context, captured_trace):
+    from lambda_guard import production
+
+    production(lambda event, context: None)({}, lambda_context())
+    assert [segment.name for segment in captured_trace.segments] == ["## lambda"]
+
+def test_the_logger_is_heard(caplog):
+    from lambda_guard import logger
+
+    logger.warning("heard")
+    assert caplog.messages == ["heard"]
+
+def test_what_is_printed(capsys):
+    from lambda_guard import production
+
+    production(lambda event, context: print("through"))({}, None)
+    assert '"message":"through"' in capsys.readouterr().out
+"""
+
+
+def run_pytest(folder, *arguments):
+    """Run pytest in a project of a user's."""
+    environment = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+            "-W",
+            "error",
+            *arguments,
+        ],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def test_the_fixtures_work_in_a_users_project(tmp_path):
+    """Contexts, captured output and captured traces come as fixtures, and nothing is imported for those who don't ask."""
+    (tmp_path / "test_orders.py").write_text(textwrap.dedent(USERS_TESTS))
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
+
+
+def test_the_fixtures_say_what_they_are_for(tmp_path):
+    """`pytest --fixtures` shows each with a sentence."""
+    shown = run_pytest(tmp_path, "--fixtures").stdout
+    for name in ("lambda_context", "captured", "captured_trace"):
+        assert f"{name} -- " in shown.replace("\x1b[0m", "").replace("\x1b[32m", "") or f"\n{name}" in shown
