@@ -114,20 +114,30 @@ class Reading:
         sqs: the client.
         stop: the wish to end, asked between calls.
         at_most: how many messages to read in all; None for all of them.
+        seconds: how long a message is hidden, which is also how long it takes to come back after a crash;
+            None for long enough to read the whole queue.
     """
 
     def __init__(
-        self, queue: Queue, sqs: Any, *, stop: Stop | None = None, at_most: int | None = None
+        self,
+        queue: Queue,
+        sqs: Any,
+        *,
+        stop: Stop | None = None,
+        at_most: int | None = None,
+        seconds: int | None = None,
     ) -> None:
         self.read = 0
         self.full = False
+        self.exhausted = False
         self.size = BATCH_MOST
         self.queue = queue
         self._sqs = sqs
         self._stop = stop
         self._at_most = math.inf if at_most is None else at_most
         self._receipts: dict[str, str] = {}
-        self._seconds = min(VISIBILITY_MOST, VISIBILITY_LEAST + queue.count // _LETTERS_A_SECOND)
+        self._long_seconds = min(VISIBILITY_MOST, VISIBILITY_LEAST + queue.count // _LETTERS_A_SECOND)
+        self._seconds = seconds or self._long_seconds
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +148,7 @@ class Reading:
     def batches(self) -> Iterator[list[Message]]:
         """Give out what was not seen before, as many at a time as `size` says, until nothing more comes."""
         empty = repeated = 0
-        while not self._ended and empty < self._empty_most and repeated < REPEATED_MOST:
+        while not self._ended and empty < self._empty_most and repeated < self._repeated_most:
             received = self._receive()
             fresh = [message for message in received if message.message_id not in self._receipts]
             self._receipts |= {message.message_id: message.receipt for message in received}
@@ -147,6 +157,17 @@ class Reading:
             repeated = repeated + 1 if received and not fresh else 0
             if fresh:
                 yield fresh
+        self.exhausted = not self._ended
+
+    @property
+    def held(self) -> int:
+        """How many messages were read and not deleted."""
+        return len(self._receipts)
+
+    @property
+    def _repeated_most(self) -> int:
+        """Messages that were seen may come once more, all of them, before one that wasn't."""
+        return REPEATED_MOST + len(self._receipts) // BATCH_MOST
 
     @property
     def _ended(self) -> bool:
@@ -201,14 +222,28 @@ class Reading:
             for failed in answer.get("Failed", [])
         }
 
+    def keep(self, messages: Sequence[Message]) -> None:
+        """Hide messages that stay in the queue until this reading is over: one look at each is enough."""
+        if self._seconds < self._long_seconds:
+            self._hide(
+                [self._receipts.get(one.message_id) or one.receipt for one in messages], self._long_seconds
+            )
+
     def release(self) -> None:
-        """Make everything visible again that was read and not deleted; what can't be comes back by itself."""
+        """Make everything visible again that was read and not deleted."""
+        receipts, self._receipts = list(self._receipts.values()), {}
+        self.show(receipts)
+
+    def show(self, receipts: Sequence[str]) -> None:
+        """Make messages visible by their receipt handles; what can't be comes back by itself."""
+        self._hide(receipts, 0)
+
+    def _hide(self, receipts: Sequence[str], seconds: int) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        receipts, self._receipts = list(self._receipts.values()), {}
         for chunk in _chunks(receipts):
             entries = [
-                {"Id": str(at), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                {"Id": str(at), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
                 for at, receipt in enumerate(chunk)
             ]
             try:

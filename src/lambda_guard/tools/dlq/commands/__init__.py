@@ -2,7 +2,9 @@
 
 import click
 
+from lambda_guard.tools.dlq.commands.discarding import discard
 from lambda_guard.tools.dlq.commands.listing import list_letters
+from lambda_guard.tools.dlq.commands.replaying import replay
 from lambda_guard.tools.dlq.commands.showing import show
 
 EPILOG = """\b
@@ -23,5 +25,5 @@ def dlq() -> None:
     """
 
 
-for command in (list_letters, show):
+for command in (list_letters, show, replay, discard):
     dlq.add_command(command)

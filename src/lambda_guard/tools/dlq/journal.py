@@ -1,0 +1,273 @@
+"""The journal: what was about to be done with a letter is on disk before it is done, what came of it follows.
+
+One JSON object a line, appended, never changed. `send` and `discard` hold the whole letter, so that
+nothing is lost even where the queue is; `delivered`, `failed` and `deleted` say what came of it. A letter
+with `send` and no outcome may have been delivered or not: the process ended in between.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from lambda_guard.tools.dlq.errors import DeadLetterError
+from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.queue import Queue
+
+DIRECTORY: Final = ".lambda-guard"
+SAME_CONTENT_MOST: Final = 2
+"""The same content, under new ids, is replayed in so many runs; in the next one it is held back."""
+
+
+class State(StrEnum):
+    """How far a letter got."""
+
+    SENT = "send"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    DISCARDED = "discard"
+    DELETED = "deleted"
+
+
+@dataclass(slots=True)
+class Known:
+    """What the journal knows of a letter.
+
+    Attributes:
+        failed: how many attempts to deliver it are known to have failed.
+        receipt: the receipt handle of the run that ended in between; empty once the letter is deleted.
+    """
+
+    state: State
+    digest: str = ""
+    failed: int = 0
+    receipt: str = ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a run ended between two steps."""
+        return self.state in {State.SENT, State.DELIVERED, State.DISCARDED} and bool(self.receipt)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the lines of a journal amount to. Pure."""
+
+    letters: dict[str, Known] = field(default_factory=dict)
+    replayed_as: dict[str, str] = field(default_factory=dict)
+    runs_of: dict[str, tuple[int, str]] = field(default_factory=dict)
+    run: str = ""
+
+    def learn(self, line: Mapping[str, Any]) -> None:
+        """Take one line in."""
+        step, message_id = line.get("do"), str(line.get("message_id", ""))
+        if step == "run":
+            self.run = str(line.get("run", ""))
+        elif step in {State.SENT, State.DISCARDED}:
+            self._begun(State(step), message_id, line)
+        elif step in set(State) and message_id in self.letters:
+            self._concluded(State(step), self.letters[message_id], line)
+
+    def _begun(self, state: State, message_id: str, line: Mapping[str, Any]) -> None:
+        before = self.letters.get(message_id)
+        digest = str(line.get("digest", ""))
+        failed = before.failed if before else 0
+        self.letters[message_id] = Known(state, digest, failed, str(line.get("receipt", "")))
+        if state is State.SENT and before is None:
+            count, last = self.runs_of.get(digest, (0, ""))
+            self.runs_of[digest] = (count + (last != self.run), self.run)
+
+    def _concluded(self, state: State, known: Known, line: Mapping[str, Any]) -> None:
+        known.state = state
+        known.failed += state is State.FAILED
+        if state in {State.DELETED, State.FAILED}:
+            known.receipt = ""
+        if state is State.DELIVERED and line.get("new_id"):
+            self.replayed_as[str(line["new_id"])] = str(line.get("at", ""))
+
+    def came_back(self, letter: Letter, this_run: str) -> str:
+        """Say how an earlier replay is known to have come back; empty where none is.
+
+        By its ids where the delivery was acknowledged. By its content where it wasn't, or where the same
+        content was replayed in several runs before: then something on the way has given it new ids.
+        """
+        for key in letter.ids:
+            if key in self.replayed_as:
+                return f"it came back from the replay of {self.replayed_as[key]}"
+        if letter.message_id in self.letters:
+            return ""
+        count, last = self.runs_of.get(letter.digest, (0, ""))
+        earlier = count - (last == this_run)
+        if earlier >= SAME_CONTENT_MOST:
+            return f"the same content was replayed in {earlier} earlier runs"
+        return ""
+
+
+class Journal:
+    """An open journal, locked against a second replay.
+
+    Args:
+        path: the file; made if missing, readable by its owner only, for it holds letters.
+
+    Raises:
+        DeadLetterError: another process has it open, or it is no journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.memory = Memory()
+        self.run = uuid4().hex[:12]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            _lock(self._file, path)
+            for line in _lines(path):
+                self.memory.learn(line)
+            self._end_the_last_line()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.fsync(self._file)
+        os.close(self._file)
+
+    def begin(self, command: str, queue: Queue) -> None:
+        """Note that a run begins."""
+        self._write([{"do": "run", "run": self.run, "at": _now(), "command": command, "queue": queue.arn}])
+
+    def sending(self, letters: Iterable[tuple[Letter, str, int]]) -> None:
+        """Note what is about to be sent: letter, target, number of the attempt. On disk when it returns."""
+        self._begin(
+            {"do": State.SENT, "target": target, "number": number, **_whole(letter)}
+            for letter, target, number in letters
+        )
+
+    def discarding(self, letters: Iterable[Letter]) -> None:
+        """Note what is about to be deleted. On disk when it returns."""
+        self._begin({"do": State.DISCARDED, **_whole(letter)} for letter in letters)
+
+    def delivered(self, ids: Iterable[tuple[str, str]]) -> None:
+        """Note what the target has acknowledged: message id, and its id there."""
+        self._write(
+            {"do": State.DELIVERED, "message_id": one, "new_id": new, "at": _now()} for one, new in ids
+        )
+
+    def failed(self, reasons: Iterable[tuple[str, str]]) -> None:
+        """Note what the target has refused: message id and reason."""
+        self._write(
+            {"do": State.FAILED, "message_id": one, "reason": why, "at": _now()} for one, why in reasons
+        )
+
+    def deleted(self, ids: Iterable[str]) -> None:
+        """Note what is gone from the dead-letter queue."""
+        self._write({"do": State.DELETED, "message_id": one, "at": _now()} for one in ids)
+
+    def _begin(self, lines: Iterable[dict[str, Any]]) -> None:
+        if self._write(lines):
+            os.fsync(self._file)
+
+    def _write(self, lines: Iterable[dict[str, Any]]) -> bool:
+        """Append lines in one write: a process that is killed has written all of them or none."""
+        kept = list(lines)
+        text = "".join(json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n" for line in kept)
+        data = text.encode("ascii")
+        while data:
+            data = data[os.write(self._file, data) :]
+        for line in kept:
+            self.memory.learn(line)
+        return bool(kept)
+
+    def _end_the_last_line(self) -> None:
+        """A power failure may have cut the last line: what follows must not be joined to it."""
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
+
+
+def default_path(queue: Queue) -> Path:
+    """Where a queue's journal is unless said otherwise: under the current directory."""
+    _, _, _, region, account, name = (queue.arn.split(":") + [""] * 6)[:6]
+    return Path(DIRECTORY) / f"dlq-{region}-{account}-{name}.jsonl"
+
+
+def read_memory(path: Path) -> Memory:
+    """Read what a journal knows, without opening it for writing; nothing where there is none."""
+    memory = Memory()
+    if path.exists():
+        for line in _lines(path):
+            memory.learn(line)
+    return memory
+
+
+def unfinished(memory: Memory) -> Iterator[tuple[str, Known]]:
+    """Give the letters at which an earlier run ended between two steps."""
+    return ((one, known) for one, known in memory.letters.items() if known.is_unfinished)
+
+
+def _whole(letter: Letter) -> dict[str, Any]:
+    message = letter.message
+    return {
+        "message_id": letter.message_id,
+        "at": _now(),
+        "origin": letter.origin.value,
+        "digest": letter.digest,
+        "receipt": message.receipt,
+        "message": message.as_document(),
+    }
+
+
+def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Read a journal; a line that was cut is passed over, a file of something else is refused."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            line = _parsed(raw)
+            if line is not None:
+                yield line
+            elif number == 1 and raw.strip():
+                raise DeadLetterError(f"{path} is no journal: name another file with --journal")
+
+
+def _parsed(raw: bytes) -> Mapping[str, Any] | None:
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, Mapping) and "do" in line else None
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows: two replays at once are the user's own affair there
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise DeadLetterError(f"another replay is at work with the journal {path}: wait for it") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+__all__: Sequence[str] = (
+    "Journal",
+    "Known",
+    "Memory",
+    "State",
+    "default_path",
+    "read_memory",
+    "unfinished",
+)

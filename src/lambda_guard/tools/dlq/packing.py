@@ -1,0 +1,51 @@
+"""Packing batches: by count, by bytes, and never two of one ordered group together. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+from lambda_guard.tools.dlq.message import Attributes
+
+Item = TypeVar("Item")
+
+ENTRIES_MOST: Final = 10
+BYTES_MOST: Final = 1_048_576
+"""SendMessageBatch: "The total size of all messages that you send in a single call can't exceed 1 MiB"."""
+
+
+def pack(
+    items: Iterable[Item], size_of: Callable[[Item], int], group_of: Callable[[Item], str] = lambda _item: ""
+) -> Iterator[list[Item]]:
+    """Put items into batches, in their order.
+
+    A batch may succeed in part: were two of one FIFO group in it, the second could overtake the first.
+
+    Args:
+        items: what to pack.
+        size_of: the bytes that SQS counts.
+        group_of: the FIFO group, of which only one may be in a batch; empty where order doesn't matter.
+    """
+    batch: list[Item] = []
+    size, groups = 0, set[str]()
+    for item in items:
+        more, group = size_of(item), group_of(item)
+        if batch and (len(batch) == ENTRIES_MOST or size + more > BYTES_MOST or group in groups):
+            yield batch
+            batch, size, groups = [], 0, set()
+        batch.append(item)
+        size += more
+        groups |= {group} if group else set()
+    if batch:
+        yield batch
+
+
+def message_bytes(body: str, attributes: Attributes) -> int:
+    """Count as SQS does: the body, and name, type and value of each message attribute."""
+    size = len(body.encode("utf-8", "surrogatepass"))
+    for name, value in attributes.items():
+        size += len(name.encode()) + len(str(value.get("DataType", "")).encode()) + _value_bytes(value)
+    return size
+
+
+def _value_bytes(value: Any) -> int:
+    binary = value.get("BinaryValue")
+    return len(binary) if binary is not None else len(str(value.get("StringValue", "")).encode())

@@ -1,0 +1,43 @@
+"""A progress bar on standard error, where somebody sees it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
+    """Show a bar with the rate and what is left; nothing where standard error is no terminal.
+
+    Args:
+        what: what is being done.
+        total: about how many letters there are.
+
+    Yields:
+        What is told how many more are done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _count: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Letters a second."""
+
+        def render(self, task: Task) -> Text:
+            """Draw it."""
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.update(task, advance=count)

@@ -1,0 +1,281 @@
+"""Replaying: what is decided for each letter, and the loop that journals, delivers and deletes."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from lambda_guard.tools.dlq.delivery import Courier, Outcome, Parcel
+from lambda_guard.tools.dlq.journal import Journal, Known, Memory, State, unfinished
+from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.message import Message
+from lambda_guard.tools.dlq.queue import BATCH_MOST, Reading
+from lambda_guard.tools.dlq.targets import Finder, NoTargetError, Target
+from lambda_guard.tools.stopping import Stop
+
+BURST_SECONDS: Final = 2.0
+"""How much of a rate is received at once: what waits for its turn in here is hidden from others."""
+
+What = Literal["delivered", "finished", "held", "refused", "failed", "unsure", "undeleted"]
+
+
+@dataclass(slots=True, frozen=True)
+class Kept:
+    """A letter that stays in the queue, and why."""
+
+    letter: Letter
+    what: Literal["held", "refused"]
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class Settled:
+    """A letter that an earlier run has delivered, but not deleted any more."""
+
+    letter: Letter
+
+
+Decision = Parcel | Kept | Settled
+
+
+class Judge:
+    """Decides what becomes of a letter. It asks AWS for nothing but targets.
+
+    Args:
+        finder: finds targets.
+        memory: what the journal knows.
+        run: this run's id in the journal; empty where nothing is done.
+        again: whether letters that came back are replayed, too.
+    """
+
+    def __init__(self, finder: Finder, memory: Memory, *, run: str = "", again: bool = False) -> None:
+        self._finder = finder
+        self._memory = memory
+        self._run = run
+        self._again = again
+
+    def decide(self, letter: Letter) -> Decision:
+        """Decide on one letter."""
+        known = self._memory.letters.get(letter.message_id)
+        if known is not None and known.state in {State.DELIVERED, State.DELETED}:
+            return Settled(letter)
+        reason = "" if self._again else self._memory.came_back(letter, self._run)
+        if reason:
+            return Kept(letter, "held", f"{reason} (--again replays it)")
+        try:
+            target = self._finder.target_of(letter)
+        except NoTargetError as error:
+            return Kept(letter, "refused", str(error))
+        return Parcel(letter, target, 1 + (known.failed if known else 0), _is_unsure(known))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the letters, and why, counted.
+
+    Attributes:
+        unsure_before: letters that were sent although an earlier, interrupted run may have delivered them.
+        passed_over: letters that the filters left out.
+    """
+
+    counts: Counter[What] = field(default_factory=Counter)
+    reasons: Counter[tuple[What, str]] = field(default_factory=Counter)
+    targets: Counter[str] = field(default_factory=Counter)
+    unsure_before: int = 0
+    read: int = 0
+    passed_over: int = 0
+    interrupted: bool = False
+
+    def add(self, what: What, reason: str = "") -> None:
+        """Count a letter."""
+        self.counts[what] += 1
+        if reason:
+            self.reasons[what, reason] += 1
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all went well, 1 where letters are left that were meant, 130 where it was interrupted."""
+        left: Sequence[What] = ("held", "refused", "failed", "unsure", "undeleted")
+        return 130 if self.interrupted else int(any(self.counts[what] for what in left))
+
+
+class Pace:
+    """Keeps to a rate.
+
+    Args:
+        rate: letters a second; None for as fast as it goes.
+    """
+
+    def __init__(self, rate: float | None, stop: Stop) -> None:
+        self._rate = rate
+        self._stop = stop
+        self._due = time.monotonic()
+
+    @property
+    def burst(self) -> int:
+        """How many letters to take at once."""
+        if self._rate is None:
+            return BATCH_MOST
+        return max(1, min(BATCH_MOST, int(self._rate * BURST_SECONDS)))
+
+    def wait(self, count: int) -> None:
+        """Wait until so many more may follow."""
+        if self._rate is None:
+            return
+        self._due = max(self._due, time.monotonic() - BURST_SECONDS) + count / self._rate
+        self._stop.wait(self._due - time.monotonic())
+
+
+@dataclass(slots=True, frozen=True)
+class Sent:
+    """A letter that was delivered, and the id under which it lives on."""
+
+    letter: Letter
+    new_id: str
+
+
+class Replay:
+    """The loop: receive, decide, journal, deliver, journal, delete, journal.
+
+    Whatever ends the process in between, a letter is in the queue, or acknowledged by its target, or both.
+
+    Args:
+        reading: of the dead-letter queue.
+        understand: makes a letter of a message; None where the filters leave it out.
+        judge: decides.
+        journal: open.
+        courier: delivers.
+        pace: keeps to the rate.
+        stop: the wish to end, asked between batches.
+        progress: is told how many letters are done with.
+    """
+
+    def __init__(  # noqa: PLR0917 - the parts of the loop, each once
+        self,
+        reading: Reading,
+        understand: Callable[[Message], Letter | None],
+        judge: Judge,
+        journal: Journal,
+        courier: Courier,
+        pace: Pace,
+        stop: Stop,
+        progress: Callable[[int], object],
+    ) -> None:
+        self.tally = Tally()
+        self._reading = reading
+        self._batches = reading.batches()
+        self._understand = understand
+        self._judge = judge
+        self._journal = journal
+        self._courier = courier
+        self._pace = pace
+        self._stop = stop
+        self._progress = progress
+        self._closed: dict[Target, str] = {}
+        self._blocked: set[tuple[Target, str]] = set()
+
+    def send(self, limit: int | None = None) -> Iterator[list[Sent]]:
+        """Replay until so many letters were sent, nothing more comes, or it is stopped.
+
+        Yields:
+            What was delivered, a batch at a time.
+        """
+        left = limit
+        while not self._stop.requested and (left is None or left > 0):
+            self._reading.size = self._pace.burst if left is None else min(self._pace.burst, left)
+            messages = next(self._batches, None)
+            if messages is None:
+                return
+            sent = self._work(messages)
+            yield sent
+            left = None if left is None else left - len(sent)
+            self._progress(len(messages))
+            self._pace.wait(len(sent))
+
+    def _work(self, messages: list[Message]) -> list[Sent]:
+        self.tally.read += len(messages)
+        letters = [letter for message in messages if (letter := self._understand(message)) is not None]
+        self.tally.passed_over += len(messages) - len(letters)
+        decisions = [self._judge.decide(letter) for letter in letters]
+        for kept in (one for one in decisions if isinstance(one, Kept)):
+            self.tally.add(kept.what, kept.reason)
+        self._delete([one.letter.message for one in decisions if isinstance(one, Settled)], "finished")
+        sent = self._deliver([one for one in decisions if isinstance(one, Parcel)])
+        done = {one.letter.message_id for one in sent} | {
+            one.letter.message_id for one in decisions if isinstance(one, Settled)
+        }
+        self._reading.keep([message for message in messages if message.message_id not in done])
+        return sent
+
+    def _deliver(self, parcels: list[Parcel]) -> list[Sent]:
+        found: list[Sent] = []
+        for batch in self._courier.batches(parcels):
+            free = [parcel for parcel in batch if not self._hindrance(parcel)]
+            for parcel in batch:
+                if parcel not in free:
+                    self.tally.add("failed", self._hindrance(parcel))
+            if free:
+                found += self._deliver_batch(free)
+        return found
+
+    def _hindrance(self, parcel: Parcel) -> str:
+        if parcel.target in self._closed:
+            return self._closed[parcel.target]
+        blocked = (parcel.target, parcel.group) in self._blocked
+        return "a letter before it in its FIFO group was not delivered" if blocked else ""
+
+    def _deliver_batch(self, batch: list[Parcel]) -> list[Sent]:
+        self._journal.sending((one.letter, one.target.address, one.number) for one in batch)
+        self.tally.unsure_before += sum(one.unsure for one in batch)
+        outcomes = self._courier.deliver(batch)
+        delivered = [one for one in outcomes if one.state == "delivered"]
+        self._journal.delivered((one.parcel.letter.message_id, one.new_id) for one in delivered)
+        self._journal.failed(
+            (one.parcel.letter.message_id, one.reason) for one in outcomes if one.state == "failed"
+        )
+        for outcome in outcomes:
+            self._count(outcome)
+        self._delete([one.parcel.letter.message for one in delivered], None)
+        return [Sent(one.parcel.letter, one.new_id) for one in delivered]
+
+    def _count(self, outcome: Outcome) -> None:
+        target = outcome.parcel.target
+        if outcome.state == "delivered":
+            self.tally.add("delivered")
+            self.tally.targets[target.name] += 1
+            return
+        self.tally.add("failed" if outcome.state == "failed" else "unsure", outcome.reason)
+        if outcome.parcel.group:
+            self._blocked.add((target, outcome.parcel.group))
+        if outcome.final:
+            self._closed[target] = outcome.reason
+
+    def _delete(self, messages: list[Message], what: Literal["finished"] | None) -> None:
+        """Delete what is delivered; the journal knows what can't be deleted, so that it is not sent again."""
+        if not messages:
+            return
+        refused = self._reading.delete(messages)
+        gone = [message.message_id for message in messages if message.message_id not in refused]
+        self._journal.deleted(gone)
+        for _ in gone if what else ():
+            self.tally.add("finished")
+        for reason in refused.values():
+            self.tally.add("undeleted", reason)
+
+
+def recover(reading: Reading, memory: Memory) -> int:
+    """Make the letters visible again at which an earlier run ended: its receipts are in the journal.
+
+    Without this they come back by themselves when their visibility timeout is over.
+
+    Returns:
+        How many there were.
+    """
+    receipts = [known.receipt for _, known in unfinished(memory)]
+    reading.show(receipts)
+    return len(receipts)
+
+
+def _is_unsure(known: Known | None) -> bool:
+    return known is not None and known.state is State.SENT

@@ -1,0 +1,167 @@
+"""Stream batches: the letter holds pointers; the records are read from the stream again."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from lambda_guard.errors import LambdaGuardError
+from lambda_guard.tools.cloudwatch.session import Clients
+from lambda_guard.tools.dlq.delivery import Outcome, Parcel
+from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
+from lambda_guard.tools.dlq.letter import StreamPointer, parsed
+
+EMPTY_PAGES_MOST: Final = 50
+"""Pages without records are normal: a shard is read by time, not by record."""
+
+_GONE: Final = frozenset(
+    {"ResourceNotFoundException", "TrimmedDataAccessException", "InvalidArgumentException"}
+)
+INVOKE_SECONDS_MOST: Final = 910
+"""A function runs for 15 minutes at the most."""
+
+
+class RecordsGoneError(DeadLetterError):
+    """The stream no longer keeps the records that a letter points to."""
+
+
+def stream_event(pointer: StreamPointer, clients: Clients) -> dict[str, Any]:
+    """Rebuild the event that the function got, from the stream.
+
+    Raises:
+        RecordsGoneError: the retention is over: 24 hours for DynamoDB, 24 hours to a year for Kinesis.
+        CloudError: AWS could not be asked.
+    """
+    build = _dynamodb_record if ":dynamodb:" in pointer.stream_arn else _kinesis_record
+    records = [build(raw, pointer) for raw in _records(pointer, clients)]
+    if not records:
+        raise RecordsGoneError(f"the stream no longer has the records from {pointer.start} on")
+    return {"Records": records}
+
+
+def replay_batch(parcel: Parcel, clients: Clients) -> Outcome:
+    """Read the batch and invoke the function with it, waiting for its end.
+
+    Synchronously, unlike events: Lambda would not read a partial batch response of an asynchronous
+    invocation, so that records which failed again would be lost.
+    """
+    pointer = parcel.letter.pointer
+    assert pointer is not None
+    try:
+        payload = json.dumps(stream_event(pointer, clients), ensure_ascii=False).encode()
+        with asked(f"invoke the function {parcel.target.name}"):
+            answer = _patient_lambda().invoke(FunctionName=parcel.target.address, Payload=payload)
+            body = answer["Payload"].read().decode("utf-8", "replace")
+    except RecordsGoneError as error:
+        return Outcome(parcel, "failed", reason=str(error))
+    except LambdaGuardError as error:
+        return Outcome(parcel, "failed", reason=str(error), final=True)
+    refused = _refused(answer.get("FunctionError"), body)
+    return Outcome(parcel, "failed" if refused else "delivered", reason=refused)
+
+
+def _refused(function_error: str | None, body: str) -> str:
+    """Say why a batch that was run is not done; empty where it is."""
+    document = parsed(body)
+    answer = document if isinstance(document, Mapping) else {}
+    if function_error:
+        return f"it died again of {answer.get('errorType', function_error)}: {answer.get('errorMessage', '')}"
+    failed = answer.get("batchItemFailures")
+    return f"{len(failed)} of its records failed again" if isinstance(failed, list) and failed else ""
+
+
+@lru_cache(maxsize=1)
+def _patient_lambda() -> Any:
+    """A client that waits for the function's end, and never asks twice: the batch would run twice."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(read_timeout=INVOKE_SECONDS_MOST, retries={"total_max_attempts": 1})
+    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    return session.client("lambda", config=config)
+
+
+def _records(pointer: StreamPointer, clients: Clients) -> Iterator[Mapping[str, Any]]:
+    """Read from the first to the last sequence number that the letter names."""
+    dynamodb = ":dynamodb:" in pointer.stream_arn
+    client = clients("dynamodbstreams" if dynamodb else "kinesis")
+    iterator = _iterator(client, pointer, dynamodb=dynamodb)
+    empty = 0
+    while iterator and empty < EMPTY_PAGES_MOST:
+        with asked(f"read the stream {pointer.stream_arn}"):
+            page = client.get_records(ShardIterator=iterator, Limit=1_000)
+        for record in page["Records"]:
+            if int(_sequence_number(record)) > int(pointer.end):
+                return
+            yield record
+            if _sequence_number(record) == pointer.end:
+                return
+        iterator, empty = page.get("NextShardIterator"), 0 if page["Records"] else empty + 1
+
+
+def _iterator(client: Any, pointer: StreamPointer, *, dynamodb: bool) -> Any:
+    from botocore.exceptions import ClientError
+
+    stream = {"StreamArn": pointer.stream_arn} if dynamodb else _kinesis_name(pointer)
+    with asked(f"read the stream {pointer.stream_arn}"):
+        try:
+            return client.get_shard_iterator(
+                **stream,
+                ShardId=pointer.shard_id,
+                ShardIteratorType="AT_SEQUENCE_NUMBER",
+                **{_start_key(dynamodb): pointer.start},
+            )["ShardIterator"]
+        except ClientError as error:
+            if error_code(error) not in _GONE:
+                raise
+            raise RecordsGoneError(f"the stream no longer has the records from {pointer.start} on") from error
+
+
+def _kinesis_name(pointer: StreamPointer) -> dict[str, str]:
+    return {"StreamName": pointer.stream_arn.partition(":stream/")[2].partition("/")[0]}
+
+
+def _start_key(dynamodb: bool) -> str:
+    return "SequenceNumber" if dynamodb else "StartingSequenceNumber"
+
+
+def _sequence_number(record: Mapping[str, Any]) -> str:
+    return str(record["dynamodb"]["SequenceNumber"] if "dynamodb" in record else record["SequenceNumber"])
+
+
+def _kinesis_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
+    """Source: "Example Kinesis Data Streams event"."""
+    number = str(raw["SequenceNumber"])
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": raw["PartitionKey"],
+            "sequenceNumber": number,
+            "data": base64.b64encode(raw["Data"]).decode("ascii"),
+            "approximateArrivalTimestamp": raw["ApproximateArrivalTimestamp"].timestamp(),
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{pointer.shard_id}:{number}",
+        "eventName": "aws:kinesis:record",
+        "awsRegion": pointer.stream_arn.split(":")[3],
+        "eventSourceARN": pointer.stream_arn,
+    }
+
+
+def _dynamodb_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
+    """Source: "Example DynamoDB Streams event": binary values as base64, times as seconds."""
+    return {**{key: _plain(value) for key, value in raw.items()}, "eventSourceARN": pointer.stream_arn}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return value.timestamp() if isinstance(value, datetime) else value

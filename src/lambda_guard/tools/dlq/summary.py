@@ -1,0 +1,98 @@
+"""What became of a replay, in a table and as JSON. Pure."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lambda_guard.tools.dlq.proving import Proof
+from lambda_guard.tools.dlq.queue import Queue
+from lambda_guard.tools.dlq.render import counted
+from lambda_guard.tools.dlq.replay import Tally, What
+from lambda_guard.tools.terminal import Palette, visible
+
+_ROWS: Final[tuple[tuple[What, str, str], ...]] = (
+    ("delivered", "green", "acknowledged, and gone from {queue}"),
+    ("finished", "green", "delivered by an earlier run already; now gone from {queue}"),
+    ("undeleted", "red", "of these could not be deleted: the next run does it, and does not send them again"),
+    ("failed", "red", "not delivered; still in {queue}"),
+    ("unsure", "red", "no answer, so they may have arrived; still in {queue}"),
+    ("held", "yellow", "held back; still in {queue}"),
+    ("refused", "yellow", "can't be replayed; still in {queue}"),
+)
+_REASONS_MOST: Final = 5
+
+
+def summary_text(tally: Tally, queue: Queue, palette: Palette, verb: str = "replayed") -> str:
+    """Draw the table; a line for each thing that happened, and under it why."""
+    lines = [
+        line
+        for what, style, where in _ROWS
+        if tally.counts[what]
+        for line in _row(
+            tally, what, palette.paint(style, f"{_word(what, verb):<10}"), where.format(queue=queue.name)
+        )
+    ]
+    if tally.passed_over:
+        lines.append(f"{'others':<10} {tally.passed_over:>9,}  not selected; still in {queue.name}")
+    if tally.unsure_before:
+        lines.append(
+            f"  {counted(tally.unsure_before, 'letter')} may have arrived twice: an earlier run had no answer"
+        )
+    if not lines:
+        lines = [f"{queue.name}: nothing to do"]
+    if tally.targets:
+        sent = ", ".join(f"{visible(name)} {count:,}" for name, count in tally.targets.most_common())
+        lines.append(f"  to {sent}")
+    return "\n".join(lines) + "\n"
+
+
+def proof_text(proof: Proof, palette: Palette) -> str:
+    """Say how many succeeded, and how many died again of what."""
+    lines = [f"{palette.paint('green', 'succeeded '):<10} {proof.succeeded:>9,}"]
+    for sentence, count in proof.died.most_common():
+        lines.append(f"{palette.paint('red', 'died again')} {count:>9,}  {visible(sentence)}")
+    if proof.silent:
+        lines.append(f"{palette.paint('yellow', 'no record '):<10} {proof.silent:>9,}  in these logs so far")
+    if proof.stopped:
+        lines.append(palette.paint("bold_red", f"stopped: {visible(proof.stopped)}"))
+    return "\n".join(lines) + "\n"
+
+
+def summary_document(tally: Tally, queue: Queue, journal: str, proof: Proof | None) -> dict[str, Any]:
+    """Give all of it as JSON takes it."""
+    document: dict[str, Any] = {
+        "queue": queue.arn,
+        "journal": journal,
+        "read": tally.read,
+        "not_selected": tally.passed_over,
+        **{what: tally.counts[what] for what, _, _ in _ROWS},
+        "maybe_twice": tally.unsure_before,
+        "targets": dict(tally.targets),
+        "reasons": [
+            {"what": what, "reason": reason, "count": count}
+            for (what, reason), count in tally.reasons.most_common()
+        ],
+        "interrupted": tally.interrupted,
+    }
+    if proof is not None:
+        document["proof"] = {
+            "succeeded": proof.succeeded,
+            "died_again": dict(proof.died),
+            "no_record": proof.silent,
+            "stopped": proof.stopped,
+        }
+    return document
+
+
+def _row(tally: Tally, what: What, word: str, where: str) -> Iterator[str]:
+    yield f"{word} {tally.counts[what]:>9,}  {where}"
+    why = [(count, reason) for (of, reason), count in tally.reasons.most_common() if of == what]
+    for count, reason in why[:_REASONS_MOST]:
+        yield f"{'':<10} {count:>9,}  {visible(reason)}"
+    if len(why) > _REASONS_MOST:
+        yield f"{'':<20}  and {len(why) - _REASONS_MOST} more reasons (--json has all)"
+
+
+def _word(what: What, verb: str) -> str:
+    return {"delivered": verb, "held": "held back", "refused": "impossible", "finished": "finished"}.get(
+        what, what
+    )
