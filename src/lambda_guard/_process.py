@@ -19,35 +19,42 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-class _Peak:
-    """The highest resident size that has been seen, in KiB; a rise belongs to the invocation that finds it."""
+class _Seen:
+    """What was read last.
 
-    seen = 0
+    Attributes:
+        peak_kib: the highest resident size; a rise belongs to the invocation that finds it.
+        faults: page faults up to then: without another one, no memory can have come in.
+        resident_mb: the resident size.
+    """
 
-
-def usage() -> tuple[float, int]:
-    """Return the process's CPU seconds and its peak resident size in KiB (getrusage(2)); 0 where that is unknown."""
-    if resource is None:
-        return time.process_time(), 0
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss
+    peak_kib = 0
+    faults = -1
+    resident_mb: float | None = None
 
 
 def note_peak() -> None:
     """Take the peak as it stands for something that was reached before the next invocation."""
-    _Peak.seen = usage()[1]
+    if resource is not None:
+        _Seen.peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def memory_mb(peak_kib: int) -> float | None:
-    """Return the MB that the invocation which ends now can be said to have needed, or `None` where it's unknown.
+def used(cpu_s: float) -> tuple[float, float | None]:
+    """Return the CPU time in ms since `cpu_s`, and the MB that the invocation which ends now can be said to have needed.
 
     Args:
-        peak_kib: the process's peak as it is now.
+        cpu_s: `time.process_time` when it began.
     """
-    if peak_kib > _Peak.seen:
-        _Peak.seen = peak_kib
-        return peak_kib / 1024
-    return resident_mb()
+    if resource is None:
+        return (time.process_time() - cpu_s) * 1000, resident_mb()
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_ms = max(0.0, now.ru_utime + now.ru_stime - cpu_s) * 1000
+    if now.ru_maxrss > _Seen.peak_kib:
+        _Seen.peak_kib = now.ru_maxrss
+        return cpu_ms, now.ru_maxrss / 1024
+    if now.ru_minflt != _Seen.faults or _Seen.resident_mb is None:
+        _Seen.faults, _Seen.resident_mb = now.ru_minflt, resident_mb()
+    return cpu_ms, _Seen.resident_mb
 
 
 class _Statm:

@@ -170,9 +170,8 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
     """Return the keys for memory and CPU, and add their metrics."""
-    cpu_s, peak_kib = _process.usage()
-    cpu_ms = max(0.0, cpu_s - scope.cpu_s) * 1000
-    limit, used, said = scope.invocation.memory_limit_mb, _process.memory_mb(peak_kib), ""
+    cpu_ms, used = _process.used(scope.cpu_s)
+    limit, said = scope.invocation.memory_limit_mb, ""
     if used is not None:
         said = f',"memory_used_mb":{used:.1f}'
         if limit is not None:
