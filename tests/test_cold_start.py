@@ -1,0 +1,202 @@
+"""A cold start pays for nothing that it doesn't need: what is imported, and when, in a fresh interpreter."""
+
+import json
+
+import pytest
+
+OURS = {
+    "", "_attempts", "_error", "_fingerprint", "_frames", "_guard", "_invocation", "_json", "_names", "_output", "_process",
+    "_production", "_scope", "_seam", "_settings", "_stuck", "_trigger", "_trigger_table", "_watchdog", "errors",
+    "propagation", "propagation._envelope", "propagation._places", "propagation.calls", "propagation.extract",
+    "propagation.header", "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines", "sinks.log.printed",
+    "sinks.record", "sinks.trace", "sinks.trace.document", "sinks.trace.span", "sinks.trace.timeout",
+}  # fmt: skip
+STANDARD = {
+    "atexit", "contextvars", "datetime", "decimal", "json", "logging", "math", "numbers", "resource", "string", "textwrap",
+    "traceback", "typing",
+}  # fmt: skip
+AWS = {"boto3", "botocore", "s3transfer", "jmespath"}
+LAMBDA = {
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+    "LAMBDA_TASK_ROOT": "/var/task",
+}  # elsewhere the SDK imports botocore
+HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled="
+STEPS = """
+    import json, os, sys
+
+    class Context:
+        aws_request_id, function_name, function_version, memory_limit_in_mb = "6f0c", "orders", "1", "128"
+        def get_remaining_time_in_millis(self): return 3000
+
+    found, known = {}, set(sys.modules)
+    def note(step):
+        found[step] = sorted(sys.modules.keys() - known)
+        known.update(sys.modules)
+
+    import wrapt; note("wrapt")
+    import lambda_guard; note("import")
+    @lambda_guard.production
+    def handler(event, context):
+        print("at work")
+    note("decorate")
+    handler({"id": 1}, Context()); note("call")
+    lambda_guard.logger.info("at work"); note("logger")
+    lambda_guard.metrics.add_metric("Orders", "Count", 1); note("metrics")
+    print(json.dumps(found))
+"""
+
+
+def imported(fresh, **environ):
+    """Return what each step imports that wasn't there before, in a fresh interpreter."""
+    return json.loads(fresh(STEPS, **environ).splitlines()[-1])
+
+
+def roots(modules):
+    """Return the top-level names of modules, the interpreter's own parts left out."""
+    return {name.split(".")[0] for name in modules if not name.startswith("_")}
+
+
+def test_import_lambda_guard_imports_what_it_needs(fresh):
+    """Beside wrapt, and what that imports, there are our core and a few modules of the standard library."""
+    modules = imported(fresh)["import"]
+    assert {name[len("lambda_guard.") :] for name in modules if name.startswith("lambda_guard")} == OURS
+    assert roots(modules) - {"lambda_guard"} <= STANDARD
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"_X_AMZN_TRACE_ID": f"{HEADER}0"},
+        {"LAMBDA_GUARD_TRACING": "off", "_X_AMZN_TRACE_ID": f"{HEADER}1"},
+    ],
+)
+def test_an_unsampled_call_imports_nothing_more(fresh, environ):
+    """Decoration and an invocation that isn't sampled are done with what is there."""
+    found = imported(fresh, **environ)
+    assert found["decorate"] == []
+    assert found["call"] == []
+
+
+def test_a_switched_off_trace_imports_nothing_at_decoration(fresh):
+    """With tracing off the SDK isn't imported, though there is a daemon."""
+    found = imported(fresh, LAMBDA_GUARD_TRACING="off", AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000")
+    assert found["decorate"] == []
+
+
+def test_the_sdk_is_imported_at_decoration_where_there_is_a_daemon(fresh):
+    """In Lambda INIT has a full CPU: a sampled call needs nothing more."""
+    found = imported(fresh, AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000", _X_AMZN_TRACE_ID=f"{HEADER}1")
+    assert "aws_xray_sdk" in roots(found["decorate"])
+    assert roots(found["call"]) <= {"lambda_guard"}
+
+
+def test_the_sdk_is_imported_with_the_first_sampled_call_elsewhere(fresh):
+    """Without a daemon's address there is nothing to import before it is needed."""
+    found = imported(fresh, _X_AMZN_TRACE_ID=f"{HEADER}1")
+    assert found["decorate"] == []
+    assert "aws_xray_sdk" in roots(found["call"])
+
+
+def test_a_coroutine_function_needs_asyncio_and_nothing_else_does(fresh):
+    """Asyncio is imported by the first call of an asynchronous handler, or by what Powertools and the SDK import."""
+    code = """
+        import sys
+        from lambda_guard import production
+
+        @production
+        async def handler(event, context):
+            return "done"
+
+        before = "asyncio" in sys.modules
+        handler({}, None)
+        print(before, "asyncio" in sys.modules)
+    """
+    assert fresh(code).splitlines()[-1] == "False True"
+
+
+def test_botocore_is_never_imported_by_us(fresh):
+    """Powertools asks for the bare package; no client, no session and no boto3 come with it, or with a sampled call."""
+    found = imported(fresh, **LAMBDA, _X_AMZN_TRACE_ID=f"{HEADER}1")
+    modules = {name for step in found.values() for name in step}
+    assert "aws_xray_sdk" in modules
+    assert {name for name in modules if name.split(".")[0] in AWS} == {"botocore"}
+
+
+@pytest.mark.parametrize("first", ["boto3", "lambda_guard"])
+def test_a_function_with_boto3_works_whoever_is_imported_first(fresh, first):
+    """Clients that module-level code makes are seen, whether botocore came before us or after."""
+    second = {"boto3": "lambda_guard", "lambda_guard": "boto3"}[first]
+    output = fresh(
+        f"""
+        import {first}
+        import {second}
+        from botocore.config import Config
+        from botocore.exceptions import EndpointConnectionError
+
+        sqs = boto3.client("sqs", config=Config(retries={{"total_max_attempts": 1}}))
+
+        @lambda_guard.production
+        def handler(event, context):
+            try:
+                sqs.send_message(QueueUrl="http://127.0.0.1:9/orders", MessageBody="a")
+            except EndpointConnectionError:
+                return "refused"
+
+        assert handler({{}}, None) == "refused"
+        """,
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        AWS_REGION="eu-west-1",
+        AWS_DEFAULT_REGION="eu-west-1",
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",
+        _X_AMZN_TRACE_ID=f"{HEADER}1",
+    )
+    record = json.loads(output.splitlines()[-1])
+    assert record["calls"] == [
+        {
+            "service": "sqs",
+            "operation": "SendMessage",
+            "resource": "http://127.0.0.1:9/orders",
+            "count": 1,
+            "errors": 1,
+        }
+    ]
+    assert "GuardErrors" not in record
+
+
+def test_the_first_invocation_is_a_cold_start_wherever_it_fails(fresh):
+    """`cold_start` is told by the process, not by a flag that a failed first call would leave up."""
+    output = fresh(
+        """
+        from lambda_guard import production
+
+        @production
+        def handler(event, context):
+            if event:
+                raise ValueError(event)
+
+        for event in ("first", None, None):
+            try:
+                handler(event, None)
+            except ValueError:
+                pass
+        """
+    )
+    records = [json.loads(line) for line in output.splitlines()]
+    assert [(record["outcome"], record["cold_start"], record.get("ColdStarts")) for record in records] == [
+        ("error", True, 1), ("success", False, None), ("success", False, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "cold"), [("on-demand", True), ("provisioned-concurrency", False), ("snap-start", False)]
+)
+def test_an_environment_that_was_made_before_is_no_cold_start(fresh, kind, cold):
+    """Nobody waits for the start of an environment that was there before the request."""
+    output = fresh(
+        "from lambda_guard import production; production(lambda event, context: None)({}, None)",
+        AWS_LAMBDA_INITIALIZATION_TYPE=kind,
+    )
+    record = json.loads(output)
+    assert (record["cold_start"], "init_ms" in record) == (cold, cold)
