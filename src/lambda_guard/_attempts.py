@@ -36,6 +36,8 @@ def is_final(scope: Scope) -> bool | None:
 
 def remember(scope: Scope, outcome: Outcome) -> None:
     """Note that an invocation has failed, in case it comes again."""
+    if outcome.kind == _names.SUCCESS and not _failed:
+        return
     it = scope.invocation
     attempt = number(scope) or 1
     _failed.pop(it.invocation_id, None)  # if it fails again, it goes back in as the latest

@@ -15,9 +15,11 @@ def warn(scope: Scope, outcome: Outcome) -> None:
     The queue's redrive policy is not the function's to read, so what is said is what is known: how many
     receives there are, by `LAMBDA_GUARD_MAX_RECEIVE_COUNT`, and which queue has the policy.
     """
+    if outcome.kind == _names.SUCCESS:
+        return
     said = scope.stuck is not None and outcome.kind != _names.TIMEOUT  # when its time was running out
     each_known = scope.final_attempts is not None  # of a batch that was handled record by record
-    if outcome.kind == _names.SUCCESS or not _attempts.is_final(scope) or said or each_known:
+    if not _attempts.is_final(scope) or said or each_known:
         return
     trigger, most = scope.invocation.trigger, scope.settings.max_receive_count
     goes = "the message goes"
