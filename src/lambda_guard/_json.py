@@ -10,11 +10,17 @@ from collections.abc import Mapping, Set
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from math import isfinite
 from typing import Any, Final
 
+from . import _names
+
 _DEPTH_MOST: Final = 12
 _INTEGER_MOST: Final = 2**2048  # Python refuses to write integers of more digits than it is set to (640 at least)
+_OURS: Final = frozenset(
+    value for name, value in vars(_names).items() if isinstance(value, str) and not name.startswith("ENV_")
+) | {"truncated"}
 _PROTECTED: Final = 256  # characters: no id and no key of ours is longer
 
 
@@ -48,7 +54,8 @@ def describe(value: object) -> Any:
 
 
 def _encoder() -> Any:
-    if (make := json.encoder.c_make_encoder) is None:  # an interpreter without the C part
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter without the C part
         return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe).encode
     # No markers: a recursive value ends in RecursionError, and threads can share one encoder.
     chunks = make(None, describe, json.encoder.encode_basestring, None, ":", ",", False, False, False)
@@ -112,9 +119,10 @@ def _plainly(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 -
 
 
 def fit(document: dict[str, Any], most: int) -> str:
-    """Encode `document`, shortening its long strings and lists until the line has at most `most` bytes.
+    """Encode `document`, shortening it until the line has at most `most` bytes.
 
-    Short strings (ids, names, types) are never cut, so that what is left still says what it belongs to.
+    Long strings, lists and mappings inside it go first; what is left over after that goes field by field, the keys
+    of ours last, so that what is left still says what it belongs to. Short strings (ids, names, types) are never cut.
 
     Args:
         document: a JSON object.
@@ -124,16 +132,37 @@ def fit(document: dict[str, Any], most: int) -> str:
     for limit in (most // 4, most // 40, _PROTECTED):
         if len(line) <= most and len(line.encode()) <= most:
             return line
-        line = encode({**_shortened(json.loads(line), limit), "truncated": True})
-    return line
+        document = {**_shortened_fields(json.loads(line), limit), "truncated": True}
+        line = encode(document)
+    return line if len(line.encode()) <= most else encode(_fewer(document, most))
+
+
+def _shortened_fields(document: dict[str, Any], limit: int) -> dict[str, Any]:
+    return {
+        cut(key, _PROTECTED): value if key == _names.EMF else _shortened(value, limit)
+        for key, value in document.items()
+    }
 
 
 def _shortened(value: Any, limit: int) -> Any:
     if isinstance(value, str):
         return cut(value, limit)
+    most = max(8, limit // 64)
     if isinstance(value, dict):
-        return {cut(key, _PROTECTED): _shortened(item, limit) for key, item in value.items()}
+        return {cut(key, _PROTECTED): _shortened(item, limit) for key, item in islice(value.items(), most)}
     if isinstance(value, list) and value:
-        kept = value[: max(8, limit // 64)]
+        kept = value[:most]
         return [_shortened(item, max(_PROTECTED, limit // len(kept))) for item in kept]
     return value
+
+
+def _fewer(document: dict[str, Any], most: int) -> dict[str, Any]:
+    """Return as many of the fields as there is room for, ours before the user's."""
+    chosen: set[str] = set()
+    left = most
+    for key in sorted(document, key=lambda key: key not in _OURS):
+        left -= len(encode({key: document[key]}).encode())
+        if left < 0:
+            break
+        chosen.add(key)
+    return {key: value for key, value in document.items() if key in chosen}

@@ -1,0 +1,147 @@
+"""AWS calls in words: which resource a call is about, and which messages it sent."""
+
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_guard.propagation.calls import _RESOURCES, SENDS, resources, sent
+
+
+@pytest.mark.parametrize(
+    ("service", "params", "expected"),
+    [
+        ("sqs", {"QueueUrl": "https://q"}, ["https://q"]),
+        ("sqs", {"QueueName": "orders"}, ["orders"]),
+        ("sqs", {}, [None]),
+        ("sns", {"TopicArn": "arn:t"}, ["arn:t"]),
+        ("sns", {"TargetArn": "arn:t"}, ["arn:t"]),
+        ("sns", {"PhoneNumber": "+46"}, [None]),
+        ("dynamodb", {"TableName": "orders", "Item": {}}, ["orders"]),
+        ("dynamodb", {"RequestItems": {"orders": [], "stock": []}}, ["orders", "stock"]),
+        (
+            "dynamodb",
+            {
+                "TransactItems": [
+                    {"Put": {"TableName": "a"}},
+                    {"Get": {"TableName": "b"}},
+                    {"Put": {"TableName": "a"}},
+                ]
+            },
+            ["a", "b"],
+        ),
+        ("dynamodb", {"Statement": "SELECT 1"}, [None]),
+        ("s3", {"Bucket": "b", "Key": "secret/key"}, ["b"]),
+        ("lambda", {"FunctionName": "billing"}, ["billing"]),
+        ("sfn", {"stateMachineArn": "arn:m"}, ["arn:m"]),
+        ("eventbridge", {"Entries": [{}, {"EventBusName": "b"}, {"EventBusName": "b"}]}, ["default", "b"]),
+        ("eventbridge", {"Entries": ({"EventBusName": "b"},)}, ["b"]),
+        ("eventbridge", {"Name": "rule"}, ["rule"]),
+        ("secrets-manager", {"SecretId": "s", "SecretString": "hidden"}, ["s"]),
+        ("unheard-of", {"Name": "x"}, [None]),
+    ],
+)
+def test_the_resource_of_a_call(service, params, expected):
+    """It is named by the parameter that the service has for it, and nothing else of the call is."""
+    assert resources(service, params) == expected
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "response", "expected"),
+    [
+        ("sqs", "SendMessage", {"QueueUrl": "q"}, {"MessageId": "m"}, [("q", "m")]),
+        (
+            "sqs",
+            "SendMessageBatch",
+            {"QueueUrl": "q", "Entries": [{"Id": "1"}, {"Id": "2"}]},
+            {"Successful": [{"Id": "2", "MessageId": "m-2"}], "Failed": [{"Id": "1"}]},
+            [("q", "m-2")],
+        ),
+        ("sqs", "SendMessageBatch", {"QueueUrl": "q", "Entries": []}, {"Failed": []}, []),
+        ("sns", "Publish", {"PhoneNumber": "+46"}, {"MessageId": "m"}, [(None, "m")]),
+        (
+            "eventbridge",
+            "PutEvents",
+            {"Entries": ({}, {"EventBusName": "b"}, {})},
+            {"Entries": [{"EventId": "1"}, {"EventId": "2"}, {"ErrorCode": "no"}]},
+            [("default", "1"), ("b", "2")],
+        ),
+        (
+            "eventbridge",
+            "PutEvents",
+            {"Entries": [{}]},
+            {"Entries": [{"EventId": "1"}, {"EventId": "2"}]},
+            [("default", "1"), ("default", "2")],
+        ),
+        ("sfn", "StartExecution", {"stateMachineArn": "m"}, {"executionArn": "x"}, [("m", "x")]),
+        ("lambda", "Invoke", {"FunctionName": "f"}, {"ResponseMetadata": {"RequestId": "r"}}, [("f", "r")]),
+        ("lambda", "Invoke", {"FunctionName": "f"}, {}, [("f", None)]),
+        (
+            "kinesis",
+            "PutRecords",
+            {"StreamName": "s", "Records": [{}, {}]},
+            {"Records": [{"SequenceNumber": "1"}, {"ErrorCode": "no"}]},
+            [("s", "1")],
+        ),
+        (
+            "firehose",
+            "PutRecordBatch",
+            {"DeliveryStreamName": "s", "Records": [{}]},
+            {"RequestResponses": [{"RecordId": "1"}]},
+            [("s", "1")],
+        ),
+        ("sqs", "ReceiveMessage", {"QueueUrl": "q"}, {"Messages": [{"MessageId": "m"}]}, []),
+    ],
+)
+def test_what_a_call_sent(service, operation, params, response, expected):
+    """Each message that the service took, by its target and the id that its receiver will see."""
+    assert list(sent(service, operation, params, response)) == expected
+
+
+def test_the_tables_name_what_the_services_have():
+    """Services, operations, parameters and keys of answers exist in botocore's models, under these very names."""
+    session = botocore.session.Session()
+    names = {
+        "sfn": "stepfunctions",
+        "eventbridge": "events",
+        "secrets-manager": "secretsmanager",
+        "cloudwatch-logs": "logs",
+    }
+    models = {service: session.get_service_model(names.get(service, service)) for service in _RESOURCES | dict(SENDS)
+              if isinstance(service, str)}  # fmt: skip
+    for service, parameters in _RESOURCES.items():
+        assert models[service].service_id.hyphenize() == service
+        inputs = [
+            models[service].operation_model(name).input_shape for name in models[service].operation_names
+        ]
+        known = {name for shape in inputs if shape is not None for name in shape.members}
+        assert set(parameters) <= known, (service, set(parameters) - known)
+    for (service, operation), send in SENDS.items():
+        model = models[service].operation_model(operation)
+        assert set(send.target) <= set(model.input_shape.members)
+        if send.entries:
+            entry = model.input_shape.members[send.entries].member
+            answer = model.output_shape.members[send.answers].member
+            assert send.message_id in answer.members
+            assert not send.entry_target or send.entry_target in entry.members
+        elif send.message_id:
+            assert send.message_id in model.output_shape.members
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(), st.text(max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+PARAMETERS = st.dictionaries(
+    st.sampled_from(["Entries", "QueueUrl", "TopicArn", "TableName", "RequestItems", "Records", "Name"]),
+    VALUES,
+)
+
+
+@given(st.sampled_from(sorted(_RESOURCES)), PARAMETERS)
+def test_resources_of_any_parameters(service, params):
+    """Parameters that botocore would refuse are looked at without an error, and named by text or not at all."""
+    assert all(resource is None or isinstance(resource, str) for resource in resources(service, params))
