@@ -10,7 +10,7 @@ from lambda_guard.tools.dlq.replay import Tally, What
 from lambda_guard.tools.terminal import Palette, visible
 
 _ROWS: Final[tuple[tuple[What, str, str], ...]] = (
-    ("delivered", "green", "acknowledged, and gone from {queue}"),
+    ("delivered", "green", "gone from {queue}"),
     ("finished", "green", "delivered by an earlier run already; now gone from {queue}"),
     ("undeleted", "red", "of these could not be deleted: the next run does it, and does not send them again"),
     ("failed", "red", "not delivered; still in {queue}"),

@@ -6,6 +6,7 @@ from lambda_guard.tools.dlq.commands.discarding import discard
 from lambda_guard.tools.dlq.commands.listing import list_letters
 from lambda_guard.tools.dlq.commands.replaying import replay
 from lambda_guard.tools.dlq.commands.showing import show
+from lambda_guard.tools.dlq.commands.trying import try_letters
 
 EPILOG = """\b
 Exit codes:
@@ -25,5 +26,5 @@ def dlq() -> None:
     """
 
 
-for command in (list_letters, show, replay, discard):
+for command in (list_letters, show, try_letters, replay, discard):
     dlq.add_command(command)

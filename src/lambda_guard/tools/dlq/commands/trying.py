@@ -1,0 +1,177 @@
+"""`lambda-guard dlq try`: letters through a handler on this machine."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from lambda_guard.tools.commands.options import palette_for, say
+from lambda_guard.tools.dlq.commands.options import (
+    Desk,
+    filter_options,
+    limited,
+    log_options,
+    say_read,
+    view_options,
+)
+from lambda_guard.tools.dlq.environment_file import read_environment
+from lambda_guard.tools.dlq.errors import NOTHING_MATCHED, CloudError
+from lambda_guard.tools.dlq.events import NoEventError, event_of
+from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.progress import progress_bar
+from lambda_guard.tools.dlq.queue import Queue, Reading
+from lambda_guard.tools.dlq.render import counted
+from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
+from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
+from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import Palette, When, visible
+from lambda_guard.tools.times import duration_ms, span
+
+EPILOG = """\b
+Examples:
+  lambda-guard dlq try orders-dead --handler app.handler --code src
+  lambda-guard dlq try orders-dead --handler app.handler --env-file .env --where error=KeyError --limit 20
+"""
+
+
+@click.command("try", epilog=EPILOG)
+@click.argument("queue_name", metavar="QUEUE")
+@click.option(
+    "--handler", required=True, metavar="MODULE.FUNCTION", help="As in the function's configuration."
+)
+@click.option("--code", default=".", show_default=True, metavar="DIR", help="The directory of the code.")
+@click.option("--timeout", default="30s", show_default=True, metavar="TIME", help="For each letter.")
+@click.option("--env-file", metavar="FILE", help="The function's variables: KEY=VALUE lines, or JSON.")
+@click.option(
+    "--endpoint-url",
+    metavar="URL",
+    help="Where the handler's AWS calls go, such as a local cloud; by default nowhere: each call fails.",
+)
+@filter_options
+@log_options
+@click.option("--verbose", "-v", is_flag=True, help="Show what the handler writes for letters that fail.")
+@view_options
+def try_letters(  # noqa: PLR0917 - click passes options by name
+    queue_name: str,
+    handler: str,
+    code: str,
+    timeout: str,
+    env_file: str | None,
+    endpoint_url: str | None,
+    conditions: tuple[str, ...],
+    match: str | None,
+    ids: tuple[str, ...],
+    limit: int | None,
+    logs: tuple[str, ...],
+    since: str,
+    verbose: bool,
+    as_json: bool,
+    color: When,
+) -> int:
+    """Run letters through a handler on this machine, and tell which would pass now.
+
+    The handler runs in a process of its own, through the real runtime client. The queue is read and
+    released before the first letter is run; nothing in it changes.
+    """
+    variables = read_environment(env_file) if env_file else {}
+    settings: dict[str, Any] = {"timeout": duration_ms(timeout) / 1_000.0, "environment": variables}
+    if endpoint_url:
+        settings["endpoint_url"] = endpoint_url
+    function = local_function(handler, code, **settings)
+    desk = Desk.open(logs, since, Filter.parse(conditions, ids, match))
+    view = TrialView(palette_for(color), as_json=as_json, verbose=verbose)
+    with function, Stop() as stop, Spool() as spool:
+        queue, read = _spooled(desk, queue_name, limit, spool, stop)
+        trials = Trials()
+        with progress_bar(f"trying {queue.name}", spool.count) as progress:
+            for letter in spool.letters():
+                if stop.requested:
+                    break
+                trial = _tried(desk, function, desk.causes.explain(letter), queue)
+                trials.add(trial)
+                sys.stdout.write(view.trial(trial))
+                progress(1)
+    return _end(trials, spool.count, read, stop, as_json=as_json)
+
+
+def _spooled(desk: Desk, name: str, limit: int | None, spool: Spool, stop: Stop) -> tuple[Queue, int]:
+    queue = desk.queue(name)
+    began = time.monotonic()
+    with Reading(queue, desk.sqs, stop=stop) as reading:
+        for letter in limited(desk.letters(reading), limit):
+            spool.add(letter)
+    say_read(queue, reading, time.monotonic() - began, stop)
+    return queue, reading.read
+
+
+def _tried(desk: Desk, function: Any, letter: Letter, queue: Queue) -> Trial:
+    try:
+        event = _event(desk, letter, queue)
+    except (NoEventError, RecordsGoneError, CloudError) as error:
+        return Trial(letter.message_id, problem=str(error))
+    return run(function, letter, event)
+
+
+def _event(desk: Desk, letter: Letter, queue: Queue) -> Any:
+    if is_stream(letter) and letter.pointer is not None:
+        return stream_event(letter.pointer, desk.clients)
+    return event_of(letter, queue.arn)
+
+
+def _end(trials: Trials, wanted: int, read: int, stop: Stop, *, as_json: bool) -> int:
+    if read and not wanted:
+        say("lambda-guard: no letter matches")
+        return NOTHING_MATCHED
+    if not as_json:
+        sys.stdout.write(f"{trials.passed:,} of {counted(trials.count, 'letter')} would pass now\n")
+        for sentence, count in trials.causes.most_common():
+            sys.stdout.write(f"  {count:,} would die of {visible(sentence)}\n")
+    if stop.requested:
+        return 130
+    return int(trials.passed < trials.count)
+
+
+class TrialView:
+    """Draws trials, a line each, and under it what the handler wrote, where that is wanted."""
+
+    def __init__(self, palette: Palette, *, as_json: bool, verbose: bool) -> None:
+        self._paint = palette.paint
+        self._as_json = as_json
+        self._verbose = verbose
+
+    def trial(self, trial: Trial) -> str:
+        """Draw one."""
+        if self._as_json:
+            return json.dumps(_document(trial), ensure_ascii=False) + "\n"
+        return "\n".join(self._lines(trial)) + "\n"
+
+    def _lines(self, trial: Trial) -> Iterator[str]:
+        took = f"  {span(trial.duration_ms)}" if trial.duration_ms is not None else ""
+        if trial.problem:
+            yield f"{self._paint('yellow', '… not run')}  {trial.message_id}  {visible(trial.problem)}"
+        elif trial.failure is None:
+            yield f"{self._paint('bold_green', '✓ passes')}  {trial.message_id}{took}"
+        else:
+            mark = "the same error" if trial.same else "another error"
+            told = visible(trial.failure.sentence)
+            yield f"{self._paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}: {told}"
+            for line in trial.lines if self._verbose else ():
+                yield f"    {visible(line)}"
+
+
+def _document(trial: Trial) -> dict[str, Any]:
+    failure = trial.failure
+    document = {
+        "message_id": trial.message_id,
+        "passed": trial.passed,
+        "duration_ms": trial.duration_ms,
+        "error": failure
+        and {"type": failure.type, "message": failure.message, "fingerprint": failure.fingerprint},
+        "same_error": trial.same if failure else None,
+        "problem": trial.problem,
+    }
+    return {key: value for key, value in document.items() if value not in (None, "")}

@@ -1,0 +1,182 @@
+"""Running letters through a handler on this machine: which would pass now."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from lambda_guard import _names as names
+from lambda_guard.errors import MissingExtraError
+from lambda_guard.tools.dlq.causes import failures_of
+from lambda_guard.tools.dlq.errors import DeadLetterError
+from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
+from lambda_guard.tools.dlq.message import Message
+from lambda_guard.tools.dlq.shapes import read_letter
+from lambda_guard.tools.invocation import Invocation
+
+if TYPE_CHECKING:
+    from lambda_guard.local.function import Function, InvocationResult
+
+
+@dataclass(slots=True, frozen=True)
+class Trial:
+    """What came of one letter.
+
+    Attributes:
+        failure: what it died of now; None where it passed.
+        same: whether that is what it died of before, as far as is known.
+        duration_ms: milliseconds; None where it could not be run.
+        problem: why it could not be run; empty where it was.
+        lines: what the handler wrote.
+    """
+
+    message_id: str
+    failure: Failure | None = None
+    same: bool = False
+    duration_ms: float | None = None
+    problem: str = ""
+    lines: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether it would pass now."""
+        return self.failure is None and not self.problem
+
+
+@dataclass(slots=True)
+class Trials:
+    """What came of all of them, counted."""
+
+    passed: int = 0
+    failed: int = 0
+    impossible: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, trial: Trial) -> None:
+        """Count one."""
+        self.passed += trial.passed
+        self.impossible += bool(trial.problem)
+        if trial.failure is not None:
+            self.failed += 1
+            self.causes[trial.failure.sentence] += 1
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return self.passed + self.failed + self.impossible
+
+
+class Spool:
+    """Letters on disk, so that the queue is released before the handler runs, however many there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._file: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-")  # noqa: SIM115 - closed in __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.close()
+
+    def add(self, letter: Letter) -> None:
+        """Keep a letter."""
+        self._file.write(json.dumps(letter.message.as_document()) + "\n")
+        self.count += 1
+
+    def letters(self) -> Iterator[Letter]:
+        """Give them back in their order."""
+        self._file.seek(0)
+        for line in self._file:
+            yield read_letter(Message.from_document(json.loads(line)))
+
+
+def local_function(handler: str, code: str, **settings: Any) -> "Function":
+    """Make the function that letters are run through.
+
+    Raises:
+        MissingExtraError: the local runtime isn't installed.
+        DeadLetterError: the handler's name or file can't be right.
+        LocalCloudError: the code is no directory.
+    """
+    module, _, attribute = handler.rpartition(".")
+    if not (module and attribute.isidentifier()):
+        raise DeadLetterError(f"--handler {handler!r}: write module.function, for example app.handler")
+    path = Path(code, *module.replace("/", ".").split("."))
+    if Path(code).is_dir() and not (path.with_suffix(".py").exists() or path.is_dir()):
+        raise DeadLetterError(
+            f"--handler {handler!r}: there is no {path.with_suffix('.py')}; the code's directory is --code"
+        )
+    try:
+        from lambda_guard.local.function import Function
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "dlq try needs the local runtime: pip install 'lambda-guard[local]'", name=error.name
+        ) from error
+    return Function(name=module.rpartition(".")[2] or module, handler=handler, code=code, **settings)
+
+
+def run(function: "Function", letter: Letter, event: Any) -> Trial:
+    """Run a letter through the function.
+
+    Raises:
+        DeadLetterError: the handler can't be loaded at all.
+    """
+    result = function.invoke(event, trace_header=letter.trace_header or None)
+    if result.error_type and result.error_type.startswith("Runtime.") and result.status != "killed":
+        _refuse_broken(result)
+    failure = _failure_of(result, letter)
+    old = letter.failure
+    same = failure is not None and bool(old.cause in {failure.fingerprint, failure.type, failure.cause})
+    return Trial(letter.message_id, failure, same, result.duration_ms, lines=result.lines)
+
+
+def _refuse_broken(result: "InvocationResult") -> None:
+    """A handler that can't be imported fails for every letter, and says nothing about them."""
+    if result.error_type in {
+        "Runtime.ImportModuleError",
+        "Runtime.HandlerNotFound",
+        "Runtime.UserCodeSyntaxError",
+        "Runtime.MalformedHandlerName",
+    }:
+        raise DeadLetterError(f"the handler can't be loaded: {result.error_type}: {result.error_message}")
+
+
+def _failure_of(result: "InvocationResult", letter: Letter) -> Failure | None:
+    """Say what it died of: a partial batch response that gives the letter back is a failure too."""
+    told = _recorded(result.lines, letter)
+    if result.status != "success":
+        return told or Failure(type=result.error_type or result.status, message=result.error_message or "")
+    refused = result.payload.get("batchItemFailures") if isinstance(result.payload, dict) else None
+    if not refused:
+        return None
+    return told or Failure(type="batchItemFailures", message="the handler gave the letter back")
+
+
+def _recorded(lines: Iterable[str], letter: Letter) -> Failure | None:
+    """Read the error with its fingerprint from the invocation record, where the handler writes one."""
+    for line in reversed(tuple(lines)):
+        record = _record(line)
+        if record is not None:
+            invocation = Invocation(str(record.get(names.INVOCATION_ID)), record=record)
+            failures = dict(failures_of(invocation)) if invocation.failed else {}
+            return failures.get(letter.message_id) or failures.get(invocation.invocation_id)
+    return None
+
+
+def _record(line: str) -> dict[str, object] | None:
+    if f'"{names.RECORD}":"{names.RECORD_INVOCATION}"' not in line:
+        return None
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def is_stream(letter: Letter) -> bool:
+    """Tell whether the event is still in a stream."""
+    return letter.origin is Origin.STREAM
