@@ -282,6 +282,16 @@ def test_a_line_cut_in_the_middle_is_kept_with_its_invocation():
     assert [(line.broken, line.message[:9]) for line in blocks[0].lines] == [(True, '{"level":')]
 
 
+def test_a_cut_line_of_powertools_is_kept_with_its_invocation():
+    """What can't be parsed is searched for the id."""
+    cut = f'{{"level": "INFO", "function_request_id": "{invocation_id(1)}", "message": "half a w'
+    blocks, _ = group([LOGS.start(1), LOGS.start(2), cut, LOGS.report(1), LOGS.report(2)])
+    assert {block.invocation_id: [line.broken for line in block.lines] for block in blocks} == {
+        invocation_id(1): [True],
+        invocation_id(2): [],
+    }
+
+
 def test_a_jump_of_the_clock_is_noticed():
     """Lines whose times lie outside their invocation by more than a second can't be true."""
     blocks, _ = group([LOGS.line(1, -90_000, "before time"), LOGS.record(1, 5, 5.0), LOGS.record(2, 5, 5.0)])
