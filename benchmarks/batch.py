@@ -4,7 +4,7 @@
 
 Each contender runs in processes of its own, in turn with the others. A record's cost is the slope between a
 small batch and a large one in the same process, so that what an invocation costs by itself is left out; the
-handler parses its message, an order of 1 KB, as every handler does. Standard output is a pipe, and the daemon a
+handler parses its message, an order of 1 KB, as every handler does. Standard output is a pipe, the daemon a
 UDP socket that is read.
 """
 

@@ -39,7 +39,8 @@ def test_every_example_is_short_and_has_its_event():
     modules = {path.stem: path.read_text().splitlines() for path in EXAMPLES.glob("*.py")}
     assert set(modules) == {path.stem for path in EXAMPLES.glob("*.json")}
     assert set(modules) == {
-        "api", "class_based", "coroutine", "downstream", "eventbridge", "powertools", "sns", "sqs",
+        "api", "class_based", "coroutine", "downstream", "each_record", "eventbridge", "powertools", "sns",
+        "sqs",
     }  # fmt: skip
     assert {name: len(lines) for name, lines in modules.items() if len(lines) > 40} == {}
 
@@ -57,6 +58,23 @@ def test_sqs(start, own_lines):
     assert lines[-1]["outcome"] == "success"
     assert (lines[-1]["RecordFailures"], lines[-1]["records"]["total"]) == (1, 2)
     assert lines[-1]["records"]["failures"][0]["error"]["type"] == "ValueError"
+
+
+def test_each_record(start, own_lines):
+    """What can't be booked goes back with what follows of its customer; the other one is booked in order."""
+    result = invoke(start, "each_record")
+    lines = own_lines(result)
+    ids = [
+        record["messageId"] for record in json.loads((EXAMPLES / "each_record.json").read_text())["Records"]
+    ]
+    assert result.payload == {"batchItemFailures": [{"itemIdentifier": ids[1]}, {"itemIdentifier": ids[3]}]}
+    booked = [
+        (line["customer"], line["balance"], line["message_id"])
+        for line in lines
+        if line.get("message") == "booked"
+    ]
+    assert booked == [("ada", 600, ids[0]), ("ada", 800, ids[2])]
+    assert [failure["outcome"] for failure in lines[-1]["records"]["failures"]] == ["error", "skipped"]
 
 
 def test_sns(start, own_lines):
