@@ -1,9 +1,11 @@
 """The pytest plugin: what a project gets by having lambda_guard installed."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 USERS_TESTS = """
 import sys
@@ -81,3 +83,13 @@ def test_the_fixtures_say_what_they_are_for(tmp_path):
     shown = run_pytest(tmp_path, "--fixtures").stdout
     for name in ("lambda_context", "captured", "captured_trace"):
         assert f"{name} -- " in shown.replace("\x1b[0m", "").replace("\x1b[32m", "") or f"\n{name}" in shown
+
+
+def test_the_page_on_testing_passes(tmp_path):
+    """Every test that the documentation shows is run, in one module, as a reader would."""
+    page = Path(__file__).parents[2].joinpath("docs", "testing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "test_page.py").write_text("\n".join(blocks), encoding="utf-8")
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(re.findall('^def test_', chr(10).join(blocks), re.MULTILINE))} passed" in done.stdout
