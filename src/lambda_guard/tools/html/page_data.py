@@ -89,7 +89,10 @@ def _add_trace(
     alone = titled and _is_single(trace)
     for depth, node in trace.walk():
         places = _length(node.invocation, longest_ms) if alone else _places(node, scale)
-        nodes.append({**_node_data(node), **places, "depth": depth, "trace": place})
+        told = _node_data(node)
+        if alone:
+            told["from"] = f"{clock(node.invocation.start_ms)} {told['from']}".strip()
+        nodes.append({**told, **places, "depth": depth, "trace": place})
     count = len(nodes) - first
     failed = f" · {trace.failed} failed" if trace.failed else ""
     took = span(scale.end_ms - scale.begin_ms)
