@@ -139,7 +139,7 @@ def make_client(server, service):
 def run(handler, event=None, header=TRACE_HEADER, **options):
     """Run a handler in a trace and return what it emitted."""
     with capture(header) as captured:
-        production(service="orders", **options)(handler)(event or {}, make_context())
+        production(service="orders", **options)(handler)(event or {}, make_context(timeout_ms=60_000))
     assert "could not do its part" not in captured.output, captured.output
     return captured
 
