@@ -15,7 +15,7 @@ STANDARD = {
     "atexit", "contextvars", "datetime", "decimal", "json", "logging", "math", "numbers", "resource", "string", "textwrap",
     "traceback", "typing",
 }  # fmt: skip
-AWS = {"boto3", "botocore", "s3transfer", "jmespath"}
+AWS = {"boto3", "botocore", "s3transfer"}
 LAMBDA = {
     "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
     "LAMBDA_TASK_ROOT": "/var/task",

@@ -11,8 +11,9 @@ ROOT = Path(lambda_guard.__file__).parent
 
 # A module imports from the layers above it here, and from no other one of ours.
 LAYERS = (
+    {"_names", "errors"},
     {
-        "_names", "errors", "_json", "_output", "_process", "_frames", "_trigger_table", "propagation", "sinks", "sinks.log",
+        "_json", "_output", "_process", "_frames", "_trigger_table", "propagation", "sinks", "sinks.log",
         "sinks.trace", "propagation._envelope", "propagation.calls", "propagation.header",
     },
     {"_settings", "_scope", "_fingerprint", "_trigger", "_event_loop", "propagation._places"},

@@ -21,25 +21,25 @@ T = TypeVar("T")
 
 
 class _Kept(threading.local):
-    """The thread's runner; Lambda has one thread that calls handlers, so that it is the process's."""
+    """The thread's loop; Lambda has one thread that calls handlers, so that it is the process's."""
 
-    runner: "_Runner | None" = None
+    loop: "_Loop | None" = None
 
 
-class _Runner(asyncio.Runner):
-    """A runner that closes its loop when its thread ends; tasks and generators have been seen to by then."""
+class _Loop:
+    """An event loop that is closed when its thread ends; tasks and generators have been seen to by then."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.runner = asyncio.Runner()
         self.pid = os.getpid()
 
     def __del__(self) -> None:
         with suppress(RuntimeError):  # closed already
-            self.get_loop().close()
+            self.runner.get_loop().close()
 
 
 _kept = _Kept()
-_inherited: list[_Runner] = []
+_inherited: list[_Loop] = []
 _CONTEXT: Any = BaseException.__context__
 _TRACEBACK: Any = BaseException.__traceback__
 
@@ -52,16 +52,15 @@ def run(
     The handler's exception is handed over, not raised: the caller raises it, with the handler's own traceback.
     """
     ended: Ended[T] = Ended()
-    runner = _runner()
+    loop = _loop()
     try:
         # In a context of its own, as `asyncio.run` does: what the handler sets in it ends with it.
-        runner.run(_main(handler, args, kwargs, ended), context=contextvars.copy_context())
-    except (
-        BaseException
-    ):  # Ctrl-C, or a task that exits: with this loop, the handler would go on in the next invocation
-        _kept.runner = None
+        loop.runner.run(_main(handler, args, kwargs, ended), context=contextvars.copy_context())
+    except BaseException:
+        # Ctrl-C, or a task that exits: on this loop, the handler would go on in the next invocation.
+        _kept.loop = None
         with suppress(Exception):
-            runner.close()
+            loop.runner.close()
         raise
     return ended
 
@@ -155,13 +154,11 @@ async def _clean_up(generators: _Generators) -> None:
     await generators.close()
 
 
-def _runner() -> _Runner:
-    runner = _kept.runner
-    if runner is not None and runner.pid != os.getpid():
-        _inherited.append(
-            runner
-        )  # a forked child can't use it, and by closing it would deafen its parent's: they share it
-        runner = None
-    if runner is None:
-        runner = _kept.runner = _Runner()
-    return runner
+def _loop() -> _Loop:
+    loop = _kept.loop
+    if loop is not None and loop.pid != os.getpid():
+        _inherited.append(loop)  # closing it would close what a forked child shares with its parent's
+        loop = None
+    if loop is None:
+        loop = _kept.loop = _Loop()
+    return loop

@@ -76,7 +76,10 @@ class Guard:
         yield "scope.leave", _scope.leave
 
     def _warning(self) -> Iterator[Step]:
-        yield "record.timeout", record.write  # first of all: should anything below get stuck, it has been said
+        yield (
+            "record.timeout",
+            record.write,
+        )  # first of all: should anything below get stuck, it has been said
         yield "attempts.warn", final_attempt.warn
         yield "metrics.timeout", _flush_metrics_so_far
         if self.settings.capture_print:
@@ -113,7 +116,6 @@ class Guard:
         finally:
             if scope.open:  # cut short, by Ctrl-C, say: the next invocation is no part of this one
                 _scope.leave(scope)
-
 
     def warn(self, scope: "_scope.Scope") -> None:
         """Say that an invocation's time is running out, and where it stands, while the handler is at work."""
@@ -183,7 +185,7 @@ def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
     value = outcome.value
     if type(value) is not dict or scope.records is not None:
         return
-    failures = value.get("batchItemFailures")
+    failures: Any = value.get("batchItemFailures")
     if not issubclass(type(failures), list) or scope.invocation.trigger.type not in _names.BATCH_TRIGGERS:
         return
     ids = [dict.get(item, "itemIdentifier") for item in failures if issubclass(type(item), dict)]

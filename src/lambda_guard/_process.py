@@ -8,11 +8,14 @@ the environment's, runtime and extensions included, and never goes down.
 
 import os
 import time
+from typing import Any
 
 try:
-    import resource
+    import resource as _resource
 except ImportError:  # not on Windows, where handlers are tested, not run
-    resource = None  # type: ignore[assignment]
+    _resource = None  # type: ignore[assignment]
+
+resource: Any = _resource  # which type checkers take for never None
 
 _MB = 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

@@ -30,7 +30,7 @@ _OPTIONS = frozenset(
 )
 
 
-class Production(wrapt.FunctionWrapper):  # type: ignore[misc,type-arg] - typed in wrapt 2 only
+class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # typed in wrapt 2 only
     """A decorated handler: looks like the handler, and is known by its type where it is decorated again."""
 
 

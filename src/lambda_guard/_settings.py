@@ -109,14 +109,16 @@ class _Resolver:
         )
 
     def number(self, variable: str) -> int | None:
-        return self._first(
+        number: int | None = self._first(
             (variable,),
             lambda said: int(said) if said.isdecimal() and len(said) < 10 and int(said) > 0 else None,
             "a positive whole number",
         )
+        return number
 
     def tracing(self) -> bool:
-        if (on := self._first((_names.ENV_TRACING,), _boolean, "on or off")) is not None:
+        on: bool | None = self._first((_names.ENV_TRACING,), _boolean, "on or off")
+        if on is not None:
             return on
         return not self._first((_names.ENV_PT_TRACE_DISABLED,), _boolean, "true or false")
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 
 from lambda_guard import current_invocation, logger, metrics, production
 
-warnings.simplefilter("always")
+warnings.simplefilter("always", UserWarning)
 theirs = logging.getLogger("theirs")
 own = Logger(service="shop-own", logger_formatter=None)
 formatted = logging.getLogger("formatted")

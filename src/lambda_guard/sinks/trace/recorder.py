@@ -33,7 +33,7 @@ _PROTOCOL: Final = f"{PROTOCOL_HEADER}{PROTOCOL_DELIMITER}"
 _stack: ContextVar[Stack | None] = ContextVar("lambda_guard_entities", default=None)
 
 
-class InvocationContext(Context):  # type: ignore[misc] - the SDK has no types
+class InvocationContext(Context):  # type: ignore[misc]  # the SDK has no types
     """Where the recorder finds the current entity: ours while an invocation is at work, else `inner`'s."""
 
     def __init__(self, inner: Any) -> None:
@@ -102,7 +102,7 @@ class InvocationContext(Context):  # type: ignore[misc] - the SDK has no types
         self.inner.context_missing = value
 
 
-class HandlerSubsegment(Subsegment):  # type: ignore[misc] - the SDK has no types
+class HandlerSubsegment(Subsegment):  # type: ignore[misc]  # the SDK has no types
     """The handler's own subsegment, made in a tenth of the time that the SDK's constructor takes."""
 
     def __init__(self, name: str, span_id: str, segment: Any, started: float) -> None:
@@ -134,11 +134,11 @@ class _Origin:
         return TraceHeader.from_header_str(os.environ.get(_names.ENV_TRACE_HEADER))
 
 
-class AdoptedSegment(_Origin, Segment):  # type: ignore[misc] - the SDK has no types
+class AdoptedSegment(_Origin, Segment):  # type: ignore[misc]  # the SDK has no types
     """A segment of this function in an upstream trace."""
 
 
-class FunctionSegment(_Origin, FacadeSegment):  # type: ignore[misc] - the SDK has no types
+class FunctionSegment(_Origin, FacadeSegment):  # type: ignore[misc]  # the SDK has no types
     """Lambda's own segment of this invocation, which is only ever a parent."""
 
     def __init__(self, trace_id: str, segment_id: str) -> None:
@@ -166,7 +166,7 @@ class FunctionSegment(_Origin, FacadeSegment):  # type: ignore[misc] - the SDK h
 _COUNTER: Final = AtomicCounter()  # a facade never counts its references
 
 
-class TrimmingEmitter(UDPEmitter):  # type: ignore[misc] - the SDK has no types
+class TrimmingEmitter(UDPEmitter):  # type: ignore[misc]  # the SDK has no types
     """The SDK's emitter, which loses a document over 64 KB whole, with documents that fit."""
 
     def send_entity(self, entity: Any) -> None:
