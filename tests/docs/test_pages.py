@@ -1,6 +1,7 @@
 """The README and the pages: their code runs, their links lead somewhere, and they name everything there is."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ def text(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_code_runs(page, monkeypatch):
-    """Every block of Python on a page runs, one after the other, in the environment of a function."""
+def test_code_runs(page, monkeypatch, tmp_path):
+    """Every block of Python on a page runs, one after the other, in a function's environment and beside a template."""
+    shutil.copytree(Path(__file__).parent / "project", tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
     namespace = {"__name__": page.stem}
@@ -55,7 +58,7 @@ def test_every_key_and_metric_is_documented():
     keys = {
         value
         for key, value in vars(_names).items()
-        if isinstance(value, str) and value.islower() and not key.startswith(("ENV_", "W3C", "RECORD_"))
+        if isinstance(value, str) and value.islower() and not key.startswith(("_", "ENV_", "W3C", "RECORD_"))
     }
     missing = {name for name in {*_names.UNITS, *(keys - {_names.EMF})} if f"`{name}`" not in page}
     assert missing == set()
