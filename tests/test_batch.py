@@ -1239,23 +1239,18 @@ class TestTraces:
         assert len(record["upstreams"]) + record["upstreams_more"] == 10_000
         assert record["records"]["total"] == 10_000
 
-    def test_without_a_trace_of_its_own_a_function_still_joins_its_senders(self, monkeypatch):
+    def test_without_a_trace_of_its_own_a_function_still_joins_its_senders(self):
         """Where Lambda gave no header, records adopt theirs, and the variable is gone again afterwards."""
-        from lambda_guard.sinks.trace import recorder
-
-        documents, seen = [], []
-        stop = recorder.collect(documents.append)
-        try:
-            with capture():
-                production(each_record=True)(lambda record: seen.append(os.environ[VARIABLE]))(
-                    events.sqs("a", trace_header=header(1)), make_context()
-                )
-        finally:
-            stop()
+        seen = []
+        with capture() as captured:
+            production(each_record=True)(lambda record: seen.append(os.environ[VARIABLE]))(
+                events.sqs("a", trace_header=header(1)), make_context()
+            )
         assert seen == [header(1)]
         assert VARIABLE not in os.environ
-        assert [(each["trace_id"], each["parent_id"]) for each in documents] == [(root(1), f"{2:016x}")]
-        assert "links" not in documents[0]
+        (segment,) = captured.segments
+        assert (segment.trace_id, segment.parent_id) == (root(1), f"{2:016x}")
+        assert "links" not in segment.document
 
     def test_tracing_off_is_off(self, monkeypatch, unheard):
         """Neither keys nor variable nor documents, whatever came with the records."""
