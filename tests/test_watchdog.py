@@ -341,7 +341,7 @@ def test_coroutine_that_blocks(captured, released):
     assert functions[-2:] == ["main", "waits_for_a_lock"]
 
 
-def test_call_in_flight(captured, released):
+def test_call_in_flight(released):
     """The AWS call that is waited for is named, with its resource, and for how long."""
     boto3 = pytest.importorskip("boto3")
     config = pytest.importorskip("botocore.config").Config(
@@ -358,7 +358,7 @@ def test_call_in_flight(captured, released):
             released(lambda: server.accept()[0].close())  # noqa: PLW0108 - not before it is called
             client.send_message(QueueUrl=f"{url}/123456789012/orders", MessageBody="{}")
 
-        with pytest.raises(Exception, match="Connection was closed"):
+        with capture(TRACE_HEADER) as captured, pytest.raises(Exception, match="Connection was closed"):
             handler({}, make_context(timeout_ms=600))
     (call,) = captured.records[0]["stuck"]["calls"]
     assert call == {
@@ -368,6 +368,11 @@ def test_call_in_flight(captured, released):
         "for_ms": call["for_ms"],
     }
     assert call["for_ms"] > 0
+    waiting = f", waiting for sqs SendMessage {url}/123456789012/orders for {call['for_ms']} ms"
+    assert captured.records[0]["error"]["message"].endswith(waiting)
+    subsegment = next(each.document for each in captured.segments if each.name == "sqs")
+    assert subsegment["in_progress"] is subsegment["fault"] is True
+    assert subsegment["aws"] == {"operation": "SendMessage", "region": "eu-west-1"}
     assert captured.records[1]["calls"][0]["errors"] == 1
 
 

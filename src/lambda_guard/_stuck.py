@@ -56,10 +56,17 @@ class Stuck(NamedTuple):
         where = f" in {function} ({file.rpartition('/')[2]}:{line})" if file else ""
         return {
             "type": _names.TIMEOUT_TYPE,
-            "message": f"still at work after {self.since_ms:.0f} ms{where}",
+            "message": f"still at work after {self.since_ms:.0f} ms{where}{self._waiting()}",
             "fingerprint": _fingerprint.of_place(_names.TIMEOUT_TYPE, self.stack),
             "stack": _frames.said(self.stack),
         }
+
+    def _waiting(self) -> str:
+        if not self.calls:
+            return ""
+        call = max(self.calls, key=lambda each: each["for_ms"])
+        resource = f" {call['resource']}" if call["resource"] else ""
+        return f", waiting for {call['service']} {call['operation']}{resource} for {call['for_ms']} ms"
 
 
 UNSEEN: Final = Stuck([], [], [], [], 0.0)  # where looking failed

@@ -6,12 +6,17 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 """
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import _scope
 from ..._invocation import Outcome
 from ..._seam import attempt
 from . import document, span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...propagation.inject import Call
 
 
 def send(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
@@ -27,19 +32,24 @@ def send(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
     error = scope.stuck.as_error()
     cause = document.cause_of_timeout(error["type"], error["message"], scope.stuck.stack)
     xray = span.recorder()
+    calls = {call.span.id: call for call in list(scope.in_flight or ()) if call.span is not None}
     if (stack := scope.trace.made) is not None:
         for child in list(stack[1].subsegments):
             found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
             if found is not None:
-                xray.send(_open(found))
+                xray.send(_open(found, calls))
     for whole in span.documents(name, scope, outcome, cause):
         xray.send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
 
 
-def _open(found: dict[str, Any]) -> dict[str, Any]:
+def _open(found: dict[str, Any], calls: "Mapping[str, Call]") -> dict[str, Any]:
     """Mark what the user's code has begun and not ended; what it has ended inside is complete as it is."""
     found.pop("cause_document", None)
-    children = [_open(child) if child.get("in_progress") else child for child in found.get("subsegments", ())]
+    if (call := calls.get(found["id"])) is not None:
+        found["aws"] = {"operation": call.operation, "region": call.region}
+    children = [
+        _open(child, calls) if child.get("in_progress") else child for child in found.get("subsegments", ())
+    ]
     return {**found, "fault": True, **({"subsegments": children} if children else {})}
 
 
