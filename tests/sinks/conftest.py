@@ -72,7 +72,7 @@ def invoke() -> Callable[..., Captured]:
         decorated = production(**{"service": "orders", **options})(handler)
         with contextlib.nullcontext() if heard else unheard(), capture(header) as captured:
             try:
-                decorated({} if event is None else event, context or make_context())
+                decorated({} if event is None else event, context or make_context(timeout_ms=60_000))
             except BaseException as error:
                 captured.raised = error
             else:

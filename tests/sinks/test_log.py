@@ -1,5 +1,5 @@
 """Log lines: every logger's, one JSON object each, with the invocation's keys."""
-# ruff: noqa: T201 - what is printed is tested, too
+
 
 import asyncio
 import collections

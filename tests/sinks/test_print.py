@@ -1,5 +1,5 @@
 """What `print` writes while an invocation is at work."""
-# ruff: noqa: T201, T203 - printing is what is tested
+# ruff: noqa: T203 - printing is what is tested
 
 import contextlib
 import io
@@ -251,3 +251,26 @@ def as_object(text):
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def test_a_stream_that_is_broken_is_the_users_affair(invoke):
+    """`print` raises what it would raise without us, and nothing else does."""
+
+    class Broken(io.StringIO):
+        def write(self, said):
+            raise OSError("no space left")
+
+    def handler(event, context):
+        before, sys.stdout.behind = sys.stdout.behind, Broken()
+        try:
+            with pytest.raises(OSError, match="no space left"):
+                print("lost")
+            logger.info("lost as well")
+        finally:
+            sys.stdout.behind = before
+        print("seen")
+
+    captured = invoke(handler)
+    assert captured.raised is None
+    assert printed(captured) == ["seen"]
+    assert captured.record["GuardErrors"] == 2

@@ -1,7 +1,8 @@
 """What `print` writes, as lines of JSON at level INFO.
 
-While an invocation is at work, `sys.stdout` is a stream of ours in front of the real one. Lines that are JSON already in a
-form that log readers know (an EMF document, a structured log line, the runtime client's) pass untouched; so does everything where we fail.
+While an invocation is at work, `sys.stdout` is a stream of ours in front of the real one. Lines that are JSON
+already in a form that log readers know (an EMF document, a structured log line, the runtime client's) pass
+untouched; so does everything where we fail.
 """
 
 import json
@@ -34,8 +35,12 @@ class PrintedLines(Front):
     def write(self, said: str) -> int:
         """Take what `print` writes: it does so in parts, which are held back, per thread, until the line ends."""
         scope = _scope.current()
-        if type(said) is not str or scope is None or tail(scope) in said:
-            return self._pass(said)  # the last: a line of ours, which the runtime client's handler writes here
+        taken = attempt("log.print", self._take, said, scope) if scope is not None else None
+        return self._pass(said) if taken is None else taken
+
+    def _take(self, said: str, scope: _scope.Scope) -> int | None:
+        if type(said) is not str or tail(scope) in said:
+            return None  # the last: a line of ours, which the runtime client's handler writes here
         thread = threading.get_ident()
         whole = self.parts.pop(thread, "") + said
         *lines, rest = whole.split("\n")
@@ -108,7 +113,7 @@ def enter(_: _scope.Scope | None = None) -> None:
     """
     out = sys.stdout
     if type(out) is not PrintedLines and out is not None:
-        sys.stdout = PrintedLines(out)  # type: ignore[assignment]
+        sys.stdout = PrintedLines(out)
 
 
 def leave(*_: object) -> None:
