@@ -9,12 +9,15 @@ import sys
 import time
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ... import _error, _json, _names, _output, _scope
 from ..._output import timestamp
 from ..._scope import Defaults
 from ..._seam import attempt
+
+if TYPE_CHECKING:
+    from ..._batch_record import BatchRecord
 
 LOGGER_NAME: Final = "lambda_guard"
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
@@ -71,21 +74,21 @@ def make_line(
         stack_info: as logging makes it.
     """
     scope = _scope.current()
-    fields = _fields(extra, scope, exc_info, stack_info)
+    record = _scope.record_of(scope) if scope is not None else None
+    fields = _fields(extra, scope, record, exc_info, stack_info)
     line = (
         f'{{"level":{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))},"location":{_quote(location)},'
         f'"message":{_quote(said) if type(said) is str else _object(said)},"timestamp":"{timestamp(created)}",'
         f'"service":{_quote(scope.settings.service if scope is not None else Defaults.service)},"logger":{_quote(name)}'
-        f'{"," + _json.encode(fields)[1:-1] if fields else ""}{tail(scope) if scope is not None else ""}}}'
+        f'{"," + _json.encode(fields)[1:-1] if fields else ""}{tail(scope, record) if scope is not None else ""}}}'
     )
     if not line.isascii():
         line = _json.encodable(line)
     return line if len(line) <= LINE_BYTES_MOST // 4 else _fit(line)
 
 
-def tail(scope: _scope.Scope) -> str:
-    """Return the keys of the lines that are written here as JSON: the invocation's, or those of a record of its batch."""
-    record = _scope.record_of(scope)
+def tail(scope: _scope.Scope, record: "BatchRecord | None") -> str:
+    """Return the keys of a line as JSON: the invocation's, or those of the record of its batch that is at work."""
     if record is None:
         return scope.tail
     if record.tail is None:
@@ -107,27 +110,32 @@ def _object(said: Any) -> str:
 
 def _formatted(said: Any, args: Any) -> str:
     try:
-        return str(said) % args
+        formatted: str = str(said) % args
+        return formatted
     except Exception:  # arguments that don't fit the format: the line is worth more than its form
         return f"{_json.text(said)} {_json.text(args)}"
 
 
 def _fields(
-    extra: dict[str, Any] | None, scope: _scope.Scope | None, exc_info: Any, stack_info: str | None
+    extra: dict[str, Any] | None,
+    scope: _scope.Scope | None,
+    record: "BatchRecord | None",
+    exc_info: Any,
+    stack_info: str | None,
 ) -> dict[str, Any]:
     thread_keys = _thread_keys()
+    ours = _OURS if record is None else _OURS_IN_RECORD
     fields: dict[str, Any] = {}
     if Defaults.keys:
-        _merge(fields, Defaults.keys, scope)
-    if scope is not None:
-        if scope.user_keys:
-            _merge(fields, scope.user_keys, scope)
-        if (record := _scope.record_of(scope)) is not None and record.user_keys:
-            _merge(fields, record.user_keys, scope)
+        _merge(fields, Defaults.keys, ours)
+    if scope is not None and scope.user_keys:
+        _merge(fields, scope.user_keys, ours)
+    if record is not None and record.user_keys:
+        _merge(fields, record.user_keys, ours)
     if thread_keys:
-        _merge(fields, thread_keys, scope)
+        _merge(fields, thread_keys, ours)
     if extra:
-        _merge(fields, extra, scope)
+        _merge(fields, extra, ours)
     if exc_info:
         fields.update(_error.fields(exc_info))
     if stack_info:
@@ -135,10 +143,9 @@ def _fields(
     return fields
 
 
-def _merge(fields: dict[str, Any], more: dict[str, Any], scope: _scope.Scope | None) -> None:
+def _merge(fields: dict[str, Any], more: dict[str, Any], ours: frozenset[str]) -> None:
     """Add the user's fields; one whose name is taken by a key of ours gets an underscore instead of getting lost."""
     known: dict[str, Any] | None = None
-    ours = _OURS if scope is None or _scope.record_of(scope) is None else _OURS_IN_RECORD
     for key, value in more.items():
         if value is None:
             fields.pop(key, None)  # as with Powertools, `None` takes a key away
@@ -170,8 +177,8 @@ def _thread_variable() -> Any:
 class _Attributes(dict[str, Any]):
     """A record's attributes, the invocation's keys among them, for formatters that aren't ours.
 
-    Whoever asks whether one of those keys is there is told no: `Logger.makeRecord` raises `KeyError` for a field in `extra`
-    that the record already has, and that would be an error of ours in the user's code.
+    Whoever asks whether one of those keys is there is told no: `Logger.makeRecord` raises `KeyError` for a
+    field in `extra` that the record already has, and that would be an error of ours in the user's code.
     """
 
     def __contains__(self, key: object) -> bool:
@@ -239,7 +246,8 @@ class LineLogger(logging.Logger):
     ) -> None:
         if fields:
             extra = {**(extra or {}), **fields}
-        if self.propagate or self.filters or stack_info or len(self.handlers) != 1 or type(self.handlers[0]) is not Handler:
+        alone = len(self.handlers) == 1 and type(self.handlers[0]) is Handler
+        if self.propagate or self.filters or stack_info or not alone:
             # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
             above = 1 + (sys._getframe(1).f_code.co_filename != logging._srcfile)  # noqa: SLF001 - as `findCaller`
             super()._log(level, msg, args, exc_info, _renamed(extra), stack_info, stacklevel + above)

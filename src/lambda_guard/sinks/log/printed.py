@@ -39,7 +39,7 @@ class PrintedLines(Front):
         return self._pass(said) if taken is None else taken
 
     def _take(self, said: str, scope: _scope.Scope) -> int | None:
-        if type(said) is not str or tail(scope) in said:
+        if type(said) is not str or tail(scope, _scope.record_of(scope)) in said:
             return None  # the last: a line of ours, which the runtime client's handler writes here
         thread = threading.get_ident()
         whole = self.parts.pop(thread, "") + said
