@@ -1,4 +1,4 @@
-"""A function's variables from a file: `KEY=VALUE` lines as Docker and dotenv have them, or one JSON object."""
+"""A function's variables from a file: `KEY=VALUE` lines as Docker and dotenv have them, or a JSON object."""
 
 import json
 import re

@@ -27,7 +27,7 @@ class Trial:
 
     Attributes:
         failure: what it died of now; None where it passed.
-        same: whether that is what it died of before, as far as is known.
+        same: whether that is what it died of before; None where that is not known.
         duration_ms: milliseconds; None where it could not be run.
         problem: why it could not be run; empty where it was.
         lines: what the handler wrote.
@@ -35,7 +35,7 @@ class Trial:
 
     message_id: str
     failure: Failure | None = None
-    same: bool = False
+    same: bool | None = None
     duration_ms: float | None = None
     problem: str = ""
     lines: tuple[str, ...] = ()
@@ -129,9 +129,17 @@ def run(function: "Function", letter: Letter, event: Any) -> Trial:
     if result.error_type and result.error_type.startswith("Runtime.") and result.status != "killed":
         _refuse_broken(result)
     failure = _failure_of(result, letter)
-    old = letter.failure
-    same = failure is not None and bool(old.cause in {failure.fingerprint, failure.type, failure.cause})
+    same = None if failure is None else _is_the_same(letter.failure, failure)
     return Trial(letter.message_id, failure, same, result.duration_ms, lines=result.lines)
+
+
+def _is_the_same(old: Failure, new: Failure) -> bool | None:
+    """Compare by the best that both have: fingerprints, types, messages."""
+    for key in ("fingerprint", "type", "message"):
+        before, now = getattr(old, key), getattr(new, key)
+        if before and now:
+            return bool(before == now)
+    return None
 
 
 def _refuse_broken(result: "InvocationResult") -> None:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -27,6 +27,8 @@ from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
 from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.reading.grouping import Grouper, Stream, invocations_of
+from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, visible
 from lambda_guard.tools.times import duration_ms, span
@@ -140,6 +142,7 @@ class TrialView:
 
     def __init__(self, palette: Palette, *, as_json: bool, verbose: bool) -> None:
         self._paint = palette.paint
+        self._text = TextView(palette)
         self._as_json = as_json
         self._verbose = verbose
 
@@ -156,11 +159,18 @@ class TrialView:
         elif trial.failure is None:
             yield f"{self._paint('bold_green', '✓ passes')}  {trial.message_id}{took}"
         else:
-            mark = "the same error" if trial.same else "another error"
+            mark = {True: "the same error: ", False: "another error: ", None: ""}[trial.same]
             told = visible(trial.failure.sentence)
-            yield f"{self._paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}: {told}"
-            for line in trial.lines if self._verbose else ():
-                yield f"    {visible(line)}"
+            yield f"{self._paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}{told}"
+            if self._verbose:
+                yield from self._blocks(trial.lines)
+
+    def _blocks(self, lines: Iterable[str]) -> Iterator[str]:
+        """Draw what the handler wrote as `lambda-guard invocations` does."""
+        grouper = Grouper()
+        grouper.feed([line.encode() for line in lines], Stream("try", exact=True))
+        grouper.finish()
+        return (self._text.block(block).rstrip("\n") for block in invocations_of(grouper.take()))
 
 
 def _document(trial: Trial) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""A replay over queues in memory."""
+
+import time
+
+import pytest
+
+from lambda_guard.tools.dlq.delivery import Courier
+from lambda_guard.tools.dlq.journal import Journal
+from lambda_guard.tools.dlq.queue import Reading, find_queue
+from lambda_guard.tools.dlq.replay import Judge, Pace, Replay, recover
+from lambda_guard.tools.dlq.shapes import read_letter
+from lambda_guard.tools.dlq.targets import Finder
+from lambda_guard.tools.stopping import Stop
+
+from .fakes import FakeSqs
+
+
+@pytest.fixture
+def sqs():
+    return FakeSqs(dead=[], source=[])
+
+
+@pytest.fixture
+def replay(tmp_path, monkeypatch):
+    """Replay a queue to its end, as the command does, with its journal in `tmp_path`; gives the tally."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+    def run(
+        sqs, *, to="source", again=False, limit=None, name="dead", wanted=lambda _letter: True, on_sent=None
+    ):
+        queue = find_queue(name, sqs)
+        finder, stop = Finder(queue, sqs, to), Stop()
+        with (
+            Journal(tmp_path / "journal.jsonl") as journal,
+            Reading(queue, sqs, stop=stop, seconds=30) as reading,
+        ):
+            recover(reading, journal.memory)
+            journal.begin("replay", queue)
+
+            def understand(message):
+                letter = read_letter(message)
+                return letter if wanted(letter) else None
+
+            judge = Judge(finder, journal.memory, run=journal.run, again=again)
+            loop = Replay(
+                reading, understand, judge, journal, Courier(sqs), Pace(None, stop), stop, lambda _count: None
+            )
+            for sent in loop.send(limit):
+                if on_sent:
+                    on_sent(sent)
+        return loop.tally
+
+    run.journal = tmp_path / "journal.jsonl"
+    return run

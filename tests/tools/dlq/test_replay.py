@@ -1,0 +1,265 @@
+"""What a replay sends, deletes and keeps, over queues in memory."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from .fakes import FakeSqs, PowerCut, order
+
+TRACE = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
+ATTRIBUTES = {
+    "text": {"DataType": "String", "StringValue": "ä"},
+    "number": {"DataType": "Number.int", "StringValue": "7"},
+    "bytes": {"DataType": "Binary.png", "BinaryValue": b"\x00\xff"},
+}
+
+
+def fill(sqs, count, **more):
+    return [sqs.put("dead", order(number), **more) for number in range(count)]
+
+
+def test_a_letter_goes_back_as_it_was(sqs, replay):
+    """Body, attributes of every type and the trace are kept; the letter is gone from the dead-letter queue."""
+    sqs.put("dead", "not json", attributes=ATTRIBUTES, system={"AWSTraceHeader": TRACE})
+    tally = replay(sqs)
+
+    assert tally.counts == {"delivered": 1}
+    assert sqs.queues["dead"] == []
+    assert sqs.sent == [
+        (
+            "source",
+            {
+                "Id": "0",
+                "MessageBody": "not json",
+                "MessageAttributes": ATTRIBUTES,
+                "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}},
+            },
+        )
+    ]
+
+
+def test_a_malformed_trace_header_is_left_behind(sqs, replay):
+    """SQS would refuse the whole call for it."""
+    sqs.put("dead", order(1), system={"AWSTraceHeader": "Root=nonsense"})
+    replay(sqs)
+    assert "MessageSystemAttributes" not in sqs.sent[0][1]
+
+
+def test_fifo_letters_keep_group_and_order_and_get_a_new_deduplication_id(replay):
+    """One of a group in a call; the original deduplication id would be dropped in silence for five minutes."""
+    sqs = FakeSqs(**{"dead.fifo": [], "orders.fifo": []})
+    for number in range(4):
+        system = {"MessageGroupId": "ab"[number % 2], "MessageDeduplicationId": f"original-{number}"}
+        sqs.put("dead.fifo", order(number), source="orders.fifo", system=system)
+    replay(sqs, name="dead.fifo")
+    sent = [
+        (entry["MessageBody"], entry["MessageGroupId"], entry["MessageDeduplicationId"])
+        for _, entry in sqs.sent
+    ]
+    batches = sqs.calls.count("SendMessageBatch")
+
+    assert sent == [(order(number), "ab"[number % 2], f"replay-m-{number + 1}-1") for number in range(4)]
+    assert batches == 2
+
+
+def test_what_follows_a_failed_letter_in_its_fifo_group_stays(replay):
+    """Otherwise it would overtake the failed one."""
+    sqs = FakeSqs(**{"dead.fifo": [], "orders.fifo": []})
+    for number in range(4):
+        sqs.put("dead.fifo", order(number), source="orders.fifo", system={"MessageGroupId": "ab"[number % 2]})
+    sqs.refused[order(0)] = {"Code": "InvalidMessageContents", "Message": "no", "SenderFault": True}
+    tally = replay(sqs, name="dead.fifo")
+
+    assert sqs.bodies("dead.fifo") == [order(0), order(2)]
+    assert sqs.bodies("orders.fifo") == [order(1), order(3)]
+    assert tally.counts == {"delivered": 2, "failed": 2}
+
+
+def test_only_what_successful_names_is_deleted(sqs, replay):
+    """A batch that SQS takes in part comes with HTTP 200; the rest stays, with SQS's reason."""
+    fill(sqs, 3)
+    sqs.refused[order(1)] = {"Code": "InvalidMessageContents", "Message": "not allowed", "SenderFault": True}
+    tally = replay(sqs)
+
+    assert sqs.bodies("dead") == [order(1)]
+    assert tally.counts == {"delivered": 2, "failed": 1}
+    assert tally.reasons == {("failed", "InvalidMessageContents: not allowed"): 1}
+    assert tally.exit_code == 1
+
+
+def test_what_sqs_could_not_take_for_its_own_reasons_is_sent_again(sqs, replay):
+    """A few times; then it counts as failed, and stays."""
+    fill(sqs, 2)
+    sqs.refused[order(1)] = {"Code": "InternalError", "Message": "later", "SenderFault": False}
+    tally = replay(sqs)
+
+    assert sqs.calls.count("SendMessageBatch") == 4
+    assert sqs.bodies("dead") == [order(1)]
+    assert tally.counts == {"delivered": 1, "failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "what"), [("AccessDenied", "failed"), ("RequestThrottled", "failed"), ("silence", "unsure")]
+)
+def test_a_target_that_takes_nothing_is_tried_once(sqs, replay, code, what):
+    """Every letter stays; after a refusal nothing has arrived, after a silence something may have."""
+    fill(sqs, 25)
+    sqs.broken["SendMessageBatch"] = code
+    tally = replay(sqs)
+
+    assert sqs.calls.count("SendMessageBatch") == 1
+    assert len(sqs.queues["dead"]) == 25
+    assert tally.counts[what] >= 10
+    assert tally.counts.total() == 25
+
+
+def test_letters_that_came_back_are_held_until_they_are_asked_for(sqs, replay):
+    """A letter that died again under the id that its replay gave it is recognised."""
+    fill(sqs, 1)
+    replay(sqs)
+    [again] = sqs.queues["source"]
+    sqs.queues["source"] = []
+    sqs.put("dead", again["Body"], message_id=again["MessageId"])
+
+    held = replay(sqs)
+    assert held.counts == {"held": 1}
+    assert held.exit_code == 1
+    assert sqs.bodies("dead") == [order(0)]
+    assert replay(sqs, again=True).counts == {"delivered": 1}
+
+
+def test_the_same_content_is_held_in_the_third_run(sqs, replay):
+    """Where something on the way gives new ids, the content still tells that it goes in circles."""
+    for _ in range(2):
+        fill(sqs, 3, message_id=None)
+        assert replay(sqs).counts == {"delivered": 3}
+    fill(sqs, 3)
+    assert replay(sqs).counts == {"held": 3}
+
+
+def test_many_letters_of_one_content_are_replayed_in_one_run(sqs, replay):
+    """Equal events, such as those of a schedule, do not hold each other back."""
+    for _ in range(30):
+        sqs.put("dead", "{}")
+    assert replay(sqs).counts == {"delivered": 30}
+
+
+def test_the_limit_is_kept(sqs, replay):
+    """Not one more is sent, and what was not sent is still there."""
+    fill(sqs, 25)
+    assert replay(sqs, limit=12).counts == {"delivered": 12}
+    assert len(sqs.queues["dead"]) == 13
+
+
+def test_filters_leave_letters_where_they_are(sqs, replay):
+    """They are passed over, and visible again at the end."""
+    fill(sqs, 5)
+    tally = replay(sqs, wanted=lambda letter: letter.event["id"] % 2)
+    assert (tally.counts, tally.passed_over) == ({"delivered": 2}, 3)
+    assert sqs.in_flight["dead"] == {}
+
+
+def test_letters_without_a_way_are_left_with_a_reason(replay):
+    """A queue that is gone, and a letter of which nobody knows the origin."""
+    sqs = FakeSqs(dead=[])
+    sqs.put("dead", order(1), source="gone")
+    sqs.put("dead", order(2), source="")
+    tally = replay(sqs)
+    reasons = sorted(reason for _, reason in tally.reasons)
+
+    assert tally.counts == {"refused": 2}
+    assert "gone, which can't be reached" in reasons[0]
+    assert reasons[1] == (
+        "its origin is not known, and no queue's redrive policy names this one: name a target with --to"
+    )
+
+
+def test_a_letter_without_a_sign_goes_to_the_one_queue_that_names_this_one(sqs, replay):
+    """As long as there is only one, its origin is beyond doubt."""
+    sqs.put("dead", order(1), source="")
+    assert replay(sqs).counts == {"delivered": 1}
+    assert sqs.bodies("source") == [order(1)]
+
+
+def test_a_letter_that_is_delivered_but_not_deleted_is_not_sent_again(sqs, replay):
+    """The journal knows: the next run only deletes it."""
+    fill(sqs, 2)
+    sqs.broken["DeleteMessageBatch"] = "AccessDenied"
+    with pytest.raises(
+        Exception, match="delete letters in dead: the permission DeleteMessageBatch is missing"
+    ):
+        replay(sqs)
+    sqs.restart()
+    sqs.broken.clear()
+
+    assert replay(sqs).counts == {"finished": 2}
+    assert len(sqs.sent) == 2
+    assert sqs.queues["dead"] == []
+
+
+def calls_of_a_replay(count):
+    sqs = FakeSqs(dead=[], source=[])
+    fill(sqs, count)
+    return sqs
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", range(1, 16))
+def test_whatever_call_the_power_is_cut_at_nothing_is_lost(replay, call, moment):
+    """Twelve letters, cut at each call: all arrive, and twice only those whose answer was lost with the process."""
+    sqs = calls_of_a_replay(12)
+    sqs.cut = (call, moment)
+    try:
+        replay(sqs)
+        cut_at = None
+    except PowerCut:
+        cut_at = sqs.calls[call - 1]
+    sqs.restart()
+    tally = replay(sqs)
+    arrived = Counter(
+        body for name, body in ((name, entry["MessageBody"]) for name, entry in sqs.sent) if name == "source"
+    )
+
+    assert sqs.queues["dead"] == []
+    assert set(arrived) == {order(number) for number in range(12)}
+    twice = sum(count - 1 for count in arrived.values())
+    assert twice == (tally.unsure_before if (cut_at, moment) == ("SendMessageBatch", "after") else 0)
+    assert cut_at is None or twice <= 10
+
+
+def test_a_repeated_send_of_unknown_outcome_keeps_its_deduplication_id(replay):
+    """A FIFO queue then drops the second one, if the first one has arrived after all."""
+    sqs = FakeSqs(**{"dead.fifo": [], "orders.fifo": []})
+    sqs.put("dead.fifo", order(1), source="orders.fifo", system={"MessageGroupId": "a"})
+    sqs.broken["SendMessageBatch"] = "silence"
+    replay(sqs, name="dead.fifo")
+    sqs.broken.clear()
+    sqs.restart()
+    replay(sqs, name="dead.fifo")
+    assert [entry["MessageDeduplicationId"] for _, entry in sqs.sent] == ["replay-m-1-1"]
+
+
+def test_a_replay_after_a_refusal_has_a_new_deduplication_id(replay):
+    """Nothing has arrived under the first one, and a retry is an attempt of its own."""
+    sqs = FakeSqs(**{"dead.fifo": [], "orders.fifo": []})
+    sqs.put("dead.fifo", order(1), source="orders.fifo", system={"MessageGroupId": "a"})
+    sqs.refused[order(1)] = {"Code": "Denied", "Message": "no", "SenderFault": True}
+    replay(sqs, name="dead.fifo")
+    sqs.refused.clear()
+    sqs.restart()
+    replay(sqs, name="dead.fifo")
+    assert [entry["MessageDeduplicationId"] for _, entry in sqs.sent] == ["replay-m-1-2"]
+
+
+def test_the_journal_holds_every_letter_whole(sqs, replay):
+    """What was sent can be restored from the file alone, binary attributes included."""
+    sqs.put("dead", "ü", attributes=ATTRIBUTES)
+    replay(sqs)
+    lines = [json.loads(line) for line in replay.journal.read_text().splitlines()]
+    [sent] = [line for line in lines if line["do"] == "send"]
+
+    assert [line["do"] for line in lines] == ["run", "send", "delivered", "deleted"]
+    assert sent["message"]["body"] == "ü"
+    assert sent["message"]["attributes"]["bytes"] == {"DataType": "Binary.png", "BinaryValue": "AP8="}
+    assert replay.journal.stat().st_mode & 0o777 == 0o600
