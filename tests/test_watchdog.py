@@ -1,7 +1,9 @@
 """The watchdog, in this process and in processes of its own: when it goes off, what it says, and what it leaves alone."""
 
 import asyncio
+import gc
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -10,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -454,6 +457,37 @@ def test_at_the_last_moment(captured):
         assert outcomes(one) in ([("success", None)], [("timeout", None), ("success", True)])
 
 
+def test_ends_while_it_is_warned_of(monkeypatch):
+    """The last record of a handler that ends while its warning is being written comes after it."""
+    begun, lines = threading.Event(), []
+
+    class Slow:
+        def write(self, text):
+            if TIMED_OUT in text:
+                begun.set()
+                time.sleep(0.2)
+            lines.append(text)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Slow())
+    production(lambda event, context: begun.wait(LONG))({}, short())
+    assert [TIMED_OUT in line for line in lines] == [True, False]
+
+
+def test_nothing_is_kept(captured):
+    """When an invocation is over, nothing of it is kept."""
+
+    @production
+    def handler(event, context):
+        return weakref.ref(context)
+
+    context = handler({}, make_context())
+    gc.collect()
+    assert context() is None
+
+
 def test_no_deadline(captured):
     """Without a context, or with one that doesn't count, there is no alarm."""
 
@@ -475,6 +509,7 @@ def test_hardly_any_time(captured, released):
 
     handler({}, make_context(timeout_ms=60))
     assert outcomes(captured) == [("timeout", None), ("success", True)]
+    assert 20 < captured.records[0]["duration_ms"] < 10_000
 
 
 def test_concurrent_invocations(captured, released):
@@ -665,15 +700,16 @@ def test_fork():
         handler({}, make_context(timeout_ms=600, aws_request_id="parent"))
         def work():
             child({}, make_context(timeout_ms=400, aws_request_id="child"))
+            time.sleep(0.4)  # the time of the parent's invocation runs out
         @production
         def pool(event, context):
             process = multiprocessing.get_context("fork").Process(target=work)
             process.start()
             process.join()
             assert process.exitcode == 0
-        pool({}, make_context(timeout_ms=60_000, aws_request_id="pool"))
+        pool({}, make_context(timeout_ms=800, aws_request_id="pool"))
         """
     )
     warned = [line for line in out.splitlines() if TIMED_OUT in line]
-    assert [('"parent"' in line, '"child"' in line) for line in warned] == [(True, False), (False, True)]
-    assert out.count('"timeout_warned":true') == 2
+    assert [json.loads(line)["invocation_id"] for line in warned] == ["parent", "child", "pool"]
+    assert out.count('"timeout_warned":true') == 3

@@ -81,6 +81,9 @@ def arm(alarm: Alarm, scope: Scope) -> None:
     if left <= 0:
         return  # a context that doesn't count
     scope.thread = get_ident()
+    scope.clock = (
+        time.perf_counter()
+    )  # the handler isn't running yet, and with hardly any time the alarm comes first
     now = monotonic()
     due = now + left - margin(left)
     wake = min(due, now + _LOOK_AFTER)
