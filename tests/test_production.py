@@ -119,7 +119,7 @@ def test_options_reach_the_record():
 def test_print_is_left_alone_where_asked():
     """With `capture_print=False` a printed line stands as it was printed."""
     with capture() as captured:
-        production(capture_print=False)(lambda event, context: print("plain"))({}, None)  # noqa: T201 - what is tested
+        production(capture_print=False)(lambda event, context: print("plain"))({}, None)
     assert captured.output.splitlines()[0] == "plain"
 
 

@@ -1,4 +1,4 @@
-"""What is noted of each AWS call: the downstream messages and the calls of the invocation record, the trace's subsegment."""
+"""What is noted of each AWS call: for the invocation record what was called and sent on, for the trace a subsegment."""
 
 import time
 from collections.abc import Mapping
@@ -64,7 +64,12 @@ def _note_sent(scope: _scope.Scope, call: Call, response: Mapping[str, Any]) -> 
         if len(scope.sent) >= _names.SENT_MOST:
             scope.sent_more += 1
             continue
-        entry = {"service": call.service, "operation": call.operation, "target": target, "message_id": message_id}
+        entry = {
+            "service": call.service,
+            "operation": call.operation,
+            "target": target,
+            "message_id": message_id,
+        }
         if header is not None and header.parent is not None:
             entry["span_id"] = header.parent
         scope.sent.append(entry)

@@ -1,8 +1,9 @@
 """Runs `async def` handlers to completion, on one event loop that the thread keeps.
 
-Lambda calls handlers synchronously, and Python's clients for HTTP and databases keep to the loop that they were made on: a loop per
-invocation, as `asyncio.run` makes, would break every one that a module keeps. As with `asyncio.run`, the handler runs in
-a copy of the caller's context, and afterwards its leftover tasks are cancelled and its asynchronous generators closed.
+Lambda calls handlers synchronously, and Python's clients for HTTP and databases keep to the loop that they
+were made on: a loop per invocation, as `asyncio.run` makes, would break every one that a module keeps. As
+with `asyncio.run`, the handler runs in a copy of the caller's context, and afterwards its leftover tasks are
+cancelled and its asynchronous generators closed.
 """
 
 import asyncio

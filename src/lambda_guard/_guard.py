@@ -1,7 +1,7 @@
 """The loop around a handler: sinks in, handler, sinks out in reverse, and the outcome untouched.
 
-`enter` and `leave` are all that runs besides the handler. Each of their parts runs through the seam, on its own, so that one that
-fails takes no other with it; neither of the two raises.
+`enter` and `leave` are all that runs besides the handler. Each of their parts runs through the seam, on its
+own, so that one that fails takes no other with it; neither of the two raises.
 """
 
 import time
@@ -17,7 +17,6 @@ from .sinks import record
 from .sinks.log import final_attempt, lines, printed
 from .sinks.trace import span
 from .sinks.trace import timeout as span_timeout
-
 
 Step = tuple[str, Callable[..., object]]
 

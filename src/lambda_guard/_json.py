@@ -6,7 +6,8 @@ so `encode` has a fast road for what JSON knows and a slow one for everything el
 
 import json
 import json.encoder
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -17,7 +18,9 @@ from typing import Any, Final
 from . import _names
 
 _DEPTH_MOST: Final = 12
-_INTEGER_MOST: Final = 2**2048  # Python refuses to write integers of more digits than it is set to (640 at least)
+_INTEGER_MOST: Final = (
+    2**2048
+)  # Python refuses to write integers of more digits than it is set to (640 at least)
 _OURS: Final = frozenset(
     value for name, value in vars(_names).items() if isinstance(value, str) and not name.startswith("ENV_")
 ) | {"truncated"}
@@ -44,7 +47,7 @@ def describe(value: object) -> Any:
         return value.isoformat()
     if isinstance(value, bytes | bytearray):
         return cut(bytes(value[:100_000]).decode("utf-8", "backslashreplace"), 100_000)
-    if isinstance(value, Set):
+    if isinstance(value, AbstractSet):
         return list(value)
     if isinstance(value, Enum):
         return value.value
@@ -56,7 +59,9 @@ def describe(value: object) -> Any:
 def _encoder() -> Any:
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # an interpreter without the C part
-        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe).encode
+        return json.JSONEncoder(
+            ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe
+        ).encode
     # No markers: a recursive value ends in RecursionError, and threads can share one encoder.
     chunks = make(None, describe, json.encoder.encode_basestring, None, ":", ",", False, False, False)
     return lambda value: "".join(chunks(value, 0))
@@ -113,7 +118,7 @@ def _plainly(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 -
     above = above | {id(value)}
     if isinstance(value, Mapping):
         return {text(key): _plain(item, depth - 1, above) for key, item in value.items()}
-    if isinstance(value, list | tuple | Set):
+    if isinstance(value, list | tuple | AbstractSet):
         return [_plain(item, depth - 1, above) for item in value]
     return _plain(describe(value), depth - 1, above)
 

@@ -1,9 +1,9 @@
 """Memory and CPU, as the process itself knows them.
 
-The kernel's peak (`ru_maxrss`) is the peak since the process began: in a warm environment it belongs to some earlier
-invocation. So: where the peak rose since the last reading, this invocation has reached it, and it is its memory; where it
-didn't, the resident size at the end is what can honestly be said. Lambda's own figure ("Max Memory Used") is
-the environment's, runtime and extensions included, and never goes down.
+The kernel's peak (`ru_maxrss`) is the peak since the process began: in a warm environment it belongs to some
+earlier invocation. So: where the peak rose since the last reading, this invocation has reached it, and it is
+its memory; where it didn't, the resident size at the end is what can honestly be said. Lambda's own figure
+("Max Memory Used") is the environment's, runtime and extensions included, and never goes down.
 """
 
 import os
@@ -43,7 +43,7 @@ def note_peak() -> None:
 
 
 def used(cpu_s: float) -> tuple[float, float | None]:
-    """Return the CPU time in ms since `cpu_s`, and the MB that the invocation which ends now can be said to have needed.
+    """Return the CPU time in ms since `cpu_s`, and the MB that the invocation ending now can be said to have needed.
 
     Args:
         cpu_s: `time.process_time` when it began.

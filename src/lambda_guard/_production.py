@@ -35,7 +35,7 @@ class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # typed in wrapt
 
 
 class AsyncProduction(Production):
-    """A decorated `async def` handler, which gives its result, not a coroutine: it must not pass for a coroutine function."""
+    """A decorated `async def` handler: it gives its result, so that it must not pass for a coroutine function."""
 
     @property
     def __code__(self) -> Any:
@@ -95,8 +95,9 @@ def production(handler: Any = None, /, **options: Any) -> Any:
             service (str): the name in logs, metrics and traces. `LAMBDA_GUARD_SERVICE`; the function's name.
             namespace (str): of the metrics. `LAMBDA_GUARD_NAMESPACE`; `LambdaGuard`.
             log_level (str): of `lambda_guard.logger`. `LAMBDA_GUARD_LOG_LEVEL`; `INFO`.
-            each_record (bool): the handler handles one record of a batch from SQS, Kinesis, a DynamoDB stream or Kafka: it gets
-                Powertools' data class of the record, and the context where it asks for a second parameter. False.
+            each_record (bool): the handler handles one record of a batch from SQS, Kinesis, a DynamoDB stream or
+                Kafka: it gets Powertools' data class of the record, and the context where it asks for a second
+                parameter. False.
             report_batch_item_failures (bool): with `each_record`, answer with a partial batch response. False.
             dimensions (collection of str): a second set of dimensions: the base plus any of `function_version`,
                 `trigger`. None.
@@ -134,7 +135,8 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     decorated = AsyncProduction if is_async else Production
     guard = _guard_for(options, handler)
     if options.get("each_record"):
-        return decorated(handler, _around_records(guard, handler, is_async, bool(options.get("report_batch_item_failures"))))
+        report = bool(options.get("report_batch_item_failures"))
+        return decorated(handler, _around_records(guard, handler, is_async, report))
     if guard is None:
         return decorated(handler, _bare_async) if is_async else handler
     return decorated(
@@ -158,7 +160,7 @@ def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
 def _around(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
     enter, leave = guard.enter, guard.leave
 
-    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         scope = enter(*_event_and_context(args, kwargs, parameters))
         if scope is None:
@@ -199,7 +201,7 @@ def _bare(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # noqa: 
 def _around_async(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
     enter, leave = guard.enter, guard.leave
 
-    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         from . import _event_loop
 

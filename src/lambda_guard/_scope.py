@@ -41,7 +41,7 @@ class Scope:
         cpu_s: the CPU seconds that the process had used when the invocation began.
     """
 
-    # What most invocations never have stands on the class: setting it on each object would cost more than all else here.
+    # What most invocations never have stands on the class: to set it on each object would cost more than all else.
     open = True
     unwritten = ""
     user_keys: dict[str, Any] | None = None
@@ -168,7 +168,7 @@ def keys_owner() -> "Scope | BatchRecord | None":
 
 
 def inherited_keys() -> dict[str, Any]:
-    """Return the appended keys that hold here and belong to what is around: the process, for a record the invocation."""
+    """Return the appended keys that hold here but belong to what is around: the process, or a record's invocation."""
     scope = current()
     if scope is None or record_of(scope) is None:
         return Defaults.keys

@@ -41,7 +41,7 @@ def attempt_all(steps: Sequence[tuple[str, Callable[..., object]]], *args: Any) 
     for part, step in steps:
         try:
             step(*args)
-        except Exception as error:  # noqa: PERF203 - each has to have its turn
+        except Exception as error:
             failed(part, error)
 
 
@@ -61,7 +61,7 @@ def failed(part: str, error: Exception) -> None:
 
 def take_count() -> int:
     """Return how many failures have come up since the last call (metric `GuardErrors`)."""
-    global _uncounted  # noqa: PLW0603
+    global _uncounted
     count, _uncounted = _uncounted, 0
     return count
 

@@ -10,6 +10,7 @@ _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _TRUE: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", "n", "f"})
+_DIGITS_MOST: Final = 9
 _DIMENSIONS: Final = ("function_version", "trigger")
 
 
@@ -111,7 +112,9 @@ class _Resolver:
     def number(self, variable: str) -> int | None:
         number: int | None = self._first(
             (variable,),
-            lambda said: int(said) if said.isdecimal() and len(said) < 10 and int(said) > 0 else None,
+            lambda said: (
+                int(said) if said.isdecimal() and len(said) <= _DIGITS_MOST and int(said) > 0 else None
+            ),
             "a positive whole number",
         )
         return number

@@ -105,7 +105,9 @@ def sent(
     entries = params.get(send.entries) or ()
     for index, answer in enumerate(response.get(send.answers) or ()):
         if message_id := answer.get(send.message_id):  # an entry that failed has none
-            own = entries[index].get(send.entry_target) if send.entry_target and index < len(entries) else None
+            own = (
+                entries[index].get(send.entry_target) if send.entry_target and index < len(entries) else None
+            )
             yield own or target or ("default" if service == "eventbridge" else None), str(message_id)
 
 

@@ -1,9 +1,10 @@
 """AWS calls, seen and given the trace header: for every client of botocore, also those made before we came.
 
-`BaseClient._make_api_call` is wrapped, once for the class, since clients that module-level code made long ago have it, too; on a
-client's first call two of botocore's own events are registered for it. In them the call's parameters are ours to
-change: they get the header where the service takes it in a parameter, per message, and the request gets it as an HTTP
-header, for the services that pass that on. What isn't in a quota is used only: no message attributes, no bodies.
+`BaseClient._make_api_call` is wrapped, once for the class, since clients that module-level code made long ago
+have it, too; on a client's first call two of botocore's own events are registered for it. In them the call's
+parameters are ours to change: they get the header where the service takes it in a parameter, per message, and
+the request gets it as an HTTP header, for the services that pass that on. What isn't in a quota is used only:
+no message attributes, no bodies.
 
 - SQS, `MessageSystemAttributes.AWSTraceHeader`:
   https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_MessageSystemAttributeValue.html
@@ -85,7 +86,11 @@ def watch(module: Any, observer: Observer) -> None:
         if call is None:
             return wrapped(*args, **kwargs)
         if len(args) > 1 and isinstance(args[1], dict):
-            args = (args[0], dict(args[1]), *args[2:])  # the header goes into a dict of ours, not into the caller's
+            args = (
+                args[0],
+                dict(args[1]),
+                *args[2:],
+            )  # the header goes into a dict of ours, not into the caller's
         token = _in_flight.set(call)
         try:
             response = wrapped(*args, **kwargs)
@@ -99,7 +104,7 @@ def watch(module: Any, observer: Observer) -> None:
 
     if not getattr(module.BaseClient, "_lambda_guard", False):
         wrapt.wrap_function_wrapper(module, "BaseClient._make_api_call", make_api_call)
-        module.BaseClient._lambda_guard = True
+        module.BaseClient._lambda_guard = True  # noqa: SLF001 - a mark of ours
 
 
 def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:

@@ -1,15 +1,16 @@
 """`lambda_guard.metrics`: Powertools' EMF provider, one for each invocation, written by us.
 
-Powertools' `Metrics` keeps its state in the class: one namespace's flush takes all metrics, and a value that can't be
-serialised stays, and fails every invocation after it. Here an invocation has a provider of its own, what a provider refuses
-becomes a warning in the log, and the documents are built within EMF's limits and written whole.
+Powertools' `Metrics` keeps its state in the class: one namespace's flush takes all metrics, and a value that
+can't be serialised stays, and fails every invocation after it. Here an invocation has a provider of its own,
+what a provider refuses becomes a warning in the log, and the documents are built within EMF's limits and
+written whole.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from aws_lambda_powertools.metrics.functions import (
     convert_timestamp_to_emf_format,
@@ -26,6 +27,7 @@ from .._seam import attempt
 _NAME_MOST: Final = 255  # characters of a metric's name, in EMF
 _DIMENSION_NAME_MOST: Final = 250
 _VALUE_MOST: Final = 1024  # characters of a dimension's value, in EMF
+_PLAIN_MOST: Final = 8  # metrics that are written as text
 _DOCUMENT_BYTES_MOST: Final = 900_000
 
 
@@ -73,7 +75,7 @@ class _Provider(AmazonCloudWatchEMFProvider):
         _write_all(self, scope)
 
     def flush_so_far(self, scope: _scope.Scope) -> None:
-        """Write what has been added, on another thread than the handler's, which goes on with its dimensions and metadata."""
+        """Write what has been added, on another thread than the handler's, which goes on with what else it has set."""
         taken: _Provider = object.__new__(_Provider)
         metric_set, self.metric_set = self.metric_set, {}
         taken.__dict__ = {**self.__dict__, "metric_set": metric_set}
@@ -240,7 +242,7 @@ class SingleMetric:
         self._provider = _new_provider(_namespace(namespace), {})
         _tell(f"metric {name!r}", self._provider.add_metric, name, unit, value, resolution)
 
-    def __enter__(self) -> "SingleMetric":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -280,11 +282,11 @@ def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
     """Return the line of the usual metric set as text: a few metrics of one value, the service as their dimension."""
     metrics = provider.metric_set
     if (
-        len(metrics) > 8
+        len(metrics) > _PLAIN_MOST
         or provider.metadata_set
         or provider.dimension_sets
         or len(provider.dimension_set) != 1
-    ):  # noqa: PLR2004
+    ):
         return None
     definitions, values = [], []
     for name, metric in tuple(metrics.items()):
@@ -300,8 +302,7 @@ def _plain_line(provider: _Provider, scope: _scope.Scope) -> str | None:
             f'"Namespace":{_json.quote(provider.namespace)},"Dimensions":[["service"]],"Metrics":[{",".join(definitions)}]}}]}},'
             f'"service":{_json.quote(provider.dimension_set[_names.SERVICE])},{",".join(values)}{scope.tail}}}'
         )
-        or None
-    )
+    ) or None
 
 
 _TAKEN: Final = frozenset((_names.EMF, _names.SERVICE, *_names.LINE_KEYS))
@@ -311,8 +312,8 @@ def documents(provider: _Provider) -> Iterator[dict[str, Any]]:
     """Yield EMF documents of at most 100 metrics with at most 100 values each.
 
     Args:
-        provider: the metrics, dimensions and metadata; where names clash, the dimension goes before the metric, and that
-            before the metadata.
+        provider: the metrics, dimensions and metadata; where names clash, the dimension goes before the metric,
+            and that before the metadata.
     """
     roots = dict(provider.dimension_set)
     sets = [list(roots)]

@@ -45,7 +45,9 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
     used = _usage(scope, outcome, metrics)
     _count(scope, outcome, metrics)
     rare = _rare(scope, outcome)
-    remaining = f',"remaining_ms":{max(0, int((it.deadline - outcome.ended) * 1000))}' if it.deadline is not None else ""
+    left = "" if it.deadline is None else max(0, int((it.deadline - outcome.ended) * 1000))
+    remaining = f',"remaining_ms":{left}' if left != "" else ""
+    directive = _definitions(settings.namespace, settings.dimensions, tuple(metrics))
     trigger_dimension = f',"trigger_type":"{it.trigger.type}"' if "trigger" in settings.dimensions else ""
     return (
         f'{{"level":"{_level(scope, outcome)}","message":{_json.quote(_sentence(scope, outcome))},'
@@ -54,7 +56,7 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
         f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
         f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
         f',"duration_ms":{outcome.duration_ms:.3f}{remaining}{used}{trigger_dimension}'
-        f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{_definitions(settings.namespace, settings.dimensions, tuple(metrics))}}}'
+        f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{directive}}}'
         f"{''.join([f',{_QUOTED[name]}:{value}' for name, value in metrics.items()])}}}"
     )
 
@@ -88,11 +90,16 @@ def _failed_records(scope: Scope) -> int:
 
 
 def _sentence(scope: Scope, outcome: Outcome) -> str:
-    function, took, failed = scope.invocation.function, f"{outcome.duration_ms:.1f} ms", _failed_records(scope)
+    function, took, failed = (
+        scope.invocation.function,
+        f"{outcome.duration_ms:.1f} ms",
+        _failed_records(scope),
+    )
     if outcome.kind == _names.TIMEOUT:
         return f"{function} is about to time out after {took}"
     if outcome.kind == _names.FAILURE:
-        return f"{function} failed after {took}: {_error.type_name(outcome.error) if outcome.error is not None else 'unknown'}"
+        kind = "unknown" if outcome.error is None else _error.type_name(outcome.error)
+        return f"{function} failed after {took}: {kind}"
     if failed and scope.records is not None:
         return f"{function} succeeded in {took}, but for {failed} of {scope.records['total']} records"
     return f"{function} succeeded in {took}"
@@ -109,7 +116,7 @@ def _place(scope: Scope) -> str:
     return f',"traceId":"{header.root}"{own}{span}{parent}'
 
 
-def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
+def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:  # noqa: C901 - a list of what may be there
     """Return what only some records have, in the order in which it is written."""
     it = scope.invocation
     found: dict[str, Any] = {}
@@ -121,7 +128,13 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
             found["sent_more"] = scope.sent_more
     if scope.calls:
         found["calls"] = [
-            {"service": service, "operation": operation, "resource": resource, "count": count, "errors": errors}
+            {
+                "service": service,
+                "operation": operation,
+                "resource": resource,
+                "count": count,
+                "errors": errors,
+            }
             for (service, operation, resource), (count, errors) in list(scope.calls.items())
         ]
         if scope.calls_more:
@@ -178,12 +191,14 @@ def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
             metrics["MemoryUtilization"] = int(used / limit * 1000) / 10
     if limit is not None:
         said += f',"memory_limit_mb":{limit}'
-    metrics["CpuUtilization"] = int(cpu_ms / outcome.duration_ms * 1000) / 10 if outcome.duration_ms > 0 else 0.0
+    metrics["CpuUtilization"] = (
+        int(cpu_ms / outcome.duration_ms * 1000) / 10 if outcome.duration_ms > 0 else 0.0
+    )
     return f'{said},"cpu_ms":{cpu_ms:.1f}'
 
 
 def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
-    """Add the metrics that count something; nothing is written to say zero, and nothing again that a timeout's record said."""
+    """Add the metrics that count something; nothing says zero, and nothing says again what a timeout's record said."""
     kind = outcome.kind
     first = scope.stuck is None or kind == _names.TIMEOUT
     if kind == _names.FAILURE:

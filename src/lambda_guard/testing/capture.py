@@ -176,7 +176,9 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
         attempt("trace.collect", self._capture_documents, captured)  # messages may bring headers of their own
         return captured
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         while self._undo:
             self._undo.pop()()
 
@@ -189,9 +191,11 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
         before = os.environ.get(_names.ENV_TRACE_HEADER)
         os.environ[_names.ENV_TRACE_HEADER] = header
         self._undo.append(
-            lambda: os.environ.pop(_names.ENV_TRACE_HEADER, None)
-            if before is None
-            else os.environ.__setitem__(_names.ENV_TRACE_HEADER, before)
+            lambda: (
+                os.environ.pop(_names.ENV_TRACE_HEADER, None)
+                if before is None
+                else os.environ.__setitem__(_names.ENV_TRACE_HEADER, before)
+            )
         )
 
     def _capture_documents(self, captured: Captured) -> None:

@@ -14,7 +14,19 @@ BYTES_MOST: Final = 63_000  # a UDP datagram carries 65,507 at most; the SDK's h
 _FRAMES_MOST: Final = 30
 _MESSAGE_MOST: Final = 2_048  # characters
 _KEPT: Final = frozenset(
-    ("name", "id", "trace_id", "parent_id", "type", "namespace", "start_time", "end_time", "fault", "error", "throttle")
+    (
+        "name",
+        "id",
+        "trace_id",
+        "parent_id",
+        "type",
+        "namespace",
+        "start_time",
+        "end_time",
+        "fault",
+        "error",
+        "throttle",
+    )
 )
 
 
@@ -78,8 +90,9 @@ def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
 def datagrams(document: dict[str, Any]) -> Iterator[str]:
     """Yield the JSON of a document, in as many documents as it takes for each to fit into a datagram.
 
-    Subsegments are sent for themselves first where the whole is too large (X-Ray puts them together by their ids); what is
-    still too large loses its metadata, then its stacks, then everything but its ids, its times and its errors.
+    Subsegments are sent for themselves first where the whole is too large (X-Ray puts them together by their
+    ids); what is still too large loses its metadata, then its stacks, then everything but its ids, its times
+    and its errors.
     """
     line = _json.encode(document)
     if _size(line) <= BYTES_MOST:
@@ -102,7 +115,10 @@ def _trimmed(document: dict[str, Any]) -> str:
 
 
 def _without_metadata(document: dict[str, Any]) -> dict[str, Any]:
-    return {**{key: value for key, value in document.items() if key != "metadata"}, "metadata": _note("metadata")}
+    return {
+        **{key: value for key, value in document.items() if key != "metadata"},
+        "metadata": _note("metadata"),
+    }
 
 
 def _without_stacks(document: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +137,8 @@ def _bare(document: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in document.items() if key in _KEPT or key == "cause"}
     if isinstance(annotations, dict):
         kept["annotations"] = {
-            key: _json.cut(value, 250) if isinstance(value, str) else value for key, value in list(annotations.items())[:50]
+            key: _json.cut(value, 250) if isinstance(value, str) else value
+            for key, value in list(annotations.items())[:50]
         }
     return {**kept, "metadata": _note("metadata, stacks, all but ids, times, annotations and errors")}
 

@@ -1,9 +1,10 @@
 """The X-Ray SDK, and all that is known of it: imported late, replaceable as a whole.
 
-The SDK's own Lambda context compares only the trace's Root with the variable, so that a retry of one trace in a warm process
-hangs on the invocation before. And it stores entities per thread, in one list, so that threads attach to the
-function and `asyncio.gather` confuses siblings. While an invocation is at work the recorder therefore asks a context of
-ours, which keeps a stack in a context variable; otherwise it asks the context that was there.
+The SDK's own Lambda context compares only the trace's Root with the variable, so that a retry of one trace in
+a warm process hangs on the invocation before. And it stores entities per thread, in one list, so that threads
+attach to the function and `asyncio.gather` confuses siblings. While an invocation is at work the recorder
+therefore asks a context of ours, which keeps a stack in a context variable; otherwise it asks the context
+that was there.
 """
 
 import os
@@ -49,10 +50,12 @@ class InvocationContext(Context):  # type: ignore[misc]  # the SDK has no types
         return stack if stack is not None and stack[0] is base[0] else base
 
     def get_trace_entity(self) -> Any:
+        """Return what is on top here."""
         entities = self._entities()
         return self.inner.get_trace_entity() if entities is None else entities[-1]
 
     def set_trace_entity(self, trace_entity: Any) -> None:
+        """Put another entity on top, in this task or thread."""
         entities = self._entities()
         if entities is None:
             self.inner.set_trace_entity(trace_entity)
@@ -60,12 +63,14 @@ class InvocationContext(Context):  # type: ignore[misc]  # the SDK has no types
             _stack.set((entities[0], trace_entity))
 
     def clear_trace_entities(self) -> None:
+        """Forget what this task or thread has opened."""
         if self._entities() is None:
             self.inner.clear_trace_entities()
         else:
             _stack.set(None)
 
     def put_subsegment(self, subsegment: Any) -> None:
+        """Open a subsegment below what is on top."""
         entities = self._entities()
         if entities is None:
             self.inner.put_subsegment(subsegment)
@@ -74,6 +79,7 @@ class InvocationContext(Context):  # type: ignore[misc]  # the SDK has no types
         _stack.set((*entities, subsegment))
 
     def end_subsegment(self, end_time: float | None = None) -> bool:
+        """Close what is on top; false where that is not the user's to close."""
         entities = self._entities()
         if entities is None:
             return bool(self.inner.end_subsegment(end_time))
@@ -84,17 +90,21 @@ class InvocationContext(Context):  # type: ignore[misc]  # the SDK has no types
         return True
 
     def put_segment(self, segment: Any) -> None:
+        """Leave it to the context that was there: an invocation has its segment."""
         self.inner.put_segment(segment)
 
     def end_segment(self, end_time: float | None = None) -> None:
+        """Do nothing while an invocation is at work: its segment is not the user's to close."""
         if self._entities() is None:
             self.inner.end_segment(end_time)
 
     def handle_context_missing(self) -> Any:
+        """Do what the context that was there does."""
         return self.inner.handle_context_missing()
 
     @property
     def context_missing(self) -> Any:
+        """What the context that was there does where nothing is open."""
         return self.inner.context_missing
 
     @context_missing.setter
@@ -170,6 +180,7 @@ class TrimmingEmitter(UDPEmitter):  # type: ignore[misc]  # the SDK has no types
     """The SDK's emitter, which loses a document over 64 KB whole, with documents that fit."""
 
     def send_entity(self, entity: Any) -> None:
+        """Send an entity, or a document of ours, in as many datagrams as it takes."""
         attempt("trace.send", self._send, entity)
 
     def _send(self, entity: Any) -> None:
@@ -211,7 +222,7 @@ def send(content: "dict[str, Any] | str") -> None:
     """Send one document of ours: a dict, or JSON that is known to fit into a datagram."""
     emitter = xray_recorder.emitter
     if type(emitter) is TrimmingEmitter and type(content) is str:
-        emitter._send_data(_PROTOCOL + content)
+        emitter._send_data(_PROTOCOL + content)  # noqa: SLF001 - the SDK's way to a datagram
     else:
         emitter.send_entity(Prepared(content))
 
@@ -224,7 +235,9 @@ def own_stack(name: str, trace_id: str, parent_id: str, span_id: str, started: f
     return segment, subsegment
 
 
-def adopted_stack(name: str, function: str, trace_id: str, parent_id: str | None, span_id: str, started: float) -> Stack:
+def adopted_stack(  # noqa: PLR0917 - the facts of a segment
+    name: str, function: str, trace_id: str, parent_id: str | None, span_id: str, started: float
+) -> Stack:
     """Return the entities of an invocation that works for an upstream trace: a segment there and our subsegment."""
     segment = AdoptedSegment(function, entityid=span_id, traceid=trace_id, parent_id=parent_id)
     segment.start_time = started
@@ -268,10 +281,10 @@ def end_call(subsegment: Any, aws: dict[str, Any], status: int | None, error: di
         if not (subsegment.__dict__.get("error") or subsegment.__dict__.get("throttle")):
             subsegment.add_fault_flag()
     context = xray_recorder.context
-    entities = context._entities() or ()
+    entities = context._entities() or ()  # noqa: SLF001 - ours
     while subsegment in entities and subsegment.in_progress:
         xray_recorder.end_subsegment()
-        if (after := context._entities() or ()) == entities:
+        if (after := context._entities() or ()) == entities:  # noqa: SLF001 - ours
             break
         entities = after
 

@@ -61,7 +61,8 @@ _making = Lock()
 class Span:
     """What the trace sink keeps between the two ends of an invocation.
 
-    The SDK's entities are made when somebody asks for them: most handlers never do, and they cost more than the document.
+    The SDK's entities are made when somebody asks for them: most handlers never do, and they cost more than
+    the document.
 
     Attributes:
         own_id: the id of the subsegment in the function's own trace.
@@ -125,7 +126,9 @@ def _make(scope: _scope.Scope, name: str) -> "Stack | None":
     if it.adopted is None:
         stack: Stack = recorder().own_stack(name, header.root, header.parent, span_id, it.started)
         return stack
-    adopted: Stack = recorder().adopted_stack(name, it.function, header.root, header.parent, span_id, it.started)
+    adopted: Stack = recorder().adopted_stack(
+        name, it.function, header.root, header.parent, span_id, it.started
+    )
     return adopted
 
 
@@ -168,7 +171,7 @@ def close(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
 def documents(
     name: str, scope: _scope.Scope, outcome: Outcome, error: dict[str, Any] | None
 ) -> "Iterator[dict[str, Any] | str]":
-    """Yield the invocation's own documents: in the function's trace, in the adopted one, in those that it works for besides."""
+    """Yield the invocation's own documents: in the function's trace, the adopted one, and those that it works for."""
     it, span = scope.invocation, scope.trace
     stack = span.made if it.adopted is None else span.stack
     if it.adopted is not None and stack is not None:
@@ -224,25 +227,34 @@ def _own_subsegment(
 
 
 def _plain_subsegment(scope: _scope.Scope, outcome: Outcome, name: str, own: TraceHeader) -> str:
-    """The usual document as text, since it is written on every invocation: an own trace, no error, nothing of the user's."""
-    it = scope.invocation
+    """The usual document as text, written on every invocation: an own trace, no error, nothing of the user's."""
+    it, service = scope.invocation, scope.settings.service
     return (
         f'{{"name":{_json.quote(name)},"id":"{scope.trace.own_id}","trace_id":"{own.root}","parent_id":"{own.parent}",'
         f'"type":"subsegment","namespace":"local","start_time":{it.started!r},"end_time":{outcome.ended!r},'
-        f'"annotations":{{"invocation_id":{_json.quote(it.invocation_id)},"service":{_json.quote(scope.settings.service)},'
-        f'"trigger":"{it.trigger.type}","cold_start":{"true" if it.cold_start else "false"},"outcome":"{outcome.kind}"}}}}'
+        f'"annotations":{{"invocation_id":{_json.quote(it.invocation_id)},"service":{_json.quote(service)},'
+        f'"trigger":"{it.trigger.type}","cold_start":{"true" if it.cold_start else "false"},'
+        f'"outcome":"{outcome.kind}"}}}}'
     )
 
 
 def _is_touched(entity: Any) -> bool:
-    return bool(entity.annotations or entity.metadata or entity.aws or entity.http or entity.sql or entity.cause)
+    return bool(
+        entity.annotations or entity.metadata or entity.aws or entity.http or entity.sql or entity.cause
+    )
 
 
 def add_users(found: dict[str, Any], entity: Any) -> None:
     """Add what the user's code has put on the handler's subsegment through the SDK."""
     own = found["annotations"]
     known = entity.to_dict()
-    found.update({key: value for key, value in known.items() if key in ("metadata", "aws", "http", "sql", "cause", "fault", "error", "throttle")})
+    found.update(
+        {
+            key: value
+            for key, value in known.items()
+            if key in ("metadata", "aws", "http", "sql", "cause", "fault", "error", "throttle")
+        }
+    )
     found["annotations"] = {**(known.get("annotations") or {}), **own}
 
 
@@ -285,7 +297,9 @@ def adopted_handler(handler: Any, ended: float, error: dict[str, Any] | None) ->
 def _mirrored(scope: _scope.Scope) -> list[TraceHeader]:
     """Return one sampled header of each upstream trace that isn't the one worked for, 20 at most."""
     it = scope.invocation
-    if it.adopted is not None or not it.upstreams or scope.settings.each_record:  # each record has its own segment
+    if (
+        it.adopted is not None or not it.upstreams or scope.settings.each_record
+    ):  # each record has its own segment
         return []
     found: dict[str, TraceHeader] = {}
     own = it.trace.root if it.trace is not None else None
@@ -348,7 +362,9 @@ def current_header() -> str | None:
     span = _scope.span_of(scope)
     if span is not None and span.recorded:
         parent = recorder().current_id() or parent
-    return TraceHeader(header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None).text()
+    return TraceHeader(
+        header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None
+    ).text()
 
 
 _AWS_NAMES = {
