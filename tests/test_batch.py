@@ -954,6 +954,42 @@ class TestWhatIsSaid:
         ]
         assert "order" not in captured.logs[-1]
 
+    def test_an_invocation_inside_a_record_is_none_of_the_records_business(self, unheard):
+        """A handler that is called by a record's handler writes lines of its own invocation."""
+        inner = production(lambda event, context: logger.info("inner"))
+
+        def handle(record):
+            inner({}, make_context())
+            logger.info("outer")
+
+        with capture() as captured:
+            production(each_record=True)(handle)(events.sqs("a"), make_context())
+        said = {line["message"]: line.get("message_id") for line in captured.logs}
+        assert said == {"inner": None, "outer": events.sqs("a")["Records"][0]["messageId"]}
+
+    def test_a_thread_that_outlives_its_batch_speaks_for_no_record_of_the_next(self, unheard):
+        """A context that was copied while a record was at work carries that record, and not into another invocation."""
+        import contextvars
+        import threading
+
+        contexts = []
+
+        def handle(record):
+            if not contexts:
+                contexts.append(contextvars.copy_context())
+                return
+            thread = threading.Thread(target=contexts[0].run, args=(logger.info, "late"))
+            thread.start()
+            thread.join()
+
+        handler = production(each_record=True)(handle)
+        with capture() as captured:
+            handler(events.sqs("a", message_ids=["m-1"]), make_context())
+            handler(events.sqs("b", message_ids=["m-2"]), make_context())
+        (late,) = captured.logs
+        assert late["invocation_id"] == captured.records[1]["invocation_id"]
+        assert "message_id" not in late
+
     def test_a_message_id_of_the_users_own_stays_outside_of_records(self, unheard):
         """A handler that goes through its batch by itself may say `message_id` and `attempt` like any other field."""
         with capture() as captured:
