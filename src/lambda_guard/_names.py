@@ -68,7 +68,8 @@ MESSAGE_IDS_MOST: Final = 100
 SENT_MOST: Final = 50
 CALLS_MOST: Final = 100
 FAILED_RECORDS_MOST: Final = 100
-RECORD_SPANS_MOST: Final = 100  # records of a batch that have documents of their own; failed ones have the same again
+# Records of a batch that have documents of their own; failed ones have the same again.
+RECORD_SPANS_MOST: Final = 100
 
 # --- Outcomes --------------------------------------------------------------------------------------------------
 SUCCESS: Final = "success"
@@ -108,7 +109,9 @@ TRIGGERS: Final = (
     "ses",
     "unknown",
 )
-BATCH_TRIGGERS: Final = frozenset({"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs", "kinesis", "dynamodb", "kafka", "mq"})
+BATCH_TRIGGERS: Final = frozenset(
+    {"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs", "kinesis", "dynamodb", "kafka", "mq"}
+)
 
 # --- Metrics: name → unit --------------------------------------------------------------------------------------
 PERCENT: Final = "Percent"
