@@ -21,8 +21,9 @@ LAYERS = (
     {"_invocation", "_watchdog", "propagation.inject"},
     {"_attempts", "_stuck"},
     {
-        "sinks.log.lines", "sinks.log.printed", "sinks.log.powertools", "sinks.log.final_attempt", "sinks.metrics",
-        "sinks.record", "sinks.trace.document", "sinks.trace.recorder", "sinks.trace.span", "sinks.trace.timeout",
+        "sinks.log.lines", "sinks.log.plain", "sinks.log.powertools", "sinks.log.printed", "sinks.log.final_attempt",
+        "sinks.metrics", "sinks.record", "sinks.trace.document", "sinks.trace.recorder", "sinks.trace.span",
+        "sinks.trace.timeout",
     },
     {"_batch_record", "_calls", "_face"},
     {"_guard", "_batch"},

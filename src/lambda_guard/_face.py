@@ -1,6 +1,6 @@
-"""`logger` and `metrics`, made on demand; where Powertools can't be imported, stand-ins that keep the handler running."""
+"""`logger` and `metrics`, made on demand; where Powertools can't be imported, stand-ins that let the handler run."""
 
-from typing import Any
+from typing import Any, Self
 
 from ._seam import attempt
 
@@ -22,9 +22,9 @@ def _powertools_logger() -> Any:
 
 
 def _plain_logger() -> Any:
-    from .sinks.log.lines import line_logger
+    from .sinks.log.plain import PlainLogger
 
-    return line_logger()
+    return PlainLogger()
 
 
 def _powertools_metrics() -> Any:
@@ -42,7 +42,7 @@ class NoMetrics:
     def _nothing(self, *_: Any, **__: Any) -> "NoMetrics":
         return self
 
-    def __enter__(self) -> "NoMetrics":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

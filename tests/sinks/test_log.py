@@ -1,6 +1,5 @@
 """Log lines: every logger's, one JSON object each, with the invocation's keys."""
 
-
 import asyncio
 import collections
 import datetime as dt
@@ -10,7 +9,10 @@ import io
 import json
 import logging
 import math
+import os
 import re
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -896,3 +898,89 @@ def test_message_ids_of_records_reach_no_line_of_a_plain_handler(invoke):
     """A plain handler of a batch has no `message_id` on its lines: it isn't at work on one of them."""
     line = one(invoke(lambda event, context: logger.info("batch"), events.sqs("a", "b")))
     assert "message_id" not in line
+
+
+# --- The environment ---------------------------------------------------------------------------------------------
+
+SCRIPT = """
+import json, sys
+if sys.argv[1:] == ["without"]:
+    sys.modules["aws_lambda_powertools"] = None
+from lambda_guard import logger, production
+from lambda_guard.testing import make_context
+
+logger.append_keys(team="sales")
+
+@production(service="orders", log_level="INFO")
+@logger.inject_lambda_context
+def handler(event, context):
+    logger.append_keys(order_id=1)
+    logger.info("first %s", "line", name=1, level=2, extra={"args": 3})
+    logger.setLevel("INFO")
+    with logger.append_context_keys(step=1):
+        logger.warning("in a block")
+    logger.thread_safe_append_keys(thread=1)
+    logger.remove_keys(["team"])
+    try:
+        {}["a"]
+    except KeyError:
+        logger.exception("failed")
+    logger.thread_safe_remove_keys(["thread"])
+    logger.structure_logs(append=True, a=1)
+    logger.set_correlation_id("c-1")
+    logger.error(logger.get_correlation_id())
+    logger.clear_state()
+    logger.critical(str(sorted(logger.get_current_keys())))
+
+handler({}, make_context(function_name="orders"))
+handler.__wrapped__
+logger.info("outside")
+"""
+LINES = [
+    ("INFO", "first line", {"team": "sales", "order_id": 1, "name_": 1, "level_": 2, "args_": 3}),
+    ("WARNING", "in a block", {"team": "sales", "order_id": 1, "step": 1}),
+    ("ERROR", "failed", {"order_id": 1, "thread": 1}),
+    ("ERROR", "c-1", {"order_id": 1, "a": 1, "correlation_id": "c-1"}),
+    ("CRITICAL", "[]", {}),
+    ("INFO", "outside", {"team": "sales"}),
+]
+VARIABLES = {
+    "nothing": {},
+    "no Powertools": {},
+    "log level": {"POWERTOOLS_LOG_LEVEL": "nonsense"},
+    "Lambda's log level": {"AWS_LAMBDA_LOG_LEVEL": "INFO", "POWERTOOLS_LOG_LEVEL": "DEBUG"},
+    "deduplication": {"POWERTOOLS_LOG_DEDUPLICATION_DISABLED": "maybe"},
+    "debug": {"POWERTOOLS_DEBUG": "maybe"},
+    "sampling": {"POWERTOOLS_LOGGER_SAMPLE_RATE": "many"},
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_the_logger_works_whatever_powertools_thinks_of_the_environment(name):
+    """A variable that Powertools refuses, or no Powertools at all: the same methods write the same lines."""
+    base = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT, *(["without"] if name == "no Powertools" else [])],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=base | VARIABLES[name],
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in map(json.loads, done.stdout.splitlines()) if "record" not in line]
+    told = (
+        "function_memory_size",
+        "function_arn",
+        "function_request_id",
+    )  # Powertools' decorator tells these
+    dropped = (*told, "exception", "exception_name", "stack_trace")
+    assert [
+        (
+            line["level"],
+            line["message"],
+            {key: value for key, value in own(line).items() if key not in dropped},
+        )
+        for line in lines
+        if "lambda_guard could not" not in str(line["message"]) and "ignored" not in line["message"]
+    ] == LINES

@@ -41,7 +41,9 @@ def format_line(record: logging.LogRecord) -> str:
     attributes = vars(record)
     extra = None
     if len(attributes) > _FIELDS:
-        extra = {key: value for key, value in islice(attributes.items(), _FIELDS, None) if key not in _RESERVED}
+        extra = {
+            key: value for key, value in islice(attributes.items(), _FIELDS, None) if key not in _RESERVED
+        }
     said: Any = record.msg
     if record.args:
         said = _formatted(record.msg, record.args)
@@ -51,7 +53,7 @@ def format_line(record: logging.LogRecord) -> str:
     )  # fmt: skip
 
 
-def make_line(
+def make_line(  # noqa: PLR0917 - what a line is made of
     level: int,
     location: str,
     said: Any,
@@ -80,7 +82,7 @@ def make_line(
         f'{{"level":{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))},"location":{_quote(location)},'
         f'"message":{_quote(said) if type(said) is str else _object(said)},"timestamp":"{timestamp(created)}",'
         f'"service":{_quote(scope.settings.service if scope is not None else Defaults.service)},"logger":{_quote(name)}'
-        f'{"," + _json.encode(fields)[1:-1] if fields else ""}{tail(scope, record) if scope is not None else ""}}}'
+        f"{',' + _json.encode(fields)[1:-1] if fields else ''}{tail(scope, record) if scope is not None else ''}}}"
     )
     if not line.isascii():
         line = _json.encodable(line)
@@ -164,14 +166,21 @@ class _Powertools:
 
 
 def _thread_keys() -> dict[str, Any] | None:
-    variable = _thread_variable()
+    variable = thread_variable()
     return variable.get() if variable is not None else None
 
 
-def _thread_variable() -> Any:
+def thread_variable() -> Any:
+    """Return the context variable that holds the keys of a thread or task; `None` where nobody has set any."""
     if _Powertools.variable is None and (formatter := sys.modules.get("aws_lambda_powertools.logging.formatter")):
         _Powertools.variable = getattr(formatter, "THREAD_LOCAL_KEYS", None)
     return _Powertools.variable
+
+
+def use_thread_variable(variable: Any) -> Any:
+    """Hold the keys of a thread or task in `variable`, where Powertools has none for them."""
+    _Powertools.variable = variable
+    return variable
 
 
 class _Attributes(dict[str, Any]):
@@ -302,7 +311,7 @@ def enter(scope: _scope.Scope) -> None:
 def leave(scope: _scope.Scope, _: object = None) -> None:
     """Take back the keys that the handler gave to its own thread."""
     if _thread_keys() is not scope.thread_keys:
-        _thread_variable().set(scope.thread_keys or {})
+        thread_variable().set(scope.thread_keys or {})
 
 
 def take_over_runtime_handler() -> None:
@@ -331,5 +340,6 @@ class _Framed(Formatter):
     def format(self, record: logging.LogRecord) -> str:
         with suppress(Exception):
             module = sys.modules[type(self._theirs).__module__]
-            record._frame_type = module._JSON_FRAME_TYPES.get(record.levelno // 10 * 10)
+            frame_types = module._JSON_FRAME_TYPES  # noqa: SLF001 - the client has no public name for them
+            record._frame_type = frame_types.get(record.levelno // 10 * 10)  # noqa: SLF001 - as its own formatter does
         return super().format(record)
