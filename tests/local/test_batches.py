@@ -120,7 +120,9 @@ def test_nothing_is_lost_and_nothing_acknowledged_that_was_not_done(cloud, name)
     finished, given_up = set(done(cloud, name)), dead(cloud, f"{name}Dead")
     assert finished | set(given_up) == names_of(bodies)
     assert cloud.messages(f"{name}Queue") == {"visible": 0, "in_flight": 0, "delayed": 0}
-    always_bad = {body.partition(":")[2] for body in bodies if body.split(":")[0].endswith("-5") and "good" not in body}
+    always_bad = {
+        body.partition(":")[2] for body in bodies if body.split(":")[0].endswith("-5") and "good" not in body
+    }
     assert always_bad <= set(given_up)
 
 
@@ -130,7 +132,7 @@ def test_with_a_partial_answer_good_messages_are_done_once(cloud):
     send(cloud, "PartsQueue", bodies)
     cloud.settle(timeout=60)
     finished = [name for name in done(cloud, "Parts") if name.startswith("once")]
-    hopeless = {body.partition(":")[2] for body in bodies if body.startswith("bad-4") or body.startswith("bad-5")}
+    hopeless = {body.partition(":")[2] for body in bodies if body.startswith(("bad-4", "bad-5"))}
     assert sorted(finished) == sorted(names_of(bodies) - hopeless)
     assert set(dead(cloud, "PartsDead")) == hopeless
 
@@ -139,7 +141,10 @@ def test_with_a_partial_answer_good_messages_are_done_once(cloud):
 def test_order_is_kept_within_groups(cloud, name):
     """Of a group, no message is done for the first time before one that was sent before it, also where some kill."""
     kinds = ["bad", "kill"] if name != "PartsFifoAsync" else ["bad"]
-    bodies = [body.replace("-5:", "-2:").replace("-4:", "-1:").replace("-3:", "-2:") for body in mixture(name, 30, kinds)]
+    bodies = [
+        body.replace("-5:", "-2:").replace("-4:", "-1:").replace("-3:", "-2:")
+        for body in mixture(name, 30, kinds)
+    ]
     groups = [f"group-{number % 3}" for number in range(len(bodies))]
     send(cloud, f"{name}Queue", bodies, groups)
     cloud.settle(timeout=90)
