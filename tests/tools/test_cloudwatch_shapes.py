@@ -210,11 +210,12 @@ def test_a_query_that_fails_is_stopped_and_said(cloud):
         )
 
 
-def test_ids_go_to_the_index_where_there_is_one():
-    """Trace ids are asked with `in`, which uses the index of `traceId`; the rest by what a message contains, quoted."""
+def test_ids_are_looked_for_wherever_they_may_stand():
+    """By the keys of the lines, and by what a message contains: upstreams and the XRAY line are no fields of their own."""
     assert naming_query([TRACE, 'm"1']) == (
         "fields @timestamp, @log, @logStream, @message | "
-        f'filter traceId in ["{TRACE}"] or xray_trace_id in ["{TRACE}"] or @message like "m\\"1" '
+        f'filter traceId in ["{TRACE}"] or xray_trace_id in ["{TRACE}"] '
+        f'or @message like "{TRACE}" or @message like "m\\"1" '
         "| sort @timestamp asc | limit 10000"
     )
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from lambda_guard.tools.invocation import Invocation
 from lambda_guard.tools.model import Stray, TimedLine
 from lambda_guard.tools.reading.grouping import Grouper, Stream
+from lambda_guard.tools.selection import identities
 
-from .conftest import BEGAN, Logs, invocation_id
+from .conftest import BEGAN, TRACE, Logs, encode, invocation_id, stamp
 
 LOGS = Logs()
 
@@ -149,6 +150,130 @@ def test_platform_events_in_json_are_folded_in():
     )
 
 
+INIT = (
+    "INIT_START Runtime Version: python:3.13.v30\tRuntime Version ARN: arn:aws:lambda:eu-west-1::runtime:1f2e"
+)
+XRAY = f"XRAY TraceId: {TRACE}\tSegmentId: 56c15a008a4aa713\tSampled: true\t"
+EXTENSION = "EXTENSION\tName: agent\tState: Ready\tEvents: [INVOKE, SHUTDOWN]"
+
+
+def test_what_initializes_an_environment_goes_with_the_invocation_that_starts_next():
+    """INIT_START tells the version of the runtime of the cold start; an extension's line is one of its lines."""
+    blocks, tally = group(
+        [INIT, EXTENSION, LOGS.start(1), LOGS.end(1), LOGS.report(1), LOGS.start(2), LOGS.report(2)]
+    )
+    assert [(*told(block), block.report.runtime, block.raw[0].decode()) for block in blocks] == [
+        ("00000001", "success", [EXTENSION.replace("\t", "  ")], "python:3.13.v30", INIT),
+        ("00000002", "success", [], "", LOGS.start(2)),
+    ]
+    assert tally.strays == 0
+
+
+def test_an_initialization_in_json_goes_with_the_next_start_too():
+    """The platform's events without a request id stand for the same lines."""
+    events = [
+        encode(
+            {
+                "time": stamp(BEGAN - 90),
+                "type": "platform.initStart",
+                "record": {"runtimeVersion": "python:3.13.v30"},
+            }
+        ),
+        encode({"time": stamp(BEGAN - 1), "type": "platform.initReport", "record": {"phase": "init"}}),
+    ]
+    blocks, _ = group([*events, LOGS.platform("start", 1, 0), LOGS.record(1, 5, 5.0)])
+    assert [(*told(block), block.report.runtime, block.start_ms) for block in blocks] == [
+        ("00000001", "success", ["platform.initReport"], "python:3.13.v30", BEGAN)
+    ]
+
+
+def test_initializations_of_streams_in_one_file_are_told_apart():
+    """Where prefixes name the streams, each cold start has its own."""
+    prefixes = {number: f"2026/11/23/[$LATEST]{number}{number} 2026-11-23T15:04:05 " for number in (1, 2)}
+    other = INIT.replace("3.13.v30", "3.12.v7")
+    lines = [
+        prefixes[1] + INIT,
+        prefixes[2] + other,
+        prefixes[2] + LOGS.start(2),
+        prefixes[1] + LOGS.start(1),
+    ]
+    blocks, _ = group(lines)
+    assert {block.invocation_id[:8]: block.report.runtime for block in blocks} == {
+        "00000001": "python:3.13.v30",
+        "00000002": "python:3.12.v7",
+    }
+
+
+def test_an_initialization_that_nothing_follows_is_nobodys():
+    """An environment that was made ready and never used, or whose start lies outside of these logs."""
+    blocks, tally = group([LOGS.start(1), LOGS.report(1), INIT])
+    assert [told(block) for block in blocks] == [
+        ("00000001", "success", []),
+        ("stray", [INIT.replace("\t", "  ")]),
+    ]
+    assert tally.strays == 1
+
+
+def test_initializations_that_nothing_follows_do_not_pile_up():
+    """Memory is bounded: endless lines of one, and endless streams with one each, are given out on the way."""
+    grouper = Grouper(open_most=4)
+    for number in range(10):
+        grouper.feed([INIT.encode()], Stream(f"stream-{number}", exact=True))
+    one = Stream("looping")
+    grouper.feed([INIT.encode()] * 250, one)
+    early = [(block.source, len(block.lines)) for block in grouper.take()]
+    grouper.finish()
+    rest = [(block.source, len(block.lines)) for block in grouper.take()]
+    assert sum(count for _, count in early + rest) == grouper.tally.strays == 260
+    assert (len(rest) <= 5, len(one.starting)) == (True, 0)
+
+
+def test_the_trace_id_below_report_belongs_to_what_was_reported():
+    """Lambda writes it as the second line of the REPORT event; it leads to functions without lambda_guard."""
+    lines = [LOGS.start(1), "hello", LOGS.end(1), LOGS.report(1), XRAY, LOGS.start(2), LOGS.report(2)]
+    blocks, tally = group(lines)
+    assert [(*told(block), block.trace_id) for block in blocks] == [
+        ("00000001", "success", ["hello"], TRACE),
+        ("00000002", "success", [], ""),
+    ]
+    assert (tally.strays, TRACE in identities(blocks[0])) == (0, True)
+
+
+def test_report_and_trace_id_in_one_event_are_both_read():
+    """CloudWatch Logs gives the two lines as one message."""
+    event = TimedLine.at(f"{LOGS.report(1)}\n{XRAY}\n".encode(), BEGAN + 50)
+    (only,), _ = group([LOGS.start(1), event], exact=True)
+    assert (only.trace_id, only.report.memory_used_mb, told(only)) == (
+        TRACE,
+        72.0,
+        ("00000001", "success", []),
+    )
+
+
+def test_the_second_line_of_an_event_has_no_prefix():
+    """`sam logs` puts time and stream before an event, not before its second line; a blank one may stand between."""
+    prefix = "2026/11/23/[$LATEST]aa 2026-11-23T15:04:05 "
+    blocks, tally = group([prefix + LOGS.start(1), prefix + LOGS.report(1), "", XRAY])
+    assert [(told(block), block.trace_id) for block in blocks] == [(("00000001", "success", []), TRACE)]
+    assert tally.strays == 0
+
+
+def test_a_trace_id_is_nobodys_where_another_environment_wrote_in_between():
+    """Several environments may share a file: only the line right below REPORT is known to be its second."""
+    blocks, _ = group(
+        [LOGS.start(1), LOGS.start(2), LOGS.report(1), LOGS.report(2), LOGS.line(3, 0, "x"), XRAY]
+    )
+    assert [block.trace_id for block in blocks if isinstance(block, Invocation)][:2] == ["", ""]
+
+
+def test_platform_lines_that_come_again_are_counted_not_shown():
+    """An at-least-once export repeats events, also those that name no invocation."""
+    timed = [TimedLine.at(line.encode(), BEGAN) for line in (INIT, LOGS.start(1), LOGS.report(1), XRAY)]
+    blocks, tally = group([*timed, *timed], exact=True)
+    assert [told(block) for block in blocks] == [("00000001", "success", [])]
+    assert (tally.duplicates, tally.strays) == (4, 0)
+
+
 def test_an_invocation_without_a_record_was_killed():
     """A guarded function always writes a record: where the platform reports the end and none stands there, it was killed."""
     blocks, _ = group([LOGS.start(1), LOGS.line(1, 0, "last words"), LOGS.end(1), LOGS.report(1)])
@@ -184,7 +309,9 @@ def test_a_traceback_of_the_runtime_tells_an_error():
     """A function without lambda_guard that raised is not counted as a success."""
     error = "[ERROR] ValueError: boom\rTraceback (most recent call last):\r\xa0 File 'app.py'"
     blocks, _ = group([LOGS.start(1), error, LOGS.end(1), LOGS.report(1)])
-    assert (blocks[0].outcome, blocks[0].lines[0].message) == ("error", "ValueError: boom")
+    (line,) = blocks[0].lines
+    assert (blocks[0].outcome, line.message) == ("error", "ValueError: boom")
+    assert line.exception == "Traceback (most recent call last):\n  File 'app.py'"
 
 
 def test_the_later_of_two_records_is_true():
@@ -313,6 +440,9 @@ PIECES = st.one_of(
                 LOGS.start(1),
                 LOGS.end(1),
                 LOGS.report(1),
+                INIT,
+                EXTENSION,
+                XRAY,
                 LOGS.line(1, 0, "x"),
                 LOGS.record(1, 5, 5.0),
                 LOGS.line(2, 0, "y"),

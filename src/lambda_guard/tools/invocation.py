@@ -38,8 +38,19 @@ _HINT_KEYS: Final = (
     names.XRAY_TRACE_ID,
     names.COLD_START,
 )
-_FOLDED: Final = (b"START RequestId: ", b"END RequestId: ", b"REPORT RequestId: ")
-_FOLDED_EVENTS: Final = (b'"platform.start"', b'"platform.runtimeDone"', b'"platform.report"')
+_FOLDED: Final = (
+    b"START RequestId: ",
+    b"END RequestId: ",
+    b"REPORT RequestId: ",
+    b"INIT_START Runtime Version: ",
+    b"XRAY TraceId: ",
+)
+_FOLDED_EVENTS: Final = (
+    b'"platform.start"',
+    b'"platform.runtimeDone"',
+    b'"platform.report"',
+    b'"platform.initStart"',
+)
 _LAMBDA_GROUP: Final = "/aws/lambda/"
 
 

@@ -69,9 +69,10 @@ class Line:
 
 @dataclass(slots=True)
 class Report:
-    """What Lambda itself says about an invocation, in START, END and REPORT lines or their JSON forms.
+    """What Lambda itself says about an invocation, in START, END, REPORT and their like, or in their JSON forms.
 
-    Durations are in milliseconds, memory in MB (2^20 bytes).
+    Durations are in milliseconds, memory in MB (2^20 bytes). `runtime` is its version, where the initialization
+    stands in the logs: `python:3.13.v30`.
     """
 
     ended: bool = False
@@ -84,6 +85,7 @@ class Report:
     memory_limit_mb: float | None = None
     memory_used_mb: float | None = None
     trace_id: str = ""
+    runtime: str = ""
     started_at_ms: float | None = None
     ended_at_ms: float | None = None
 

@@ -264,9 +264,10 @@ def failure_text(failure: Mapping[str, object]) -> str:
 
 
 def report_text(invocation: Invocation) -> str:
-    """Fold what START, END and REPORT said into one line; empty where they are missing."""
+    """Fold what INIT_START, START, END and REPORT said into one line; empty where they are missing."""
     report = invocation.report
     parts = [
+        report.runtime,
         f"init {span(report.init_ms)}" if report.init_ms is not None else "",
         f"ran {span(report.duration_ms)}" if report.duration_ms is not None else "",
         f"billed {span(report.billed_ms)}" if report.billed_ms is not None else "",

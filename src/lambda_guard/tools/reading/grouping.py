@@ -9,14 +9,16 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.invocation import Block, Invocation
-from lambda_guard.tools.model import Report, Stray, TimedLine, time_of
-from lambda_guard.tools.reading.lines import add_to_report, parse
+from lambda_guard.tools.model import Stray, TimedLine, time_of
+from lambda_guard.tools.reading.lines import add_init_to_report, add_to_report, parse
 from lambda_guard.tools.reading.signs import Identified, Sign, identify, load
+from lambda_guard.tools.reading.streams import STARTING_MOST, Group, Stream, Tally
+
+__all__ = ["Group", "Grouper", "Stream", "Tally", "invocations_of"]
 
 GRACE_LINES: Final = 2_000
 """So many more lines are read before an ended invocation is given out.
@@ -40,56 +42,6 @@ Lambda waits a minute before the first.
 
 _ID_KEY: Final = b'"invocation_id":"'
 _RECORD_KEY: Final = b'"record":"invocation"'
-
-
-@dataclass(slots=True, eq=False)
-class Stream:
-    """Where lines come from, one after the other.
-
-    Attributes:
-        name: as shown: a file or a log group.
-        exact: whether this is one log stream, hence one environment, in which one invocation runs at a time.
-    """
-
-    name: str
-    exact: bool = False
-    running: dict[bytes, "Group"] = field(default_factory=dict)
-    ended: list["Group"] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """An invocation in the making: its lines as they were read."""
-
-    invocation_id: bytes
-    stream: Stream
-    opened: int
-    lines: list[bytes] = field(default_factory=list)
-    record: dict[str, object] | None = None
-    record_line: bytes | None = None
-    report: Report = field(default_factory=Report)
-    guarded: bool = False
-    attempt: int = 1
-    late: bool = False
-    done: bool = False
-    started: bool = False
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was read, and what was odd about it: nothing is passed over in silence."""
-
-    lines: int = 0
-    size: int = 0
-    duplicates: int = 0
-    invocations: int = 0
-    failed: int = 0
-    strays: int = 0
-    broken: int = 0
-    evicted: int = 0
-    clock_jumps: int = 0
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 class Grouper:
@@ -116,6 +68,7 @@ class Grouper:
         self._ended: deque[tuple[int, float, Group]] = deque()
         self._ready: list[Block] = []
         self._strays: tuple[Stream, int, list[bytes]] | None = None
+        self._starting: dict[Stream, None] = {}
         self._events = 0
         self._remembered: OrderedDict[bytes, tuple[int, float, tuple[int, ...]]] = OrderedDict()
         self._streams: dict[str, Stream] = {}
@@ -143,7 +96,7 @@ class Grouper:
                     if _RECORD_KEY in line:
                         self._take_record(group)
                     continue
-            self._feed_closely(line, stream)
+            self._feed_closely(line, stream, self.tally.lines + count)
         self.tally.lines += count
         self.tally.size += size
         self._held += size
@@ -170,19 +123,24 @@ class Grouper:
         for group in sorted(self._open.values(), key=_last_sign_of):
             self._emit(group)
         self._emit_strays()
+        self._emit_eldest_starting(0)
 
-    def _feed_closely(self, line: bytes, stream: Stream) -> None:
+    def _feed_closely(self, line: bytes, file: Stream, place: int) -> None:
+        """Find the owner of a line; `file` holds one stream, or several that prefixes tell apart."""
         if not line.strip():
+            if file.reported is not None and file.reported[1] == place - 1:
+                file.reported = (file.reported[0], place)
             return
         identified = identify(line)
-        if identified.stream:
-            stream = self._stream_of(stream, identified.stream)
+        stream = self._stream_of(file, identified.stream) if identified.stream else file
         if identified.invocation_id is None:
-            self._feed_nameless(identified, stream)
+            self._feed_nameless(identified, stream, place)
             return
         group = self._group_for(identified, identified.invocation_id, stream)
         if group is not None:
             self._add(group, identified)
+        if identified.sign is Sign.REPORT:
+            file.reported = stream.reported = (group, place)
 
     def _stream_of(self, parent: Stream, name: str) -> Stream:
         """Tell apart the streams that one file holds."""
@@ -191,11 +149,18 @@ class Grouper:
             self._streams[key] = Stream(parent.name, exact=True)
         return self._streams[key]
 
-    def _feed_nameless(self, identified: Identified, stream: Stream) -> None:
+    def _feed_nameless(self, identified: Identified, stream: Stream, place: int) -> None:
         """Give a line without an id to the one invocation that runs in its stream.
 
-        Where several may, to none.
+        Where several may, to none. What initializes an environment goes with the invocation that starts
+        next, and the line with the trace id, the second of the REPORT event, with the one that was reported.
         """
+        if identified.sign is Sign.XRAY and stream.is_below_report(place):
+            self._feed_trace_id(identified.line, stream)
+            return
+        if stream.is_initialized_by(identified.sign):
+            self._hold_starting(identified.line, stream)
+            return
         if len(stream.running) == 1:
             next(iter(stream.running.values())).lines.append(identified.line)
             return
@@ -207,6 +172,20 @@ class Grouper:
             self._events += 1
             self._strays = (stream, self._events, [])
         self._strays[2].append(identified.line)
+
+    def _feed_trace_id(self, line: bytes, stream: Stream) -> None:
+        group = stream.reported[0] if stream.reported is not None else None
+        if group is None or line in group.lines:
+            self.tally.duplicates += 1
+            return
+        group.lines.append(line)
+        add_to_report(group.report, line)
+
+    def _hold_starting(self, line: bytes, stream: Stream) -> None:
+        self._starting[stream] = None
+        stream.starting.append(line)
+        if len(stream.starting) >= STARTING_MOST:
+            self._emit_starting(stream)
 
     def _group_for(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
         """Find or open the group; None for a line that was there already."""
@@ -226,18 +205,17 @@ class Grouper:
         attempt, end_ms, seen = self._remembered[owner]
         starts_again = identified.sign is Sign.START and not _tells_time(identified.line)
         if hash(identified.line) in seen and not starts_again:
-            self.tally.duplicates += 1
+            self.tally.duplicates += 1 + len(self._taken_starting(stream))
             return None
         if identified.sign is Sign.START or _is_much_later(identified.line, end_ms):
             return self._opened(owner, stream, attempt + 1)
-        group = self._opened(owner, stream, attempt)
-        group.late = True
+        group = self._opened(owner, stream, attempt, late=True)
         self._mark_ended(group)
         return group
 
-    def _opened(self, owner: bytes, stream: Stream, attempt: int = 1) -> Group:
+    def _opened(self, owner: bytes, stream: Stream, attempt: int = 1, *, late: bool = False) -> Group:
         self._events += 1
-        group = Group(owner, stream, self._events, attempt=attempt)
+        group = Group(owner, stream, self._events, attempt=attempt, late=late)
         self._open[owner] = group
         if stream.exact:
             self._end_running(stream)
@@ -245,7 +223,17 @@ class Grouper:
             stream.running.pop(other.invocation_id, None)
         stream.ended.clear()
         stream.running[owner] = group
+        if stream.starting and not late:
+            group.lines = self._taken_starting(stream)
+            for line in group.lines:
+                add_init_to_report(group.report, line)
         return group
+
+    def _taken_starting(self, stream: Stream) -> list[bytes]:
+        """Take what was written while the environment was made ready: its first invocation begins with it."""
+        lines, stream.starting = stream.starting, []
+        self._starting.pop(stream, None)
+        return lines
 
     def _end_running(self, stream: Stream) -> None:
         """An environment runs one invocation at a time: where the next one starts, the last one is over."""
@@ -257,7 +245,9 @@ class Grouper:
         sign, line = identified.sign, identified.line
         group.guarded = group.guarded or (line[:1] == b"{" and _ID_KEY[:-2] in line)
         if sign in (Sign.START, Sign.END, Sign.REPORT) and line in group.lines:
-            self.tally.duplicates += 1
+            self.tally.duplicates += 1 + (
+                len(self._taken_starting(group.stream)) if sign is Sign.START else 0
+            )
             return
         group.lines.append(line)
         group.started = group.started or sign is Sign.START
@@ -293,6 +283,8 @@ class Grouper:
         limit = self.tally.lines - self._grace_lines
         while self._ended and self._ended[0][0] <= limit:
             self._emit_ended(self._ended.popleft()[2])
+        if len(self._starting) > self._open_most or self._held > self._held_bytes_most:
+            self._emit_eldest_starting(self._open_most // 2)
         if len(self._open) > self._open_most or self._held > self._held_bytes_most:
             self._evict()
 
@@ -312,6 +304,7 @@ class Grouper:
         if self._strays is not None and self._strays[1] < group.opened:
             self._emit_strays()
         del self._open[group.invocation_id]
+        group.stream.forget(group)
         if group.stream.running.get(group.invocation_id) is group and group.report.ended:
             del group.stream.running[group.invocation_id]
         self._remember(group)
@@ -333,9 +326,20 @@ class Grouper:
         if self._strays is not None:
             stream, _, lines = self._strays
             self._strays = None
-            self._held -= sum(map(len, lines))
-            self.tally.strays += len(lines)
-            self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
+            self._emit_stray(stream, lines)
+
+    def _emit_eldest_starting(self, most: int) -> None:
+        """Give out initializations that no invocation came of, until only so many are held."""
+        while len(self._starting) > most:
+            self._emit_starting(next(iter(self._starting)))
+
+    def _emit_starting(self, stream: Stream) -> None:
+        self._emit_stray(stream, self._taken_starting(stream))
+
+    def _emit_stray(self, stream: Stream, lines: list[bytes]) -> None:
+        self._held -= sum(map(len, lines))
+        self.tally.strays += len(lines)
+        self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
 
 
 def _finished(group: Group) -> Invocation:

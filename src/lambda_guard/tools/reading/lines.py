@@ -42,7 +42,7 @@ _TIMED_OUT: Final = re.compile(
 )
 _CRASH: Final = re.compile(r"RequestId: \S+ (Error: .*)", re.DOTALL)
 _PLATFORM_TEXT: Final = re.compile(
-    r"(?:START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|TELEMETRY\t|INIT_REPORT "
+    r"(?:START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|TELEMETRY\t|INIT_REPORT |XRAY TraceId: "
 )
 _REPORT_FIELDS: Final = {
     "Duration": "duration_ms",
@@ -173,11 +173,14 @@ def _from_text(text: str, raw: bytes) -> Line:
 
 
 def _plain(text: str, time_ms: float | None) -> Line:
-    """Read a print, or the runtime's report of an error, which joins its lines by carriage returns."""
+    """Read a print, or the runtime's report of an error.
+
+    It joins its lines by carriage returns, and indents them by no-break spaces.
+    """
     found = _BARE_LEVEL.match(text)
     if found is None:
         return Line("text", time_ms, "", text.replace("\r", "\n"))
-    message, _, traceback = found[2].replace("\r", "\n").partition("\n")
+    message, _, traceback = found[2].replace("\r", "\n").replace("\xa0", " ").partition("\n")
     return Line("text", time_ms, _level(found[1]), message, exception=traceback.rstrip())
 
 
@@ -211,6 +214,16 @@ def add_to_report(report: Report, raw: bytes) -> bool:
     else:
         _add_report_text(report, text)
     return True
+
+
+def add_init_to_report(report: Report, raw: bytes) -> None:
+    """Read the version of the runtime from INIT_START; other lines about an initialization tell nothing of it."""
+    if raw[:1] == b"{":
+        record = as_mapping((load(raw) or {}).get("record"))
+        report.runtime = str(record.get("runtimeVersion") or "") or report.runtime
+        return
+    told = raw.decode("utf-8", "replace").partition("INIT_START Runtime Version: ")[2]
+    report.runtime = told.split("\t")[0].strip() or report.runtime
 
 
 def _add_report_text(report: Report, text: str) -> None:

@@ -26,6 +26,9 @@ ID_KEYS: Final = (
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
 _PLATFORM: Final = re.compile(rb"(START|END|REPORT) RequestId: (\S+)")
+_AROUND: Final = re.compile(
+    rb"(INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| TraceId: |\t)"
+)
 _CRASH: Final = re.compile(rb"RequestId: (%b) Error: " % _UUID)
 _TIMED_OUT: Final = re.compile(rb"(%b) (%b) Task timed out after " % (_TIME, _UUID))
 _RUNTIME_TEXT: Final = re.compile(rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID))
@@ -46,8 +49,14 @@ class Sign(Enum):
     START = auto()
     END = auto()
     REPORT = auto()
+    INIT_START = auto()
+    INIT = auto()
+    XRAY = auto()
     RECORD = auto()
     LINE = auto()
+
+
+_AROUND_SIGNS: Final = {b"INIT_START": Sign.INIT_START, b"XRAY": Sign.XRAY}
 
 
 class Identified(NamedTuple):
@@ -108,7 +117,8 @@ def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
         found = pattern.match(line)
         if found:
             return Sign.LINE, found[group]
-    return Sign.LINE, None
+    around = _AROUND.match(line)
+    return (_AROUND_SIGNS.get(around[1], Sign.INIT) if around else Sign.LINE), None
 
 
 def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
@@ -117,7 +127,8 @@ def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
         return Sign.LINE, _salvaged(line)
     kind = document.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
-        return _platform_sign(kind), _as_id(as_mapping(document.get("record")).get("requestId"))
+        owner = _as_id(as_mapping(document.get("record")).get("requestId"))
+        return (_platform_sign(kind) if owner else _EVENTS_OF_INIT.get(kind, Sign.LINE)), owner
     owner = next((found for key in ID_KEYS if (found := _as_id(document.get(key)))), None)
     is_record = document.get(names.RECORD) == names.RECORD_INVOCATION
     return (Sign.RECORD if is_record and owner else Sign.LINE), owner
@@ -129,6 +140,15 @@ def _platform_sign(kind: str) -> Sign:
         "platform.runtimeDone": Sign.END,
         "platform.report": Sign.REPORT,
     }.get(kind, Sign.LINE)
+
+
+_EVENTS_OF_INIT: Final = {
+    "platform.initStart": Sign.INIT_START,
+    "platform.initRuntimeDone": Sign.INIT,
+    "platform.initReport": Sign.INIT,
+    "platform.extension": Sign.INIT,
+    "platform.telemetrySubscription": Sign.INIT,
+}
 
 
 def _as_id(value: object) -> bytes | None:
