@@ -16,6 +16,9 @@ from .errors import ConfigurationError
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+Parameters = tuple[
+    str, str, bool
+]  # what a handler calls its event and its context; whether it belongs to a class
 
 _OPTIONS = frozenset(
     (
@@ -157,7 +160,7 @@ def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
         return None
 
 
-def _around(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
+def _around(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
     enter, leave = guard.enter, guard.leave
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
@@ -181,7 +184,7 @@ def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: b
     from ._batch import RecordHandler
 
     run = RecordHandler(handler, is_async=is_async, report=report).run
-    around = _around(guard, ("event", "context")) if guard is not None else _bare
+    around = _around(guard, ("event", "context", False)) if guard is not None else _bare
 
     def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -198,7 +201,7 @@ def _bare(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # noqa: 
     return wrapped(*args, **kwargs)
 
 
-def _around_async(guard: Guard, parameters: tuple[str, str]) -> Callable[..., Any]:
+def _around_async(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
     enter, leave = guard.enter, guard.leave
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
@@ -240,22 +243,27 @@ def _bare_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # 
 
 
 def _event_and_context(
-    args: tuple[Any, ...], kwargs: dict[str, Any], parameters: tuple[str, str]
+    args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters
 ) -> tuple[Any, Any]:
+    if len(args) == 2 and not kwargs:  # noqa: PLR2004 - as Lambda calls
+        return args[0], args[1]
+    event, context, owned = parameters
+    if owned and len(args) + (event in kwargs) + (context in kwargs) > 2:  # noqa: PLR2004 - one more than there are
+        args = args[1:]  # the class of a class method: since Python 3.13 it comes as an argument
     if len(args) > 1:
         return args[0], args[1]
-    return (args[0] if args else kwargs.get(parameters[0])), kwargs.get(parameters[1])
+    return (args[0] if args else kwargs.get(event)), kwargs.get(context)
 
 
-def _parameters(handler: Any) -> tuple[str, str]:
-    """Return the names of the handler's two parameters, for calls by keyword."""
+def _parameters(handler: Any) -> Parameters:
+    """Return what the handler calls its parameters, for calls by keyword."""
     try:
         return _read_parameters(handler)
     except Exception:  # a builtin, a mock: nothing that says what its parameters are called
-        return "event", "context"
+        return "event", "context", False
 
 
-def _read_parameters(handler: Any) -> tuple[str, str]:
+def _read_parameters(handler: Any) -> Parameters:
     function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
     code = getattr(function, "__code__", None)
     if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
@@ -263,9 +271,9 @@ def _read_parameters(handler: Any) -> tuple[str, str]:
         names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     else:  # `inspect.signature` costs a cold start more than the rest of the decoration
         names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-    if names and names[0] in ("self", "cls"):
+    if owned := bool(names) and names[0] in ("self", "cls"):
         names = names[1:]
-    return names[0] if names else "event", names[1] if len(names) > 1 else "context"
+    return names[0] if names else "event", names[1] if len(names) > 1 else "context", owned
 
 
 def _name(handler: Any) -> str:
