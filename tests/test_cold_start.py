@@ -99,7 +99,7 @@ def test_the_sdk_is_imported_with_the_first_sampled_call_elsewhere(fresh):
 
 
 def test_a_coroutine_function_needs_asyncio_and_nothing_else_does(fresh):
-    """asyncio comes with the first call of an asynchronous handler, unless wrapt has imported it already (from 2.5 on)."""
+    """What runs coroutines comes with the first call of one, unless wrapt has imported it (as 2.5 does)."""
     code = """
         import sys
         import wrapt
