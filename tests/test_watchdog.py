@@ -24,9 +24,9 @@ LONG = 10.0  # seconds, after which a test gives up
 
 
 @pytest.fixture
-def captured():
-    """What the invocations of the test emit."""
-    with capture() as found:
+def captured(request):
+    """What the invocations of the test emit, in the trace that it may name."""
+    with capture(getattr(request, "param", None)) as found:
         yield found
 
 
@@ -344,7 +344,8 @@ def test_coroutine_that_blocks(captured, released):
     assert functions[-2:] == ["main", "waits_for_a_lock"]
 
 
-def test_call_in_flight(released):
+@pytest.mark.parametrize("captured", [TRACE_HEADER], indirect=True)
+def test_call_in_flight(captured, released):
     """The AWS call that is waited for is named, with its resource, and for how long."""
     boto3 = pytest.importorskip("boto3")
     config = pytest.importorskip("botocore.config").Config(
@@ -361,7 +362,7 @@ def test_call_in_flight(released):
             released(lambda: server.accept()[0].close())  # noqa: PLW0108 - not before it is called
             client.send_message(QueueUrl=f"{url}/123456789012/orders", MessageBody="{}")
 
-        with capture(TRACE_HEADER) as captured, pytest.raises(Exception, match="Connection was closed"):
+        with pytest.raises(Exception, match="Connection was closed"):
             handler({}, make_context(timeout_ms=600))
     (call,) = captured.records[0]["stuck"]["calls"]
     assert call == {

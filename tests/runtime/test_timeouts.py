@@ -91,11 +91,12 @@ def test_trace_of_a_killed_one(start):
 
 
 @pytest.fixture(scope="module")
-def emulator(request):
+def emulator(request, tmp_path_factory):
     """AWS's runtime interface emulator, out of the wheel of its command line for serverless applications."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         pytest.skip("AWS's runtime interface emulator is taken for Linux on x86_64 only")
-    folder = request.config.cache.mkdir("runtime_interface_emulator")
+    cache = getattr(request.config, "cache", None)  # not there with `-p no:cacheprovider`
+    folder = cache.mkdir("emulator") if cache is not None else tmp_path_factory.mktemp("emulator")
     path = folder / "aws-lambda-rie"
     if not path.exists():
         command = [
