@@ -1,6 +1,6 @@
-"""All benchmarks, one after the other: `make bench`. Each can be run for itself.
+"""All benchmarks, one after the other: `make bench`.
 
-    python benchmarks/logs_throughput.py --megabytes 1000
+Each can be run for itself: `python benchmarks/logs_throughput.py --megabytes 1000`.
 """
 
 import subprocess

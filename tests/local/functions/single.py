@@ -1,5 +1,4 @@
 """Handlers that do what their event says."""
-# ruff: noqa: T201 - what a handler prints is what the tests look at
 
 import logging
 import os

@@ -172,7 +172,9 @@ def _thread_keys() -> dict[str, Any] | None:
 
 def thread_variable() -> Any:
     """Return the context variable that holds the keys of a thread or task; `None` where nobody has set any."""
-    if _Powertools.variable is None and (formatter := sys.modules.get("aws_lambda_powertools.logging.formatter")):
+    if _Powertools.variable is None and (
+        formatter := sys.modules.get("aws_lambda_powertools.logging.formatter")
+    ):
         _Powertools.variable = getattr(formatter, "THREAD_LOCAL_KEYS", None)
     return _Powertools.variable
 
