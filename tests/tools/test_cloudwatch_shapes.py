@@ -356,7 +356,7 @@ def test_a_trace_takes_as_many_queries_as_it_has_links(cloud):
 
     selection = Selection(since_ms=WINDOW[0], until_ms=WINDOW[1])
     with CloudWatchReader(Target(groups=("/o", "/b")), selection, cloud) as reader:
-        (trace,) = build_traces(collect(TRACE, reader.read_naming))
+        (trace,) = build_traces(collect(TRACE, reader.read_naming).members)
     assert [(depth, node.invocation.function, node.link) for depth, node in trace.walk()] == [
         (0, "orders", "root"),
         (1, "billing", "message"),

@@ -9,7 +9,8 @@ from .conftest import TRACE, invocation_id
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 TREE = f"""\
-trace {TRACE}  4 invocations · 3 functions · 760 ms · 2 failed · idle stretches folded: 280 ms, 280 ms  2026-11-23 15:04:05.000
+trace {TRACE}
+4 invocations · 3 functions · 760 ms · 2 failed · 2026-11-23 15:04:05.000 · idle stretches folded: 280 ms, 280 ms
 
 ✓ orders:$LATEST       ███████████████                                                                            40 ms
   │  apigateway shop · cold 180 ms · {invocation_id(1)}

@@ -1,10 +1,14 @@
 """Joining: who caused whom, from records alone."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambda_guard.tools.focus import Focus
+from lambda_guard.tools.html.page_data import page_data
 from lambda_guard.tools.invocation import Invocation
-from lambda_guard.tools.render_trace import TraceView
+from lambda_guard.tools.render_json import trace_document
+from lambda_guard.tools.render_trace import TraceView, others_text
 from lambda_guard.tools.terminal import Palette
 from lambda_guard.tools.trace_tree import build_traces
 
@@ -139,6 +143,147 @@ def test_a_very_deep_trace_is_drawn():
     assert ("step-2999" in rows[-1], len(rows)) == (True, 3000)
 
 
+def seen_from(wanted, *invocations):
+    """Give the tree of an id, as (id, link, failed, what else was in the batch)."""
+    focus = Focus(wanted, invocations)
+    traces = build_traces(focus.members, focus)
+    told = [
+        (node.invocation.invocation_id, node.link, node.failed, others_text(node))
+        for trace in traces
+        for _, node in trace.walk()
+    ]
+    return [trace.trace_id for trace in traces], told
+
+
+ONE, TWO, BATCH = (f"1-0000000{number}-00000000000000000000000{number}" for number in (1, 2, 3))
+
+
+def shared():
+    """Two orders in one batch, the second of which fails, is tried again alone, and ends as a dead letter."""
+    upstreams = [{"trace_id": ONE, "message_ids": ["m-1"]}, {"trace_id": TWO, "message_ids": ["m-2"]}]
+    failed = {"total": 2, "failed": 1, "failures": [{"message_id": "m-2", "attempt": 1}]}
+    alone = {"upstreams": upstreams[1:], "source": "arn:aws:sqs:r:1:parcels"}
+    return [
+        invocation("order-1", 0, trace=ONE, sent=sent("m-1")),
+        invocation("order-2", 5, trace=TWO, sent=sent("m-2")),
+        invocation(
+            "batch",
+            50,
+            trace=BATCH,
+            upstreams=upstreams,
+            records=failed,
+            trigger={"type": "sqs", "source": "arn:aws:sqs:r:1:parcels", "records": 2},
+            sent=sent("m-3", "m-4", "m-5"),
+        ),
+        invocation("again", 500, trace="1-4-4", outcome="error", final_attempt=True, **alone),
+        invocation("next", 60, trace=BATCH, received=["m-3"]),
+        invocation("next-1", 61, trace=ONE, received=["m-4"]),
+        invocation("next-2", 62, trace=TWO, received=["m-5"]),
+        invocation("stranger", 0, trace="1-5-5", sent=sent("m-9")),
+    ]
+
+
+@pytest.mark.parametrize("wanted", [ONE, "m-1", "order-1", "next-1"])
+def test_a_shared_batch_appears_once_without_the_others(wanted):
+    """Of a batch that joins traces, one sees what became of one's own message, and what the batch did as a whole."""
+    assert seen_from(wanted, *shared()) == (
+        [ONE],
+        [
+            ("order-1", "root", False, ""),
+            ("batch", "message", False, "with 1 message of 1 other trace"),
+            ("next", "message", False, ""),
+            ("next-1", "message", False, ""),
+        ],
+    )
+
+
+@pytest.mark.parametrize("wanted", [TWO, "m-2", "order-2", "again", "1-4-4"])
+def test_a_failed_message_is_followed_through_its_retries(wanted):
+    """The failure in the batch, the later attempts and the dead letter belong to the trace of the message."""
+    names, told = seen_from(wanted, *shared())
+    assert names == ["1-4-4" if wanted in {"again", "1-4-4"} else TWO]
+    assert told == [
+        ("order-2", "root", False, ""),
+        ("batch", "message", True, "with 1 message of 1 other trace"),
+        ("next", "message", False, ""),
+        ("next-2", "message", False, ""),
+        ("again", "retry", True, ""),
+    ]
+
+
+@pytest.mark.parametrize("wanted", ["batch", BATCH])
+def test_the_batch_itself_shows_all_that_led_to_it(wanted):
+    """Who asks for the batch, by its id or its own trace, sees all of its upstream traces."""
+    names, told = seen_from(wanted, *shared())
+    assert names == [BATCH]
+    assert sorted(told) == sorted(
+        [
+            ("order-1", "root", False, ""),
+            ("order-2", "root", False, ""),
+            ("batch", "message", True, ""),
+            ("next", "message", False, ""),
+            ("next-1", "message", False, ""),
+            ("next-2", "message", False, ""),
+            ("again", "retry", True, ""),
+        ]
+    )
+
+
+def test_what_a_batch_sent_for_other_traces_is_not_called_lost():
+    """A message that was received outside of the trace that is shown has been received."""
+    focus = Focus(ONE, shared())
+    (trace,) = build_traces(focus.members, focus)
+    assert [sent["message_id"] for _, node in trace.walk() for sent in node.unreceived] == []
+
+
+def test_failures_of_other_traces_are_drawn_dim():
+    """They are told, for they say why a batch is marked, and do not stand out."""
+    focus = Focus(ONE, shared())
+    (trace,) = build_traces(focus.members, focus)
+    assert "\x1b[2mof another trace: message m-2: error\x1b[0m" in TraceView(Palette(on=True)).trace(trace)
+
+
+def test_the_page_and_json_see_a_shared_batch_the_same_way():
+    """Not failed, the others' failure soft, and what else was in the batch among the facts."""
+    focus = Focus(ONE, shared())
+    traces = build_traces(focus.members, focus)
+    batch = page_data(traces, title="")["nodes"][1]
+    assert (batch["key"], batch["failed"], batch["facts"][-1]) == (
+        "batch",
+        False,
+        ["", "with 1 message of 1 other trace"],
+    )
+    assert batch["notes"][0] == {
+        "kind": "soft",
+        "text": "\N{BALLOT X} of another trace: message m-2, attempt 1: error",
+    }
+    told = trace_document(traces[0])["roots"][0]["children"][0]
+    assert (told["failed"], told["shared_with"]) == (False, {"messages": 1, "traces": 1})
+
+
+def test_messages_without_a_trace_are_followed_by_their_ids():
+    """With tracing off, the ids alone tell which part of a batch is whose."""
+    batch = invocation("c", 50, trace="", upstreams=[{"trace_id": None, "message_ids": ["m-1", "m-2"]}])
+    senders = [invocation("a", 0, trace="", sent=sent("m-1")), invocation("b", 1, trace="", sent=sent("m-2"))]
+    retry = invocation("d", 90, trace="", upstreams=[{"trace_id": None, "message_ids": ["m-2"]}])
+    assert seen_from("a", *senders, batch, retry)[1] == [
+        ("a", "root", False, ""),
+        ("c", "message", False, "with other messages"),
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal(width):
+    """What stands under a row is wrapped below its stem, an id never broken."""
+    long = invocation("next-3", 70, trace=TWO, function_name="a-function-with-a-name-" * 3, parent_id="m-5")
+    focus = Focus(TWO, [*shared(), long])
+    (trace,) = build_traces(focus.members, focus)
+    lines = TraceView(Palette(on=False), width).trace(trace).splitlines()
+    assert [line for line in lines if len(line) > width] == []
+    assert lines[0].startswith(f"trace {TWO}")
+    assert sum("again" in line.split() for line in lines) >= 1
+
+
 IDS = st.sampled_from(["m-1", "m-2", "m-3", "s-1", "s-2", ""])
 ANYTHING = st.recursive(
     st.none() | IDS | st.floats() | st.booleans(),
@@ -180,3 +325,7 @@ def test_joining_and_drawing_never_raise_and_lose_nobody(told):
     assert sorted(map(id, placed)) == sorted(map(id, invocations))
     for trace in traces:
         assert TraceView(Palette(on=False), 80).trace(trace)
+    focus = Focus("m-1", invocations)
+    for trace in build_traces(focus.members, focus):
+        assert TraceView(Palette(on=False), 80).trace(trace)
+        assert trace_document(trace)

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from lambda_guard.tools.focus import Focus
 from lambda_guard.tools.invocation import Block, Invocation
-from lambda_guard.tools.selection import identities, received_ids, sent_ids, trace_ids
+from lambda_guard.tools.selection import identities
 from lambda_guard.tools.trace_tree import merge_late
 
 PASSES_MOST: Final = 8
@@ -20,7 +21,7 @@ Pass = Callable[[frozenset[str]], Iterable[Block]]
 """Reads the sources once, for invocations that name one of these ids; it may give more than that."""
 
 
-def collect(wanted: str, read: Pass) -> list[Invocation]:
+def collect(wanted: str, read: Pass) -> Focus:
     """Collect all invocations that hang together with an id.
 
     Args:
@@ -28,16 +29,15 @@ def collect(wanted: str, read: Pass) -> list[Invocation]:
         read: reads the sources once.
 
     Returns:
-        The invocations, at most 20,000, in the order of the logs; empty where the id stands nowhere.
+        What belongs to the id, at most 20,000 invocations; no member where the id stands nowhere.
     """
-    ids, found = frozenset({wanted}), list[Invocation]()
+    focus = Focus(wanted)
     for _ in range(PASSES_MOST):
-        found = list(_naming(ids, read(ids)))
-        linked = ids.union(*map(_links, found))
-        if linked == ids:
+        ids = focus.ids
+        focus = Focus(wanted, merge_late(_naming(ids, read(ids))))
+        if focus.ids <= ids:
             break
-        ids = linked
-    return merge_late(found)
+    return focus
 
 
 def _naming(ids: frozenset[str], blocks: Iterable[Block]) -> Iterator[Invocation]:
@@ -52,9 +52,3 @@ def _naming(ids: frozenset[str], blocks: Iterable[Block]) -> Iterator[Invocation
             kept += 1
             if kept == INVOCATIONS_MOST:
                 return
-
-
-def _links(invocation: Invocation) -> set[str]:
-    return (
-        {invocation.invocation_id} | trace_ids(invocation) | sent_ids(invocation) | received_ids(invocation)
-    )

@@ -60,11 +60,20 @@ def _node_document(root: Node) -> dict[str, object]:
             "link": node.link,
             "waited_ms": node.waited_ms,
             "dead_letters": node.dead_letters,
+            "failed": node.failed,
+            **_shared_with(node),
             "children": [],
         }
     for _, node in root.walk():
         made[id(node)]["children"] = [made[id(child)] for child in node.children]
     return made[id(root)]
+
+
+def _shared_with(node: Node) -> dict[str, object]:
+    """Tell what else was in its batch; nothing where there is nothing, or where all is shown."""
+    if node.others is None:
+        return {}
+    return {"shared_with": _filled({"messages": node.others.messages, "traces": node.others.traces})}
 
 
 def line_document(line: Line) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """A trace as text: a tree on the left, a waterfall on the right, and below each row what became of it."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,6 +27,7 @@ _LABEL_MOST: Final = 56
 _BRANCH_MOST: Final = 30
 _BAR_LEAST: Final = 16
 _DEFAULT_WIDTH: Final = 120
+_BETWEEN: Final = " · "
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
@@ -44,13 +46,15 @@ class TraceView:
     def trace(self, trace: Trace) -> str:
         """Draw one trace, with an empty line after it."""
         rows = list(_rows(trace))
-        label_width = min(_LABEL_MOST, max(len(label) for _, label, _ in rows))
+        room = min(_LABEL_MOST, self._width - _BAR_LEAST - 14)
+        label_width = min(room, max(len(label) for _, label, _ in rows))
         bar_width = max(_BAR_LEAST, self._width - label_width - 14)
         scale = trace.timescale()
         drawn = [self._title(trace, scale)]
         for node, label, stem in rows:
             drawn.append(self._row(node, label, scale, label_width, bar_width))
-            drawn += [f"{self._paint('dim', stem)}{text}" for text in self._below(node)]
+            for style, text in self._below(node):
+                drawn += self._wrapped(stem, style, text)
         return "\n".join(drawn) + "\n\n"
 
     def _title(self, trace: Trace, scale: Timescale) -> str:
@@ -62,12 +66,21 @@ class TraceView:
             span(scale.end_ms - scale.begin_ms),
         ]
         if trace.failed:
-            parts.append(self._paint("bold_red", f"{trace.failed} failed"))
+            parts.append(f"{trace.failed} failed")
+        if scale.begin_ms:
+            parts.append(date_and_clock(scale.begin_ms))
         if scale.folds:
             parts.append(f"idle stretches folded: {', '.join(span(fold.ms) for fold in scale.folds)}")
-        began = date_and_clock(scale.begin_ms) if scale.begin_ms else ""
         name = self._paint("bold", f"trace {visible(trace.trace_id)}")
-        return f"{name}  {' · '.join(parts)}  {self._paint('dim', began)}\n"
+        told = "\n".join(self._wrapped("", "", " · ".join(parts)))
+        failed = f"{trace.failed} failed"
+        return f"{name}\n{told.replace(failed, self._paint('bold_red', failed))}\n"
+
+    def _wrapped(self, stem: str, style: str, text: str) -> Iterator[str]:
+        """Draw what stands under a row, as many lines as it takes: between its parts, else between words."""
+        room = self._width - len(stem)
+        for line in _lines_of(text, room):
+            yield self._paint("dim", stem) + (self._paint(style, line) if style else line)
 
     def _row(self, node: Node, label: str, scale: Timescale, label_width: int, bar_width: int) -> str:
         outcome = node.invocation.outcome
@@ -96,27 +109,45 @@ class TraceView:
         after = " " * (width - first - len(bar))
         return f"{' ' * waited}{self._paint('dim', dots)}{self._paint(style, bar)}{after}"
 
-    def _below(self, node: Node) -> Iterator[str]:
-        """What stands under a row.
+    @staticmethod
+    def _below(node: Node) -> Iterator[tuple[str, str]]:
+        """What stands under a row, each with its style.
 
         How it came here, what went wrong, what went out and was not seen again.
         """
-        yield self._paint("dim", _how(node))
+        yield "dim", _how(node)
         error = node.invocation.error
         if error:
-            yield self._paint("red", visible(error_text(error)))
+            yield "red", visible(error_text(error))
         for failure in failures(node.invocation):
             text = (
                 f"message {failure.get(names.MESSAGE_ID)}: {error_text(as_mapping(failure.get(names.ERROR)))}"
             )
-            yield self._paint("red", visible(text))
+            if node.is_of_others(failure):
+                yield "dim", visible(f"of another trace: {text}")
+            else:
+                yield "red", visible(text)
         for message in node.dead_letters:
-            yield self._paint("bold_red", f"→ dead-letter queue  message {visible(message)}")
+            yield "bold_red", f"→ dead-letter queue  message {visible(message)}"
         for sent in node.unreceived:
-            unseen = self._paint("dim", "  (no invocation of it here)")
-            yield f"{self._paint('blue', '→')} {visible(sent_text(sent))}{unseen}"
+            yield "blue", f"→ {visible(sent_text(sent))}  (no invocation of it here)"
         for call in node.invocation.entries(names.CALLS):
-            yield self._paint("dim", f"· {visible(call_text(call))}")
+            yield "dim", f"· {visible(call_text(call))}"
+
+
+def _lines_of(text: str, room: int) -> Iterator[str]:
+    """Cut a text into lines that fit: where its parts end, if each part fits, else between words."""
+    line = ""
+    for part in text.split(_BETWEEN):
+        longer = f"{line}{_BETWEEN}{part}" if line else part
+        if len(longer) <= room:
+            line = longer
+            continue
+        if line:
+            yield line
+        *full, line = textwrap.wrap(part, room, break_on_hyphens=False) or [""]
+        yield from full
+    yield line
 
 
 def call_text(call: dict[str, object] | object) -> str:
@@ -138,6 +169,20 @@ def waited_text(node: Node) -> str:
     return f"{how} after {span(node.waited_ms)}" if how else f"queued {span(node.waited_ms)}"
 
 
+def others_text(node: Node) -> str:
+    """Say what else was in its batch: `with 3 messages of 3 other traces`."""
+    others = node.others
+    if others is None:
+        return ""
+    traces = f"{others.traces} other trace{'s' * (others.traces != 1)}"
+    if others.messages is None:
+        return f"with messages of {traces}" if others.traces else "with other messages"
+    plural = "s" * (others.messages != 1)
+    if others.traces:
+        return f"with {others.messages} message{plural} of {traces}"
+    return f"with {others.messages} other message{plural}"
+
+
 def _how(node: Node) -> str:
     """Say how an invocation came about: trigger, time under way, attempt, cold start, and its id."""
     invocation = node.invocation
@@ -147,9 +192,10 @@ def _how(node: Node) -> str:
         attempt_text(invocation),
         cold_text(invocation),
         f"and {node.other_senders} more senders" if node.other_senders else "",
+        others_text(node),
         invocation.invocation_id,
     ]
-    return visible(" · ".join(filter(None, parts)))
+    return visible(_BETWEEN.join(filter(None, parts)))
 
 
 def _rows(trace: Trace) -> Iterator[tuple[Node, str, str]]:

@@ -130,13 +130,19 @@ def identities(invocation: Invocation) -> set[str]:
 
 def trace_ids(invocation: Invocation) -> set[str]:
     """The trace that the work belongs to, the one that Lambda had started, and those of its upstreams."""
+    upstream = {str(entry.get("trace_id") or "") for entry in invocation.entries(names.UPSTREAMS)}
+    return (own_trace_ids(invocation) | upstream) - {""}
+
+
+def own_trace_ids(invocation: Invocation) -> set[str]:
+    """The trace that the work belongs to, and the one that Lambda had started."""
     own = {
         invocation.text(names.XRAY_TRACE_ID),
         invocation.text(names.TRACE_ID),
         invocation.text(names.LAMBDA_TRACE_ID),
+        invocation.report.trace_id,
     }
-    upstream = {str(entry.get("trace_id") or "") for entry in invocation.entries(names.UPSTREAMS)}
-    return (own | upstream | {invocation.report.trace_id}) - {""}
+    return own - {""}
 
 
 def sent_ids(invocation: Invocation) -> set[str]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from lambda_guard import _names as names
+from lambda_guard.tools.focus import Focus, Others
 from lambda_guard.tools.invocation import Invocation
 from lambda_guard.tools.model import as_number
-from lambda_guard.tools.selection import received_ids, sent_ids, trace_ids
+from lambda_guard.tools.selection import failures, received_ids, sent_ids, trace_ids
 from lambda_guard.tools.timescale import Timescale
 
 LinkKind = Literal["root", "message", "span", "retry", "dead-letter"]
@@ -34,6 +35,7 @@ class Node:
         other_senders: how many more invocations sent something of its batch.
         unreceived: what it sent that no invocation in these logs received.
         dead_letters: ids of messages whose last attempt this was, and failed.
+        others: what of its batch belongs to other traces than the one that is shown.
     """
 
     invocation: Invocation
@@ -44,6 +46,24 @@ class Node:
     children: list["Node"] = field(default_factory=list)
     unreceived: list[Mapping[str, object]] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
+    others: Others | None = None
+
+    @property
+    def received(self) -> set[str]:
+        """The messages that it was invoked with and that belong to the trace that is shown."""
+        return received_ids(self.invocation) - (self.others.message_ids if self.others else frozenset())
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, other than for messages of other traces alone."""
+        invocation = self.invocation
+        if self.others is None or invocation.outcome != names.SUCCESS:
+            return invocation.failed
+        return invocation.failed_records > sum(map(self.is_of_others, failures(invocation)))
+
+    def is_of_others(self, failure: Mapping[str, object]) -> bool:
+        """Tell whether a failed record of the batch is a message of another trace."""
+        return self.others is not None and str(failure.get(names.MESSAGE_ID)) in self.others.message_ids
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "Node"]]:
         """Give it and all below, top down, with their depths. A trace may be deeper than Python's stack."""
@@ -74,16 +94,22 @@ class Trace:
     @property
     def failed(self) -> int:
         """How many of them failed."""
-        return sum(invocation.failed for invocation in self.invocations)
+        return sum(node.failed for _, node in self.walk())
 
     def timescale(self) -> Timescale:
         """Give the scale of its waterfall, from the first send to the last end."""
         return Timescale(_spans(node for _, node in self.walk()))
 
 
-def build_traces(invocations: Iterable[Invocation]) -> list[Trace]:
-    """Join invocations into traces, in the order of their starts."""
-    return _Joiner(merge_late(invocations)).traces()
+def build_traces(invocations: Iterable[Invocation], focus: Focus | None = None) -> list[Trace]:
+    """Join invocations into traces, in the order of their starts.
+
+    Args:
+        invocations: all of them.
+        focus: what is looked at. With one, a batch that several traces share is seen from there; without,
+            it joins them.
+    """
+    return _Joiner(merge_late(invocations), focus).traces()
 
 
 def merge_late(invocations: Iterable[Invocation]) -> list[Invocation]:
@@ -118,8 +144,11 @@ def _spans(nodes: Iterable[Node]) -> Iterator[tuple[float, float]]:
 class _Joiner:
     """Looks up who sent what, once for all invocations."""
 
-    def __init__(self, invocations: list[Invocation]) -> None:
-        self._nodes = [Node(one) for one in sorted(invocations, key=_start)]
+    def __init__(self, invocations: list[Invocation], focus: Focus | None) -> None:
+        self._focus = focus
+        self._nodes = [
+            Node(one, others=focus.others(one) if focus else None) for one in sorted(invocations, key=_start)
+        ]
         self._senders: dict[str, tuple[Node, Mapping[str, object]]] = {}
         self._spans: dict[str, tuple[Node, Mapping[str, object]]] = {}
         self._receivers: dict[str, list[Node]] = defaultdict(list)
@@ -132,7 +161,8 @@ class _Joiner:
         roots = [node for node in self._nodes if not self._place(node)]
         for node in self._nodes:
             self._finish(node)
-        return [Trace(_name_of(group), group) for group in self._grouped(roots)]
+        named = self._focus.name if self._focus else ""
+        return [Trace(named or _name_of(group), group) for group in self._grouped(roots)]
 
     def _index(self, node: Node) -> None:
         invocation = node.invocation
@@ -145,7 +175,7 @@ class _Joiner:
                 self._senders.setdefault(str(sent[names.MESSAGE_ID]), (node, sent))
             if sent.get(names.SPAN_ID):
                 self._spans.setdefault(str(sent[names.SPAN_ID]), (node, sent))
-        for message in received_ids(invocation):
+        for message in node.received:
             self._receivers[message].append(node)
 
     def _place(self, node: Node) -> bool:
@@ -181,7 +211,7 @@ class _Joiner:
     def _attempt_before(self, node: Node) -> Node | None:
         """Find the attempt before this one: the same invocation id, or the same message, earlier."""
         candidates = list(self._same_id[node.invocation.invocation_id])
-        for message in received_ids(node.invocation):
+        for message in node.received:
             candidates += self._receivers[message]
         earlier = [one for one in candidates if one is not node and _order(one) < _order(node)]
         return max(earlier, key=_order, default=None)
@@ -191,11 +221,7 @@ class _Joiner:
         return bool(ours and theirs and ours != theirs)
 
     def _sender_of(self, node: Node) -> tuple[Node, Mapping[str, object]] | None:
-        found = [
-            self._senders[message]
-            for message in sorted(received_ids(node.invocation))
-            if message in self._senders
-        ]
+        found = [self._senders[message] for message in sorted(node.received) if message in self._senders]
         others = [sender for sender in found if sender[0] is not node]
         node.other_senders = max(0, len({id(sender[0]) for sender in others}) - 1)
         return min(others, key=lambda sender: _order(sender[0]), default=None)
@@ -209,10 +235,12 @@ class _Joiner:
     def _finish(self, node: Node) -> None:
         received = {id(child.sent) for child in node.children}
         for sent in node.invocation.entries(names.SENT):
-            if id(sent) not in received and not self._receivers.get(str(sent.get(names.MESSAGE_ID))):
+            message = str(sent.get(names.MESSAGE_ID))
+            elsewhere = self._focus is not None and self._focus.is_received_elsewhere(message)
+            if id(sent) not in received and not elsewhere and not self._receivers.get(message):
                 node.unreceived.append(sent)
-        if node.invocation.failed and node.invocation.facts.get(names.FINAL_ATTEMPT) is True:
-            node.dead_letters = sorted(received_ids(node.invocation))
+        if node.failed and node.invocation.facts.get(names.FINAL_ATTEMPT) is True:
+            node.dead_letters = sorted(_given_up(node))
 
     def _grouped(self, roots: list[Node]) -> list[list[Node]]:
         """Put roots together that share a trace id, or a message, with anything below one another."""
@@ -248,6 +276,13 @@ def _marks(root: Node) -> set[str]:
     return marks
 
 
+def _given_up(node: Node) -> set[str]:
+    """Where the answer named what failed, the rest of the batch is done with."""
+    if node.invocation.outcome != names.SUCCESS:
+        return node.received
+    return node.received & {str(one.get(names.MESSAGE_ID)) for one in failures(node.invocation)}
+
+
 def _name_of(roots: list[Node]) -> str:
     invocations = [node.invocation for root in roots for _, node in root.walk()]
     return next((one.trace_id for one in invocations if one.trace_id), invocations[0].invocation_id)
@@ -269,9 +304,10 @@ def _order(node: Node) -> tuple[float, int, str]:
 def _queued(sender: Node, node: Node) -> float | None:
     """How long the message was under way.
 
-    Its age as the receiver told it, else the time since the sender ended.
+    Its age as the receiver told it, else the time since the sender ended. The age is the one of the oldest
+    message of the batch, which may be another trace's.
     """
-    age = as_number(node.invocation.facts.get(names.MESSAGE_AGE))
+    age = None if node.others else as_number(node.invocation.facts.get(names.MESSAGE_AGE))
     return age if age is not None else _since(sender, node)
 
 

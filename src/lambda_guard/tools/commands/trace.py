@@ -60,10 +60,11 @@ def trace(  # noqa: PLR0917 - click passes options by name
     selection = Selection(since_ms=since_ms, until_ms=until_ms)
     reader = reader_for(target, selection)
     with reader:
-        invocations = [one for one in collect(wanted, reader.read_naming) if selection.matches(one)]
+        focus = collect(wanted, reader.read_naming)
+    invocations = [one for one in focus.members if selection.matches(one)]
     if len(invocations) >= INVOCATIONS_MOST:
         reader.tally.notes.append(f"more than {INVOCATIONS_MOST:,} hang together: the first are shown")
-    traces = build_traces(invocations)
+    traces = build_traces(invocations, focus)
     if not traces:
         say_tally(reader.tally, 0, filtered=True)
         say(

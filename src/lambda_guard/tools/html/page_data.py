@@ -20,7 +20,7 @@ from lambda_guard.tools.render_text import (
     stack_of,
     trigger_text,
 )
-from lambda_guard.tools.render_trace import call_text, waited_text
+from lambda_guard.tools.render_trace import call_text, others_text, waited_text
 from lambda_guard.tools.selection import failures, received_ids
 from lambda_guard.tools.times import clock, date_and_clock, span
 from lambda_guard.tools.timescale import Timescale
@@ -129,7 +129,7 @@ def _node_data(node: Node) -> dict[str, object]:
         "version": invocation.version,
         "outcome": invocation.outcome,
         "mark": MARKS.get(invocation.outcome, "?"),
-        "failed": invocation.failed,
+        "failed": node.failed,
         "retry": node.link == "retry",
         "children": len(node.children),
         "took": span(invocation.duration_ms) if invocation.duration_ms is not None else "",
@@ -186,6 +186,7 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "memory", memory_text(invocation)
     yield "", cold_text(invocation)
     yield "", attempt_text(invocation)
+    yield "", others_text(node)
     remaining = invocation.number(names.REMAINING_MS)
     yield "left", span(remaining) if remaining is not None else ""
 
@@ -218,7 +219,9 @@ def _notes(node: Node) -> Iterator[dict[str, str]]:
     """
     invocation = node.invocation
     for failure in failures(invocation):
-        yield {"kind": "bad", "text": f"\N{BALLOT X} {failure_text(failure)}"}
+        theirs = node.is_of_others(failure)
+        text = f"of another trace: {failure_text(failure)}" if theirs else failure_text(failure)
+        yield {"kind": "soft" if theirs else "bad", "text": f"\N{BALLOT X} {text}"}
     for message in node.dead_letters:
         yield {"kind": "bad", "text": f"→ to the dead-letter queue: message {message}"}
     for sent in invocation.entries(names.SENT):
