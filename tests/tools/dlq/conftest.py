@@ -1,6 +1,7 @@
 """A replay over queues in memory."""
 
 import time
+from concurrent.futures import Executor, Future
 
 import pytest
 
@@ -13,6 +14,15 @@ from lambda_guard.tools.dlq.targets import Finder
 from lambda_guard.tools.stopping import Stop
 
 from .fakes import FakeSqs
+
+
+class AtOnce(Executor):
+    """Does in the foreground what a thread would, so that a test knows the order of all calls."""
+
+    def submit(self, work, /, *args, **kwargs):
+        done = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
 
 
 @pytest.fixture
@@ -43,7 +53,15 @@ def replay(tmp_path, monkeypatch):
 
             judge = Judge(finder, journal.memory, run=journal.run, again=again)
             loop = Replay(
-                reading, understand, judge, journal, Courier(sqs), Pace(None, stop), stop, lambda _count: None
+                reading,
+                understand,
+                judge,
+                journal,
+                Courier(sqs),
+                Pace(None, stop),
+                stop,
+                lambda _count: None,
+                AtOnce(),
             )
             for sent in loop.send(limit):
                 if on_sent:

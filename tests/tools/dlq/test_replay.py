@@ -257,9 +257,9 @@ def test_the_journal_holds_every_letter_whole(sqs, replay):
     sqs.put("dead", "ü", attributes=ATTRIBUTES)
     replay(sqs)
     lines = [json.loads(line) for line in replay.journal.read_text().splitlines()]
-    [sent] = [line for line in lines if line["do"] == "send"]
+    [sent] = [line for line in lines if line["do"] == "letter"]
 
-    assert [line["do"] for line in lines] == ["run", "send", "delivered", "deleted"]
+    assert [line["do"] for line in lines] == ["run", "letter", "send", "delivered", "deleted"]
     assert sent["message"]["body"] == "ü"
     assert sent["message"]["attributes"]["bytes"] == {"DataType": "Binary.png", "BinaryValue": "AP8="}
     assert replay.journal.stat().st_mode & 0o777 == 0o600

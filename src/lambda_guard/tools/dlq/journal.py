@@ -1,7 +1,7 @@
 """The journal: what was about to be done with a letter is on disk before it is done, what came of it follows.
 
-One JSON object a line, appended, never changed. `send` and `discard` hold the whole letter, so that
-nothing is lost even where the queue is; `delivered`, `failed` and `deleted` say what came of it. A letter
+One JSON object a line, appended, never changed. `letter` and `discard` hold the whole letter, and are synced
+to the disk before it leaves the queue. Then `send`, and what came of it: `delivered`, `failed`, `deleted`. A letter
 with `send` and no outcome may have been delivered or not: the process ended in between.
 """
 
@@ -20,6 +20,8 @@ from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+_STEPS: Final = frozenset({"letter", "send", "delivered", "failed", "discard", "deleted"})
 DIRECTORY: Final = ".lambda-guard"
 SAME_CONTENT_MOST: Final = 2
 """The same content, under new ids, is replayed in so many runs; in the next one it is held back."""
@@ -28,6 +30,7 @@ SAME_CONTENT_MOST: Final = 2
 class State(StrEnum):
     """How far a letter got."""
 
+    IN_HAND = "letter"
     SENT = "send"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -41,6 +44,7 @@ class Known:
 
     Attributes:
         failed: how many attempts to deliver it are known to have failed.
+        counted: whether its content counts among what was replayed.
         receipt: the receipt handle of the run that ended in between; empty once the letter is deleted.
     """
 
@@ -48,11 +52,12 @@ class Known:
     digest: str = ""
     failed: int = 0
     receipt: str = ""
+    counted: bool = False
 
     @property
     def is_unfinished(self) -> bool:
         """Whether a run ended between two steps."""
-        return self.state in {State.SENT, State.DELIVERED, State.DISCARDED} and bool(self.receipt)
+        return self.state is not State.FAILED and self.state is not State.DELETED and bool(self.receipt)
 
 
 @dataclass(slots=True)
@@ -64,32 +69,37 @@ class Memory:
     runs_of: dict[str, tuple[int, str]] = field(default_factory=dict)
     run: str = ""
 
-    def learn(self, line: Mapping[str, Any]) -> None:
-        """Take one line in."""
+    def learn(self, line: Mapping[str, Any], at: str = "") -> None:
+        """Take one line in; `at` is its time, where the line doesn't tell it itself."""
         step, message_id = line.get("do"), str(line.get("message_id", ""))
         if step == "run":
             self.run = str(line.get("run", ""))
-        elif step in {State.SENT, State.DISCARDED}:
+        elif step in {State.IN_HAND, State.DISCARDED}:
             self._begun(State(step), message_id, line)
-        elif step in set(State) and message_id in self.letters:
-            self._concluded(State(step), self.letters[message_id], line)
+        elif step in _STEPS and message_id in self.letters:
+            self._concluded(State(step), self.letters[message_id], line, at)
 
     def _begun(self, state: State, message_id: str, line: Mapping[str, Any]) -> None:
-        before = self.letters.get(message_id)
-        digest = str(line.get("digest", ""))
-        failed = before.failed if before else 0
-        self.letters[message_id] = Known(state, digest, failed, str(line.get("receipt", "")))
-        if state is State.SENT and before is None:
-            count, last = self.runs_of.get(digest, (0, ""))
-            self.runs_of[digest] = (count + (last != self.run), self.run)
+        """A letter that may have been sent before stays one that may have been."""
+        known = self.letters.setdefault(message_id, Known(state))
+        known.state = state if known.state is not State.SENT else State.SENT
+        known.digest, known.receipt = str(line.get("digest", "")), str(line.get("receipt", ""))
 
-    def _concluded(self, state: State, known: Known, line: Mapping[str, Any]) -> None:
+    def _count(self, known: Known) -> None:
+        if not known.counted:
+            known.counted = True
+            count, last = self.runs_of.get(known.digest, (0, ""))
+            self.runs_of[known.digest] = (count + (last != self.run), self.run)
+
+    def _concluded(self, state: State, known: Known, line: Mapping[str, Any], at: str) -> None:
         known.state = state
         known.failed += state is State.FAILED
+        if state is State.SENT:
+            self._count(known)
         if state in {State.DELETED, State.FAILED}:
             known.receipt = ""
         if state is State.DELIVERED and line.get("new_id"):
-            self.replayed_as[str(line["new_id"])] = str(line.get("at", ""))
+            self.replayed_as[str(line["new_id"])] = str(line.get("at", at))
 
     def came_back(self, letter: Letter, this_run: str) -> str:
         """Say how an earlier replay is known to have come back; empty where none is.
@@ -145,48 +155,48 @@ class Journal:
 
     def begin(self, command: str, queue: Queue) -> None:
         """Note that a run begins."""
-        self._write([{"do": "run", "run": self.run, "at": _now(), "command": command, "queue": queue.arn}])
+        self._write([{"do": "run", "run": self.run, "command": command, "queue": queue.arn}])
 
-    def sending(self, letters: Iterable[tuple[Letter, str, int]]) -> None:
-        """Note what is about to be sent: letter, target, number of the attempt. On disk when it returns."""
-        self._begin(
-            {"do": State.SENT, "target": target, "number": number, **_whole(letter)}
-            for letter, target, number in letters
+    def in_hand(self, letters: Iterable[Letter]) -> None:
+        """Note letters that are about to be sent, whole. `sync` puts them on the disk."""
+        self._write({"do": State.IN_HAND, **_whole(letter)} for letter in letters)
+
+    def sync(self) -> None:
+        """Put on the disk what was written; from any thread."""
+        os.fsync(self._file)
+
+    def sending(self, parcels: Iterable[tuple[str, str, int]]) -> None:
+        """Note what is sent now: message id, target, number of the attempt."""
+        self._write(
+            {"do": State.SENT, "message_id": one, "target": target, "number": number}
+            for one, target, number in parcels
         )
 
     def discarding(self, letters: Iterable[Letter]) -> None:
-        """Note what is about to be deleted. On disk when it returns."""
-        self._begin({"do": State.DISCARDED, **_whole(letter)} for letter in letters)
+        """Note what is about to be deleted, whole. On the disk when it returns."""
+        if self._write({"do": State.DISCARDED, **_whole(letter)} for letter in letters):
+            self.sync()
 
     def delivered(self, ids: Iterable[tuple[str, str]]) -> None:
         """Note what the target has acknowledged: message id, and its id there."""
-        self._write(
-            {"do": State.DELIVERED, "message_id": one, "new_id": new, "at": _now()} for one, new in ids
-        )
+        self._write({"do": State.DELIVERED, "message_id": one, "new_id": new} for one, new in ids)
 
     def failed(self, reasons: Iterable[tuple[str, str]]) -> None:
         """Note what the target has refused: message id and reason."""
-        self._write(
-            {"do": State.FAILED, "message_id": one, "reason": why, "at": _now()} for one, why in reasons
-        )
+        self._write({"do": State.FAILED, "message_id": one, "reason": why} for one, why in reasons)
 
     def deleted(self, ids: Iterable[str]) -> None:
         """Note what is gone from the dead-letter queue."""
-        self._write({"do": State.DELETED, "message_id": one, "at": _now()} for one in ids)
-
-    def _begin(self, lines: Iterable[dict[str, Any]]) -> None:
-        if self._write(lines):
-            os.fsync(self._file)
+        self._write({"do": State.DELETED, "message_id": one} for one in ids)
 
     def _write(self, lines: Iterable[dict[str, Any]]) -> bool:
         """Append lines in one write: a process that is killed has written all of them or none."""
-        kept = list(lines)
-        text = "".join(json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n" for line in kept)
-        data = text.encode("ascii")
+        kept, at = list(lines), _now()
+        data = "".join(f"{_encode({**line, 'at': at})}\n" for line in kept).encode("ascii")
         while data:
             data = data[os.write(self._file, data) :]
         for line in kept:
-            self.memory.learn(line)
+            self.memory.learn(line, at)
         return bool(kept)
 
     def _end_the_last_line(self) -> None:
@@ -220,7 +230,6 @@ def _whole(letter: Letter) -> dict[str, Any]:
     message = letter.message
     return {
         "message_id": letter.message_id,
-        "at": _now(),
         "origin": letter.origin.value,
         "digest": letter.digest,
         "receipt": message.receipt,

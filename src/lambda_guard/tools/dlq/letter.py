@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 from lambda_guard.tools.dlq.message import Message
@@ -15,6 +16,7 @@ _POINTERS: Final = re.compile(
 )
 _DIGITS: Final = re.compile(r"\d+")
 _DIGEST_LENGTH: Final = 32
+_canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 UNKNOWN_ERROR: Final = "error unknown: only the logs can tell (--logs)"
@@ -94,7 +96,7 @@ class StreamPointer:
     size: int
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(frozen=True)
 class Letter:
     """A dead letter.
 
@@ -125,20 +127,16 @@ class Letter:
         """SQS's id."""
         return self.message.message_id
 
-    @property
+    @cached_property
     def event(self) -> Any:
         """What failed, parsed; None where it isn't JSON."""
         return parsed(self.payload)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The hash of what failed: the same event has the same one, however it died."""
         document = self.event
-        text = (
-            self.payload
-            if document is None
-            else json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        )
+        text = self.payload if document is None else _canonical(document)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
 
     @property

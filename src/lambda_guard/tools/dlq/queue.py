@@ -224,7 +224,7 @@ class Reading:
 
     def keep(self, messages: Sequence[Message]) -> None:
         """Hide messages that stay in the queue until this reading is over: one look at each is enough."""
-        if self._seconds < self._long_seconds:
+        if messages and self._seconds < self._long_seconds:
             self._hide(
                 [self._receipts.get(one.message_id) or one.receipt for one in messages], self._long_seconds
             )

@@ -1,8 +1,10 @@
 """Replaying: what is decided for each letter, and the loop that journals, delivers and deletes."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -149,6 +151,7 @@ class Replay:
         pace: keeps to the rate.
         stop: the wish to end, asked between batches.
         progress: is told how many letters are done with.
+        background: a thread in which the journal is synced while the next letters are received.
     """
 
     def __init__(  # noqa: PLR0917 - the parts of the loop, each once
@@ -161,6 +164,7 @@ class Replay:
         pace: Pace,
         stop: Stop,
         progress: Callable[[int], object],
+        background: Executor,
     ) -> None:
         self.tally = Tally()
         self._reading = reading
@@ -172,6 +176,9 @@ class Replay:
         self._pace = pace
         self._stop = stop
         self._progress = progress
+        self._background = background
+        self._waiting: list[Parcel] = []
+        self._synced: Future[None] = Future()
         self._closed: dict[Target, str] = {}
         self._blocked: set[tuple[Target, str]] = set()
 
@@ -181,32 +188,58 @@ class Replay:
         Yields:
             What was delivered, a batch at a time.
         """
-        left = limit
-        while not self._stop.requested and (left is None or left > 0):
-            self._reading.size = self._pace.burst if left is None else min(self._pace.burst, left)
+        left = math.inf if limit is None else limit
+        while not self._stop.requested and left > 0:
+            self._reading.size = int(min(self._pace.burst, left))
             messages = next(self._batches, None)
+            waiting, self._waiting = self._waiting, [] if messages is None else self._prepare(messages)
+            left -= len(self._waiting)
+            yield from self._concluded(waiting)
+            if self._must_not_wait(left):
+                waiting, self._waiting = self._waiting, []
+                sent_before = self.tally.counts["delivered"]
+                yield from self._concluded(waiting)
+                left += len(waiting) - (self.tally.counts["delivered"] - sent_before)
             if messages is None:
                 return
-            sent = self._work(messages)
-            yield sent
-            left = None if left is None else left - len(sent)
             self._progress(len(messages))
-            self._pace.wait(len(sent))
 
-    def _work(self, messages: list[Message]) -> list[Sent]:
+    def _must_not_wait(self, left: float) -> bool:
+        """Tell whether what is in hand goes out before more is received, which else happens while the disk syncs.
+
+        An ordered queue gives nothing more before; at the end of a queue, more is waited for.
+        """
+        reading = self._reading
+        return left <= 0 or reading.queue.fifo or reading.read >= reading.queue.count
+
+    def _prepare(self, messages: list[Message]) -> list[Parcel]:
+        """Decide on messages, and begin to put on the disk those that will be sent."""
         self.tally.read += len(messages)
         letters = [letter for message in messages if (letter := self._understand(message)) is not None]
         self.tally.passed_over += len(messages) - len(letters)
         decisions = [self._judge.decide(letter) for letter in letters]
+        settled = [one.letter.message for one in decisions if isinstance(one, Settled)]
+        parcels = [one for one in decisions if isinstance(one, Parcel)]
         for kept in (one for one in decisions if isinstance(one, Kept)):
             self.tally.add(kept.what, kept.reason)
-        self._delete([one.letter.message for one in decisions if isinstance(one, Settled)], "finished")
-        sent = self._deliver([one for one in decisions if isinstance(one, Parcel)])
-        done = {one.letter.message_id for one in sent} | {
-            one.letter.message_id for one in decisions if isinstance(one, Settled)
-        }
-        self._reading.keep([message for message in messages if message.message_id not in done])
-        return sent
+        self._delete(settled, "finished")
+        leaving = {one.message_id for one in settled} | {one.letter.message_id for one in parcels}
+        self._reading.keep([message for message in messages if message.message_id not in leaving])
+        if parcels:
+            self._journal.in_hand(one.letter for one in parcels)
+            self._synced = self._background.submit(self._journal.sync)
+        return parcels
+
+    def _concluded(self, parcels: list[Parcel]) -> Iterator[list[Sent]]:
+        """Deliver what was prepared, if the wish to end has not come before."""
+        if not parcels or self._stop.requested:
+            return
+        self._synced.result()
+        sent = self._deliver(parcels)
+        done = {one.letter.message_id for one in sent}
+        self._reading.keep([one.letter.message for one in parcels if one.letter.message_id not in done])
+        yield sent
+        self._pace.wait(len(sent))
 
     def _deliver(self, parcels: list[Parcel]) -> list[Sent]:
         found: list[Sent] = []
@@ -226,7 +259,7 @@ class Replay:
         return "a letter before it in its FIFO group was not delivered" if blocked else ""
 
     def _deliver_batch(self, batch: list[Parcel]) -> list[Sent]:
-        self._journal.sending((one.letter, one.target.address, one.number) for one in batch)
+        self._journal.sending((one.letter.message_id, one.target.address, one.number) for one in batch)
         self.tally.unsure_before += sum(one.unsure for one in batch)
         outcomes = self._courier.deliver(batch)
         delivered = [one for one in outcomes if one.state == "delivered"]

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import click
@@ -124,6 +125,7 @@ def _started(
     with (
         Journal(action.journal_path) as journal,
         closing(Courier(desk.clients)) as courier,
+        ThreadPoolExecutor(1, thread_name_prefix="journal") as background,
         progress_bar(f"replaying {queue.name}", min(queue.count, limit or queue.count)) as progress,
         Reading(queue, desk.sqs, stop=stop, seconds=HIDDEN_SECONDS) as reading,
     ):
@@ -133,7 +135,17 @@ def _started(
         journal.begin("replay", queue)
         judge = Judge(finder, journal.memory, run=journal.run, again=again)
         yield (
-            Replay(reading, action.understand, judge, journal, courier, Pace(rate, stop), stop, progress),
+            Replay(
+                reading,
+                action.understand,
+                judge,
+                journal,
+                courier,
+                Pace(rate, stop),
+                stop,
+                progress,
+                background,
+            ),
             reading,
         )
 

@@ -27,7 +27,8 @@ from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
 from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.reading.grouping import Grouper, Stream, invocations_of
+from lambda_guard.tools.reading.grouping import Grouper, invocations_of
+from lambda_guard.tools.reading.streams import Stream
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, visible

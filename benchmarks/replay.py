@@ -1,0 +1,128 @@
+"""How fast dead letters are replayed, against the bare SDK on the same queue server.
+
+`python benchmarks/replay.py [LETTERS]`. Both receive, send and delete in batches of ten; the replay also recognises
+each letter, finds its target, and writes and syncs its journal before it sends. The server is as quick as
+it can be: with a real one, further away, the client's work weighs less, and the ratio is better.
+"""
+
+import contextlib
+import io
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import boto3
+
+from lambda_guard.tools.group import run
+
+LETTERS = 10_000
+ROUNDS = 3
+BUDGET = 0.7
+
+
+def main(letters):
+    with running_server(), tempfile.TemporaryDirectory() as directory:
+        sqs = boto3.client("sqs")
+        bare = ours = 0.0
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for number in range(ROUNDS):
+            bare = max(bare, letters / timed(lambda: bare_replay(sqs), sqs, "bare-dead", letters))
+            journal = str(Path(directory, f"{number}.jsonl"))
+            ours = max(ours, letters / timed(lambda: replay(journal), sqs, "replayed-dead", letters))  # noqa: B023 - called at once
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        assert [left(sqs, name) for name in ("bare-dead", "replayed-dead")] == [0, 0]
+        assert [left(sqs, name) for name in ("bare", "replayed")] == [ROUNDS * letters] * 2
+    ratio = ours / bare
+    print(f"{'':<28}{'letters/s':>12}{'ratio':>8}")
+    print(f"{'bare SDK, batches of ten':<28}{bare:>12,.0f}{1:>8.2f}")
+    print(f"{'lambda-guard dlq replay':<28}{ours:>12,.0f}{ratio:>8.2f}   budget ≥ {BUDGET}")
+    print(f"{letters:,} letters, the better of {ROUNDS} rounds each; peak memory grew by {grown:.0f} MB")
+    return 0 if ratio >= BUDGET else 1
+
+
+@contextlib.contextmanager
+def running_server():
+    command = [sys.executable, str(Path(__file__).with_name("queue_server.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        os.environ |= {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(server.stdout.readline())}",
+            "AWS_REGION": "eu-west-1",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+        yield
+        server.stdin.close()
+
+
+def url_of(sqs, queue):
+    return sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+
+
+def left(sqs, queue):
+    found = sqs.get_queue_attributes(QueueUrl=url_of(sqs, queue), AttributeNames=["All"])["Attributes"]
+    return sum(int(value) for name, value in found.items() if name.startswith("Approximate"))
+
+
+def timed(work, sqs, queue, letters):
+    """Fill the dead-letter queue, and give the seconds that the work takes."""
+    url = url_of(sqs, queue)
+    for start in range(0, letters, 10):
+        entries = [
+            {
+                "Id": str(number),
+                "MessageBody": f'{{"order": {number}, "note": "{"x" * 500}"}}',
+                "MessageAttributes": {"tenant": {"DataType": "String", "StringValue": "blue"}},
+            }
+            for number in range(start, min(start + 10, letters))
+        ]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def bare_replay(sqs):
+    """Do what a script does that trusts everything."""
+    dead, target = url_of(sqs, "bare-dead"), url_of(sqs, "bare")
+    while True:
+        answer = sqs.receive_message(
+            QueueUrl=dead,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=1,
+            MessageAttributeNames=["All"],
+            AttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        if not messages:
+            return
+        entries = [
+            {
+                "Id": str(at),
+                "MessageBody": message["Body"],
+                "MessageAttributes": {
+                    name: {key: value[key] for key in ("DataType", "StringValue")}
+                    for name, value in message.get("MessageAttributes", {}).items()
+                },
+            }
+            for at, message in enumerate(messages)
+        ]
+        sqs.send_message_batch(QueueUrl=target, Entries=entries)
+        handles = [
+            {"Id": str(at), "ReceiptHandle": message["ReceiptHandle"]} for at, message in enumerate(messages)
+        ]
+        sqs.delete_message_batch(QueueUrl=dead, Entries=handles)
+
+
+def replay(journal):
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = run(["dlq", "replay", "replayed-dead", "--yes", "--journal", journal])
+    assert code == 0, code
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else LETTERS))
