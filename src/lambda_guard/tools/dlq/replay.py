@@ -4,11 +4,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from lambda_guard.tools.dlq.delivery import Courier, Outcome, Parcel
+from lambda_guard.tools.dlq.hand import Hand
 from lambda_guard.tools.dlq.journal import Journal, Known, Memory, State, unfinished
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
@@ -176,9 +177,7 @@ class Replay:
         self._pace = pace
         self._stop = stop
         self._progress = progress
-        self._background = background
-        self._waiting: list[Parcel] = []
-        self._synced: Future[None] = Future()
+        self._hand = Hand(journal, background)
         self._closed: dict[Target, str] = {}
         self._blocked: set[tuple[Target, str]] = set()
 
@@ -188,24 +187,23 @@ class Replay:
         Yields:
             What was delivered, a batch at a time.
         """
-        left = math.inf if limit is None else limit
-        while not self._stop.requested and left > 0:
+        wanted = math.inf if limit is None else limit
+        while not self._stop.requested and (left := wanted - len(self._hand)) > 0:
             self._reading.size = int(min(self._pace.burst, left))
             messages = next(self._batches, None)
-            waiting, self._waiting = self._waiting, [] if messages is None else self._prepare(messages)
-            left -= len(self._waiting)
-            yield from self._concluded(waiting)
-            if self._must_not_wait(left):
-                waiting, self._waiting = self._waiting, []
-                sent_before = self.tally.counts["delivered"]
-                yield from self._concluded(waiting)
-                left += len(waiting) - (self.tally.counts["delivered"] - sent_before)
+            self._hand.add(self._prepare(messages or []))
+            wait = messages is None or self._must_not_wait(wanted - len(self._hand))
+            while not self._stop.requested and (parcels := self._hand.take(wait=wait)):
+                sent = self._deliver(parcels)
+                wanted -= len(sent)
+                yield sent
+                self._pace.wait(len(sent))
             if messages is None:
                 return
             self._progress(len(messages))
 
     def _must_not_wait(self, left: float) -> bool:
-        """Tell whether what is in hand goes out before more is received, which else happens while the disk syncs.
+        """Tell whether what is in hand goes out before more is received.
 
         An ordered queue gives nothing more before; at the end of a queue, more is waited for.
         """
@@ -213,7 +211,7 @@ class Replay:
         return left <= 0 or reading.queue.fifo or reading.read >= reading.queue.count
 
     def _prepare(self, messages: list[Message]) -> list[Parcel]:
-        """Decide on messages, and begin to put on the disk those that will be sent."""
+        """Decide on messages, delete what was delivered before, and give what is to be sent."""
         self.tally.read += len(messages)
         letters = [letter for message in messages if (letter := self._understand(message)) is not None]
         self.tally.passed_over += len(messages) - len(letters)
@@ -225,21 +223,7 @@ class Replay:
         self._delete(settled, "finished")
         leaving = {one.message_id for one in settled} | {one.letter.message_id for one in parcels}
         self._reading.keep([message for message in messages if message.message_id not in leaving])
-        if parcels:
-            self._journal.in_hand(one.letter for one in parcels)
-            self._synced = self._background.submit(self._journal.sync)
         return parcels
-
-    def _concluded(self, parcels: list[Parcel]) -> Iterator[list[Sent]]:
-        """Deliver what was prepared, if the wish to end has not come before."""
-        if not parcels or self._stop.requested:
-            return
-        self._synced.result()
-        sent = self._deliver(parcels)
-        done = {one.letter.message_id for one in sent}
-        self._reading.keep([one.letter.message for one in parcels if one.letter.message_id not in done])
-        yield sent
-        self._pace.wait(len(sent))
 
     def _deliver(self, parcels: list[Parcel]) -> list[Sent]:
         found: list[Sent] = []
@@ -250,6 +234,8 @@ class Replay:
                     self.tally.add("failed", self._hindrance(parcel))
             if free:
                 found += self._deliver_batch(free)
+        done = {one.letter.message_id for one in found}
+        self._reading.keep([one.letter.message for one in parcels if one.letter.message_id not in done])
         return found
 
     def _hindrance(self, parcel: Parcel) -> str:

@@ -99,7 +99,7 @@ def replay(  # noqa: PLR0917 - click passes options by name
     finder = Finder(action.queue, desk.clients, to)
     if not yes:
         return _plan(action, finder, limit, again=again)
-    with Stop() as stop, _started(action, finder, rate, stop, again=again, limit=limit) as (loop, reading):
+    with Stop() as stop, started(action, finder, rate, stop, again=again, limit=limit) as (loop, reading):
         proof: Proof | None = None
         try:
             if prove:
@@ -117,7 +117,7 @@ def replay(  # noqa: PLR0917 - click passes options by name
 
 
 @contextmanager
-def _started(
+def started(
     action: Action, finder: Finder, rate: float | None, stop: Stop, *, again: bool, limit: int | None
 ) -> Iterator[tuple[Replay, Reading]]:
     """Open what a replay needs, in the order in which it must be closed."""
