@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ... import _error, _json, _names, _output, _scope
 from ..._output import timestamp
 from ..._scope import Defaults
-from ..._seam import attempt
+from ..._seam import attempt, failed
 
 if TYPE_CHECKING:
     from ..._batch_record import BatchRecord
@@ -212,7 +212,13 @@ def install_records() -> None:
 def _over(theirs: Any) -> Any:
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record: logging.LogRecord = theirs(*args, **kwargs)
-        return attempt("log.keys", _with_keys, record) or record
+        try:
+            return _with_keys(record)
+        except RecursionError:  # whoever logs at the very end of the stack has left no room for keys
+            return record
+        except Exception as error:
+            failed("log.keys", error)
+            return record
 
     factory.lambda_guard = True  # type: ignore[attr-defined]
     return factory
