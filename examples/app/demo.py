@@ -46,7 +46,7 @@ def main():
         cloud.settle(timeout=40)
         letters = dead_letters(cloud)
     logs = sorted(map(str, OUTPUT.rglob("*.log")))
-    trace_id = trace_of("o-1", logs)
+    trace_id = trace_of("o-3", logs)
     section("invocations, each with its own lines", "invocations", *logs)
     section("one order over three functions", "trace", trace_id, *logs, html=OUTPUT / "trace.html")
     show_metrics(logs)
@@ -104,15 +104,17 @@ def section(title, *command, html=None):
     console.print(f"[dim]$ lambda-guard {said} {OUTPUT}/logs/…/*.log[/]")
     run(*command, *(() if console.is_terminal else ("--color", "never")))
     if html:
-        run(*command, "--html", str(html))
+        run(*command, "--html", str(html), quiet=True)
 
 
-def run(*command):
+def run(*command, quiet=False):
     sys.stdout.flush()
     subprocess.run(
         [sys.executable, "-m", "lambda_guard.tools", *command],
         check=True,
-        env={**os.environ, "COLUMNS": "120"},
+        env={**os.environ, "COLUMNS": str(console.width)},
+        stdout=subprocess.DEVNULL if quiet else None,
+        stderr=subprocess.DEVNULL if quiet else None,
     )
 
 
@@ -173,7 +175,7 @@ def check(letters, logs, trace_id):
     if packed != {"o-1", "o-2", "o-4", "w-1", "w-2"}:
         yield f"packed: {sorted(packed)}"
     if functions != {"orders", "billing", "shipping"}:
-        yield f"the trace of o-1 is found in {sorted(functions)}"
+        yield f"the trace of o-3 is found in {sorted(functions)}"
     if sum(
         record["function_name"] == "billing" and record["outcome"] == "success" for record in found
     ) != len(ORDERS):
