@@ -279,6 +279,10 @@ class TestBesidePowertools:
         else:
             assert ours == theirs == {"batchItemFailures": []}
 
+    @pytest.mark.skipif(
+        not hasattr(EventType, "Kafka"),
+        reason="this version of Powertools has no batches of Kafka to compare with",
+    )
     @settings(max_examples=300, deadline=None)
     @given(st.lists(batches, min_size=1, max_size=3))
     def test_kafka_goes_on_from_the_same_offsets(self, partitions):
