@@ -1,0 +1,246 @@
+"""The commands against the local cloud: what they print, what they end with, and what they say of bad input."""
+
+import json
+import uuid
+
+import pytest
+
+from lambda_guard.local import Cloud
+from lambda_guard.tools.group import run
+
+from .test_shapes import DESTINATION, STREAM
+
+HANDLER = """
+def handler(event, context):
+    if event.get("fail"):
+        raise KeyError("sku")
+    return {"batchItemFailures": event.get("refuse", [])}
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    code = tmp_path_factory.mktemp("code")
+    (code / "app.py").write_text(HANDLER)
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {
+            "FunctionName": "mailer",
+            "Handler": "app.handler",
+            "Runtime": "python3.11",
+            "CodeUri": ".",
+        },
+    }
+    template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Mailer": function}}
+    with Cloud(template, root=code, speed=1000) as cloud:
+        cloud.code = code
+        yield cloud
+
+
+@pytest.fixture
+def dlq(cloud, monkeypatch, tmp_path, capsys):
+    """Run a command in this process; gives its exit code, output and standard error."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_REGION": cloud.region,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        code = run(["dlq", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def queue(cloud):
+    """Make a queue with messages; gives its name."""
+
+    def make(*bodies, fifo=False, **attributes):
+        sqs, name = cloud.client("sqs"), f"q-{uuid.uuid4().hex[:8]}" + ".fifo" * fifo
+        told = {"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {}
+        url = sqs.create_queue(QueueName=name, Attributes={**told, **attributes})["QueueUrl"]
+        for body in bodies:
+            group = {"MessageGroupId": "g"} if fifo else {}
+            text = body if isinstance(body, str) else json.dumps(body)
+            sqs.send_message(QueueUrl=url, MessageBody=text, **group)
+        return name
+
+    return make
+
+
+def count(cloud, name):
+    url = cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+    return cloud._count(url)["visible"]
+
+
+def test_an_empty_queue_is_fine(dlq, queue):
+    """That is what one hopes for."""
+    name = queue()
+    assert dlq("list", name)[:2] == (0, f"{name}  no letters\n\n")
+    assert dlq("replay", name, "--yes")[0] == 0
+
+
+def test_a_queue_that_is_not_there_is_said(dlq):
+    """With the name that was typed."""
+    code, _, error = dlq("list", "nobody")
+    assert (code, error) == (
+        1, "lambda-guard: AWS could not find the queue nobody: there is no such queue in this account and region\n",
+    )  # fmt: skip
+
+
+def test_a_filter_that_matches_nothing_ends_with_3(dlq, queue):
+    """So that a script can tell it from an empty queue; nothing is sent, nothing is hidden."""
+    name = queue({"a": 1})
+    assert dlq("list", name, "--where", "error=KeyError")[0] == 3
+    assert dlq("replay", name, "--where", "error=KeyError", "--yes")[0] == 3
+    assert dlq("show", name, "m-0")[0] == 3
+
+
+def test_letters_are_visible_after_each_command_that_reads(cloud, dlq, queue):
+    """Listing, showing, trying and planning leave the queue as it was."""
+    name = queue(DESTINATION, "not json", STREAM)
+    [group, *_] = json.loads(dlq("list", name, "--json")[1])["groups"]
+    dlq("show", name, group["letters"][0]["message_id"])
+    dlq("replay", name)
+    dlq("try", name, "--handler", "app.handler", "--code", str(cloud.code))
+    assert count(cloud, name) == 3
+
+
+def test_a_letter_is_shown_whole(dlq, queue):
+    """Why it died, where it was bound for, and its event so that it can be read."""
+    name = queue(DESTINATION)
+    [group] = json.loads(dlq("list", name, "--json")[1])["groups"]
+    code, out, _ = dlq("show", name, group["letters"][0]["message_id"])
+    assert code == 0
+    assert out.splitlines()[:3] == [
+        f"{group['letters'][0]['message_id']}  an on-failure destination", "    ✗ KeyError: 'sku'", "        File app.py",
+    ]  # fmt: skip
+    assert out.endswith('\n\n{\n  "order": 1\n}\n')
+
+
+def test_an_event_is_invoked_asynchronously_and_told_again_when_it_comes_back(cloud, dlq, queue):
+    """A record of a destination goes to its function."""
+    document = {
+        **DESTINATION,
+        "requestContext": {**DESTINATION["requestContext"], "functionArn": cloud.function("mailer").arn},
+    }
+    name = queue(document)
+    before = len(cloud.results("mailer"))
+    code, out, _ = dlq("replay", name, "--yes", "--json")
+    cloud.settle()
+
+    assert (code, json.loads(out)["delivered"], json.loads(out)["targets"]) == (0, 1, {"mailer": 1})
+    assert count(cloud, name) == 0
+    assert len(cloud.results("mailer")) == before + 1
+
+
+def test_an_invocation_goes_on_in_the_letter_s_trace(cloud, dlq, queue):
+    """The header of the dead letter is that of the replayed invocation."""
+    header = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
+    name, sqs = queue(), cloud.client("sqs")
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"],
+        MessageBody="{}",
+        MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": header}},
+    )
+    assert dlq("replay", name, "--to", "function:mailer", "--yes")[0] == 0
+    cloud.settle()
+    assert cloud.results("mailer")[-1].trace_header.startswith("Root=1-6742a1b5-0123456789abcdef01234567;")
+
+
+def test_a_letter_of_nobody_stays_with_a_reason(cloud, dlq, queue):
+    """Until a target is named; then it goes there."""
+    name, other = queue("not json"), queue()
+    code, out, _ = dlq("replay", name, "--yes")
+    assert code == 1
+    assert "no queue's redrive policy names this one: name a target with --to" in out
+    assert dlq("replay", name, "--to", f"queue:{other}", "--yes")[0] == 0
+    assert (count(cloud, name), count(cloud, other)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--to", "somewhere"), "write source, a queue's URL or ARN, queue:NAME, or function:NAME"),
+        (("--to", "function:nobody"), "Function not found: nobody"),
+        (("--to", "queue:nobody"), "there is no such queue"),
+        (("--prove",), "name --logs"),
+        (("--where", "fingerprint=f"), "name them with --logs"),
+        (("--rate", "0"), "Invalid value for '--rate'"),
+        (("--logs", "nothing.log", "--yes", "--limit", "x"), "Invalid value for '--limit'"),
+    ],
+)
+def test_a_wrong_replay_is_refused_before_anything_is_read(cloud, dlq, queue, arguments, said):
+    """With what to type instead."""
+    name = queue({"a": 1})
+    code, _, error = dlq("replay", name, *arguments)
+    assert code in {1, 2}
+    assert said in error
+    assert count(cloud, name) == 1
+
+
+def test_a_queue_is_not_its_own_target(dlq, queue):
+    """It would go in circles for ever."""
+    name = queue({"a": 1})
+    assert "is the dead-letter queue itself" in dlq("replay", name, "--to", f"queue:{name}", "--yes")[2]
+
+
+def test_discarding_keeps_a_copy(cloud, dlq, queue, tmp_path):
+    """Nothing is deleted without --yes, and with it the journal holds each letter."""
+    name = queue({"a": 1}, {"a": 2})
+    assert dlq("discard", name, "--match", "a == `1`")[0] == 0
+    assert count(cloud, name) == 2
+    assert dlq("discard", name, "--match", "a == `1`", "--yes", "--journal", "j.jsonl")[0] == 0
+    assert count(cloud, name) == 1
+    lines = [json.loads(line) for line in (tmp_path / "j.jsonl").read_text().splitlines()]
+    assert [line["do"] for line in lines] == ["run", "discard", "deleted"]
+    assert lines[1]["message"]["body"] == '{"a": 1}'
+
+
+def test_a_fifo_queue_says_what_it_hides(dlq, queue):
+    """Only the head of a group can be read; the rest is counted."""
+    name = queue(*({"n": number} for number in range(15)), fifo=True)
+    _, out, error = dlq("list", name, "--json")
+    assert json.loads(out)["letters"] == 10
+    assert "FIFO: about 5 more wait behind the head of their groups" in error
+
+
+def test_letters_run_through_a_handler(cloud, dlq, queue):
+    """Which would pass, which would die of what; a partial batch response that gives a letter back is a failure."""
+    bodies = [{}, {"fail": True}, {"refuse": [{"itemIdentifier": "m"}]}]
+    attributes = {name: {"DataType": "String", "StringValue": "200"} for name in ("RequestID", "ErrorCode")}
+    name = queue()
+    for body in bodies:
+        cloud.client("sqs").send_message(
+            QueueUrl=cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"],
+            MessageBody=json.dumps(body),
+            MessageAttributes=attributes,
+        )
+    code, out, _ = dlq("try", name, "--handler", "app.handler", "--code", str(cloud.code), "--json")
+    trials = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [(trial["passed"], trial.get("error", {}).get("type")) for trial in trials] == [
+        (True, None), (False, "KeyError"), (False, "batchItemFailures"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--handler", "nobody.handler"), "there is no"),
+        (("--handler", "handler"), "write module.function"),
+        (("--handler", "app.nothing"), "the handler can't be loaded: Runtime.HandlerNotFound"),
+        (("--handler", "app.handler", "--env-file", "wrong.env"), "wrong.env, line 2: write KEY=VALUE"),
+    ],
+)
+def test_a_handler_that_cannot_run_is_said_at_once(cloud, dlq, queue, tmp_path, arguments, said):  # noqa: PLR0917 - fixtures
+    """It says nothing about the letters, so none is judged."""
+    (tmp_path / "wrong.env").write_text("A=1\nnonsense\n")
+    code, _, error = dlq("try", queue({"a": 1}), "--code", str(cloud.code), *arguments)
+    assert (code, said in error) == (2, True), error

@@ -1,0 +1,85 @@
+"""The journal: locked, never cut, never joined to a broken line."""
+
+import json
+import threading
+
+import pytest
+
+from lambda_guard.tools.dlq.errors import DeadLetterError
+from lambda_guard.tools.dlq.journal import Journal, State, read_memory
+from lambda_guard.tools.dlq.letter import Letter, Origin
+from lambda_guard.tools.dlq.message import Message
+from lambda_guard.tools.dlq.queue import Queue
+
+QUEUE = Queue("http://sqs.local/1/dead", "arn:aws:sqs:eu-west-1:1:dead")
+
+
+def letter(number=1):
+    return Letter(Message(f"m-{number}", "{}", receipt=f"r-{number}"), Origin.QUEUE, "{}")
+
+
+def test_what_a_journal_knows_is_known_again(tmp_path):
+    """Each letter's last step, across runs."""
+    path = tmp_path / "deep" / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.begin("replay", QUEUE)
+        journal.in_hand([letter(number) for number in range(5)])
+        journal.sending([(f"m-{number}", "there", 1) for number in range(1, 5)])
+        journal.delivered([("m-2", "new-2"), ("m-3", "new-3")])
+        journal.deleted(["m-3"])
+        journal.failed([("m-4", "no")])
+    known = read_memory(path)
+
+    assert {one: it.state for one, it in known.letters.items()} == {
+        "m-0": State.IN_HAND, "m-1": State.SENT, "m-2": State.DELIVERED, "m-3": State.DELETED, "m-4": State.FAILED,
+    }  # fmt: skip
+    assert set(known.replayed_as) == {"new-2", "new-3"}
+    assert {one for one, it in known.letters.items() if it.is_unfinished} == {"m-0", "m-1", "m-2"}
+
+
+def test_a_line_that_was_cut_spoils_nothing(tmp_path):
+    """Power failed while the last line was written: it is passed over, and the next one stands for itself."""
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.begin("replay", QUEUE)
+        journal.in_hand([letter()])
+    path.write_bytes(path.read_bytes() + b'{"do":"send","mess')
+    with Journal(path) as journal:
+        journal.deleted(["m-1"])
+    assert read_memory(path).letters["m-1"].state is State.DELETED
+    assert len(path.read_text().splitlines()) == 4
+
+
+def test_two_replays_at_once_are_refused(tmp_path):
+    """The second one would send what the first one is sending."""
+    path = tmp_path / "journal.jsonl"
+    with Journal(path), pytest.raises(DeadLetterError, match="another replay is at work"):
+        Journal(path)
+    with Journal(path):
+        pass
+
+
+def test_a_file_of_something_else_is_no_journal(tmp_path):
+    """Nothing is appended to it."""
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes\n")
+    with pytest.raises(DeadLetterError, match="is no journal"):
+        Journal(path)
+    assert path.read_text() == "my notes\n"
+
+
+def test_lines_of_threads_do_not_mix(tmp_path):
+    """Each batch of lines is one write."""
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        threads = [
+            threading.Thread(
+                target=lambda: [journal.in_hand([letter(n) for n in range(10)]) for _ in range(20)]
+            )
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert all(json.loads(line) for line in path.read_text().splitlines())
