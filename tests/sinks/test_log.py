@@ -793,11 +793,11 @@ def test_a_value_that_json_has_no_word_for_is_described(invoke, value, written):
 
 
 def test_a_recursive_value_ends(invoke):
-    """A list in itself, and a value nested a thousand deep, end in a note."""
+    """A list in itself, and a value nested a hundred thousand deep, end in a note."""
     recursive: list[Any] = [1]
     recursive.append(recursive)
     deep: list[Any] = []
-    for _ in range(5000):
+    for _ in range(100_000):
         deep = [deep]
 
     def handler(event, context):
