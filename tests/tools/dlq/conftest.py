@@ -36,10 +36,19 @@ def replay(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
 
     def run(
-        sqs, *, to="source", again=False, limit=None, name="dead", wanted=lambda _letter: True, on_sent=None
+        sqs,
+        *,
+        to="source",
+        again=False,
+        limit=None,
+        name="dead",
+        wanted=lambda _letter: True,
+        on_sent=None,
+        rate=None,
+        stop=None,
     ):
         queue = find_queue(name, sqs)
-        finder, stop = Finder(queue, sqs, to), Stop()
+        finder, stop = Finder(queue, sqs, to), stop or Stop()
         with (
             Journal(tmp_path / "journal.jsonl") as journal,
             Reading(queue, sqs, stop=stop, seconds=30) as reading,
@@ -58,7 +67,7 @@ def replay(tmp_path, monkeypatch):
                 judge,
                 journal,
                 Courier(sqs),
-                Pace(None, stop),
+                Pace(rate, stop),
                 stop,
                 lambda _count: None,
                 AtOnce(),

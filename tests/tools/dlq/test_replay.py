@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 
+from lambda_guard.tools.stopping import Stop
+
 from .fakes import FakeSqs, PowerCut, order
 
 TRACE = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -150,6 +152,39 @@ def test_the_limit_is_kept(sqs, replay):
     fill(sqs, 25)
     assert replay(sqs, limit=12).counts == {"delivered": 12}
     assert len(sqs.queues["dead"]) == 13
+
+
+class Waits(Stop):
+    """Notes how long was waited, and waits for nothing."""
+
+    def __init__(self, sqs):
+        super().__init__()
+        self.sqs, self.waited = sqs, []
+
+    def wait(self, seconds):
+        self.waited.append((len(self.sqs.sent), seconds))
+
+
+def test_the_rate_is_kept(sqs, replay):
+    """Two seconds' worth at most goes out at once, and then the next one's turn is waited for."""
+    fill(sqs, 12)
+    stop = Waits(sqs)
+    replay(sqs, rate=2, stop=stop)
+    assert [sent for sent, _ in stop.waited] == [4, 8, 12]
+    assert all(seconds > 0 for _, seconds in stop.waited[1:])
+
+
+def test_the_wish_to_end_is_granted_between_batches(sqs, replay):
+    """What was not sent is in the queue, visible; the same command goes on."""
+    fill(sqs, 30)
+    stop = Stop()
+
+    def wish(_sent):
+        stop.requested = True
+
+    replay(sqs, rate=5, stop=stop, on_sent=wish)
+    assert (len(sqs.queues["dead"]), len(sqs.queues["source"]), sqs.in_flight["dead"]) == (20, 10, {})
+    assert replay(sqs).counts == {"delivered": 20}
 
 
 def test_filters_leave_letters_where_they_are(sqs, replay):

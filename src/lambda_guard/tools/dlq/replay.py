@@ -116,6 +116,11 @@ class Pace:
         self._due = time.monotonic()
 
     @property
+    def is_limited(self) -> bool:
+        """Whether there is a rate to keep to."""
+        return self._rate is not None
+
+    @property
     def burst(self) -> int:
         """How many letters to take at once."""
         if self._rate is None:
@@ -205,10 +210,12 @@ class Replay:
     def _must_not_wait(self, left: float) -> bool:
         """Tell whether what is in hand goes out before more is received.
 
-        An ordered queue gives nothing more before; at the end of a queue, more is waited for.
+        An ordered queue gives nothing more before; at the end of a queue, more is waited for; and what is received at a
+        rate is sent at that rate.
         """
         reading = self._reading
-        return left <= 0 or reading.queue.fifo or reading.read >= reading.queue.count
+        last = left <= 0 or reading.read >= reading.queue.count
+        return last or reading.queue.fifo or self._pace.is_limited
 
     def _prepare(self, messages: list[Message]) -> list[Parcel]:
         """Decide on messages, delete what was delivered before, and give what is to be sent."""
@@ -229,14 +236,18 @@ class Replay:
         found: list[Sent] = []
         for batch in self._courier.batches(parcels):
             free = [parcel for parcel in batch if not self._hindrance(parcel)]
-            for parcel in batch:
-                if parcel not in free:
-                    self.tally.add("failed", self._hindrance(parcel))
+            self._leave([parcel for parcel in batch if self._hindrance(parcel)])
             if free:
                 found += self._deliver_batch(free)
         done = {one.letter.message_id for one in found}
         self._reading.keep([one.letter.message for one in parcels if one.letter.message_id not in done])
         return found
+
+    def _leave(self, parcels: list[Parcel]) -> None:
+        """Note letters that are not even tried."""
+        self._journal.failed((one.letter.message_id, self._hindrance(one)) for one in parcels)
+        for parcel in parcels:
+            self.tally.add("failed", self._hindrance(parcel))
 
     def _hindrance(self, parcel: Parcel) -> str:
         if parcel.target in self._closed:
