@@ -9,8 +9,9 @@ OURS = {
     "_production", "_scope", "_seam", "_settings", "_stuck", "_trigger", "_trigger_table", "_watchdog", "errors",
     "propagation", "propagation._envelope", "propagation._places", "propagation.calls", "propagation.extract",
     "propagation.header", "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines", "sinks.log.printed",
-    "sinks.record", "sinks.trace", "sinks.trace.document", "sinks.trace.span", "sinks.trace.timeout",
+    "sinks.record",
 }  # fmt: skip
+TRACE = [f"lambda_guard.sinks.trace{name}" for name in ("", ".document", ".span", ".timeout")]
 STANDARD = {
     "atexit", "contextvars", "datetime", "decimal", "json", "logging", "math", "numbers", "resource", "string", "textwrap",
     "traceback", "typing",
@@ -72,9 +73,9 @@ def test_import_lambda_guard_imports_what_it_needs(fresh):
     ],
 )
 def test_an_unsampled_call_imports_nothing_more(fresh, environ):
-    """Decoration and an invocation that isn't sampled are done with what is there."""
+    """Decoration and an invocation that isn't sampled are done with what is there, but for the trace sink, if it's on."""
     found = imported(fresh, **environ)
-    assert found["decorate"] == []
+    assert found["decorate"] == ([] if environ.get("LAMBDA_GUARD_TRACING") == "off" else TRACE)
     assert found["call"] == []
 
 
@@ -92,9 +93,9 @@ def test_the_sdk_is_imported_at_decoration_where_there_is_a_daemon(fresh):
 
 
 def test_the_sdk_is_imported_with_the_first_sampled_call_elsewhere(fresh):
-    """Without a daemon's address there is nothing to import before it is needed."""
+    """Without a daemon's address the SDK isn't imported before it is needed."""
     found = imported(fresh, _X_AMZN_TRACE_ID=f"{HEADER}1")
-    assert found["decorate"] == []
+    assert found["decorate"] == TRACE
     assert "aws_xray_sdk" in roots(found["call"])
 
 

@@ -15,8 +15,6 @@ from ._seam import attempt, attempt_all
 from ._settings import Settings
 from .sinks import record
 from .sinks.log import final_attempt, lines, printed
-from .sinks.trace import span
-from .sinks.trace import timeout as span_timeout
 
 Step = tuple[str, Callable[..., object]]
 
@@ -55,6 +53,8 @@ class Guard:
         if self.settings.capture_print:
             yield "log.print.enter", printed.enter
         if self.settings.tracing:
+            from .sinks.trace import span  # late: who doesn't trace doesn't pay for it
+
             yield "trace.enter", partial(span.enter, self.name)
         yield "process.enter", record.enter
         yield "watchdog.arm", partial(_watchdog.arm, self.warn)
@@ -65,6 +65,8 @@ class Guard:
         if self.settings.capture_print:
             yield "log.print.leave", printed.leave
         if self.settings.tracing:
+            from .sinks.trace import span
+
             yield "trace.leave", span.leave
             yield "trace.close", partial(span.close, self.name)
         yield "metrics.flush", _flush_metrics
@@ -84,7 +86,9 @@ class Guard:
         if self.settings.capture_print:
             yield "log.print.timeout", printed.leave
         if self.settings.tracing:
-            yield "trace.timeout", partial(span_timeout.send, self.name)
+            from .sinks.trace import timeout
+
+            yield "trace.timeout", partial(timeout.send, self.name)
 
     def enter(self, event: object, context: object) -> "_scope.Scope | None":
         """Begin an invocation; `None` where one is at work already, or where it can't even be read."""
@@ -146,6 +150,8 @@ def _install_tracing() -> None:
     import os
 
     if os.environ.get(_names.ENV_DAEMON_ADDRESS):  # INIT has a full CPU, an invocation a fraction of one
+        from .sinks.trace import span
+
         span.recorder().ready()
 
 

@@ -6,19 +6,36 @@ that form is no header at all: services refuse a call that carries a malformed o
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LONGEST: Final = 1024  # characters; AWS names no limit, a real header has about 120
-# As Lambda, SQS and SNS write it: one match instead of a dozen string operations. The only pattern here, for
-# compiling one costs a cold start more than all headers of an invocation.
-_USUAL: Final = re.compile(
-    "Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(?:;Parent=([0-9a-f]{16}))?(?:;Sampled=([01?]))?(?:;Lineage=([!-:<-~]+))?",
-).fullmatch
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 _W3C_LENGTH: Final = 55  # characters of version 00; later versions may append fields after a "-"
 _W3C_SAMPLED: Final = 1  # bit 0 of the flags
+
+
+class _Usual:
+    """A header as Lambda, SQS and SNS write it: one match instead of a dozen string operations.
+
+    The only pattern here, and compiled with the first header: that costs a cold start more than all headers of an
+    invocation, and a function that doesn't trace needs none.
+    """
+
+    match: "Callable[[str], re.Match[str] | None] | None" = None
+
+
+def _usual(text: str) -> "re.Match[str] | None":
+    if _Usual.match is None:
+        _Usual.match = re.compile(
+            "Root=(1-[0-9a-f]{8}-[0-9a-f]{24})"
+            "(?:;Parent=([0-9a-f]{16}))?(?:;Sampled=([01?]))?(?:;Lineage=([!-:<-~]+))?",
+        ).fullmatch
+    return _Usual.match(text)
 
 
 class TraceHeader(NamedTuple):
@@ -79,7 +96,7 @@ def parse(text: object) -> TraceHeader | None:
         return _parse_subclass(text)
     if len(text) > _LONGEST:
         return None
-    usual = _USUAL(text)
+    usual = (_Usual.match or _usual)(text)
     if usual is None:
         return _parse_fields(text)
     root, parent, sampled, lineage = usual.groups()
@@ -120,7 +137,7 @@ def _split_fields(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
 
 
 def _are_ids(root: str, parent: str | None) -> bool:
-    return _USUAL(f"Root={root}" if parent is None else f"Root={root};Parent={parent}") is not None
+    return _usual(f"Root={root}" if parent is None else f"Root={root};Parent={parent}") is not None
 
 
 def from_w3c(traceparent: object) -> TraceHeader | None:
