@@ -37,20 +37,18 @@ console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 def main():
     shutil.rmtree(OUTPUT, ignore_errors=True)
     started = time.monotonic()
-    with (
-        console.status("starting the local cloud"),
-        Cloud(HERE / "template.yaml", speed=SPEED, logs=OUTPUT / "logs") as cloud,
-    ):
+    console.print("starting the local cloud", style="dim")
+    with Cloud(HERE / "template.yaml", speed=SPEED, logs=OUTPUT / "logs") as cloud:
         console.print(f"the shop runs at {cloud.api_url()}")
         send(cloud)
         cloud.settle(timeout=40)
-        letters = dead_letters(cloud)
-    logs = sorted(map(str, OUTPUT.rglob("*.log")))
-    trace_id = trace_of("o-3", logs)
-    section("invocations, each with its own lines", "invocations", *logs)
-    section("one order over three functions", "trace", trace_id, *logs, html=OUTPUT / "trace.html")
-    show_metrics(logs)
-    show_letters(letters, logs)
+        logs = sorted(map(str, OUTPUT.rglob("*.log")))
+        trace_id = trace_of("o-3", logs)
+        section("invocations, each with its own lines", "invocations")
+        section("one order over three functions", "trace", trace_id, html=OUTPUT / "trace.html")
+        show_metrics(logs)
+        section("the dead-letter queue, and why", "dlq", "list", "unshipped", "--letters", cloud=cloud)
+        letters = cloud.messages("Unshipped")["visible"]
     console.print(Rule(style="dim"))
     problems = list(check(letters, logs, trace_id))
     console.print(
@@ -75,13 +73,6 @@ def send(cloud):
         console.print(f"POST /orders {order['id']} → {response.status}")
 
 
-def dead_letters(cloud):
-    answer = cloud.client("sqs").receive_message(
-        QueueUrl=cloud.queue_url("Unshipped"), MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
-    )
-    return answer.get("Messages", [])
-
-
 def lines(logs):
     for log in logs:
         for line in Path(log).read_text().splitlines():
@@ -97,22 +88,24 @@ def trace_of(order_id, logs):
     return next(line["xray_trace_id"] for line in lines(logs) if line.get("order_id") == order_id)
 
 
-def section(title, *command, html=None):
+def section(title, *command, html=None, cloud=None):
+    """Show what a command of the desk says of the logs, and of the cloud where it needs one."""
+    source = ("--logs", f"{OUTPUT}/logs") if cloud else (f"{OUTPUT}/logs",)
     console.print(Rule(title, style="dim", align="left"))
-    shown = [part if not part.endswith(".log") else None for part in command]
-    said = " ".join(part for part in shown if part)
-    console.print(f"[dim]$ lambda-guard {said} {OUTPUT}/logs/…/*.log[/]")
-    run(*command, *(() if console.is_terminal else ("--color", "never")))
+    console.print(f"[dim]$ lambda-guard {' '.join([*command, *source])}[/]")
+    run(*command, *source, endpoint=cloud and cloud.endpoint)
     if html:
-        run(*command, "--html", str(html), quiet=True)
+        run(*command, *source, "--html", str(html), quiet=True)
 
 
-def run(*command, quiet=False):
+def run(*command, endpoint=None, quiet=False):
+    aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     sys.stdout.flush()
     subprocess.run(
         [sys.executable, "-m", "lambda_guard.tools", *command],
         check=True,
-        env={**os.environ, "COLUMNS": str(console.width)},
+        env={**os.environ, **(aws | keys if endpoint else {}), "COLUMNS": str(console.width)},
         stdout=subprocess.DEVNULL if quiet else None,
         stderr=subprocess.DEVNULL if quiet else None,
     )
@@ -138,40 +131,12 @@ def show_metrics(logs):
     console.print(table)
 
 
-def show_letters(letters, logs):
-    console.print(Rule("the dead-letter queue, and why", style="dim", align="left"))
-    for letter in letters:
-        attempts = failures(letter["MessageId"], logs)
-        last = attempts[-1][1]
-        console.print(
-            f"message [bold]{letter['MessageId']}[/], received {len(attempts)} times before it was given up:"
-        )
-        console.print(f"  [red]{last['error']['type']}[/]: {last['error']['message']}")
-        for record, failure in attempts:
-            console.print(
-                f"  attempt {failure['attempt']}: {record['function_name']} {record['invocation_id']}"
-            )
-        order = json.loads(json.loads(letter["Body"])["Message"])
-        console.print(
-            f"  order {order['id']}: {order['items'][0]['sku']}, {order['items'][0]['grams']!r} grams"
-        )
-
-
-def failures(message_id, logs):
-    return [
-        (record, failure)
-        for record in sorted(records(logs), key=lambda found: found["timestamp"])
-        for failure in record.get("records", {}).get("failures", ())
-        if failure["message_id"] == message_id
-    ]
-
-
 def check(letters, logs, trace_id):
     found = records(logs)
     packed = {line["order_id"] for line in lines(logs) if line.get("message") == "parcel packed"}
     functions = {line["function_name"] for line in lines(logs) if line.get("xray_trace_id") == trace_id}
-    if len(letters) != 1:
-        yield f"{len(letters)} dead letters, not one"
+    if letters != 1:
+        yield f"{letters} dead letters, not one"
     if packed != {"o-1", "o-2", "o-4", "w-1", "w-2"}:
         yield f"packed: {sorted(packed)}"
     if functions != {"orders", "billing", "shipping"}:
