@@ -563,3 +563,36 @@ def test_the_short_way_says_what_the_general_way_says(invoke, added, service):
         document["_aws"].pop("Timestamp")
         document.pop("general", None)
     assert short == general
+
+
+class Mute(str):
+    """A name that can't be written down."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        raise RuntimeError("str")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda: metrics.add_metric(Mute(), "Count", 1),
+        lambda: metrics.add_dimension(Mute(), "x"),
+        lambda: (
+            metrics.add_metadata(1, 2)
+            or metrics.add_metadata(Mute, 2)
+            or metrics.add_dimension("d", Mute("x"))
+        ),
+        lambda: metrics.set_default_dimensions(a=Mute("x")),
+        lambda: metrics.single_metric(Mute(), "Count", 1).write(),
+    ],
+    ids=["metric", "dimension", "value", "default", "single"],
+)
+def test_a_name_that_cannot_be_written_down_is_refused_not_raised(invoke, add):
+    """Saying in the log what was refused raises no more than refusing it: the handler's answer stands."""
+    captured = invoke(lambda event, context: add() or metrics.add_metric("Good", "Count", 1))
+    assert any("was not recorded" in str(line["message"]) for line in captured.logs)
+    assert "Good" in {metric.name for metric in captured.metrics}

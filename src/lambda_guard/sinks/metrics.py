@@ -175,34 +175,34 @@ class Metrics:
         try:
             (scope.metrics or _provider(scope)).add_metric(name, unit, value, resolution)
         except Exception as error:
-            _refused(f"metric {name!r}", error)
+            _refused("metric", name, error)
 
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this invocation's metrics."""
         if (scope := _scope.current()) is None:
             self.set_default_dimensions(**{name: value})
         else:
-            _tell(f"dimension {name!r}", _provider(scope).add_dimension, name, value)
+            _tell("dimension", name, _provider(scope).add_dimension, name, value)
 
     def add_dimensions(self, **dimensions: str) -> None:
         """Add another set of dimensions to this invocation's metrics: they are aggregated by it as well."""
         if (scope := _scope.current()) is not None:
-            _tell(f"dimensions {sorted(dimensions)}", _provider(scope).add_dimensions, **dimensions)
+            _tell("dimensions", sorted(dimensions), _provider(scope).add_dimensions, **dimensions)
 
     def add_metadata(self, key: str, value: Any) -> None:
         """Add a property to this invocation's metric documents: to be searched in the logs, not a dimension."""
         if (scope := _scope.current()) is not None:
-            _tell(f"metadata {key!r}", _provider(scope).add_metadata, key, value)
+            _tell("metadata", key, _provider(scope).add_metadata, key, value)
 
     def set_default_dimensions(self, **dimensions: str) -> None:
         """Set dimensions that every metric has from now on, in later invocations, too."""
-        _Defaults.dimensions = {
-            **_Defaults.dimensions,
-            **{key: str(value) for key, value in dimensions.items()},
-        }
+        for name, value in dimensions.items():
+            _tell("dimension", name, self._set_default_dimension, name, value)
+
+    def _set_default_dimension(self, name: str, value: str) -> None:
+        _Defaults.dimensions = {**_Defaults.dimensions, name: str(value)}
         if (scope := _scope.current()) is not None and scope.metrics is not None:
-            for name, value in dimensions.items():
-                _tell(f"dimension {name!r}", scope.metrics.add_dimension, name, value)
+            scope.metrics.add_dimension(name, value)
 
     def clear_default_dimensions(self) -> None:
         """Forget the default dimensions, for metrics that are begun from now on."""
@@ -216,7 +216,7 @@ class Metrics:
     def set_timestamp(self, timestamp: Any) -> None:
         """Set the time of this invocation's metrics: epoch milliseconds or a datetime, 14 days ago to 2 hours ahead."""
         if (scope := _scope.current()) is not None:
-            _tell("timestamp", _provider(scope).set_timestamp, timestamp)
+            _tell("timestamp", _NAMELESS, _provider(scope).set_timestamp, timestamp)
 
     def single_metric(
         self, name: str, unit: Any, value: float, resolution: Any = 60, namespace: str | None = None
@@ -240,7 +240,7 @@ class SingleMetric:
 
     def __init__(self, name: str, unit: Any, value: float, resolution: Any, namespace: str | None) -> None:
         self._provider = _new_provider(_namespace(namespace), {})
-        _tell(f"metric {name!r}", self._provider.add_metric, name, unit, value, resolution)
+        _tell("metric", name, self._provider.add_metric, name, unit, value, resolution)
 
     def __enter__(self) -> Self:
         return self
@@ -254,11 +254,11 @@ class SingleMetric:
 
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this metric."""
-        _tell(f"dimension {name!r}", self._provider.add_dimension, name, value)
+        _tell("dimension", name, self._provider.add_dimension, name, value)
 
     def add_metadata(self, key: str, value: Any) -> None:
         """Add a property to this metric's document."""
-        _tell(f"metadata {key!r}", self._provider.add_metadata, key, value)
+        _tell("metadata", key, self._provider.add_metadata, key, value)
 
 
 def _write_all(provider: _Provider, scope: _scope.Scope | None) -> None:
@@ -344,7 +344,7 @@ def _chunks(
     layers: list[list[tuple[str, dict[str, Any], list[float]]]] = []
     for name, metric in tuple(metric_set.items()):
         if name in roots or name == _names.EMF:
-            _refuse(f"metric {name!r}", "a dimension has the same name")
+            _refuse("metric", name, "a dimension has the same name")
             continue
         definition = {"Name": name, "Unit": metric["Unit"]}
         if metric["StorageResolution"] == 1:
@@ -376,7 +376,7 @@ def _new_provider(namespace: str, dimensions: dict[str, str]) -> _Provider:
     service = scope.settings.service if scope else Defaults.service
     provider = _Provider(namespace=namespace, service=service)
     for name, value in dimensions.items():
-        _tell(f"dimension {name!r}", provider.add_dimension, name, value)
+        _tell("dimension", name, provider.add_dimension, name, value)
     return provider
 
 
@@ -385,17 +385,29 @@ def _namespace(given: str | None) -> str:
     return given or (scope.settings.namespace if scope else Defaults.namespace)
 
 
-def _tell(what: str, step: Any, *args: Any, **kwargs: Any) -> None:
+def _tell(kind: str, name: object, step: Any, *args: Any, **kwargs: Any) -> None:
     """Do what the handler asked for, or say in the log why it can't be done: never by raising into it."""
     try:
         step(*args, **kwargs)
     except Exception as error:
-        _refused(what, error)
+        _refused(kind, name, error)
 
 
-def _refused(what: str, error: Exception) -> None:
-    attempt("metrics.refuse", _refuse, what, _json.text(error, 300))
+def _refused(kind: str, name: object, error: Exception) -> None:
+    attempt("metrics.refuse", _refuse, kind, name, _json.text(error, 300))
 
 
-def _refuse(what: str, why: str) -> None:
+def _refuse(kind: str, name: object, why: str) -> None:
+    what = kind if name is _NAMELESS else f"{kind} {_shown(name)}"
     logging.getLogger("lambda_guard").warning("%s was not recorded: %s", what, why)
+
+
+_NAMELESS: Final = object()
+
+
+def _shown(name: object) -> str:
+    """Return how the handler wrote a name; where that raises, of what type it is."""
+    try:
+        return repr(name)
+    except Exception:
+        return f"<{type(name).__name__}>"

@@ -160,17 +160,9 @@ def close(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
     xray = recorder()
     if not span.recorded and not xray.ready():
         return
-    own = it.trace
-    if (
-        own is not None
-        and span.made is None
-        and outcome.error is None
-        and it.adopted is None
-        and not it.upstreams
-    ):
-        xray.send(
-            _plain_subsegment(scope, outcome, name, own)
-        )  # the usual: one trace, no error, nothing of the user's
+    own, alone = it.trace, it.adopted is None and not it.upstreams
+    if own is not None and alone and span.made is None and outcome.error is None:
+        xray.send(_plain_subsegment(scope, outcome, name, own))  # the usual, on the shortest way
         return
     error = document.cause(outcome.error) if outcome.error is not None else None
     if span.made is not None and span.made[1].subsegments:
