@@ -19,7 +19,7 @@ from lambda_guard.local.log_group import LogEvent
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def local() -> None:
     """Run functions, queues and topics on this machine, without Docker and without AWS."""
 
