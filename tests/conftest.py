@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import logging
 import os
 import subprocess
@@ -29,7 +30,9 @@ def clean_process(monkeypatch):
         monkeypatch.delenv(name)
     stdout, factory = sys.stdout, logging.getLogRecordFactory()
     _seam.forget()
+    gc.freeze()  # the test runner's heap is no function's: to collect it holds the GIL for longer than deadlines last
     yield
+    gc.unfreeze()
     _seam.forget()
     sys.stdout = stdout
     logging.setLogRecordFactory(factory)
