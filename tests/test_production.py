@@ -233,6 +233,26 @@ def test_a_partial_of_a_decorated_handler_is_instrumented_once(original):
     assert len(captured.records) == 1
 
 
+def test_a_decorated_method_that_is_decorated_again_on_its_instance_is_instrumented_once():
+    """A method that is decorated in its class gives its result and one record, also where it is asynchronous."""
+
+    class Orders:
+        @production
+        def handle(self, event, context):
+            return "done"
+
+        @production
+        async def handle_in_time(self, event, context):
+            return "done"
+
+    for method in (Orders().handle, Orders().handle_in_time):
+        assert not inspect.iscoroutinefunction(method)
+        assert production(method) is method
+        with capture() as captured:
+            assert production(functools.partial(method, {}))(None) == "done"
+        assert len(captured.records) == 1
+
+
 def test_a_handler_that_invokes_another_has_its_own_invocation():
     """A decorated handler that a decorated handler calls with another context is an invocation of its own."""
 

@@ -33,8 +33,19 @@ _OPTIONS = frozenset(
 )
 
 
-class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # typed in wrapt 2 only
+class BoundProduction(wrapt.BoundFunctionWrapper):  # type: ignore[misc]  # typed in wrapt 2 only
+    """A decorated method of an instance or class, known by its type as well."""
+
+    @property
+    def __func__(self) -> Any:
+        """The decorated function, as a method's is: `inspect.iscoroutinefunction` looks at it."""
+        return self._self_parent
+
+
+class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # as above
     """A decorated handler: looks like the handler, and is known by its type where it is decorated again."""
+
+    __bound_function_wrapper__ = BoundProduction
 
 
 class AsyncProduction(Production):
@@ -132,7 +143,7 @@ def _check(handler: Any, options: dict[str, Any]) -> None:
 
 def _decorate(options: dict[str, Any], handler: Any) -> Any:
     _check(handler, options)
-    if isinstance(handler, Production):
+    if isinstance(handler, Production | BoundProduction):
         return handler
     is_async = _is_async(handler)
     decorated = AsyncProduction if is_async else Production
@@ -291,7 +302,7 @@ def _inside(handler: Any) -> Any:
 
 def _is_async(handler: Any) -> bool:
     function = _inside(handler)
-    if isinstance(function, Production):
+    if isinstance(function, Production | BoundProduction):
         return False  # a decorated one gives its result, not a coroutine
     if inspect.iscoroutinefunction(function):
         return True
