@@ -1,9 +1,11 @@
 """`@production`: what it takes, what it refuses, and what the decorated handler looks like."""
 
 import asyncio
+import copy
 import functools
 import inspect
 import json
+import pickle
 import warnings
 
 import pytest
@@ -147,6 +149,18 @@ def test_attributes_of_the_handler_are_reached():
     decorated = production(marked)
     decorated.owner = "shop"
     assert (decorated.route, marked.owner) == ("/orders", "shop")
+
+
+@production
+def to_be_pickled(event, context):
+    return "done"
+
+
+def test_a_decorated_handler_is_copied_and_pickled_as_functions_are():
+    """A copy is the handler itself, and so is what comes back from a pickle."""
+    assert copy.copy(to_be_pickled) is to_be_pickled
+    assert copy.deepcopy({"route": [to_be_pickled]})["route"][0] is to_be_pickled
+    assert pickle.loads(pickle.dumps(to_be_pickled)) is to_be_pickled
 
 
 def test_a_decorated_asynchronous_handler_is_no_coroutine_function():

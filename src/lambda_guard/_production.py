@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
 
 import wrapt
 
@@ -46,6 +46,19 @@ class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # as above
     """A decorated handler: looks like the handler, and is known by its type where it is decorated again."""
 
     __bound_function_wrapper__ = BoundProduction
+
+    def __copy__(self) -> Self:
+        """The same, as with any function."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """The same, as with any function."""
+        return self
+
+    def __reduce_ex__(self, _: object) -> str:
+        """Its name, by which any function is pickled."""
+        name: str = self.__wrapped__.__qualname__
+        return name
 
 
 class AsyncProduction(Production):
