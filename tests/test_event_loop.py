@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 import os
 import signal
 import threading
+import weakref
 
 import pytest
 
@@ -181,6 +183,31 @@ def test_a_task_that_exits_does_not_run_on_into_the_next_invocation(captured):
     assert handler({}, None) == "done"
     assert seen == ["left"]
     assert [record["outcome"] for record in captured.records] == ["error", "success"]
+
+
+@pytest.mark.parametrize("disabled", ["", "1"])
+def test_what_a_failed_handler_had_at_hand_goes_with_its_error(captured, monkeypatch, disabled):
+    """An error that is dropped is gone, with the locals of its frames, without the collector's help."""
+    monkeypatch.setenv("LAMBDA_GUARD_DISABLED", disabled)
+    body = weakref.WeakSet()
+
+    class Body:
+        pass
+
+    @production
+    async def handler(event, context):
+        large = Body()
+        body.add(large)
+        raise ValueError("refused")
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="refused") as raised:
+            handler({}, None)
+        del raised
+        assert len(body) == 0
+    finally:
+        gc.enable()
 
 
 def test_ctrl_c_cancels_the_handler_and_is_let_through(captured):

@@ -107,10 +107,8 @@ async def _main(
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # Ctrl-C: the runner turns it into KeyboardInterrupt
-        trace = _TRACEBACK.__get__(error)
-        ended.error = BaseException.with_traceback(
-            error, trace.tb_next if trace is not None else None
-        )  # without this frame
+        # Without this frame, which no variable of its own may hold: it would stay, with all that the error has.
+        ended.error = BaseException.with_traceback(error, getattr(_TRACEBACK.__get__(error), "tb_next", None))
         ended.context = _CONTEXT.__get__(error)
     finally:
         await _clean_up(generators)

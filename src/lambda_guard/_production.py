@@ -248,6 +248,7 @@ def _around_async(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
             raise ended.error
         finally:
             ended.restore_context()
+            del ended  # which its own traceback would keep, and all that the handler had at hand
 
     return guarded
 
@@ -264,6 +265,7 @@ def _bare_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # 
         raise ended.error
     finally:
         ended.restore_context()
+        del ended  # as above
 
 
 def _event_and_context(
