@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+import time
 import weakref
 
 import pytest
@@ -117,6 +118,24 @@ def test_what_a_leftover_task_raises_is_said(captured, caplog):
     [record] = [record for record in caplog.records if record.name == "asyncio"]
     assert "a task that the handler left behind failed" in record.getMessage()
     assert str(record.exc_info[1]) == "the connection would not close"
+
+
+def test_what_the_loops_threads_are_at_is_waited_for(captured):
+    """Work that a handler gave to the default executor is done when it ends, and the next one can give it more."""
+    done = []
+
+    def upload(name):
+        time.sleep(0.05)
+        done.append((name, current_invocation().invocation_id))
+
+    @production
+    async def handler(event, context):
+        asyncio.get_running_loop().run_in_executor(None, upload, event["name"])
+        return await asyncio.to_thread(str, "done")
+
+    for name in ("first", "second"):
+        assert handler({"name": name}, make_context(aws_request_id=f"id of {name}")) == "done"
+        assert done[-1] == (name, f"id of {name}")
 
 
 def test_asynchronous_generators_are_closed(captured):

@@ -3,7 +3,7 @@
 Lambda calls handlers synchronously, and Python's clients for HTTP and databases keep to the loop that they
 were made on: a loop per invocation, as `asyncio.run` makes, would break every one that a module keeps. As
 with `asyncio.run`, the handler runs in a copy of the caller's context, and afterwards its leftover tasks are
-cancelled and its asynchronous generators closed.
+cancelled, its asynchronous generators closed, and what it gave to the loop's threads is waited for.
 """
 
 import asyncio
@@ -151,6 +151,16 @@ async def _clean_up(generators: _Generators) -> None:
             }
             asyncio.get_running_loop().call_exception_handler(said)
     await generators.close()
+    await _finish_threads()
+
+
+async def _finish_threads() -> None:
+    """Wait for what runs in the loop's own executor, which the end of the invocation would freeze half done."""
+    loop: Any = asyncio.get_running_loop()
+    if getattr(loop, "_default_executor", None) is not None:
+        await loop.shutdown_default_executor()
+        # The loop is kept, and asyncio has no public way to have it begin another executor.
+        loop._default_executor, loop._executor_shutdown_called = None, False  # noqa: SLF001
 
 
 def _loop() -> _Loop:
