@@ -60,6 +60,14 @@ def test_parts_wait_for_the_end_of_their_line(invoke):
     assert captured.lines[-1]["record"] == "invocation"
 
 
+def test_an_object_that_is_nested_too_deeply_to_be_read_is_text(invoke):
+    """What `print` writes is a keyed line, also where it is JSON that Python can't read, and no failure of ours."""
+    deep = '{"a":' * 100_000
+    captured = invoke(lambda event, context: print(deep))
+    assert printed(captured) == [deep]
+    assert "GuardErrors" not in captured.record
+
+
 def test_an_unfinished_line_belongs_to_its_invocation(invoke):
     """What the handler left without a line break isn't the beginning of the next invocation's first line."""
     first = invoke(lambda event, context: print("left", end=""), context=make_context(aws_request_id="r-1"))

@@ -100,7 +100,7 @@ def structured(line: str) -> str:
 def _object(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested deeper than can be read
         return None
     return found if isinstance(found, dict) else None
 
