@@ -213,6 +213,18 @@ def test_a_metric_that_cloudwatch_would_refuse_is_a_warning(invoke, name, unit, 
     assert why in warning
 
 
+def test_a_refused_value_leaves_the_name_free(invoke):
+    """The unit that came with a value that was refused isn't the metric's."""
+
+    def handler(event, context):
+        metrics.add_metric("A", "Count", "many")
+        metrics.add_metric("A", "Seconds", 1)
+
+    captured = invoke(handler)
+    assert values(captured, "A") == [1.0]
+    assert len(warnings_of(captured)) == 1
+
+
 def test_a_resolution_or_a_second_unit_that_is_wrong_is_a_warning(invoke):
     """A metric has one unit and one of two resolutions."""
 

@@ -48,14 +48,14 @@ class _Provider(AmazonCloudWatchEMFProvider):
         self.default_dimensions = {}
 
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
+        number = float(value)
+        if number - number != 0.0:
+            raise ValueError(f"{value!r} is not a finite number")
         metric = self.metric_set.get(name)
         if metric is None:
             metric = self.metric_set.setdefault(*self._new_metric(name, unit, resolution))
         elif metric["Unit"] != unit:
             _check_unit(metric["Unit"], _known_unit(unit))
-        number = float(value)
-        if number - number != 0.0:
-            raise ValueError(f"{value!r} is not a finite number")
         metric["Value"].append(number)
 
     def _new_metric(self, name: str, unit: Any, resolution: Any) -> tuple[str, dict[str, Any]]:
