@@ -484,13 +484,15 @@ def test_a_third_partys_extra_may_have_the_names_of_our_keys(invoke, stream_hand
     assert stream_handler.stream.getvalue() == "theirs\n"
 
 
-@pytest.mark.parametrize("kind", ["function", "class"])
+@pytest.mark.parametrize("kind", ["function", "class", "class that sets it first"])
 def test_a_users_record_factory_is_kept(invoke, stream_handler, kind):
     """A record factory that the user installed, before or after decoration, still makes the records."""
     before = logging.getLogRecordFactory()
 
     class Theirs(logging.LogRecord):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
+            if kind == "class that sets it first":
+                self.mark = "theirs"
             super().__init__(*args, **kwargs)
             self.mark = "theirs"
 
@@ -501,7 +503,7 @@ def test_a_users_record_factory_is_kept(invoke, stream_handler, kind):
 
     stream_handler.setFormatter(logging.Formatter("%(mark)s %(message)s"))
     try:
-        logging.setLogRecordFactory(Theirs if kind == "class" else theirs)
+        logging.setLogRecordFactory(theirs if kind == "function" else Theirs)
         invoke(lambda event, context: logging.getLogger("x").warning("m"))
         line = one(invoke(lambda event, context: logging.getLogger("lambda_guard.x").warning("m")))
     finally:

@@ -8,7 +8,6 @@ import logging
 import sys
 import time
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import _error, _json, _names, _output, _scope
@@ -41,9 +40,7 @@ def format_line(record: logging.LogRecord) -> str:
     attributes = vars(record)
     extra = None
     if len(attributes) > _FIELDS:
-        extra = {
-            key: value for key, value in islice(attributes.items(), _FIELDS, None) if key not in _RESERVED
-        }
+        extra = {key: value for key, value in attributes.items() if key not in _RESERVED}
     said: Any = record.msg
     if record.args:
         said = _formatted(record.msg, record.args)
