@@ -215,6 +215,21 @@ def test_fields_without_a_value_are_left_out(invoke):
     assert own(one(invoke(lambda event, context: logger.info("a", order_id=None, lines=0)))) == {"lines": 0}
 
 
+@pytest.mark.parametrize("extra", ["o-1", ["o-1"], 7])
+def test_an_extra_that_is_no_mapping_is_a_field(invoke, extra):
+    """`extra` of the wrong kind doesn't raise into the handler, and is told."""
+
+    def handler(event, context):
+        logger.info("first", extra=extra)
+        logger.info("second", extra=extra, order_id="o-2")
+        logger.log(logging.INFO, "third", extra=extra)
+
+    captured = invoke(handler)
+    assert captured.raised is None
+    assert [line["extra"] for line in captured.logs] == [extra] * 3
+    assert captured.logs[1]["order_id"] == "o-2"
+
+
 def test_the_callers_own_extra_is_not_changed(invoke):
     """`extra` is the caller's: it isn't added to."""
     extra = {"name": "mine"}

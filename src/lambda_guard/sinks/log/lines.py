@@ -258,8 +258,8 @@ class LineLogger(logging.Logger):
         stacklevel: int = 1,
         **fields: Any,
     ) -> None:
-        if fields:
-            extra = {**(extra or {}), **fields}
+        if fields or type(extra) is not dict:
+            extra = joined(extra, fields)
         alone = len(self.handlers) == 1 and type(self.handlers[0]) is Handler
         if self.propagate or self.filters or stack_info or not alone:
             # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
@@ -281,6 +281,16 @@ def _write_line(  # noqa: PLR0917 - as above
         frame, stacklevel = frame.f_back, stacklevel - 1
     location = f"{frame.f_code.co_name}:{frame.f_lineno}"
     _output.write(make_line(level, location, said, time.time(), name, _renamed(extra), exc_info, None))
+
+
+def joined(extra: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return `extra` and `fields` in one; what is no mapping is a field by itself, where `**` would raise."""
+    if not extra:
+        return fields
+    try:
+        return {**extra, **fields}
+    except TypeError:
+        return {"extra": extra, **fields}
 
 
 def _renamed(extra: dict[str, Any] | None) -> dict[str, Any] | None:
