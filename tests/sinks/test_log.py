@@ -215,6 +215,36 @@ def test_fields_without_a_value_are_left_out(invoke):
     assert own(one(invoke(lambda event, context: logger.info("a", order_id=None, lines=0)))) == {"lines": 0}
 
 
+@pytest.mark.parametrize("where", ["module", "handler"])
+def test_the_users_configuration_of_logging_does_not_silence_ours(fresh, where):
+    """`dictConfig`, which disables the loggers that it doesn't name, leaves our lines, and what metrics has to say."""
+    output = fresh(
+        """
+        import logging.config, os
+        from lambda_guard import logger, metrics, production
+
+        def configure(where):
+            if os.environ["WHERE"] == where:
+                logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
+
+        configure("module")
+
+        @production
+        def handler(event, context):
+            configure("handler")
+            logger.info("said")
+            metrics.add_metric("Orders", "Count", "many")
+
+        handler({}, None)
+        """,
+        WHERE=where,
+    )
+    assert [line["message"].partition(" was")[0] for line in map(json.loads, output.splitlines())][:2] == [
+        "said",
+        "metric 'Orders'",
+    ]
+
+
 @pytest.mark.parametrize("extra", ["o-1", ["o-1"], 7])
 def test_an_extra_that_is_no_mapping_is_a_field(invoke, extra):
     """`extra` of the wrong kind doesn't raise into the handler, and is told."""

@@ -245,7 +245,13 @@ class Handler(logging.Handler):
 
 
 class LineLogger(logging.Logger):
-    """A logger that takes any field, and writes its lines without going through a record where nobody else listens."""
+    """A logger that takes any field, and writes its lines without going through a record where nobody else listens.
+
+    `logging.config` disables every logger that it isn't told of, unless it is told not to. Ours stays: it is its level
+    that silences it.
+    """
+
+    disabled = property(lambda _: False, lambda *_: None)
 
     def _log(  # noqa: PLR0917 - logging's signature
         self,
