@@ -2,6 +2,7 @@
 
 import sys
 import time
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 
@@ -31,9 +32,16 @@ def write(line: str) -> None:
         Exception: whatever the stream raises; `None` for a stream (`pythonw`, a daemon) is silently fine.
     """
     if (out := stream()) is not None:
-        out.write(line + "\n")
+        try:
+            out.write(line + "\n")
+        except UnicodeEncodeError:  # a console or a pipe that isn't UTF-8, for whose sake no line is lost
+            out.write(_escaped(line) + "\n")
         if type(out).__name__ != "Unbuffered":  # the runtime client's stream flushes by itself
             out.flush()
+
+
+def _escaped(line: str) -> str:
+    return "".join(each if each.isascii() else encode_basestring_ascii(each)[1:-1] for each in line)
 
 
 class _Second:

@@ -215,6 +215,33 @@ def test_fields_without_a_value_are_left_out(invoke):
     assert own(one(invoke(lambda event, context: logger.info("a", order_id=None, lines=0)))) == {"lines": 0}
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_stream_that_is_not_utf_8_loses_no_line(fresh, encoding):
+    """Where standard output has another encoding, what it can't take is escaped, and reads the same."""
+    output = fresh(
+        r"""
+        from lambda_guard import logger, metrics, production
+
+        @production
+        def handler(event, context):
+            logger.info("5 \u20ac \U0001f600")
+            metrics.add_metric("\u03bcs", "Count", 1)
+            raise ValueError("no \u20ac")
+
+        try:
+            handler({}, None)
+        except ValueError:
+            pass
+        """,
+        PYTHONIOENCODING=encoding,
+    )
+    line, document, record = map(json.loads, output.splitlines())
+    assert line["message"] == "5 \u20ac \U0001f600"
+    assert document["\u03bcs"] == 1
+    assert record["error"]["message"] == "no \u20ac"
+    assert "GuardErrors" not in record
+
+
 @pytest.mark.parametrize("where", ["module", "handler"])
 def test_the_users_configuration_of_logging_does_not_silence_ours(fresh, where):
     """`dictConfig`, which disables the loggers that it doesn't name, leaves our lines, and what metrics has to say."""
