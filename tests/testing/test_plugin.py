@@ -78,6 +78,25 @@ def test_the_fixtures_work_in_a_users_project(tmp_path):
     assert "5 passed" in done.stdout
 
 
+OWN_FIXTURE = """
+import pytest
+
+@pytest.fixture
+def captured():
+    return ["a prisoner"]
+
+def test_a_chess_game(captured):
+    assert captured == ["a prisoner"]
+"""
+
+
+def test_a_fixture_of_the_users_own_may_have_the_same_name(tmp_path):
+    """Where a project has a fixture `captured`, installing lambda_guard breaks none of its tests."""
+    (tmp_path / "test_chess.py").write_text(OWN_FIXTURE)
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_fixtures_say_what_they_are_for(tmp_path):
     """`pytest --fixtures` shows each with a sentence."""
     shown = run_pytest(tmp_path, "--fixtures").stdout

@@ -5,19 +5,20 @@ It is loaded wherever lambda_guard is installed, so it imports nothing before a 
 
 import sys
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from .capture import Captured
 
+_FIXTURES: Final = ("captured", "captured_trace")
+
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Have the test write into its `captured`: since that was made, pytest has put its own stream in place."""
-    funcargs = getattr(item, "funcargs", {})
-    captured = funcargs.get("captured") or funcargs.get("captured_trace")
+    captured = _captured(getattr(item, "funcargs", {}))
     if captured is None:
         return (yield)
     before, sys.stdout = sys.stdout, captured._stream  # noqa: SLF001 - the other half of `capture`
@@ -25,6 +26,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         sys.stdout = before
+
+
+def _captured(funcargs: dict[str, Any]) -> "Captured | None":
+    """Return what our fixtures gave the test; a fixture of the user's may have the same name."""
+    ours = getattr(sys.modules.get("lambda_guard.testing.capture"), "Captured", ())
+    return next((found for name in _FIXTURES if isinstance(found := funcargs.get(name), ours)), None)
 
 
 @pytest.fixture
