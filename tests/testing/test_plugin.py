@@ -2,10 +2,15 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+import pytest
+
+from lambda_guard.testing import plugin
 
 USERS_TESTS = """
 import sys
@@ -76,6 +81,16 @@ def test_the_fixtures_work_in_a_users_project(tmp_path):
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
+
+
+def test_an_older_pytest_takes_the_plugin(monkeypatch):
+    """It is loaded into every session, so that it asks of pluggy only what the oldest one has, too."""
+
+    def hookimpl(hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None):
+        return lambda hook: hook
+
+    monkeypatch.setattr(pytest, "hookimpl", hookimpl)
+    assert "pytest_runtest_call" in runpy.run_path(plugin.__file__)
 
 
 OWN_FIXTURE = """

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 _FIXTURES: Final = ("captured", "captured_trace")
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+# Not `wrapper=True`: pluggy below 1.2 doesn't know it, and the session would end here.
+@pytest.hookimpl(hookwrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     """Have the test write into its `captured`: since that was made, pytest has put its own stream in place."""
     captured = _captured(getattr(item, "funcargs", {}))
-    if captured is None:
-        return (yield)
-    before, sys.stdout = sys.stdout, captured._stream  # noqa: SLF001 - the other half of `capture`
-    try:
-        return (yield)
-    finally:
+    before = sys.stdout
+    if captured is not None:
+        sys.stdout = captured._stream  # noqa: SLF001 - the other half of `capture`
+    yield
+    if captured is not None:
         sys.stdout = before
 
 
