@@ -106,6 +106,17 @@ def test_a_line_that_is_not_json_is_an_error():
         _ = captured.lines
 
 
+def test_lines_of_other_forms_hide_nothing():
+    """What a test prints, and what a handler prints whose print isn't captured, is left out of logs, records and metrics."""
+    with capture() as captured:
+        print("plain")
+        print("[1]")
+        production(capture_print=False)(lambda event, context: print("7"))({}, None)
+    assert captured.logs == []
+    assert captured.record["outcome"] == "success"
+    assert "CpuUtilization" in [metric.name for metric in captured.metrics]
+
+
 def test_captures_in_each_other_and_again():
     """An inner capture takes what is emitted inside it; a capture can be used again."""
     reused = capture()

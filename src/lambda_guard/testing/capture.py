@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -84,15 +85,25 @@ class Captured:
         """
         return [json.loads(line) for line in self.output.split("\n") if line]
 
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines that are JSON objects: what a test prints, or a handler with its own ways, may be none."""
+        for line in self.output.split("\n"):
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                yield found
+
     @property
     def logs(self) -> list[dict[str, Any]]:
         """The log lines: neither invocation records nor metric documents."""
-        return [line for line in self.lines if not _is_record(line) and _names.EMF not in line]
+        return [line for line in self._objects() if not _is_record(line) and _names.EMF not in line]
 
     @property
     def records(self) -> list[dict[str, Any]]:
         """The invocation records."""
-        return [line for line in self.lines if _is_record(line)]
+        return [line for line in self._objects() if _is_record(line)]
 
     @property
     def record(self) -> dict[str, Any]:
@@ -108,7 +119,7 @@ class Captured:
     @property
     def metrics(self) -> list[Metric]:
         """Every metric, yours and those of the invocation records."""
-        return [metric for line in self.lines if _names.EMF in line for metric in _metrics(line)]
+        return [metric for line in self._objects() if _names.EMF in line for metric in _metrics(line)]
 
     @property
     def segments(self) -> list[Segment]:
