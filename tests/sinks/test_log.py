@@ -654,6 +654,24 @@ def test_third_party_lines_take_our_form_in_the_runtime_clients_handler(invoke, 
     assert (first_frame, second_frame) == frames[runtime_sink.form]
 
 
+def test_the_tenant_is_the_users_or_the_runtime_clients(invoke, runtime_sink):
+    """`tenant_id` is a field as any other; the runtime client's stands on third-party lines where there is one."""
+    from awslambdaric import bootstrap
+
+    def handler(event, context):
+        logger.append_keys(tenant_id="appended")
+        logging.getLogger("x").warning("theirs")
+        logger.info("ours", tenant_id="mine")
+
+    assert own(one(invoke(handler))) == {"tenant_id": "mine"}
+    bootstrap._GLOBAL_TENANT_ID = "isolated"
+    try:
+        invoke(handler)
+    finally:
+        bootstrap._GLOBAL_TENANT_ID = None
+    assert [json.loads(text)["tenant_id"] for text, _ in runtime_sink.said] == ["appended", "isolated"]
+
+
 def test_our_own_lines_do_not_reach_the_runtime_clients_handler(invoke, runtime_sink):
     """A line of `logger` is written once: not by the client's handler as well."""
 

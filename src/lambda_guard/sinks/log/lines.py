@@ -24,7 +24,7 @@ LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _bare = logging.LogRecord("", 0, "", 0, "", (), None)
 _FIELDS: Final = len(vars(_bare))
 _RESERVED: Final = frozenset(vars(_bare)) | {
-    "message", "asctime", "taskName", "aws_request_id", "tenant_id", "_frame_type",
+    "message", "asctime", "taskName", "aws_request_id", "_frame_type",
 }  # fmt: skip
 _OURS: Final = frozenset(
     (*_names.LINE_KEYS, "xray_trace_id", "level", "location", "message", "timestamp", "service", "logger")
@@ -41,6 +41,10 @@ def format_line(record: logging.LogRecord) -> str:
     extra = None
     if len(attributes) > _FIELDS:
         extra = {key: value for key, value in attributes.items() if key not in _RESERVED}
+        if extra.get("tenant_id", "") is None:
+            del extra[
+                "tenant_id"
+            ]  # the runtime client's, on every record of a function that isn't tenant-isolated
     said: Any = record.msg
     if record.args:
         said = _formatted(record.msg, record.args)
