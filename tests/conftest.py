@@ -184,6 +184,66 @@ class SecretiveError(Exception):
         raise RuntimeError(f"no {name}")
 
 
+class Nameless(type):
+    """A class whose name can't be asked for."""
+
+    def __getattribute__(cls, name):
+        if name in ("__name__", "__qualname__", "__module__"):
+            raise RuntimeError(f"no {name}")
+        return super().__getattribute__(name)
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    pass
+
+
+class LeavingError(Exception):
+    """An exception whose attributes end the process."""
+
+    @property
+    def response(self):
+        sys.exit(3)
+
+    __notes__ = response
+
+
+class UnclassifiedError(Exception):
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+
+class PartlessError(ExceptionGroup):
+    @property
+    def exceptions(self):
+        raise RuntimeError("no parts")
+
+
+class Text(str):
+    """A text that can't be looked at."""
+
+    __slots__ = ()
+
+    def __getitem__(self, _):
+        raise RuntimeError("no characters")
+
+    __len__ = __iter__ = __getitem__
+
+
+class OwnTextError(Exception):
+    def __str__(self):
+        return Text("own")
+
+
+HOSTILE = {
+    "name raises": lambda: NamelessError("x"),
+    "attributes exit": lambda: LeavingError("x"),
+    "class raises": lambda: UnclassifiedError("x"),
+    "parts raise": lambda: PartlessError("x", [ValueError("part")]),
+    "text of its own kind": OwnTextError,
+}
+
+
 def caused(error, cause):
     """Give an exception a cause, as `raise … from` does."""
     error.__cause__ = cause
@@ -224,6 +284,7 @@ def nested_group():
 
 
 RAISING = {
+    **HOSTILE,
     "ValueError": lambda: ValueError("refused"),
     "SystemExit": lambda: SystemExit(1),
     "SystemExit 0": lambda: SystemExit(0),
@@ -315,6 +376,12 @@ def _body(name):
 def body(request):
     """A handler's body: it returns one object or raises one exception, which stand in `.value` or `.error`."""
     return _body(request.param)
+
+
+@pytest.fixture(params=[*HOSTILE])
+def hostile_error(request):
+    """An exception that raises, or ends the process, when it is asked for something."""
+    return HOSTILE[request.param]()
 
 
 @pytest.fixture(params=[*ONLY_SYNC])

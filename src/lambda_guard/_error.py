@@ -13,6 +13,8 @@ _MESSAGE_MOST: Final = 4_096  # characters
 _TEXT_MOST: Final = 32_768
 _TRACEBACK: Final[Any] = BaseException.__traceback__
 _CAUSE: Final[Any] = BaseException.__cause__
+_EXCEPTIONS: Final[Any] = BaseExceptionGroup.exceptions
+_MODULE: Final[Any] = vars(type)["__module__"]
 
 
 def message(error: BaseException) -> str:
@@ -22,7 +24,7 @@ def message(error: BaseException) -> str:
 
 def type_name(error: BaseException) -> str:
     """Return the exception's type, without its module: what `except` would name."""
-    return type(error).__name__
+    return _json.type_name(error)
 
 
 def trace_of(error: BaseException) -> TracebackType | None:
@@ -74,7 +76,9 @@ def fields(exc_info: Any) -> dict[str, Any]:
 def _notes(error: BaseException) -> list[str]:
     try:
         return [_json.text(note, _MESSAGE_MOST) for note in error.__notes__[:20]]
-    except Exception:  # none, or not as `add_note` makes them
+    except (
+        BaseException
+    ):  # none, or not as `add_note` makes them: what a property raises is no end of the process
         return []
 
 
@@ -82,7 +86,7 @@ def _rendered(error: BaseException) -> str:
     try:
         lines = traceback.TracebackException.from_exception(error, compact=True).format()
         return _json.cut("".join(lines).rstrip(), _TEXT_MOST)
-    except Exception:
+    except BaseException:  # as above
         return f"{type_name(error)}: {message(error)}"
 
 
@@ -90,14 +94,14 @@ def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
     found: dict[str, Any] = {
         "type": type_name(error),
         "value": message(error),
-        "module": type(error).__module__,
+        "module": _MODULE.__get__(type(error)),
         "frames": [
             {"file": file, "line": line, "function": function}
             for file, line, function in frames(trace_of(error))
         ],
     }
-    if isinstance(error, BaseExceptionGroup) and depth:
-        found["exceptions"] = [_structured(part, depth - 1) for part in error.exceptions[:20]]
+    if issubclass(type(error), BaseExceptionGroup) and depth:
+        found["exceptions"] = [_structured(part, depth - 1) for part in _EXCEPTIONS.__get__(error)[:20]]
     return found
 
 

@@ -105,7 +105,7 @@ async def _main(
         ended.value = await handler(*args, **kwargs)
     except BaseException as error:
         task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if issubclass(type(error), asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # Ctrl-C: the runner turns it into KeyboardInterrupt
         # Without this frame, which no variable of its own may hold: it would stay, with all that the error has.
         ended.error = BaseException.with_traceback(error, getattr(_TRACEBACK.__get__(error), "tb_next", None))

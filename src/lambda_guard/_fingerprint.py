@@ -13,7 +13,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any, Final
 
-from . import _frames
+from . import _frames, _json
 from ._frames import Frame
 
 _CHAIN_MOST: Final = 4
@@ -60,7 +60,7 @@ def _chain(error: BaseException) -> Iterator[str]:
 
 
 def _parts(error: BaseException) -> Iterator[str]:
-    yield f"{type(error).__name__}{_code(error)}"
+    yield f"{_json.type_name(error)}{_code(error)}"
     yield from _places(_own_steps(_TRACEBACK.__get__(error)))
     if issubclass(type(error), BaseExceptionGroup):
         parts = _EXCEPTIONS.__get__(error)
@@ -74,7 +74,9 @@ def _code(error: BaseException) -> str:
         if isinstance(response, Mapping):
             return f" {response['Error']['Code']}"
         return f" {error.errno}" if isinstance(error, OSError) and error.errno else ""
-    except Exception:  # an attribute of the user's own making
+    except (
+        BaseException
+    ):  # an attribute of the user's own making: even one that exits doesn't end the process
         return ""
 
 

@@ -24,16 +24,25 @@ _INTEGER_MOST: Final = (
 _OURS: Final = frozenset(
     value for name, value in vars(_names).items() if isinstance(value, str) and not name.startswith("ENV_")
 ) | {"truncated"}
+_TYPE_NAME: Final[Any] = vars(type)["__name__"]
 _PROTECTED: Final = 256  # characters: no id and no key of ours is longer
 
 
 def text(value: object, most: int = 100_000) -> str:
     """Return `str(value)`, cut to `most` characters; a value that can't say what it is, is named by its type."""
     try:
-        said = value if type(value) is str else str(value)
+        said = (
+            value if type(value) is str else str.__str__(str(value))
+        )  # which may give a str of its own kind
     except BaseException as error:  # even one that exits: it is the value's answer, not the process's end
-        said = f"<{type(value).__name__}: str() raised {type(error).__name__}>"
+        said = f"<{type_name(value)}: str() raised {type_name(error)}>"
     return cut(said, most)
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type, whatever its metaclass makes of attributes."""
+    name: str = _TYPE_NAME.__get__(type(value))
+    return name
 
 
 def cut(said: str, most: int) -> str:
@@ -114,7 +123,7 @@ def _plainly(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 -
     if isinstance(value, float):
         return value if isfinite(value) else str(value)
     if depth == 0 or id(value) in above:
-        return f"<{type(value).__name__}: {'nested too deeply' if depth == 0 else 'recursive'}>"
+        return f"<{type_name(value)}: {'nested too deeply' if depth == 0 else 'recursive'}>"
     above = above | {id(value)}
     if isinstance(value, Mapping):
         return {text(key): _plain(item, depth - 1, above) for key, item in value.items()}

@@ -49,7 +49,7 @@ def failed(part: str, error: Exception) -> None:
     """Count a failure of ours, and say it unless this kind has been said in this process."""
     global _uncounted  # noqa: PLW0603 - a counter of the process, not of an invocation
     _uncounted += 1
-    kind = f"{part}: {type(error).__name__}"
+    kind = f"{part}: {_json.type_name(error)}"
     if kind in _said:
         return
     _said.add(kind)
@@ -82,9 +82,9 @@ def _line(part: str, error: Exception) -> dict[str, Any]:
         _names.TIMESTAMP: _output.timestamp(time.time()),
         _names.SERVICE: Defaults.service,
         _names.LOGGER_NAME: "lambda_guard",
-        _names.EXCEPTION_NAME: type(error).__name__,
+        _names.EXCEPTION_NAME: _json.type_name(error),
     }
-    if isinstance(error, ImportError | OSError):  # others' texts may quote the payload
+    if issubclass(type(error), ImportError | OSError):  # others' texts may quote the payload
         line[_names.EXCEPTION] = _json.text(error, 500)
     try:
         line["at"] = _frames(error)

@@ -792,6 +792,26 @@ def test_an_exception_that_cannot_say_what_it_is(invoke):
     assert line["stack_trace"]["value"] == "<MuteError: str() raised RuntimeError>"
 
 
+def test_an_exception_that_raises_when_it_is_looked_at(invoke, hostile_error):
+    """Whatever its attributes do, the line is there with its type, and nothing of ours fails."""
+    line = exception_line(invoke, hostile_error)
+    assert line["exception_name"] == vars(type)["__name__"].__get__(type(hostile_error))
+    assert line["stack_trace"]["frames"][-1]["function"] == "fail"
+
+
+def test_a_failure_of_ours_by_an_error_without_a_name_does_not_reach_the_handler(invoke, hostile_error):
+    """A field that raises any error when it is written down costs the handler nothing."""
+
+    class Field:
+        @property
+        def __class__(self):
+            raise hostile_error
+
+    captured = invoke(lambda event, context: logger.info("said", field=Field(), level=Field()))
+    assert captured.raised is None
+    assert captured.record["outcome"] == "success"
+
+
 def test_a_recursion_error_stays_small(invoke):
     """A thousand frames don't make a line of hundreds of kilobytes."""
 

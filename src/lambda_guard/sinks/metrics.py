@@ -410,4 +410,4 @@ def _shown(name: object) -> str:
     try:
         return repr(name)
     except Exception:
-        return f"<{type(name).__name__}>"
+        return f"<{_json.type_name(name)}>"

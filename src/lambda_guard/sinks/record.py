@@ -149,7 +149,7 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:  # noqa: C901 - a l
         _add_stuck(found, scope, outcome)
     if outcome.error is not None:
         known = _seam.attempt("record.error", _error.as_record, outcome.error)
-        found["error"] = known or {"type": type(outcome.error).__name__}
+        found["error"] = known or {"type": _error.type_name(outcome.error)}
     if it.init_ms is not None:
         found["init_ms"] = round(it.init_ms, 1)
     return found
