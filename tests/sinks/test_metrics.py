@@ -272,6 +272,24 @@ def test_more_than_a_hundred_values(invoke):
     assert values(captured, "One") == [1.0]
 
 
+def test_metadata_goes_before_any_value(invoke):
+    """A document that would be too large loses of its metadata, and no value of a metric."""
+
+    def handler(event, context):
+        for number in range(100):
+            for value in range(100):
+                metrics.add_metric(f"M{number}", "Count", value + 0.123456789)
+        for number in range(200):
+            metrics.add_metadata(f"key_{number}", "x" * 20_000)
+
+    captured = invoke(handler)
+    assert all(len(line) < 1_000_000 for line in captured.output.splitlines())
+    assert [len(metric.values) for metric in captured.metrics if metric.name.startswith("M1")][:10] == [
+        100
+    ] * 10
+    assert values(captured, "M99") == [value + 0.123456789 for value in range(100)]
+
+
 def test_thirty_dimensions_are_the_most(invoke):
     """The thirty-first is a warning; the metric is written with thirty."""
 

@@ -6,6 +6,7 @@ what a provider refuses becomes a warning in the log, and the documents are buil
 written whole.
 """
 
+import json
 import logging
 import threading
 import time
@@ -29,6 +30,7 @@ _DIMENSION_NAME_MOST: Final = 250
 _VALUE_MOST: Final = 1024  # characters of a dimension's value, in EMF
 _PLAIN_MOST: Final = 8  # metrics that are written as text
 _DOCUMENT_BYTES_MOST: Final = 900_000
+_METADATA_BYTES_MOST: Final = _DOCUMENT_BYTES_MOST // 3
 
 
 class _Provider(AmazonCloudWatchEMFProvider):
@@ -320,7 +322,7 @@ def documents(provider: _Provider) -> Iterator[dict[str, Any]]:
     for more in provider.dimension_sets:
         roots.update(more)
         sets.append(list(more))
-    metadata = {key: value for key, value in provider.metadata_set.items() if key != _names.EMF}
+    metadata = _shortened({key: value for key, value in provider.metadata_set.items() if key != _names.EMF})
     for metrics in _chunks(provider.metric_set, roots):
         directive = {
             "Namespace": provider.namespace,
@@ -336,6 +338,14 @@ def documents(provider: _Provider) -> Iterator[dict[str, Any]]:
             **roots,
             **{name: values[0] if len(values) == 1 else values for name, _, values in metrics},
         }
+
+
+def _shortened(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata that leaves room for the metrics: of a document that is too large, it goes before any value."""
+    if not metadata or len(_json.encode(metadata)) <= _METADATA_BYTES_MOST // 4:
+        return metadata
+    shortened: dict[str, Any] = json.loads(_json.fit(metadata, _METADATA_BYTES_MOST))
+    return shortened
 
 
 def _chunks(
