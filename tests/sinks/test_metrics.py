@@ -1,12 +1,13 @@
 """The user's own metrics: Powertools' interface, written by us, within EMF's limits."""
 
 import datetime as dt
+import inspect
 import math
 import threading
 import time
 
 import pytest
-from aws_lambda_powertools.metrics import MetricResolution, MetricUnit
+from aws_lambda_powertools.metrics import MetricResolution, MetricUnit, single_metric
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -410,6 +411,19 @@ def test_default_dimensions_hold_in_later_invocations(invoke):
     )
     for document in (first, second):
         assert (document["environment"], document["tier"], document["country"]) == ("test", "1", "SE")
+
+
+def test_a_single_metric_takes_what_powertools_takes(invoke):
+    """`single_metric` has the parameters of Powertools' own, its dimensions among them."""
+
+    def handler(event, context):
+        with metrics.single_metric("A", "Count", 1, 60, "Shop", {"country": "SE"}) as metric:
+            metric.add_dimension("tier", "1")
+
+    document = one(invoke(handler))
+    assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "country", "tier"]]
+    theirs = inspect.signature(single_metric).parameters
+    assert theirs.keys() <= inspect.signature(metrics.single_metric).parameters.keys()
 
 
 def test_a_single_metric_has_dimensions_of_its_own(invoke):

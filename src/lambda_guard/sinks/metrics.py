@@ -220,8 +220,14 @@ class Metrics:
         if (scope := _scope.current()) is not None:
             _tell("timestamp", _NAMELESS, _provider(scope).set_timestamp, timestamp)
 
-    def single_metric(
-        self, name: str, unit: Any, value: float, resolution: Any = 60, namespace: str | None = None
+    def single_metric(  # noqa: PLR0917 - Powertools' signature
+        self,
+        name: str,
+        unit: Any,
+        value: float,
+        resolution: Any = 60,
+        namespace: str | None = None,
+        default_dimensions: dict[str, str] | None = None,
     ) -> "SingleMetric":
         """Write one metric in a document of its own, at the end of a `with` block, with dimensions of its own.
 
@@ -229,7 +235,10 @@ class Metrics:
             with metrics.single_metric(name="Refunds", unit="Count", value=1) as metric:
                 metric.add_dimension(name="country", value="SE")
         """
-        return SingleMetric(name, unit, value, resolution, namespace)
+        metric = SingleMetric(name, unit, value, resolution, namespace)
+        for dimension, said in (default_dimensions or {}).items():
+            metric.add_dimension(dimension, said)
+        return metric
 
     def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:  # noqa: ARG002 - Powertools' signature
         """Write what has been added so far; needed only where the process ends by itself."""
