@@ -42,8 +42,9 @@ class PrintedLines(Front):
         if type(said) is not str or tail(scope, _scope.record_of(scope)) in said:
             return None  # the last: a line of ours, which the runtime client's handler writes here
         thread = threading.get_ident()
-        whole = self.parts.pop(thread, "") + said
-        *lines, rest = whole.split("\n")
+        whole = self.parts.pop(thread, "")
+        whole += said  # in place, where `+` would copy: progress is printed in a great many parts
+        *lines, rest = whole.split("\n") if "\n" in said else (whole,)
         if len(rest) > _PART_MOST:
             lines, rest = [*lines, rest], ""
         if rest:
