@@ -97,6 +97,26 @@ def test_one_record_or_an_error_that_says_how_many():
     assert len(captured.records) == 2
 
 
+def test_one_record_or_an_error_under_python_o(fresh):
+    """That there is one record is looked at with assertions switched off, too."""
+    output = fresh(
+        """
+        from lambda_guard import production
+        from lambda_guard.testing import capture
+
+        with capture() as captured:
+            for _ in range(2):
+                production(lambda event, context: None)({}, None)
+        try:
+            print(captured.record["outcome"])
+        except AssertionError as error:
+            print(error)
+        """,
+        PYTHONOPTIMIZE="1",
+    )
+    assert output == "2 invocation records were written, not one\n"
+
+
 def test_a_line_that_is_not_json_is_an_error():
     """`lines` parses what is there; `output` has it in any case."""
     with capture() as captured:

@@ -113,7 +113,8 @@ class Captured:
             AssertionError: there isn't exactly one.
         """
         records = self.records
-        assert len(records) == 1, f"{len(records)} invocation records were written, not one"
+        if len(records) != 1:  # no `assert`, which `python -O` leaves out
+            raise AssertionError(f"{len(records)} invocation records were written, not one")
         return records[0]
 
     @property
