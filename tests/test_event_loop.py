@@ -98,6 +98,32 @@ def test_leftover_tasks_are_cancelled(captured):
     assert seen[1] == "cleaned up"
 
 
+def test_a_task_that_a_cancelled_one_begins_is_no_part_of_the_next_invocation(captured):
+    """What a leftover task starts when it is cancelled doesn't run on while the next handler does."""
+    seen = []
+
+    async def late():
+        await asyncio.sleep(0.01)
+        seen.append("late")
+
+    async def leftover():
+        try:
+            await asyncio.sleep(10)
+        finally:
+            seen.append(asyncio.create_task(late()))
+
+    @production
+    async def handler(event, context):
+        if event:
+            seen.append(asyncio.create_task(leftover()))
+        await asyncio.sleep(0 if event else 0.1)
+
+    handler({"first": True}, None)
+    handler({}, None)
+    assert len(seen) == 2
+    assert all(task.cancelled() for task in seen)
+
+
 def test_what_a_leftover_task_raises_is_said(captured, caplog):
     """An error in the cleaning up of a leftover task goes where `asyncio.run` sends it: to the log."""
 

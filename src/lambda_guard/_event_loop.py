@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .errors import RunningEventLoopError
 
@@ -41,6 +41,7 @@ class _Loop:
 
 _kept = _Kept()
 _inherited: list[_Loop] = []
+_ROUNDS_MOST: Final = 10  # a task may begin another one when it is cancelled, and so may that
 _CONTEXT: Any = BaseException.__context__
 _TRACEBACK: Any = BaseException.__traceback__
 
@@ -136,12 +137,18 @@ class _Generators:
 
 
 async def _clean_up(generators: _Generators) -> None:
-    this = asyncio.current_task()
-    left = [task for task in asyncio.all_tasks() if task is not this]
+    for _ in range(_ROUNDS_MOST):
+        if not (left := asyncio.all_tasks() - {asyncio.current_task()}):
+            break
+        await _cancel(left)
+    await generators.close()
+    await _finish_threads()
+
+
+async def _cancel(left: set[asyncio.Task[Any]]) -> None:
     for task in left:
         task.cancel()
-    if left:
-        await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*left, return_exceptions=True)
     for task in left:
         if not task.cancelled() and (error := task.exception()) is not None:
             said = {
@@ -150,8 +157,6 @@ async def _clean_up(generators: _Generators) -> None:
                 "task": task,
             }
             asyncio.get_running_loop().call_exception_handler(said)
-    await generators.close()
-    await _finish_threads()
 
 
 async def _finish_threads() -> None:
