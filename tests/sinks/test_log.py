@@ -546,6 +546,17 @@ def test_a_users_own_handler_keeps_its_format_and_can_use_the_keys(invoke, strea
     )
 
 
+def test_a_format_may_name_a_key_that_there_is_none_of(invoke, stream_handler):
+    """Without a trace, and outside of an invocation, a line is written all the same."""
+    stream_handler.setFormatter(logging.Formatter("%(invocation_id)s|%(xray_trace_id)s|%(message)s"))
+    invoke(
+        lambda event, context: logging.getLogger("theirs").warning("inside"),
+        context=make_context(aws_request_id="r-1"),
+    )
+    logging.getLogger("theirs").warning("outside")
+    assert stream_handler.stream.getvalue() == "r-1|None|inside\nNone|None|outside\n"
+
+
 def test_a_third_partys_extra_may_have_the_names_of_our_keys(invoke, stream_handler):
     """`extra={"invocation_id": …}` of a library that knows nothing of us doesn't raise, and is what its formatter says."""
     stream_handler.setFormatter(logging.Formatter("%(invocation_id)s"))

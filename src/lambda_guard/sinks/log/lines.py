@@ -196,10 +196,14 @@ class _Attributes(dict[str, Any]):
     def __contains__(self, key: object) -> bool:
         return key not in _KEYS and super().__contains__(key)
 
+    def __missing__(self, key: str) -> None:
+        """Give a formatter that names one of those keys `None` where there is none: its line would be lost."""
+        if key not in _KEYS:
+            raise KeyError(key)
+
 
 def _with_keys(record: logging.LogRecord) -> logging.LogRecord:
-    if keys := _scope.current_keys():
-        record.__dict__ = _Attributes({**record.__dict__, **keys})
+    record.__dict__ = _Attributes({**record.__dict__, **_scope.current_keys()})
     return record
 
 
