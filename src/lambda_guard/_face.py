@@ -1,18 +1,33 @@
 """`logger` and `metrics`, made on demand; where Powertools can't be imported, stand-ins that let the handler run."""
 
+import os
 from typing import Any, Self
 
+from . import _settings
+from ._scope import Defaults
 from ._seam import attempt
+from .sinks.log.lines import line_logger
 
 
 def logger() -> Any:
     """Return `lambda_guard.logger`: Powertools' Logger over our lines."""
+    attempt("settings", _set_defaults)
     return attempt("log.logger", _powertools_logger) or _plain_logger()
 
 
 def metrics() -> Any:
     """Return `lambda_guard.metrics`."""
+    attempt("settings", _set_defaults)
     return attempt("metrics.metrics", _powertools_metrics) or NoMetrics()
+
+
+def _set_defaults() -> None:
+    """Have what module-level code writes before anything is decorated be as the environment says."""
+    if Defaults.are_set:
+        return
+    settings = _settings.resolve({}, os.environ)
+    line_logger().setLevel(settings.log_level)
+    Defaults.set(settings)
 
 
 def _powertools_logger() -> Any:

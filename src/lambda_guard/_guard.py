@@ -132,8 +132,7 @@ class Guard:
 
 
 def _install_logging(settings: Settings) -> None:
-    _scope.Defaults.service = settings.service
-    _scope.Defaults.namespace = settings.namespace
+    _scope.Defaults.set(settings)
     logger = lines.line_logger()
     logger.setLevel(settings.log_level)
     lines.install_records()

@@ -94,9 +94,16 @@ def tail_of(it: "Invocation", trace_id: str | None) -> str:
 class Defaults:
     """What holds outside of any invocation: set when a handler is decorated, and by module-level code."""
 
+    are_set = False
     service = "unknown"
     namespace = _names.DEFAULT_NAMESPACE
     keys: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed in place
+
+    @classmethod
+    def set(cls, settings: "Settings") -> None:
+        """Take what is set for good from a handler's settings, or from those of the environment before there is one."""
+        cls.are_set = True
+        cls.service, cls.namespace = settings.service, settings.namespace
 
 
 _current: ContextVar[Scope | None] = ContextVar("lambda_guard", default=None)

@@ -215,6 +215,27 @@ def test_fields_without_a_value_are_left_out(invoke):
     assert own(one(invoke(lambda event, context: logger.info("a", order_id=None, lines=0)))) == {"lines": 0}
 
 
+def test_module_level_code_logs_as_the_environment_says(fresh):
+    """What is logged and counted before anything is decorated has the service, the namespace and the level, too."""
+    output = fresh(
+        """
+        from lambda_guard import logger, metrics, production
+
+        logger.info("loading")
+        logger.debug("loading what")
+        metrics.add_metric("Loaded", "Count", 1)
+        production(service="of its own")(lambda event, context: logger.info("at work"))({}, None)
+        """,
+        LAMBDA_GUARD_SERVICE="orders",
+        LAMBDA_GUARD_NAMESPACE="Shop",
+        LAMBDA_GUARD_LOG_LEVEL="DEBUG",
+    )
+    first, second, document, third, _ = map(json.loads, output.splitlines())
+    assert [line["message"] for line in (first, second, third)] == ["loading", "loading what", "at work"]
+    assert [line["service"] for line in (first, second, document, third)] == ["orders"] * 3 + ["of its own"]
+    assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Shop"
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_stream_that_is_not_utf_8_loses_no_line(fresh, encoding):
     """Where standard output has another encoding, what it can't take is escaped, and reads the same."""
