@@ -1,6 +1,7 @@
 """Batches, record by record: what becomes of each record, and what is said of it."""
 
 import asyncio
+import contextlib
 import copy
 import functools
 import json
@@ -1291,6 +1292,28 @@ class TestTraces:
         (segment,) = captured.segments
         assert (segment.trace_id, segment.parent_id) == (root(1), f"{2:016x}")
         assert "links" not in segment.document
+
+    @pytest.mark.parametrize(
+        "variable", ["garbage", "", f"Parent=53995c3f42cd8ad8;Root={OWN};Sampled=1", TRACE_HEADER, None]
+    )
+    @pytest.mark.parametrize("error", [None, ValueError("no"), SystemExit(1)])
+    def test_the_variable_is_what_it_was_to_the_letter(self, variable, error, monkeypatch):
+        """However the records end, the variable is put back as it stood, be it malformed or in another order."""
+        if variable is not None:
+            monkeypatch.setenv(VARIABLE, variable)
+        between = []
+
+        def handle(record):
+            between.append(os.environ.get(VARIABLE))
+            if error is not None and record.body == "c":
+                raise error
+
+        event = events.sqs("a", "b", "c", trace_header=[header(1), None, header(2)])
+        with capture(), contextlib.suppress(SystemExit, ExceptionGroup):
+            production(each_record=True)(handle)(event, make_context())
+        assert len(between) == 3
+        assert between[1] == variable
+        assert os.environ.get(VARIABLE) == variable
 
     def test_tracing_off_is_off(self, monkeypatch, unheard):
         """Neither keys nor variable nor documents, whatever came with the records."""

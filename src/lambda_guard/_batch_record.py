@@ -41,6 +41,7 @@ class BatchRecord:
     tail: str | None = None
     user_keys: dict[str, Any] | None = None
     _changed = False
+    _variable: str | None = None
 
     def __init__(self, scope: _scope.Scope, raw: Any, started: float) -> None:
         self.scope = scope
@@ -79,6 +80,7 @@ class BatchRecord:
         self.recorded = True
         self.span.record()
         if alone and self.adopted is not None:
+            self._variable = os.environ.get(_names.ENV_TRACE_HEADER)
             self._changed = True
             os.environ[_names.ENV_TRACE_HEADER] = self.span.text(self.span.header.parent)
 
@@ -86,11 +88,10 @@ class BatchRecord:
         """Put the environment back and send its documents."""
         if self._changed:
             self._changed = False
-            own = self.scope.invocation.trace
-            if own is None:
+            if self._variable is None:
                 os.environ.pop(_names.ENV_TRACE_HEADER, None)
             else:
-                os.environ[_names.ENV_TRACE_HEADER] = own.text()
+                os.environ[_names.ENV_TRACE_HEADER] = self._variable
         if self.span is not None:
             self.span.send(error, ended)
 
