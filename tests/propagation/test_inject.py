@@ -425,6 +425,21 @@ def test_an_adopted_trace_is_sent_on_with_our_own_lineage(server):
     assert segment.trace_id == sent.root
 
 
+@pytest.mark.parametrize("name", ["PutEvents", "StartExecution", "StartSyncExecution"])
+def test_a_header_never_pushes_a_parameter_over_its_limit(server, name):
+    """A lineage that has grown goes by HTTP alone where the service's own model takes no more characters."""
+    service, operation, parameters = CALLS[name]
+    client = make_client(server, service)
+    shape = client.meta.service_model.shape_for("TraceHeader")
+    header = TRACE_HEADER.partition(";Lineage=")[0] + f";Lineage={'a' * 600}"
+    captured = run(call(client, operation, **parameters), header=header)
+    (request,) = server.requests
+    assert sent_header(request).lineage == "a" * 600
+    body = request.body["Entries"][0]["TraceHeader"] if name == "PutEvents" else request.body["traceHeader"]
+    assert len(body) <= shape.metadata["max"]
+    assert parse(body).parent == call_segment(captured, TRACE_NAMES[service]).id
+
+
 def test_a_retried_call_is_one_call(server):
     """Attempts of one call carry one header and are one subsegment, which says how many there were."""
     server.fail = 1

@@ -195,14 +195,20 @@ def _added(entry: Any, header: str, add: Callable[[dict[str, Any], str], None]) 
     return copy
 
 
-def _set_default(name: str) -> Callable[[dict[str, Any], str], None]:
-    return lambda params, header: params.setdefault(name, header) and None
+def _set_default(name: str, most: int) -> Callable[[dict[str, Any], str], None]:
+    """Set a parameter of at most so many characters: one that is longer would have the call refused."""
+
+    def add(params: dict[str, Any], header: str) -> None:
+        whole = len(header) <= most  # else without what alone can be long, and goes by HTTP as well
+        params.setdefault(name, header if whole else header.partition(";Lineage=")[0])
+
+    return add
 
 
 _PARAMETERS: Final[dict[tuple[str, str], Callable[[dict[str, Any], str], None]]] = {
     ("sqs", "SendMessage"): _sqs_attributes,
     ("sqs", "SendMessageBatch"): _each_entry(_sqs_attributes),
-    ("eventbridge", "PutEvents"): _each_entry(_set_default("TraceHeader")),
-    ("sfn", "StartExecution"): _set_default("traceHeader"),
-    ("sfn", "StartSyncExecution"): _set_default("traceHeader"),
+    ("eventbridge", "PutEvents"): _each_entry(_set_default("TraceHeader", 500)),
+    ("sfn", "StartExecution"): _set_default("traceHeader", 256),
+    ("sfn", "StartSyncExecution"): _set_default("traceHeader", 256),
 }
