@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from urllib.parse import parse_qs
 
@@ -566,6 +568,26 @@ def test_calls_in_threads_hang_below_the_handler(server):
     assert {sent_header(request).parent for request in server.requests} == segments.keys()
     assert {found.parent_id for found in segments.values()} == {captured.record["span_id"]}
     assert captured.record["calls"][0]["count"] == 5
+
+
+def test_first_calls_of_a_client_in_threads_all_carry_the_header(server, monkeypatch):
+    """Threads that share a client which nobody has used before: none of them is too early for the header."""
+    client = make_client(server, "sqs")
+    register = client.meta.events.register_last
+
+    def register_slowly(*args, **kwargs):
+        time.sleep(0.05)
+        register(*args, **kwargs)
+
+    monkeypatch.setattr(client.meta.events, "register_last", register_slowly)
+
+    def handler(event, context):
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(4):
+                pool.submit(client.send_message, QueueUrl=QUEUE, MessageBody="a")
+
+    run(handler)
+    assert [sqs_header(request.body).root for request in server.requests] == [ROOT] * 4
 
 
 def test_a_call_inside_the_users_own_subsegment(server):

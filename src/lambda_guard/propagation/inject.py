@@ -16,6 +16,7 @@ no message attributes, no bodies.
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any, Final, Protocol
 from weakref import WeakSet
 
@@ -68,6 +69,7 @@ class Observer(Protocol):
 
 _in_flight: ContextVar[Call | None] = ContextVar("lambda_guard_call", default=None)
 _known: WeakSet[Any] = WeakSet()
+_registering = Lock()
 
 
 def watch(module: Any, observer: Observer) -> None:
@@ -121,8 +123,9 @@ def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[
     if not observer.begin(call):
         return None
     if client not in _known:
-        _known.add(client)
-        _register(meta.events, observer)
+        with _registering:  # a thread that comes second waits, so that its call has the header as well
+            _register(meta.events, observer)
+            _known.add(client)
     return call
 
 
