@@ -325,6 +325,9 @@ def test_messages_of_several_traces_are_mirrored(invoke, header, more):
         assert document["links"] == [{"trace_id": OWN, "id": own["id"]}]
     assert own["trace_id"] == OWN
     assert own["annotations"]["upstream_trace_id"] in {segment.trace_id for segment in mirrors}
+    assert sorted((link["trace_id"], link["id"]) for link in own["links"]) == sorted(
+        (segment.trace_id, segment.id) for segment in mirrors
+    )
     assert captured.record["xray_trace_id"] == OWN
 
 

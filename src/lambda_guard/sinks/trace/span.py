@@ -208,8 +208,8 @@ def _own_subsegment(
     it, span = scope.invocation, scope.trace
     own = it.trace
     assert own is not None
-    upstream = it.adopted or next(iter(_mirrored(scope)), None)
-    if upstream is None and error is None and (user is None or not _is_touched(user)):
+    upstreams = [it.adopted] if it.adopted is not None else _mirrored(scope)
+    if not upstreams and error is None and (user is None or not _is_touched(user)):
         return _plain_subsegment(scope, outcome, name, own)
     found: dict[str, Any] = {
         "name": name,
@@ -222,9 +222,12 @@ def _own_subsegment(
         "end_time": outcome.ended,
         "annotations": _annotations(scope, outcome),
     }
-    if upstream is not None:
-        found["annotations"]["upstream_trace_id"] = upstream.root
-        found["links"] = [link(upstream.root, scope.span_id if it.adopted else upstream.parent)]
+    if upstreams:
+        found["annotations"]["upstream_trace_id"] = upstreams[0].root  # holds one value; `links` has all
+        found["links"] = [
+            link(each.root, scope.span_id if it.adopted else _mirror_id(span, each.root))
+            for each in upstreams
+        ]
     if user is not None:
         add_users(found, user)
     return with_error(found, error)
