@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import os
+import threading
 import time
 import types
 from collections import Counter
@@ -975,7 +976,6 @@ class TestWhatIsSaid:
     def test_a_thread_that_outlives_its_batch_speaks_for_no_record_of_the_next(self, unheard):
         """A context that was copied while a record was at work carries that record, and not into another invocation."""
         import contextvars
-        import threading
 
         contexts = []
 
@@ -994,6 +994,34 @@ class TestWhatIsSaid:
         (late,) = captured.logs
         assert late["invocation_id"] == captured.records[1]["invocation_id"]
         assert "message_id" not in late
+
+    def test_threads_of_a_record_speak_and_send_for_it(self, unheard):
+        """A thread that a record's handler starts has the record's keys and trace; where two are at work, neither's."""
+        from lambda_guard.sinks.trace.span import current_header
+
+        sent, begun, done = {}, asyncio.Barrier(2), threading.Barrier(2)
+
+        def work(body):
+            logger.info("in a thread", body=body)
+            sent[body] = current_header()
+
+        def handle(record):
+            thread = threading.Thread(target=work, args=(record.body,))
+            thread.start()
+            thread.join()
+
+        async def handle_async(record):
+            await begun.wait()
+            await asyncio.get_running_loop().run_in_executor(None, lambda: (work(record.body), done.wait(10)))
+
+        event = events.sqs("a", "b", trace_header=[header(1), header(2)])
+        for function, roots in ((handle, [root(1), root(2)]), (handle_async, [OWN, OWN])):
+            with capture(TRACE_HEADER) as captured:
+                production(each_record=True)(function)(event, make_context())
+            lines = sorted(captured.logs, key=lambda line: line["body"])
+            assert [line["xray_trace_id"] for line in lines] == roots
+            assert ["message_id" in line for line in lines] == [roots[0] != OWN] * 2
+            assert [sent[body].split(";")[0] for body in "ab"] == [f"Root={each}" for each in roots]
 
     def test_a_message_id_of_the_users_own_stays_outside_of_records(self, unheard):
         """A handler that goes through its batch by itself may say `message_id` and `attempt` like any other field."""

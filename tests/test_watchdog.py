@@ -432,6 +432,42 @@ def test_upstream_traces(released):
         assert len(by_state[True]) == len(bodies) + 1
 
 
+@pytest.mark.parametrize("own", [TRACE_HEADER, None], ids=["traced", "without a trace of its own"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_records_at_work(own, is_async):
+    """Of a batch the records that are stuck are told to the traces that they came with, and not those that are done."""
+    from aws_xray_sdk.core import xray_recorder
+
+    headers = [
+        f"Root=1-6742a1b{i}-0123456789abcdef01234567;Parent=53995c3f42cd8ad{i};Sampled=1" for i in "12"
+    ]
+
+    def handle(record):
+        if record.body == "b":
+            with xray_recorder.in_subsegment("charge"):
+                until(lambda: any(each.document.get("in_progress") for each in captured.segments))
+
+    async def handle_async(record):
+        handle(record)
+
+    with capture(own) as captured:
+        handler = production(each_record=True, service="billing")(handle_async if is_async else handle)
+        handler(events.sqs("a", "b", trace_header=headers), short())
+        until(lambda: TIMED_OUT in captured.output)
+    warned = [each for each in captured.segments if each.document.get("in_progress")]
+    charge, segment = (each for each in warned if each.trace_id == headers[1][5:40])
+    assert (charge.name, segment.parent_id) == ("charge", "53995c3f42cd8ad2")
+    assert charge.document["fault"] is segment.document["fault"] is True
+    assert segment.annotations["outcome"] == "timeout"
+    assert segment.document["cause"]["exceptions"][0]["type"] == "Timeout"
+    assert charge.parent_id == segment.document["subsegments"][0]["id"]
+    assert [each.name for each in warned if each.trace_id != segment.trace_id] == (
+        ["## handle_async" if is_async else "## handle", "record"] if own else []
+    )
+    ended = [each for each in captured.segments if each.id == segment.id and "end_time" in each.document]
+    assert [each.annotations["outcome"] for each in ended] == ["success"]
+
+
 def test_no_false_alarm(captured):
     """Handlers that end in time are never said to time out, then or later."""
 

@@ -9,6 +9,7 @@ only the first ones are named by the environment; all of them have the keys and 
 import logging
 import os
 import time
+from collections.abc import Iterator
 from functools import cached_property
 from threading import Lock
 from typing import Any, Final
@@ -148,25 +149,33 @@ class RecordSpan:
         )
 
     def send(self, error: BaseException | None, ended: float) -> None:
-        """Send the documents of a record that has ended: the upstream trace's, and the function's own."""
+        """Send the documents of a record that has ended."""
+        cause = document.cause(error) if error is not None else None
+        documents = list(
+            self.documents(_names.FAILURE if error is not None else _names.SUCCESS, cause, ended)
+        )
+        if documents and self.made is not None:
+            for child in span.recorder().children(self.made):
+                span.recorder().send(child)
+        for whole in documents:
+            span.recorder().send(whole)
+
+    def documents(self, outcome: str, cause: dict[str, Any] | None, ended: float) -> Iterator[dict[str, Any]]:
+        """Yield its own documents: the upstream trace's, and the function's own."""
         if not self.recorded:
             self.record()  # one that failed beyond the cap
         it = self._record.scope.invocation
         own_sampled = it.trace is not None and it.trace.is_sampled and it.trace.parent is not None
         if not (self.recorded or own_sampled) or not span.recorder().ready():
             return
-        cause = document.cause(error) if error is not None else None
-        if self.made is not None:
-            for child in span.recorder().children(self.made):
-                span.recorder().send(child)
         if self.recorded and self._record.adopted is not None:
-            span.recorder().send(self._segment(cause, ended))
+            yield self._segment(outcome, cause, ended)
         if own_sampled:
-            span.recorder().send(self._own_subsegment(cause, ended))
+            yield self._own_subsegment(outcome, cause, ended)
 
-    def _segment(self, cause: dict[str, Any] | None, ended: float) -> dict[str, Any]:
+    def _segment(self, outcome: str, cause: dict[str, Any] | None, ended: float) -> dict[str, Any]:
         it = self._record.scope.invocation
-        found = self._document(it.function, self.id, self.header, ended, cause is not None)
+        found = self._document(it.function, self.id, self.header, ended, outcome)
         if self.made is not None:
             found["subsegments"] = [span.adopted_handler(self.made[1], ended, cause)]
         if it.trace is not None:
@@ -174,12 +183,12 @@ class RecordSpan:
             found["links"] = [span.link(it.trace.root, self.own_id)]
         return span.with_error(found, cause)
 
-    def _own_subsegment(self, cause: dict[str, Any] | None, ended: float) -> dict[str, Any]:
+    def _own_subsegment(self, outcome: str, cause: dict[str, Any] | None, ended: float) -> dict[str, Any]:
         record = self._record
         own, above = record.scope.invocation.trace, record.scope.trace
         assert own is not None
         place = own.with_parent(above.own_id) if above is not None else own
-        found = self._document(_SUBSEGMENT, self.own_id, place, ended, cause is not None)
+        found = self._document(_SUBSEGMENT, self.own_id, place, ended, outcome)
         found.update(type="subsegment", namespace="local")
         if record.adopted is not None:
             found["annotations"]["upstream_trace_id"] = record.adopted.root
@@ -191,7 +200,7 @@ class RecordSpan:
         return span.with_error(found, cause)
 
     def _document(
-        self, name: str, span_id: str, place: TraceHeader, ended: float, failed: bool
+        self, name: str, span_id: str, place: TraceHeader, ended: float, outcome: str
     ) -> dict[str, Any]:
         record = self._record
         it, keys = record.scope.invocation, record.keys
@@ -199,7 +208,7 @@ class RecordSpan:
             "invocation_id": it.invocation_id,
             "service": record.scope.settings.service,
             "trigger": it.trigger.type,
-            "outcome": _names.FAILURE if failed else _names.SUCCESS,
+            "outcome": outcome,
             **{key: keys[key] for key in (_names.MESSAGE_ID, _names.ATTEMPT) if key in keys},
         }
         return {
@@ -229,11 +238,13 @@ class BatchReport:
         self._scope = scope
         self._records = records
         self._before = _scope.record_at_work.get()
+        self._at_work: set[BatchRecord] = set()
         self._said: set[str] = set()
         self._spans_left = _names.RECORD_SPANS_MOST if scope is not None and scope.settings.tracing else 0
         self._failed_spans_left = self._spans_left
         if scope is not None:
             scope.records = {"total": len(records), "failed": 0, "failures": []}
+            scope.at_work = self._at_work
 
     def begin(self, raw: Any, started: float) -> BatchRecord | None:
         """Make a record the one that is at work here."""
@@ -241,6 +252,9 @@ class BatchReport:
             return None
         record = BatchRecord(self._scope, raw, started)
         _scope.record_at_work.set(record)
+        if self.alone:
+            self._at_work.clear()
+        self._at_work.add(record)
         if self._spans_left:
             self._spans_left -= 1
             attempt("trace.record.enter", self._open, record)
@@ -262,6 +276,7 @@ class BatchReport:
     def leave(self) -> None:
         """Take back that a record is at work."""
         if self._scope is not None:
+            self._at_work.discard(_scope.record_at_work.get())
             _scope.record_at_work.set(self._before)
 
     def failed(self, raw: Any, error: Exception) -> None:

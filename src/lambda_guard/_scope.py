@@ -36,6 +36,7 @@ class Scope:
         in_flight: AWS calls that have not been answered → `time.perf_counter` when they began.
         stuck: what the watchdog saw, once it has gone off.
         records: what a batch came to, for the invocation record.
+        at_work: the records of a batch that are having their turns, for other threads to see.
         final_attempts: how many records of a batch went back for the last time, where each was looked at.
         unwritten: lines that go out with the invocation record, in one write.
         cpu_s: the CPU seconds that the process had used when the invocation began.
@@ -55,6 +56,7 @@ class Scope:
     span_id: str | None = None
     trace: Any = None
     records: dict[str, Any] | None = None
+    at_work: "set[BatchRecord] | None" = None
     final_attempts: int | None = None
     thread = 0
     clock = 0.0
@@ -148,8 +150,14 @@ def own() -> Scope | None:
 
 
 def record_of(scope: Scope) -> "BatchRecord | None":
-    """Return the record of this invocation's batch that is at work here, if one is."""
+    """Return the record of this invocation's batch that is at work here, if one is.
+
+    For a thread that has no context of its own it is the one record that is at work, as for the scope.
+    """
     record = record_at_work.get()
+    if record is None and scope.at_work and _current.get() is None:
+        at_work = tuple(scope.at_work)  # at once: other threads change it
+        record = at_work[0] if len(at_work) == 1 else None
     return record if record is not None and record.scope is scope else None
 
 

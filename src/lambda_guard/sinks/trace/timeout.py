@@ -17,29 +17,40 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...propagation.inject import Call
+    from .recorder import Stack
 
 
 def send(name: str, scope: _scope.Scope, outcome: Outcome) -> None:
     """Send what is open: the invocation's own segments and subsegments, and the user's and AWS calls' below.
+
+    The same goes for each record of a batch that is at work.
 
     Args:
         name: the handler's, as it stands in the trace.
         scope: of the invocation.
         outcome: a timeout.
     """
-    if scope.trace is None or not span.is_recorder_there():
+    if not span.is_recorder_there():
         return  # there is no time left to import the SDK
     error = scope.stuck.as_error()
     cause = document.cause_of_timeout(error["type"], error["message"], scope.stuck.stack)
-    xray = span.recorder()
     calls = {call.span.id: call for call in list(scope.in_flight or ()) if call.span is not None}
-    if (stack := scope.trace.made) is not None:
-        for child in list(stack[1].subsegments):
-            found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
-            if found is not None:
-                xray.send(_open(found, calls))
-    for whole in span.documents(name, scope, outcome, cause):
-        xray.send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
+    if scope.trace is not None:
+        _send_open(scope.trace.made, calls)
+        for whole in span.documents(name, scope, outcome, cause):
+            span.recorder().send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
+    for record in tuple(scope.at_work or ()):
+        if record.span is not None:
+            _send_open(record.span.made, calls)
+            for each in record.span.documents(outcome.kind, cause, outcome.ended):
+                span.recorder().send(_unfinished(each))
+
+
+def _send_open(stack: "Stack | None", calls: "Mapping[str, Call]") -> None:
+    for child in list(stack[1].subsegments) if stack is not None else ():
+        found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
+        if found is not None:
+            span.recorder().send(_open(found, calls))
 
 
 def _open(found: dict[str, Any], calls: "Mapping[str, Call]") -> dict[str, Any]:
