@@ -301,6 +301,43 @@ def test_nothing_of_the_callers_is_changed(server):
         assert {sqs_header(entry).parent for entry in request.body["Entries"]} == {span_id}
 
 
+def test_parameters_that_a_hook_of_the_callers_provides_stay_as_they_are(server):
+    """The one dict that a hook returns for every call, or that goes in by name: neither keeps the header of a call."""
+    client, shared = make_client(server, "stepfunctions"), {"stateMachineArn": MACHINE}
+    client.meta.events.register("provide-client-params.sfn.StartExecution", lambda **_: shared)
+    plain = make_client(server, "stepfunctions")
+
+    def handler(event, context):
+        client.start_execution(stateMachineArn="theirs")
+        client.start_execution(stateMachineArn="theirs")
+        plain._make_api_call(operation_name="StartExecution", api_params=shared)
+
+    captured = run(handler)
+    assert shared == {"stateMachineArn": MACHINE}
+    ids = [segment.id for segment in captured.segments if segment.document.get("namespace") == "aws"]
+    assert len(set(ids)) == 3
+    assert [parse(request.body["traceHeader"]).parent for request in server.requests] == ids
+
+
+@pytest.mark.parametrize("wrong", [None, [], "", [1], 5])
+def test_what_botocore_refuses_it_refuses_still(server, wrong):
+    """A parameter of the wrong type is the caller's mistake, which the header neither mends nor makes ours."""
+    client = make_client(server, "sqs")
+    captured = run(refused(client, MessageBody="a", MessageSystemAttributes=wrong))
+    assert captured.record["calls"][0]["errors"] == 1
+    assert server.requests == []
+
+
+def refused(client, **parameters):
+    """Make a handler whose call botocore doesn't even send."""
+
+    def handler(event, context):
+        with pytest.raises(botocore.exceptions.ParamValidationError):
+            client.send_message(QueueUrl=QUEUE, **parameters)
+
+    return handler
+
+
 def test_what_the_caller_set_stays(server):
     """A header in the parameters, per message or for all, is the caller's decision; messages without one get ours."""
     theirs = {"AWSTraceHeader": {"DataType": "String", "StringValue": UPSTREAM}}

@@ -38,9 +38,10 @@ class Call:
         params: the parameters as the caller gave them; only ever read.
         header: the trace header that went with it, once it has gone.
         span: the observer's own.
+        given: the parameters that got the header, and what was in them before.
     """
 
-    __slots__ = ("endpoint", "header", "operation", "params", "region", "service", "span")
+    __slots__ = ("endpoint", "given", "header", "operation", "params", "region", "service", "span")
 
     def __init__(
         self, service: str, operation: str, endpoint: str, region: str | None, params: Mapping[str, Any]
@@ -52,6 +53,7 @@ class Call:
         self.params = params
         self.header: str | None = None
         self.span: Any = None
+        self.given: tuple[dict[str, Any], dict[str, Any]] | None = None
 
 
 class Observer(Protocol):
@@ -98,9 +100,11 @@ def watch(module: Any, observer: Observer) -> None:
             response = wrapped(*args, **kwargs)
         except BaseException as error:
             _in_flight.reset(token)
+            attempt("inject.take_back", _take_back, call)
             attempt("inject.end", observer.end, call, None, error)
             raise
         _in_flight.reset(token)
+        attempt("inject.take_back", _take_back, call)
         attempt("inject.end", observer.end, call, response, None)
         return response
 
@@ -145,8 +149,19 @@ def _into_parameters(observer: Observer, params: Any, model: Any, context: Any) 
     if (isinstance(context, Mapping) and context.get("is_presign_request")) or not isinstance(params, dict):
         return
     add = _PARAMETERS.get((model.service_model.service_id.hyphenize(), model.name))
-    if add is not None and (header := _outgoing(observer)) is not None:
+    call = _in_flight.get()
+    if add is not None and call is not None and (header := _outgoing(observer)) is not None:
+        call.given = params, dict(params)
         add(params, header)
+
+
+def _take_back(call: Call) -> None:
+    """Leave as it was a dict that isn't our copy: what a hook of the caller's on `provide-client-params` returned."""
+    if call.given is not None:
+        params, before = call.given
+        for name in params.keys() - before.keys():
+            del params[name]
+        params.update(before)
 
 
 def _into_request(observer: Observer, request: Any) -> None:
@@ -175,8 +190,8 @@ def _outgoing(observer: Observer) -> str | None:
 
 
 def _sqs_attributes(message: dict[str, Any], header: str) -> None:
-    attributes = message.get("MessageSystemAttributes") or {}
-    if _names.SQS_TRACE_ATTRIBUTE not in attributes:
+    attributes = message.get("MessageSystemAttributes", {})
+    if isinstance(attributes, dict) and _names.SQS_TRACE_ATTRIBUTE not in attributes:
         value = {"DataType": "String", "StringValue": header}
         message["MessageSystemAttributes"] = {**attributes, _names.SQS_TRACE_ATTRIBUTE: value}
 
