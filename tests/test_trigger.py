@@ -134,6 +134,10 @@ def test_the_table_has_a_row_for_every_type_and_no_other():
 
 OTHER_SHAPES = [
     (events.schedule() | {"resources": []}, Trigger("schedule", None, 1, None, SENT_SECOND_MS)),
+    (  # EventBridge Scheduler, where the schedule has no input of its own
+        events.schedule() | {"source": "aws.scheduler", "resources": ["arn:aws:scheduler:x"], "detail": "{}"},
+        Trigger("schedule", "arn:aws:scheduler:x", 1, None, SENT_SECOND_MS),
+    ),
     ({"requestContext": {"elb": {"targetGroupArn": 7}}}, Trigger("alb")),
     ({"requestContext": {"elb": {"targetGroupArn": ""}}}, Trigger("alb")),
     (

@@ -23,9 +23,9 @@ class Trigger(NamedTuple):
     Attributes:
         type: one of `_names.TRIGGERS`. A batch is named after its first record, a message in envelopes after
             the outermost. `lambda` is any JSON value that no service gives a shape: a direct invocation,
-            EventBridge Scheduler, an IoT rule, a state's plain input. SNS with raw delivery is `sqs`, for
-            nothing tells it from other messages. `unknown` is an AWS event source without a type here, or an
-            object that no JSON text gives.
+            EventBridge Scheduler with an input of its own, an IoT rule, a state's plain input. SNS with raw
+            delivery is `sqs`, for nothing tells it from other messages. `unknown` is an AWS event source without
+            a type here, or an object that no JSON text gives.
         source: ARN or name of what sent it: queue, topic, stream, bucket, API id, rule …; None if the event
             doesn't say.
         records: how many records the event holds; 1 if it isn't a batch.

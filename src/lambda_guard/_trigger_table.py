@@ -130,7 +130,10 @@ SHAPE_ROWS: Final = (
     ShapeRow(
         "schedule",
         "detail-type",
-        ((("detail-type",), _one_of("Scheduled Event")), (("source",), _one_of("aws.events"))),
+        (
+            (("detail-type",), _one_of("Scheduled Event")),
+            (("source",), _one_of("aws.events", "aws.scheduler")),
+        ),
         (("resources", 0),),
         (("time",),),
     ),
