@@ -119,6 +119,7 @@ class TestTheRecordHandler:
             lambda record, lambda_context=None: (record, lambda_context),
             lambda record, *, context: (record, context),
             lambda record, *, lambda_context=None: (record, lambda_context),
+            lambda record, client=7, context=None: (record, context if client == 7 else None),
         ],
     )
     def test_gets_the_context_where_it_asks_for_it(self, handler):

@@ -95,7 +95,7 @@ class RecordHandler:
 
 
 def _takes_context(handler: Any) -> bool | str:
-    """Return whether the handler asks for a second argument; its name, where it takes it by keyword only."""
+    """Return whether the handler asks for a second argument; its name, where that isn't its second parameter."""
     function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -114,7 +114,7 @@ def _takes_context(handler: Any) -> bool | str:
         )
     if not asked:
         return False
-    return asked[0].name if asked[0].kind is asked[0].KEYWORD_ONLY else True
+    return True if asked == positional[1:2] else asked[0].name
 
 
 def _is_asked(parameter: inspect.Parameter) -> bool:
