@@ -29,6 +29,10 @@ class Calls:
         """Return the header that names the call's subsegment, or whatever else is on top."""
         return span.current_header()
 
+    def is_overwritten(self) -> bool:
+        """Return whether the user had the X-Ray SDK patch botocore."""
+        return span.is_botocore_patched()
+
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Close the call's subsegment; count the call; note what it sent on."""
         span.end_call(call, response, error)

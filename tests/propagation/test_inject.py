@@ -698,6 +698,38 @@ def test_in_any_order_a_call_is_one_subsegment(server, first, second):
     assert sent_header(request).lineage == LINEAGE
 
 
+UNRECORDED = """
+import json, sys
+from aws_xray_sdk.core import patch; patch(["botocore"])
+from lambda_guard import production
+from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
+import botocore.session
+client = botocore.session.Session().create_client(
+    "sns", endpoint_url=sys.argv[1], region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+def publish(*_):
+    client.publish(TopicArn="arn:aws:sns:eu-west-1:123456789012:orders", Message="a")
+unsampled = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=0"
+with capture(unsampled) as first:
+    production(publish)({}, make_context())
+with capture(TRACE_HEADER) as second:
+    production(each_record=True)(publish)(events.sqs("a", trace_header=unsampled), make_context())
+print(json.dumps([each.record["sent"][0]["span_id"] for each in (first, second)]))
+"""
+
+
+def test_where_the_sdk_has_patched_botocore_the_decision_is_kept_too(server):
+    """Work that isn't recorded goes on in its own trace and names itself, also beside work that is."""
+    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "PYTHONPATH", "HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", UNRECORDED, server.url],
+        capture_output=True, text=True, timeout=60, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    sent = [sent_header(request) for request in server.requests]
+    assert [(each.root, each.sampled) for each in sent] == [("1-6742a1b5-0123456789abcdef01234567", "0")] * 2
+    assert [each.parent for each in sent] == json.loads(done.stdout.splitlines()[-1])
+
+
 def test_headers_look_like_headers(server):
     """What goes out is of the documented form, to the letter."""
     run(call(make_client(server, "sns"), "publish", TopicArn=TOPIC, Message="a"))

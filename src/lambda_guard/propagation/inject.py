@@ -39,9 +39,12 @@ class Call:
         header: the trace header that went with it, once it has gone.
         span: the observer's own.
         given: the parameters that got the header, and what was in them before.
+        in_request: the name and value of the HTTP header, where it is ours.
     """
 
-    __slots__ = ("endpoint", "given", "header", "operation", "params", "region", "service", "span")
+    __slots__ = (
+        "endpoint", "given", "header", "in_request", "operation", "params", "region", "service", "span",
+    )  # fmt: skip
 
     def __init__(
         self, service: str, operation: str, endpoint: str, region: str | None, params: Mapping[str, Any]
@@ -54,6 +57,7 @@ class Call:
         self.header: str | None = None
         self.span: Any = None
         self.given: tuple[dict[str, Any], dict[str, Any]] | None = None
+        self.in_request: tuple[str, str] | None = None
 
 
 class Observer(Protocol):
@@ -64,6 +68,9 @@ class Observer(Protocol):
 
     def header(self) -> str | None:
         """Return the header that names whatever is on top of the trace right now."""
+
+    def is_overwritten(self) -> bool:
+        """Return whether somebody writes the HTTP header after the events of botocore that a caller's hooks use."""
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Note how a call ended."""
@@ -140,9 +147,13 @@ def _register(events: Any, observer: Observer) -> None:
     def request(params: Any, **_: Any) -> None:
         attempt("inject.request", _into_request, observer, params)
 
+    def sending(request: Any, **_: Any) -> None:
+        attempt("inject.sending", _once_more, observer, request)
+
     # Last, so that what the caller's own handlers set is seen, and stays.
     events.register_last("before-parameter-build", parameters, unique_id=f"{_ID}-parameters")
     events.register_last("before-call", request, unique_id=f"{_ID}-request")
+    events.register_first("before-send", sending, unique_id=f"{_ID}-sending")
 
 
 def _into_parameters(observer: Observer, params: Any, model: Any, context: Any) -> None:
@@ -169,8 +180,21 @@ def _into_request(observer: Observer, request: Any) -> None:
     name = next((name for name in headers if name.lower() == _HTTP_NAME), _names.HTTP_TRACE_HEADER)
     if name in headers and headers[name] != _botocores_own():
         return  # the caller's
-    if (header := _outgoing(observer)) is not None:
+    call, header = _in_flight.get(), _outgoing(observer)
+    if call is not None and header is not None:
         headers[name] = header
+        call.in_request = name, header
+
+
+def _once_more(observer: Observer, request: Any) -> None:
+    """Write the HTTP header again over what the X-Ray SDK's own patch has put there.
+
+    Where the work isn't recorded, that is the trace of whatever is, or a parent of zeros.
+    """
+    call = _in_flight.get()
+    if call is not None and call.in_request is not None and observer.is_overwritten():
+        name, header = call.in_request
+        request.headers[name] = header
 
 
 def _botocores_own() -> str | None:

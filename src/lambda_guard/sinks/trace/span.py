@@ -6,6 +6,7 @@ Several upstream traces: a segment in each, for the time of the invocation.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -372,6 +373,12 @@ def current_header() -> str | None:
     return TraceHeader(
         header.root, parent, header.sampled, it.trace.lineage if it.trace is not None else None
     ).text()
+
+
+def is_botocore_patched() -> bool:
+    """Return whether the user had the SDK patch botocore: its subsegments stand for calls then."""
+    patcher = sys.modules.get("aws_xray_sdk.core.patcher")
+    return patcher is not None and "botocore" in patcher._PATCHED_MODULES  # noqa: SLF001 - it tells nobody
 
 
 _AWS_NAMES = {
