@@ -147,6 +147,8 @@ def adoptable(own: TraceHeader | None, upstreams: tuple[Upstream, ...]) -> Trace
     first = headers[0] if headers else None
     if first is None or first.parent is None or (own is not None and own.root == first.root):
         return None
+    if getattr(upstreams, "more_traces", False):  # which aren't among those that are named
+        return None
     return first if all(header is not None and header.root == first.root for header in headers) else None
 
 

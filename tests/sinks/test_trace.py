@@ -302,6 +302,14 @@ def test_several_messages_of_one_trace_are_adopted_once(invoke, header):
     ]
 
 
+@pytest.mark.parametrize("last", [upstream(), upstream(OWN), "garbage"], ids=["the same", "another", "none"])
+def test_one_message_of_another_trace_among_very_many_is_not_adopted(invoke, header, last):
+    """Beyond the hundred senders that are looked at each message's trace counts still."""
+    event = queue(*[upstream(parent=f"{number:016x}") for number in range(1, 151)], last)
+    captured = invoke(lambda event, context: None, event, header=header)
+    assert captured.record["xray_trace_id"] == (UPSTREAM if last == upstream() else OWN)
+
+
 @pytest.mark.parametrize("more", [None, upstream(root="1-6742a1b5-" + "f" * 24)], ids=["none", "another"])
 def test_messages_of_several_traces_are_mirrored(invoke, header, more):
     """The work stays in its own trace; each upstream trace has a segment for the time of the invocation."""

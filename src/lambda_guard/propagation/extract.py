@@ -80,9 +80,11 @@ class Upstreams(tuple[Upstream, ...]):  # noqa: SLOT001 - slots that hold someth
     Attributes:
         more: how many further ones a batch has, which are only counted: nobody looks at each of so many, and
             a batch of 10,000 messages from as many traces must not take the handler's time.
+        more_traces: whether any of those is of another trace than the first of all.
     """
 
     more: int = 0
+    more_traces: bool = False
 
 
 _NONE: Final = Upstreams()
@@ -259,6 +261,8 @@ class _Groups:
         upstreams = Upstreams(found)
         if self._more:
             upstreams.more = len(self._more)
+            first = next((header.root for header, _ in self._by_header.values()), None)
+            upstreams.more_traces = any(not text.startswith(f"Root={first};") for text in self._more)
         return upstreams
 
 
