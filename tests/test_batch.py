@@ -1161,6 +1161,17 @@ class TestWhatIsSaid:
             failed
         )
 
+    def test_kafkas_answers_are_named_like_its_records(self):
+        """Kafka names a record by partition and offset, which is listed as the same id that `upstreams` has."""
+        event = events.kafka("a", "b")
+        (record, _) = next(iter(event["records"].values()))
+        name = f"{record['topic']}-{record['partition']}"
+        answer = {"batchItemFailures": [{"itemIdentifier": {"partition": name, "offset": record["offset"]}}]}
+        with capture() as captured:
+            assert production(lambda event, context: answer)(event, make_context()) is answer
+        failed = [{"message_id": f"{name}@{record['offset']}", "outcome": "error"}]
+        assert captured.record["records"] == {"total": 2, "failed": 1, "failures": failed}
+
 
 def _segments(captured):
     """Return the segments of their own, the subsegments for records, and the invocation's subsegment."""

@@ -199,7 +199,15 @@ def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
             "failed": len(failures),
             "failures": [
                 {"message_id": message_id, "outcome": _names.FAILURE}
-                for message_id in ids[: _names.FAILED_RECORDS_MOST]
-                if isinstance(message_id, str)
+                for message_id in map(_message_id, ids[: _names.FAILED_RECORDS_MOST])
+                if message_id is not None
             ],
         }
+
+
+def _message_id(identifier: Any) -> str | None:
+    """Return what a record is called elsewhere that an answer names: Kafka's by partition and offset."""
+    if type(identifier) is dict:
+        partition, offset = identifier.get("partition"), identifier.get("offset")
+        return f"{partition}@{offset}" if isinstance(partition, str) and type(offset) is int else None
+    return identifier if isinstance(identifier, str) else None
