@@ -452,7 +452,9 @@ def test_records_at_work(own, is_async):
 
     with capture(own) as captured:
         handler = production(each_record=True, service="billing")(handle_async if is_async else handle)
-        handler(events.sqs("a", "b", trace_header=headers), short())
+        handler(
+            events.sqs("a", "b", trace_header=headers), make_context(timeout_ms=1_000)
+        )  # time to begin both
         until(lambda: TIMED_OUT in captured.output)
     warned = [each for each in captured.segments if each.document.get("in_progress")]
     charge, segment = (each for each in warned if each.trace_id == headers[1][5:40])
