@@ -174,6 +174,15 @@ class TestTheRecordHandler:
         with pytest.raises(ConfigurationError, match=r"def handler\(record\)"):
             production(each_record=True)(handler)
 
+    def test_that_is_decorated_for_whole_events_is_refused_at_decoration(self):
+        """It would be called once, with a batch in the place of a record, and nothing would come back."""
+        whole = production(lambda record, context: None)
+        with pytest.raises(ConfigurationError, match="decorated already"):
+            production(each_record=True)(whole)
+        each = production(each_record=True)(refuse)
+        assert production(each_record=True)(each) is each
+        assert production(each) is each
+
     def test_runs_without_a_guard_too(self, monkeypatch, capsys):
         """The kill switch takes the telemetry away, not the batch: its answer is the same."""
         monkeypatch.setenv("LAMBDA_GUARD_DISABLED", "1")

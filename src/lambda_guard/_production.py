@@ -152,6 +152,12 @@ def _check(handler: Any, options: dict[str, Any]) -> None:
             f"production() decorates a handler, not {type(handler).__name__}; options are given by keyword: "
             'write @production(service="orders")'
         )
+    decorated = isinstance(handler, Production)
+    if options.get("each_record") and decorated and not getattr(handler, "_self_each_record", False):
+        raise ConfigurationError(
+            "each_record=True on a handler that is decorated already: it would get whole batches; "
+            "write one @production(each_record=True) on it"
+        )
 
 
 def _decorate(options: dict[str, Any], handler: Any) -> Any:
@@ -163,7 +169,9 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     guard = _guard_for(options, handler)
     if options.get("each_record"):
         report = bool(options.get("report_batch_item_failures"))
-        return decorated(handler, _around_records(guard, handler, is_async, report))
+        taking_apart = decorated(handler, _around_records(guard, handler, is_async, report))
+        taking_apart._self_each_record = True  # noqa: SLF001 - wrapt keeps what begins so on the wrapper
+        return taking_apart
     if guard is None:
         return decorated(handler, _bare_async) if is_async else handler
     return decorated(
