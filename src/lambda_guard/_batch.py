@@ -349,7 +349,7 @@ async def _side_by_side(
 
 def _add_note(error: Exception, note: str) -> None:
     """Add a note where the exception takes one: a frozen one doesn't, one that is raised again has it."""
-    with suppress(Exception):
+    with suppress(BaseException):  # what a property raises, `SystemExit` too, isn't the record's own error
         notes = getattr(error, "__notes__", ())
         if note not in notes and len(notes) < _NOTES_MOST:
             error.add_note(note)
