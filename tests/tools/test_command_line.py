@@ -3,12 +3,13 @@
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 
 import pytest
 
-from .conftest import Logs
+from .conftest import Logs, invocation_id
 
 LOGS = Logs()
 
@@ -168,6 +169,20 @@ def test_following_a_file_shows_what_is_added(tmp_path):
         rest, _ = process.communicate(timeout=30)
     assert [one["lines"][0]["message"] for one in told] == ["first", "second", "third"]
     assert (rest, process.returncode) == (b"", 0)
+
+
+@pytest.mark.parametrize("options", [["--follow"], []])
+def test_a_pipe_gets_each_block_as_it_ends(options):
+    """Whoever watches through `| tee` or `| jq` sees what a terminal shows, not what fills a buffer."""
+    command = [sys.executable, "-m", "lambda_guard.tools", "invocations", "-", "--json", *options]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as process:
+        for number in range(3):
+            lines = f"{LOGS.line(number, 0, 'hello')}\n{LOGS.record(number, 5, 5.0)}\n"
+            process.stdin.write(lines.encode())
+            process.stdin.flush()
+            assert select.select([process.stdout], [], [], 30)[0]
+            assert json.loads(process.stdout.readline())["invocation_id"] == invocation_id(number)
 
 
 def test_text_that_is_no_unicode_is_shown_escaped(lambda_guard, write):

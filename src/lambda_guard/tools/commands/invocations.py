@@ -100,7 +100,8 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
         counted = selected(found, selection, reader.tally)
-        shown = _write(limited(counted, limit), as_json=as_json, html=html, color=color)
+        at_once = follow or "-" in target.paths
+        shown = _write(limited(counted, limit), as_json=as_json, html=html, color=color, at_once=at_once)
     return say_tally(reader.tally, shown, not selection.is_everything)
 
 
@@ -136,7 +137,8 @@ def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
             return
 
 
-def _write(blocks: Iterator[Block], *, as_json: bool, html: str | None, color: When) -> int:
+def _write(blocks: Iterator[Block], *, as_json: bool, html: str | None, color: When, at_once: bool) -> int:
+    """Write the blocks; `at_once` where the next may be long in coming, and a buffer would keep this one."""
     if html:
         return _write_page(blocks, html)
     draw = _json_line if as_json else TextView(palette_for(color), columns()).block
@@ -145,7 +147,7 @@ def _write(blocks: Iterator[Block], *, as_json: bool, html: str | None, color: W
     for block in blocks:
         write(draw(block))
         shown += isinstance(block, Invocation) and not block.late
-        if shown == 1:
+        if at_once or shown == 1:
             flush()
     return shown
 
