@@ -4,8 +4,10 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -143,8 +145,6 @@ def test_a_terminal_gets_colours_unless_it_says_no(shop, env, coloured):
 
 def test_following_a_file_shows_what_is_added(tmp_path):
     """New invocations appear as they end, also after the file was replaced; Ctrl-C ends it with exit code 0."""
-    import signal
-
     path = tmp_path / "growing.log"
     path.write_text(f"{LOGS.start(1)}\nfirst\n{LOGS.report(1)}\n")
     command = [
@@ -169,6 +169,67 @@ def test_following_a_file_shows_what_is_added(tmp_path):
         rest, _ = process.communicate(timeout=30)
     assert [one["lines"][0]["message"] for one in told] == ["first", "second", "third"]
     assert (rest, process.returncode) == (b"", 0)
+
+
+@contextmanager
+def following(*sources, **streams):
+    """Follow sources as a process; give a way to read the next invocation, and one to stop it and read the rest."""
+    command = [sys.executable, "-m", "lambda_guard.tools", "invocations", *map(str, sources), "-f", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **streams) as process:
+        yield process, lambda: json.loads(process.stdout.readline())["lines"][0]["message"]
+
+
+def stopped(process):
+    """Stop it by one Ctrl-C; give what it said after that."""
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    return [json.loads(line)["lines"][0]["message"] for line in rest.splitlines()]
+
+
+def whole(number, message):
+    return f"{LOGS.line(number, 0, message)}\n{LOGS.record(number, 5, 5.0)}\n"
+
+
+def test_what_was_written_last_before_a_file_was_replaced_is_read(tmp_path):
+    """Rotation loses no line: neither those that came just before, nor the first of the new file after a cut one."""
+    path = tmp_path / "app.log"
+    path.write_text(whole(1, "before"))
+    with following(path) as (process, message):
+        told = [message()]
+        with path.open("a") as file:
+            file.write(whole(2, "last") + LOGS.line(3, 0, "cut")[:-40])
+        path.rename(tmp_path / "app.log.1")
+        path.write_text(whole(4, "first"))
+        told += [message(), message()]
+        assert len(stopped(process)) == 1
+    assert told == ["before", "last", "first"]
+
+
+def test_all_files_are_followed(tmp_path):
+    """Not the last one alone: functions log side by side."""
+    paths = [tmp_path / "a.log", tmp_path / "b.log"]
+    for number, path in enumerate(paths):
+        path.write_text(whole(number, path.name))
+    with following(*paths) as (process, message):
+        told = [message(), message()]
+        for number, path in enumerate(paths):
+            with path.open("a") as file:
+                file.write(whole(number + 2, f"more in {path.name}"))
+            told.append(message())
+        stopped(process)
+    assert told == ["a.log", "b.log", "more in a.log", "more in b.log"]
+
+
+def test_following_standard_input_ends_at_the_first_ctrl_c():
+    """What is held is shown, and the pipe need not end for it."""
+    with following("-", stdin=subprocess.PIPE) as (process, message):
+        process.stdin.write(f"{whole(1, 'ended')}{LOGS.line(2, 0, 'running')}\n".encode())
+        process.stdin.flush()
+        assert message() == "ended"
+        process.send_signal(signal.SIGINT)
+        assert json.loads(process.stdout.readline())["outcome"] == "unfinished"
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.mark.parametrize("options", [["--follow"], []])

@@ -10,7 +10,8 @@ import select
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -37,14 +38,25 @@ def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None
         paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in
             the file, not by its name.
         grouper: takes the lines, and keeps the tally.
-        follow: go on reading the last file as it grows, until it is stopped.
+        follow: go on reading all of them as they grow, until it is stopped.
     """
-    names = [name for path in paths for name in _files_of(path)]
-    for place, name in enumerate(names):
-        growing = follow if place == len(names) - 1 else None
-        yield from _read_path(name, grouper, growing)
+    reading = [_read_path(name, grouper, follow) for path in paths for name in _files_of(path)]
+    yield from filter(None, chain.from_iterable(reading) if follow is None else _in_turn(reading, follow))
     grouper.finish()
     yield from grouper.take()
+
+
+def _in_turn(reading: list[Iterator[Block | None]], stop: Stop) -> Iterator[Block | None]:
+    """Give out what each source has until it is silent, then the next one's; pause when all are."""
+    while reading:
+        for one in tuple(reading):
+            for block in one:
+                yield block
+                if block is None:
+                    break
+            else:
+                reading.remove(one)
+        stop.wait(POLL_SECONDS)
 
 
 def _files_of(path: str) -> list[str]:
@@ -53,17 +65,20 @@ def _files_of(path: str) -> list[str]:
     return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
 
 
-def _read_path(path: str, grouper: Grouper, growing: Stop | None) -> Iterator[Block]:
+def _read_path(path: str, grouper: Grouper, growing: Stop | None) -> Iterator[Block | None]:
+    """Read one source; None stands for an idle moment."""
     name = "standard input" if path == "-" else path
     stream = Stream(name)
     try:
-        chunks = _stdin_chunks() if path == "-" else _file_chunks(path, growing)
+        chunks = _stdin_chunks(growing) if path == "-" else _file_chunks(path, growing)
         for chunk in _lines(chunks):
             if chunk:
                 grouper.feed(chunk, stream)
+                yield from grouper.take()
             else:
                 grouper.settle()
-            yield from grouper.take()
+                yield from grouper.take()
+                yield None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         grouper.tally.warnings.append(
             f"{name}: the compressed data is cut off or damaged ({error}); what came before it is shown"
@@ -117,15 +132,25 @@ def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
 
     Empty chunks when idle.
     """
-    while not stop.requested:
-        chunk = file.read(CHUNK_BYTES)
-        yield chunk
-        if chunk:
-            continue
-        stop.wait(POLL_SECONDS)
-        if _was_replaced(path, file):
-            with path.open("rb") as fresh:
-                yield from _tail(path, fresh, stop)
+    with ExitStack() as newer:
+        while not stop.requested:
+            # Looked at before reading: what was written until then is still in the old file.
+            replaced = _was_replaced(path, file)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+            yield b""
+            if replaced:
+                yield from _line_end(file)
+                newer.close()
+                file = newer.enter_context(path.open("rb"))
+
+
+def _line_end(file: BinaryIO) -> Iterator[bytes]:
+    """End the last line of a file that nothing more comes of: the next file's first line is another."""
+    if file.tell():
+        file.seek(-1, os.SEEK_CUR)
+        if file.read(1) != b"\n":
+            yield b"\n"
 
 
 def _was_replaced(path: Path, file: BinaryIO) -> bool:
@@ -136,11 +161,11 @@ def _was_replaced(path: Path, file: BinaryIO) -> bool:
     return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
 
 
-def _stdin_chunks() -> Iterator[bytes]:
+def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
     """Give out what comes in at once; an empty chunk when nothing came for a while."""
     source = sys.stdin.buffer
     can_wait = hasattr(select, "poll")
-    while True:
+    while growing is None or not growing.requested:
         if can_wait and not select.select([source], [], [], POLL_SECONDS)[0]:
             yield b""
             continue
