@@ -232,6 +232,16 @@ def test_following_standard_input_ends_at_the_first_ctrl_c():
         assert process.wait(timeout=30) == 0
 
 
+def test_a_pipe_that_is_slow_to_begin_is_read_like_any_other():
+    """`aws logs filter-log-events` thinks for seconds before it prints its one document."""
+    event = {"timestamp": 1795446245000, "message": LOGS.record(1, 5, 5.0), "logStreamName": "s"}
+    code = f"import time; time.sleep(3); print({json.dumps({'events': [event]}, indent=4)!r})"
+    command = [sys.executable, "-m", "lambda_guard.tools", "invocations", "--json"]
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as slow:
+        result = subprocess.run(command, stdin=slow.stdout, capture_output=True, timeout=60, check=False)
+    assert result.stderr == b"1 invocation, 0 failed; 1 lines read\n"
+
+
 @pytest.mark.parametrize("options", [["--follow"], []])
 def test_a_pipe_gets_each_block_as_it_ends(options):
     """Whoever watches through `| tee` or `| jq` sees what a terminal shows, not what fills a buffer."""

@@ -107,6 +107,13 @@ def test_gzip_is_known_by_its_contents(lambda_guard, tmp_path, shop):
     assert shown(lambda_guard("invocations", str(path), "--json")) == ["00000002", "00000003"]
 
 
+def test_a_pipe_may_be_gzipped(lambda_guard, shop):
+    """`aws s3 cp s3://…/000000.gz - | lambda-guard invocations` needs no zcat; the members of it are all read."""
+    members = b"".join(gzip.compress(Path(path).read_bytes()) for path in shop)
+    told = shown(lambda_guard("invocations", "--json", stdin=members))
+    assert told == ["00000001", "00000002", "00000003", "00000004"]
+
+
 def test_standard_input_is_read_where_no_source_is_named(lambda_guard, logs):
     """A pipe needs no dash."""
     lines = "\n".join([logs.line(1, 0, "hello"), logs.record(1, 5, 5.0)])

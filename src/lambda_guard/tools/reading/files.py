@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from lambda_guard.tools.invocation import Block
 from lambda_guard.tools.reading.events import is_event_document, lines_of_events
 from lambda_guard.tools.reading.grouping import Grouper, Stream
 from lambda_guard.tools.stopping import Stop
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 CHUNK_BYTES: Final = 2**20
 LINE_BYTES_MOST: Final = 8 * 2**20
@@ -163,13 +166,20 @@ def _was_replaced(path: Path, file: BinaryIO) -> bool:
 
 def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
     """Give out what comes in at once; an empty chunk when nothing came for a while."""
-    source = sys.stdin.buffer
+    source = cast("BufferedReader", sys.stdin.buffer)
     can_wait = hasattr(select, "poll")
+    started = False
     while growing is None or not growing.requested:
         if can_wait and not select.select([source], [], [], POLL_SECONDS)[0]:
             yield b""
             continue
-        chunk = os.read(source.fileno(), CHUNK_BYTES)
+        if not started and source.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+            with gzip.open(source) as unzipped:
+                yield from _until_end(unzipped)
+            return
+        # What was looked at stands in the buffer, for which select() would wait in vain.
+        chunk = os.read(source.fileno(), CHUNK_BYTES) if started else source.read1()
+        started = True
         if not chunk:
             return
         yield chunk
@@ -178,7 +188,12 @@ def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
 def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
     """Cut chunks into lines, without their ends; an empty list stands for an idle moment."""
     with closing(chunks):  # type: ignore[type-var] # generators, all of them
-        first = next(chunks, b"").removeprefix(codecs.BOM_UTF8)
+        first = b""
+        for first in chunks:
+            if first:
+                break
+            yield []
+        first = first.removeprefix(codecs.BOM_UTF8)
         if is_event_document(first):
             yield from lines_of_events(first, chunks)
             return
