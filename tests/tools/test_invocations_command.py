@@ -48,12 +48,20 @@ def test_filters_choose(lambda_guard, shop):
     assert chosen("--slower-than", "50ms") == ["00000004"]
     assert chosen("--where", "trigger.type=sqs", "--where", "attempt=2") == ["00000003"]
     assert chosen("--where", "order_id~o-1") == ["00000001"]
+    assert chosen("--where", "level=WARNING") == ["00000004"]
+    assert chosen("--where", "message~Looking into") == ["00000004"]
     assert chosen("--where", "calls.operation=PutItem") == ["00000002", "00000003"]
     assert chosen("--id", invocation_id(4)) == ["00000004"]
     assert chosen("--id", "m-1") == ["00000001", "00000002", "00000003", "00000004"]
     assert chosen("--since", "2026-11-23T15:04:05.500Z") == ["00000004"]
     assert chosen("--until", "2026-11-23T15:04:05.050Z") == ["00000001"]
     assert chosen("--limit", "2") == ["00000001", "00000002"]
+
+
+def test_levels_are_asked_for_as_they_are_shown(lambda_guard, write):
+    """Other runtimes write WARN."""
+    path = write([f"2026-11-23T15:04:05.000Z\t{invocation_id(1)}\tWARN\tlow on fuel"])
+    assert shown(lambda_guard("invocations", path, "--json", "--where", "level=WARNING")) == ["00000001"]
 
 
 def test_json_is_one_object_an_invocation(lambda_guard, shop):

@@ -9,6 +9,7 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.invocation import Invocation
+from lambda_guard.tools.model import Line
 
 _MISSING: Final = object()
 
@@ -46,17 +47,22 @@ class Condition:
         return cls(text[:at].strip(), text[at + 1 :].strip(), text[at] == "~")
 
     def holds(self, invocation: Invocation) -> bool:
-        """Ask the record first, then the fields of each line."""
+        """Ask the record first, then each line."""
         if self._agrees(_at_path(invocation.facts, self.key)):
             return True
         if self._is_plain and not any(map(self._raw_pattern.search, invocation.raw)):
             return False
-        return any(self._agrees(_at_path(line.fields, self.key)) for line in invocation.lines)
+        return any(self._agrees(_at_path(_told(line), self.key)) for line in invocation.lines)
 
     @property
     def _is_plain(self) -> bool:
-        """Whether JSON holds the value as it was typed: no escapes, no other way to write a number."""
-        return self.value.isascii() and self.value[:1].isalpha() and not set(self.value) & set('"\\/')
+        """Whether the log holds the value as it was typed: no escapes, one way to write it."""
+        return (
+            self.key != names.LEVEL
+            and self.value.isascii()
+            and self.value[:1].isalpha()
+            and not set(self.value) & set('"\\/')
+        )
 
     @cached_property
     def _raw_pattern(self) -> re.Pattern[bytes]:
@@ -171,6 +177,18 @@ def failures(invocation: Invocation) -> list[Mapping[str, object]]:
     records = invocation.facts.get(names.RECORDS)
     listed = records.get("failures") if isinstance(records, Mapping) else None
     return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
+
+
+def _told(line: Line) -> Mapping[str, object]:
+    """Give all keys of a line, the common ones by the names that they have in the log."""
+    return {
+        names.LEVEL: line.level,
+        names.MESSAGE: line.message,
+        names.LOCATION: line.location,
+        names.LOGGER_NAME: line.logger,
+        names.EXCEPTION: line.exception,
+        **line.fields,
+    }
 
 
 def _at_path(document: object, path: str) -> object:
