@@ -402,6 +402,26 @@ def test_exports_with_times_and_streams_before_each_line_are_understood():
     ]
 
 
+def test_the_further_lines_of_an_event_go_with_its_first():
+    """A traceback in the output of `aws logs tail`: the failure counts, and belongs to whom it happened."""
+    blocks, _ = group(
+        [
+            f"2026-11-23T15:04:05.1Z 2026/11/23/[$LATEST]aa {LOGS.start(1)}",
+            f"2026-11-23T15:04:05.1Z 2026/11/23/[$LATEST]bb {LOGS.start(2)}",
+            "2026-11-23T15:04:05.2Z 2026/11/23/[$LATEST]aa [ERROR] ValueError: boom",
+            "Traceback (most recent call last):",
+            "2026-11-23T15:04:05.2Z 2026/11/23/[$LATEST]bb fine",
+            "and dandy",
+            f"2026-11-23T15:04:05.3Z 2026/11/23/[$LATEST]aa {LOGS.report(1)}",
+            f"2026-11-23T15:04:05.3Z 2026/11/23/[$LATEST]bb {LOGS.report(2)}",
+        ]
+    )
+    assert [told(block) for block in blocks] == [
+        ("00000001", "error", ["ValueError: boom", "Traceback (most recent call last):"]),
+        ("00000002", "success", ["fine", "and dandy"]),
+    ]
+
+
 def test_a_line_cut_in_the_middle_is_kept_with_its_invocation():
     """What is left of a cut line still names its invocation, and is shown as broken."""
     whole = LOGS.line(1, 0, "x" * 50)

@@ -132,7 +132,7 @@ class Grouper:
                 file.reported = (file.reported[0], place)
             return
         identified = identify(line)
-        stream = self._stream_of(file, identified.stream) if identified.stream else file
+        stream = self._stream_for(identified, line, file)
         if identified.invocation_id is None:
             self._feed_nameless(identified, stream, place)
             return
@@ -141,6 +141,17 @@ class Grouper:
             self._add(group, identified)
         if identified.sign is Sign.REPORT:
             file.reported = stream.reported = (group, place)
+
+    def _stream_for(self, identified: Identified, line: bytes, file: Stream) -> Stream:
+        """Take the stream that the prefix names; without one, a nameless line goes on where the last one stood.
+
+        An event of several lines, such as a traceback, has a prefix before its first alone.
+        """
+        if identified.stream:
+            file.within = self._stream_of(file, identified.stream)
+        elif identified.invocation_id is not None or identified.line is not line:
+            return file
+        return file.within or file
 
     def _stream_of(self, parent: Stream, name: str) -> Stream:
         """Tell apart the streams that one file holds."""

@@ -20,6 +20,7 @@ class Stream:
         starting: what the platform wrote about an initialization, until the invocation that it was for starts.
         reported: the invocation whose REPORT was the last of this stream, None where that line was there
             already, and the place of the line.
+        within: of a file that holds several streams, the one that the last prefix named.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Stream:
     ended: list["Group"] = field(default_factory=list)
     starting: list[bytes] = field(default_factory=list)
     reported: tuple["Group | None", int] | None = None
+    within: "Stream | None" = None
 
     def is_initialized_by(self, sign: Sign) -> bool:
         """Tell whether a line is about the initialization of an environment, not about what runs in it."""
