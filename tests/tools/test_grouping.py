@@ -305,6 +305,16 @@ def test_the_platform_knows_of_a_timeout_that_the_process_could_not_record():
     assert (blocks[0].outcome, said[0].outcome) == ("timeout", "timeout")
 
 
+def test_an_unguarded_function_that_ran_out_of_memory_was_killed():
+    """The platform's line says so, or the error type in REPORT; a status alone says no more than that it failed."""
+    exited = f"RequestId: {invocation_id(1)} Error: Runtime exited with error: signal: killed"
+    failed = LOGS.report(1, status="error")
+    by_line, _ = group([LOGS.start(1), exited, LOGS.end(1), failed])
+    by_type, _ = group([LOGS.start(1), LOGS.end(1), f"{failed}\tError Type: Runtime.OutOfMemory"])
+    by_status, _ = group([LOGS.start(1), LOGS.end(1), failed])
+    assert [blocks[0].outcome for blocks in (by_line, by_type, by_status)] == ["killed", "killed", "error"]
+
+
 def test_a_traceback_of_the_runtime_tells_an_error():
     """A function without lambda_guard that raised is not counted as a success."""
     error = "[ERROR] ValueError: boom\rTraceback (most recent call last):\r\xa0 File 'app.py'"

@@ -151,13 +151,14 @@ class Invocation:
 
     def _worse(self, seen: str) -> str:
         """A process that could not write its record did not merely fail: it was ended from outside."""
-        if (
-            seen == names.FAILURE
-            and self.record is None
-            and (self.guarded or "Exit" in self.report.error_type)
-        ):
+        if seen == names.FAILURE and self.record is None and (self.guarded or self._was_ended):
             return KILLED
         return seen
+
+    @property
+    def _was_ended(self) -> bool:
+        """Whether the platform says that the process is gone: it exited, or was ended for its memory."""
+        return self.symptom == KILLED or any(end in self.report.error_type for end in ("Exit", "OutOfMemory"))
 
     def _without_a_record(self) -> str:
         if self.symptom:
