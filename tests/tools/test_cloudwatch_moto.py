@@ -153,6 +153,25 @@ def test_a_missing_region_is_said(lambda_guard, server):
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_PROFILE", "nope", "AWS_PROFILE): The config profile (nope) could not be found"),
+        ("AWS_CONFIG_FILE", __file__, "(~/.aws/config, AWS_PROFILE): Unable to parse config file"),
+        (
+            "AWS_ENDPOINT_URL",
+            "localhost:5000",
+            "Invalid endpoint: localhost:5000: write AWS_ENDPOINT_URL like",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_said(lambda_guard, server, variable, value, said):
+    """A typo in the name of a profile, as everyone makes one: one line, no traceback."""
+    result = lambda_guard("invocations", "--log-group", "x", env={**server, variable: value})
+    assert (result.returncode, result.stderr.count(b"\n")) == (1, 1)
+    assert said in result.stderr.decode()
+
+
 def test_following_shows_what_comes_in_once(server, client):
     """New invocations appear as they end, each once; an interrupt ends it with the way to go on."""
     import os

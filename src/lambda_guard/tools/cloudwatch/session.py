@@ -38,6 +38,7 @@ def new_clients() -> Clients:
 
     Raises:
         MissingExtraError: boto3 is not installed.
+        CloudError: the configuration can't be read, or names no region.
     """
     try:
         import boto3
@@ -50,15 +51,19 @@ def new_clients() -> Clients:
     # Adaptive: the client slows down by itself when the service throttles, as FilterLogEvents soon does.
     config = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
     # boto3 itself reads AWS_DEFAULT_REGION alone; the other tools of AWS read AWS_REGION first.
-    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    with explained("read its configuration (~/.aws/config, AWS_PROFILE)"):
+        session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     if not session.region_name:
         raise CloudError("no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE")
     made: dict[str, Any] = {}
 
     def client(service: str) -> Any:
         if service not in made:
-            with explained(f"use {service}"):
-                made[service] = session.client(service, config=config)
+            try:
+                with explained(f"use {service}"):
+                    made[service] = session.client(service, config=config)
+            except ValueError as error:
+                raise CloudError(f"{error}: write AWS_ENDPOINT_URL like http://127.0.0.1:5000") from error
         return made[service]
 
     return client
