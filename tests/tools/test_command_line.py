@@ -256,6 +256,18 @@ def test_a_pipe_gets_each_block_as_it_ends(options):
             assert json.loads(process.stdout.readline())["invocation_id"] == invocation_id(number)
 
 
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), (">/dev/full", 1)])
+def test_closed_and_full_streams_leave_no_traceback(write, closed, code):
+    """Cron and scripts close them, and disks fill up: a sentence at the most, and the exit code tells."""
+    path = write([LOGS.record(1, 5, 5.0)])
+    source = "" if closed == "<&-" else path
+    command = f"{sys.executable} -m lambda_guard.tools invocations {source} {closed}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
+    assert result.returncode == code
+    assert b"Traceback" not in result.stderr
+    assert not code or result.stderr == b"lambda-guard: No space left on device\n"
+
+
 def test_text_that_is_no_unicode_is_shown_escaped(lambda_guard, write):
     """A lone surrogate in JSON, or a terminal without UTF-8, ends nothing."""
     path = write([LOGS.line(1, 0, "half").replace("half", "half \\ud83d"), LOGS.record(1, 5, 5.0)])

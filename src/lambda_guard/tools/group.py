@@ -5,6 +5,7 @@ A subcommand's module is imported when it is called, not before, so that `--help
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -118,6 +119,10 @@ def run(arguments: Sequence[str]) -> int:
     """
     # Lines by the million make the cyclic collector run all the time, for nothing: they hold no cycles.
     gc.set_threshold(200_000)
+    # A shell may have closed them (`>&-`), and cron may: then nobody reads or writes there.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     # What stands in logs may be no valid Unicode, and the terminal may know less of it than that.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -136,7 +141,8 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        sys.stderr.write(f"lambda-guard: {error.filename or ''}: {error.strerror or error}\n")
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"lambda-guard: {where}{error.strerror or error}\n")
         return 1
     except LambdaGuardError as error:
         sys.stderr.write(f"lambda-guard: {error}\n")
