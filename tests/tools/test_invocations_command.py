@@ -4,7 +4,9 @@ import gzip
 import json
 from pathlib import Path
 
-from .conftest import TRACE, invocation_id
+from .conftest import TRACE, Logs, invocation_id
+
+LOGS = Logs()
 
 
 def test_a_block_tells_how_it_went_and_then_its_own_lines(lambda_guard, shop):
@@ -62,6 +64,17 @@ def test_levels_are_asked_for_as_they_are_shown(lambda_guard, write):
     """Other runtimes write WARN."""
     path = write([f"2026-11-23T15:04:05.000Z\t{invocation_id(1)}\tWARN\tlow on fuel"])
     assert shown(lambda_guard("invocations", path, "--json", "--where", "level=WARNING")) == ["00000001"]
+
+
+def test_json_is_json_whatever_the_logs_and_the_output_are(lambda_guard, write):
+    """NaN is Python's alone, and an output that is not UTF-8 gets escapes that JSON has."""
+    path = write(
+        [LOGS.line(1, 0, "Zürich", share=float("nan"), of=[float("inf"), 1]), LOGS.record(1, 5, 5.0)]
+    )
+    for options in (("invocations",), ("trace", invocation_id(1))):
+        result = lambda_guard(*options, path, "--json", env={"PYTHONIOENCODING": "ascii"})
+        assert b'"message": "Z\\u00fcrich"' in result.stdout
+        assert b'"fields": {"share": null, "of": [null, 1]}' in result.stdout
 
 
 def test_json_is_one_object_an_invocation(lambda_guard, shop):

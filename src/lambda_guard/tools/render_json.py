@@ -1,5 +1,8 @@
 """An invocation as one JSON object: the shape of `--json`, and of the data in the HTML page."""
 
+import json
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
@@ -9,6 +12,27 @@ from lambda_guard.tools.model import Line, Stray
 from lambda_guard.tools.trace_tree import Node, Trace
 
 _EMPTY: Final[tuple[object, ...]] = ("", {})
+
+
+def encoded(document: object) -> str:
+    """Write a line of JSON that any reader takes.
+
+    NaN and Infinity, which Python's JSON alone knows, become null; what the output can't encode is escaped.
+    """
+    narrow = sys.stdout.encoding.lower() != "utf-8"
+    try:
+        text = json.dumps(document, ensure_ascii=narrow, allow_nan=False, default=str)
+    except ValueError:
+        text = json.dumps(_finite(document), ensure_ascii=narrow, default=str)
+    return f"{text}\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_document(block: Block) -> dict[str, object]:

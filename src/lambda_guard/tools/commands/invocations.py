@@ -1,6 +1,5 @@
 """`lambda-guard invocations`: one block per invocation."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -22,7 +21,7 @@ from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Stray
 from lambda_guard.tools.reading.grouping import Tally, invocations_of
 from lambda_guard.tools.reading.readers import reader_for
-from lambda_guard.tools.render_json import as_document
+from lambda_guard.tools.render_json import as_document, encoded
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import Condition, Selection
 from lambda_guard.tools.stopping import Stop
@@ -153,7 +152,7 @@ def _write(blocks: Iterator[Block], *, as_json: bool, html: str | None, color: W
 
 
 def _json_line(block: Block) -> str:
-    return json.dumps(as_document(block), ensure_ascii=False, default=str) + "\n"
+    return encoded(as_document(block))
 
 
 def _write_page(blocks: Iterator[Block], path: str) -> int:

@@ -1,6 +1,5 @@
 """`lambda-guard trace`: everything that hangs together with an id, across functions."""
 
-import json
 import sys
 
 import click
@@ -18,7 +17,7 @@ from lambda_guard.tools.commands.options import (
     window,
 )
 from lambda_guard.tools.reading.readers import reader_for
-from lambda_guard.tools.render_json import trace_document
+from lambda_guard.tools.render_json import encoded, trace_document
 from lambda_guard.tools.render_trace import TraceView
 from lambda_guard.tools.selection import Selection
 from lambda_guard.tools.terminal import When
@@ -90,4 +89,4 @@ def _write(traces: list[Trace], *, as_json: bool, html: str | None, color: When)
 
 
 def _json_line(one: Trace) -> str:
-    return json.dumps(trace_document(one), ensure_ascii=False, default=str) + "\n"
+    return encoded(trace_document(one))
