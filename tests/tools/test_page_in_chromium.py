@@ -56,6 +56,15 @@ def test_the_waterfall_and_the_first_failure_are_there_at_once(browser, trace_pa
     assert browser.console() == []
 
 
+def test_a_link_leads_to_its_invocation_and_a_broken_one_to_the_page(browser, trace_page):
+    """Mail programs cut links: what is left of one must not leave the page empty."""
+    for link, chosen in ((f"#{invocation_id(4)}", "rescue"), ("#%E0", "billing")):
+        browser.open("/dev/null")
+        browser.open(trace_page, link)
+        assert browser.texts(".verdict")[0].startswith(chosen)
+        assert len(names(browser)) == 4
+
+
 def test_a_click_shows_that_invocation(browser, trace_page):
     """The lines stand beside the waterfall, for the row that was clicked."""
     browser.click("#row-3")

@@ -67,9 +67,9 @@ class Browser:
             self._driver.terminate()
             self._driver.wait(10)
 
-    def open(self, path):
-        """Open a file."""
-        self._call("POST", "/url", {"url": Path(path).as_uri()})
+    def open(self, path, link=""):
+        """Open a file, at the place that the link's `#…` names."""
+        self._call("POST", "/url", {"url": Path(path).as_uri() + link})
 
     def run(self, script, *arguments):
         """Run JavaScript in the page, and give what it returns."""

@@ -370,8 +370,7 @@
   /* ---- begin ---- */
   $("title").textContent = data.title;
   for (const name of functions) { const option = make("option", "", name); option.value = name; $("function").append(option); }
-  const linked = decodeURIComponent(location.hash.slice(1));
-  const asked = nodes.findIndex((node) => node.key === linked);
+  const asked = nodes.findIndex((node) => node.key && location.hash === `#${encodeURIComponent(node.key)}`);
   const worst = data.one ? nodes.findIndex((node) => node.failed) : 0;
   state.chosen = asked >= 0 ? asked : Math.max(0, worst);
   refresh();
