@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from .conftest import Logs, invocation_id
+from .conftest import TRACE, Logs, invocation_id
 
 LOGS = Logs()
 
@@ -275,6 +275,13 @@ def test_text_that_is_no_unicode_is_shown_escaped(lambda_guard, write):
         result = lambda_guard("invocations", path, *options, env={"PYTHONIOENCODING": "ascii"})
         assert result.returncode == 0
         assert b"\\ud83d" in result.stdout
+
+
+def test_a_page_is_written_whatever_its_title(lambda_guard, write, tmp_path):
+    """The trace's id is its title, and half a surrogate pair in it ends nothing."""
+    path = write([LOGS.record(1, 5, 5.0).replace(TRACE, "1-\\ud83d")])
+    result = lambda_guard("trace", invocation_id(1), path, "--html", str(tmp_path / "page.html"))
+    assert (result.returncode, result.stderr.splitlines()[0][:6]) == (0, b"wrote ")
 
 
 def test_a_page_that_can_t_be_written_is_said(lambda_guard, shop):

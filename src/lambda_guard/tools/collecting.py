@@ -42,7 +42,7 @@ def collect(wanted: str, read: Pass) -> Focus:
 
 def _naming(ids: frozenset[str], blocks: Iterable[Block]) -> Iterator[Invocation]:
     """Keep the invocations that are known by one of the ids, or one of whose lines names one."""
-    pattern = re.compile(b"|".join(re.escape(one.encode()) for one in sorted(ids)))
+    pattern = re.compile(b"|".join(re.escape(one.encode("utf-8", "surrogatepass")) for one in sorted(ids)))
     kept = 0
     for block in blocks:
         if not isinstance(block, Invocation) or not any(map(pattern.search, block.raw)):

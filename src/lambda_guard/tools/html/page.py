@@ -46,7 +46,7 @@ def render_page(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] 
     """Give the page as text: see `write_page`."""
     style, script = _part("page.css"), _part("page.js")
     return Template(_part("page.html")).substitute(
-        title=html.escape(title),
+        title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
         style=style,
         style_hash=_hash(style),
         script=script,
