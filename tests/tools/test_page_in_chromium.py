@@ -82,6 +82,8 @@ def test_the_pointer_over_a_bar_tells_what_it_is(browser, trace_page):
         invocation_id(2),
         "PaymentRefused: card declined",
     ]
+    browser.hover("#row-3 .text")
+    assert browser.texts("#tip strong") == ["rescue · success · 60 ms"]
 
 
 def test_keys_do_what_the_mouse_does(browser, trace_page):

@@ -289,7 +289,7 @@
   });
   list.addEventListener("mousemove", (event) => {
     const row = rowOf(event), node = row && row.node !== undefined ? nodes[row.node] : null;
-    tip.hidden = !node || !event.target.closest(".track");
+    tip.hidden = !node || !event.target.closest(".track, .text");
     if (tip.hidden) return;
     tip.replaceChildren(make("strong", "", `${node.fn} · ${node.outcome} · ${node.took}`), ...node.tip.map((text) => make("span", "", text)));
     if (node.error) tip.append(make("span", "bad", node.error.text));
