@@ -148,6 +148,24 @@ def test_the_document_of_the_aws_command_line_is_read(lambda_guard, logs):
     assert shown(lambda_guard("invocations", "-", "--json", stdin=document)) == ["00000001"]
 
 
+def test_the_document_tells_the_streams_of_its_events(lambda_guard, logs):
+    """Prints of environments that ran side by side go with their own invocation, and so does a traceback."""
+    error = "[ERROR] ValueError: boom\nTraceback (most recent call last):\n  File"
+    told = [("a", logs.start(1)), ("b", logs.start(2)), ("a", "one"), ("b", "two"), ("a", error)]
+    told += [("a", logs.report(1)), ("b", logs.report(2))]
+    events = [
+        {"timestamp": 1795446245000 + at, "message": message, "logStreamName": stream}
+        for at, (stream, message) in enumerate(told)
+    ]
+    document = json.dumps({"events": events, "searchedLogStreams": []})
+    result = lambda_guard("invocations", "--json", stdin=document)
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(one["outcome"], [line["message"] for line in one["lines"]]) for one in found] == [
+        ("error", ["one", "ValueError: boom"]),
+        ("success", ["two"]),
+    ]
+
+
 def test_a_directory_stands_for_its_files(lambda_guard, shop, tmp_path):
     """Exports are trees of files."""
     assert sorted(shown(lambda_guard("invocations", str(tmp_path), "--json"))) == [

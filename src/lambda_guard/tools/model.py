@@ -19,15 +19,17 @@ class TimedLine(bytes):
 
     Attributes:
         time_ms: milliseconds since 1970, UTC.
+        stream: the log stream, where the source holds several and tells it; else empty.
     """
 
     time_ms: float
+    stream: str = ""
 
     @classmethod
-    def at(cls, text: bytes, time_ms: float) -> "TimedLine":
-        """Give `text` the time at which it was written."""
+    def at(cls, text: bytes, time_ms: float, stream: str = "") -> "TimedLine":
+        """Give `text` the time at which it was written, and the stream that it stands in."""
         line = cls(text)
-        line.time_ms = time_ms
+        line.time_ms, line.stream = time_ms, stream
         return line
 
     def __eq__(self, other: object) -> bool:

@@ -42,4 +42,5 @@ def _line(event: object) -> TimedLine | None:
     if not isinstance(event, dict) or not isinstance(event.get("message"), str):
         return None
     message = event["message"].rstrip("\n").encode("utf-8", "replace")
-    return TimedLine.at(message, as_number(event.get("timestamp")) or 0.0)
+    at = as_number(event.get("timestamp")) or 0.0
+    return TimedLine.at(message, at, str(event.get("logStreamName") or ""))

@@ -143,12 +143,13 @@ class Grouper:
             file.reported = stream.reported = (group, place)
 
     def _stream_for(self, identified: Identified, line: bytes, file: Stream) -> Stream:
-        """Take the stream that the prefix names; without one, a nameless line goes on where the last one stood.
+        """Take the stream that source or prefix name; without, a nameless line goes on where the last one stood.
 
         An event of several lines, such as a traceback, has a prefix before its first alone.
         """
-        if identified.stream:
-            file.within = self._stream_of(file, identified.stream)
+        named = identified.stream or getattr(line, "stream", "")
+        if named:
+            file.within = self._stream_of(file, named)
         elif identified.invocation_id is not None or identified.line is not line:
             return file
         return file.within or file
