@@ -48,7 +48,8 @@ def time_options(command: Command) -> Command:
         click.option(
             "--since",
             metavar="TIME",
-            help="From then on: how long ago (15m, 2h, 3d), or an ISO time. CloudWatch: 1h by default.",
+            help="From then on: how long ago (15m, 2h, 3d), or an ISO time; local without a zone, while times are "
+            "shown in UTC. CloudWatch: 1h by default.",
         ),
     ):
         command = option(command)
