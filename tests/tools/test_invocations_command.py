@@ -225,6 +225,7 @@ def test_wrong_options_say_what_to_type(lambda_guard, shop):
         (("--where", "nonsense"), "write key=value, or key~part for contains"),
         (("--log-group", "x"), "name either files or log groups, not both"),
         (("--follow", "--html", "x.html"), "leave --follow out"),
+        (("--since", "15m", "--until", "1h"), "--since 15m is not before --until 1h"),
     ):
         result = lambda_guard("invocations", shop[0], *options)
         assert result.returncode == 2, options

@@ -93,9 +93,16 @@ def target_of(
 
 
 def window(since: str | None, until: str | None) -> tuple[float | None, float | None]:
-    """Read --since and --until, both in milliseconds since 1970."""
+    """Read --since and --until, both in milliseconds since 1970.
+
+    Raises:
+        click.UsageError: nothing lies between them.
+    """
     now = time.time() * 1_000.0
-    return (moment_ms(since, now) if since else None, moment_ms(until, now) if until else None)
+    since_ms, until_ms = (moment_ms(text, now) if text else None for text in (since, until))
+    if since_ms is not None and until_ms is not None and since_ms >= until_ms:
+        raise click.UsageError(f"--since {since} is not before --until {until}: nothing lies between them")
+    return since_ms, until_ms
 
 
 def palette_for(when: When) -> Palette:
