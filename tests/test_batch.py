@@ -179,6 +179,20 @@ class TestTheRecordHandler:
         whole = production(lambda record, context: None)
         with pytest.raises(ConfigurationError, match="decorated already"):
             production(each_record=True)(whole)
+
+        class Orders:
+            @production
+            def whole(self, record, context):
+                """Take a batch."""
+
+            @production(each_record=True)
+            def each(self, record):
+                """Take a record."""
+
+        with pytest.raises(ConfigurationError, match="decorated already"):
+            production(each_record=True)(Orders().whole)
+        method = Orders().each
+        assert production(each_record=True)(method) is method
         each = production(each_record=True)(refuse)
         assert production(each_record=True)(each) is each
         assert production(each) is each

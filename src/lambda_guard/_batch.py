@@ -92,6 +92,7 @@ class RecordHandler:
                 raise ended.error
             finally:
                 ended.restore_context()
+                del ended  # it holds the error, whose frames hold it
 
 
 def _takes_context(handler: Any) -> bool | str:

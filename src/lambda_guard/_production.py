@@ -152,8 +152,9 @@ def _check(handler: Any, options: dict[str, Any]) -> None:
             f"production() decorates a handler, not {type(handler).__name__}; options are given by keyword: "
             'write @production(service="orders")'
         )
-    decorated = isinstance(handler, Production)
-    if options.get("each_record") and decorated and not getattr(handler, "_self_each_record", False):
+    decorated = handler.__func__ if isinstance(handler, BoundProduction) else handler
+    takes_batches = isinstance(decorated, Production) and not getattr(decorated, "_self_each_record", False)
+    if options.get("each_record") and takes_batches:
         raise ConfigurationError(
             "each_record=True on a handler that is decorated already: it would get whole batches; "
             "write one @production(each_record=True) on it"
