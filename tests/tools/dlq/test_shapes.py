@@ -130,6 +130,24 @@ def test_a_destination_s_record_tells_everything():
 
 
 @pytest.mark.parametrize(
+    "event",
+    [
+        '{"emoji" : "\\ud83d", "z": 1}',
+        '"\\ud83d"',
+        "12345678901234567890.125",
+        "1e400",
+        '[{"a": 1.10}, {}]',
+        "null",
+    ],
+)
+def test_a_destination_s_event_is_kept_as_it_was_written(event):
+    """To the digit and the escape: half of a surrogate pair is no text that could be sent."""
+    others = '"requestContext" : {"functionArn": "mailer", "}": [1, "{"]}'
+    for body in (f'{{"requestPayload":{event}, {others}}}', f' {{ {others},\n"requestPayload" :\t{event} }}'):
+        assert read_letter(message(body)).payload == event
+
+
+@pytest.mark.parametrize(
     ("body", "attributes", "problem"),
     [
         ("not json", ASYNC, "its event isn't JSON"),

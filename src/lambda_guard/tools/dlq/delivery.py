@@ -240,4 +240,4 @@ def _as_sns_event(letter: Letter, subscription: str) -> str:
         "EventSubscriptionArn": subscription,
         "Sns": event,
     }
-    return json.dumps({"Records": [record]}, ensure_ascii=False)
+    return json.dumps({"Records": [record]})

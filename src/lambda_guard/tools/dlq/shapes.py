@@ -54,7 +54,7 @@ def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
         problem = (
             f"it was bound for {message.text('TARGET_ARN') or 'another API'}, which can't be called from here"
         )
-    text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
+    text = payload if isinstance(payload, str) else json.dumps(payload)
     failure = _service_failure(message)
     return Letter(
         message,
@@ -97,11 +97,10 @@ def _of_a_destination(message: Message, body: Mapping[str, Any]) -> Letter | Non
     arn = _text(context, "functionArn")
     if not arn or "requestPayload" not in body:
         return None
-    payload = json.dumps(body["requestPayload"], ensure_ascii=False)
     return Letter(
         message,
         Origin.DESTINATION,
-        payload,
+        _as_written(message.body, "requestPayload"),
         _responded(context, body),
         arn,
         request_id=_text(context, "requestId"),
@@ -210,6 +209,25 @@ def _attributes_of(body: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         for name, value in found.items()
         if isinstance(value, Mapping)
     }
+
+
+def _as_written(document: str, key: str) -> str:
+    """Cut a value out of an object's text: numbers keep their digits, and half a surrogate pair stays an escape."""
+    decode, found = json.JSONDecoder().raw_decode, ""
+    at = _next(document, document.index("{") + 1)
+    while document[at] != "}":
+        name, end = decode(document, at)
+        start = _next(document, end)
+        _, end = decode(document, start)
+        found = document[start:end] if name == key else found
+        at = _next(document, end)
+    return found
+
+
+def _next(document: str, at: int) -> int:
+    while document[at] in " \t\r\n:,":
+        at += 1
+    return at
 
 
 def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
