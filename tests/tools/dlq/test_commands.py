@@ -94,6 +94,23 @@ def test_a_queue_that_is_not_there_is_said(dlq):
     )  # fmt: skip
 
 
+def test_a_queue_of_the_same_name_in_another_region_is_not_taken(cloud, dlq, queue):
+    """An ARN names one queue: the region that is asked has to be its own, here as in a target."""
+    name, other = queue("{}"), queue()
+    for arguments in (
+        ("discard", _elsewhere(name), "--yes"),
+        ("replay", name, "--yes", "--to", _elsewhere(other)),
+    ):
+        code, _, err = dlq(*arguments)
+        assert code == 1
+        assert "is in another region than eu-west-1, which is asked: export AWS_REGION=us-west-2" in err
+    assert count(cloud, name) == 1
+
+
+def _elsewhere(name):
+    return f"arn:aws:sqs:us-west-2:123456789012:{name}"
+
+
 def test_a_filter_that_matches_nothing_ends_with_3(dlq, queue):
     """So that a script can tell it from an empty queue; nothing is sent, nothing is hidden."""
     name = queue({"a": 1})

@@ -210,6 +210,21 @@ def test_letters_without_a_way_are_left_with_a_reason(replay):
     )
 
 
+def test_a_letter_goes_to_no_queue_that_only_has_the_same_name(sqs, replay):
+    """One in another region is another queue; what is no whole ARN ends nothing but its own letter."""
+    for target in ("arn:aws:sqs:us-west-2:123456789012:source", "arn:aws:sqs:x"):
+        told = {"RULE_ARN": "arn:aws:events:r", "TARGET_ARN": target}
+        attributes = {name: {"DataType": "String", "StringValue": text} for name, text in told.items()}
+        sqs.put("dead", "{}", source="", attributes=attributes)
+    tally = replay(sqs)
+    assert [reason for _, reason in tally.reasons] == [
+        "it was bound for arn:aws:sqs:us-west-2:123456789012:source, in another region: it can't be sent from here",
+        "it was bound for arn:aws:sqs:x: name a target with --to",
+    ]
+    assert len(sqs.queues["dead"]) == 2
+    assert sqs.queues["source"] == []
+
+
 def test_a_letter_without_a_sign_goes_to_the_one_queue_that_names_this_one(sqs, replay):
     """As long as there is only one, its origin is beyond doubt."""
     sqs.put("dead", order(1), source="")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
+from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError, asked, error_code
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.stopping import Stop
 
@@ -65,23 +65,33 @@ def find_queue(text: str, sqs: Any) -> Queue:
     """Find a queue by URL, ARN or name.
 
     Raises:
-        NoSuchResourceError: there is none.
+        NoSuchResourceError: there is none, or only one of its name in another region.
         NotPermittedError: its attributes may not be read.
     """
     url = text if text.startswith(("https://", "http://")) else _url_of(text, sqs)
     with asked(f"read the attributes of the queue {text}"):
         found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
+    arn = str(found.get("QueueArn", text))
+    if text.startswith("arn:") and region_of(arn) != region_of(text):
+        raise NoSuchResourceError(
+            f"{text} is in another region than {region_of(arn)}, which is asked: export AWS_REGION={region_of(text)}"
+        )
     redrive = json.loads(found.get("RedrivePolicy") or "{}")
     counts = ("", "NotVisible", "Delayed")
     return Queue(
         url,
-        found.get("QueueArn", text),
+        arn,
         found.get("FifoQueue") == "true" or url.endswith(".fifo"),
         sum(int(found.get(f"ApproximateNumberOfMessages{kind}", 0)) for kind in counts),
         float(found.get("MessageRetentionPeriod", 345_600)) * 1_000.0,
         str(redrive.get("deadLetterTargetArn", "")),
         int(redrive.get("maxReceiveCount", 0)),
     )
+
+
+def region_of(arn: str) -> str:
+    """The region in an ARN."""
+    return arn.split(":")[3]
 
 
 def _url_of(text: str, sqs: Any) -> str:

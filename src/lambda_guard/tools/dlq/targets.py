@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from lambda_guard.tools.cloudwatch.session import Clients
 from lambda_guard.tools.dlq.errors import CloudError, DeadLetterError, asked
 from lambda_guard.tools.dlq.letter import Letter, Origin, function_name
-from lambda_guard.tools.dlq.queue import Queue, find_queue, sources_of, texts
+from lambda_guard.tools.dlq.queue import Queue, find_queue, region_of, sources_of, texts
 
 SOURCE: Final = "source"
 _ASK: Final = "name a target with --to"
@@ -132,16 +132,18 @@ class Finder:
     def _at(self, address: str) -> Target:
         if address.startswith(("https://", "http://")):
             return Target("queue", address)
-        service = address.split(":")[2] if address.startswith("arn:") and address.count(":") > 2 else ""  # noqa: PLR2004
+        service = address.split(":")[2] if address.startswith("arn:") and address.count(":") > 4 else ""  # noqa: PLR2004
         if service == "sqs":
             return self._queue_of_arn(address)
-        if service == "lambda" or (address and not service):
+        if service == "lambda" or (address and not address.startswith("arn:")):
             return Target("function", address)
         raise NoTargetError(f"it was bound for {address or 'nobody knows where'}: {_ASK}")
 
     def _uncached_queue(self, arn: str) -> Target:
         """The source that a letter names must be there; that its attributes can't be read doesn't matter."""
-        _, _, _, _, account, name = arn.split(":", 5)
+        _, _, _, region, account, name = arn.split(":", 5)
+        if region != region_of(self._queue.arn):
+            raise NoTargetError(f"it was bound for {arn}, in another region: it can't be sent from here")
         try:
             with asked(f"find the queue {name}"):
                 answer = self._clients("sqs").get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
