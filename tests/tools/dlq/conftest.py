@@ -72,6 +72,7 @@ def replay(tmp_path, monkeypatch):
                 lambda _count: None,
                 AtOnce(),
             )
+            run.tally = loop.tally
             for sent in loop.send(limit):
                 if on_sent:
                     on_sent(sent)

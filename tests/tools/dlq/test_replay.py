@@ -233,13 +233,14 @@ def test_a_letter_without_a_sign_goes_to_the_one_queue_that_names_this_one(sqs, 
 
 
 def test_a_letter_that_is_delivered_but_not_deleted_is_not_sent_again(sqs, replay):
-    """The journal knows: the next run only deletes it."""
+    """The journal knows: the next run only deletes it. The report of this one says what is left, and why."""
     fill(sqs, 2)
     sqs.broken["DeleteMessageBatch"] = "AccessDenied"
     with pytest.raises(
         Exception, match="delete letters in dead: the permission DeleteMessageBatch is missing"
     ):
         replay(sqs)
+    assert replay.tally.counts == {"delivered": 2, "undeleted": 2}
     sqs.restart()
     sqs.broken.clear()
 

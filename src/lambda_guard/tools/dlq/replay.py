@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from lambda_guard.tools.dlq.delivery import Courier, Outcome, Parcel
+from lambda_guard.tools.dlq.errors import CloudError
 from lambda_guard.tools.dlq.hand import Hand
 from lambda_guard.tools.dlq.journal import Journal, Known, Memory, State, unfinished
 from lambda_guard.tools.dlq.letter import Letter
@@ -285,7 +286,12 @@ class Replay:
         """Delete what is delivered; the journal knows what can't be deleted, so that it is not sent again."""
         if not messages:
             return
-        refused = self._reading.delete(messages)
+        try:
+            refused = self._reading.delete(messages)
+        except CloudError as error:
+            for _ in messages:
+                self.tally.add("undeleted", str(error))
+            raise
         gone = [message.message_id for message in messages if message.message_id not in refused]
         self._journal.deleted(gone)
         for _ in gone if what else ():
