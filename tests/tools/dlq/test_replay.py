@@ -236,9 +236,7 @@ def test_a_letter_that_is_delivered_but_not_deleted_is_not_sent_again(sqs, repla
     """The journal knows: the next run only deletes it. The report of this one says what is left, and why."""
     fill(sqs, 2)
     sqs.broken["DeleteMessageBatch"] = "AccessDenied"
-    with pytest.raises(
-        Exception, match="delete letters in dead: the permission DeleteMessageBatch is missing"
-    ):
+    with pytest.raises(Exception, match="delete letters in dead: the permission DeleteMessage is missing"):
         replay(sqs)
     assert replay.tally.counts == {"delivered": 2, "undeleted": 2}
     sqs.restart()

@@ -18,6 +18,12 @@ _REFUSED: Final = {
     "UnauthorizedOperation",
     "UnrecognizedClientException",
 }
+_ACTIONS: Final = {
+    "SendMessageBatch": "SendMessage",
+    "DeleteMessageBatch": "DeleteMessage",
+    "Invoke": "InvokeFunction",
+}
+"""Operations whose permission has another name, after AWS's "Service Authorization Reference"."""
 _EXPIRED: Final = {"ExpiredTokenException", "ExpiredToken", "InvalidClientTokenId"}
 
 
@@ -105,9 +111,8 @@ def _translated(error: Any, what: str) -> CloudError:
     if code in _MISSING:
         return NoSuchResourceError(f"AWS could not {what}: {message}; are account and region the right ones?")
     if code in _REFUSED:
-        return NotPermittedError(
-            f"AWS refused to {what}: the permission {error.operation_name} is missing ({message})"
-        )
+        action = _ACTIONS.get(error.operation_name, error.operation_name)
+        return NotPermittedError(f"AWS refused to {what}: the permission {action} is missing ({message})")
     if code in _EXPIRED:
         return CloudError("the credentials have expired: log in again (aws sso login)")
     return CloudError(f"AWS could not {what}: {code}: {message}")
