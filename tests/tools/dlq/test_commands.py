@@ -1,7 +1,9 @@
 """The commands against the local cloud: what they print, what they end with, and what they say of bad input."""
 
 import json
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -72,6 +74,50 @@ def queue(cloud):
         return name
 
     return make
+
+
+class Denying(BaseHTTPRequestHandler):
+    """SQS for somebody who may see a queue, and do nothing with it."""
+
+    allowed = {  # noqa: RUF012 - never changed
+        "GetQueueUrl": {"QueueUrl": "http://sqs.local/123456789012/dead"},
+        "GetQueueAttributes": {"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:123456789012:dead"}},
+    }
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = self.allowed.get(self.headers["X-Amz-Target"].partition(".")[2])
+        body = json.dumps(answer or {"__type": "AccessDenied", "message": "no"}).encode()
+        self.send_response(200 if answer else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def denying(monkeypatch, dlq):
+    with HTTPServer(("127.0.0.1", 0), Denying) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("command", ["replay", "discard"])
+def test_without_permission_nothing_is_said_to_be_in_order(denying, dlq, command):
+    """What AWS refuses is named, as the permission that is missing; that is not the same as an empty queue."""
+    code, out, err = dlq(command, "dead", "--yes")
+    assert code == 1
+    assert out.startswith("dead: nothing was done\n")
+    assert (
+        err
+        == "lambda-guard: AWS refused to receive from the queue dead: the permission ReceiveMessage is missing (no)\n"
+    )
 
 
 def count(cloud, name):

@@ -81,6 +81,7 @@ class Tally:
     Attributes:
         unsure_before: letters that were sent although an earlier, interrupted run may have delivered them.
         passed_over: letters that the filters left out.
+        complete: whether it came to its end: nothing went wrong on the way, and nobody interrupted it.
     """
 
     counts: Counter[What] = field(default_factory=Counter)
@@ -90,6 +91,7 @@ class Tally:
     read: int = 0
     passed_over: int = 0
     interrupted: bool = False
+    complete: bool = False
 
     def add(self, what: What, reason: str = "") -> None:
         """Count a letter."""

@@ -38,7 +38,7 @@ def summary_text(tally: Tally, queue: Queue, palette: Palette, verb: str = "repl
             f"  {counted(tally.unsure_before, 'letter')} may have arrived twice: an earlier run had no answer"
         )
     if not lines:
-        lines = [f"{queue.name}: nothing to do"]
+        lines = [f"{queue.name}: {'nothing to do' if tally.complete else 'nothing was done'}"]
     if tally.targets:
         sent = ", ".join(f"{visible(name)} {count:,}" for name, count in tally.targets.most_common())
         lines.append(f"  to {sent}")

@@ -106,6 +106,7 @@ def _discard(action: Action, limit: int | None) -> int:
                 progress(len(batch))
                 if limit is not None and tally.counts["delivered"] >= limit:
                     break
+            tally.complete = not stop.requested
         finally:
             tally.interrupted = stop.requested
             code = action.end(tally)

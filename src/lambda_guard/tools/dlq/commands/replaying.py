@@ -109,6 +109,7 @@ def replay(  # noqa: PLR0917 - click passes options by name
             else:
                 for _ in loop.send(limit):
                     pass
+            loop.tally.complete = not stop.requested
         finally:
             loop.tally.interrupted = stop.requested
             code = action.end(loop.tally, proof)
