@@ -196,14 +196,16 @@ def test_filters_leave_letters_where_they_are(sqs, replay):
 
 
 def test_letters_without_a_way_are_left_with_a_reason(replay):
-    """A queue that is gone, and a letter of which nobody knows the origin."""
+    """A queue that is gone, and letters of which nobody knows the origin; AWS is asked once for each reason."""
     sqs = FakeSqs(dead=[])
-    sqs.put("dead", order(1), source="gone")
-    sqs.put("dead", order(2), source="")
+    for number in range(5):
+        sqs.put("dead", order(number), source="gone")
+        sqs.put("dead", order(number), source="")
     tally = replay(sqs)
     reasons = sorted(reason for _, reason in tally.reasons)
 
-    assert tally.counts == {"refused": 2}
+    assert tally.counts == {"refused": 10}
+    assert sqs.calls.count("GetQueueUrl") == 2  # the dead-letter queue and the one that is gone
     assert "gone, which can't be reached" in reasons[0]
     assert reasons[1] == (
         "its origin is not known, and no queue's redrive policy names this one: name a target with --to"

@@ -1,8 +1,9 @@
 """Where letters go: found by themselves, or as typed."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, Literal
 
 from lambda_guard.tools.cloudwatch.session import Clients
@@ -46,6 +47,25 @@ class NoTargetError(DeadLetterError):
     """A letter can't be replayed; the message says why, and stands in the summary."""
 
 
+def _once(find: Callable[..., Target]) -> Callable[..., Target]:
+    """Remember what was found, and why nothing was: ten thousand letters would ask the same."""
+
+    @cache
+    def outcome(*asked: str) -> Target | str:
+        try:
+            return find(*asked)
+        except NoTargetError as error:
+            return str(error)
+
+    def found(*asked: str) -> Target:
+        target = outcome(*asked)
+        if isinstance(target, str):
+            raise NoTargetError(target)
+        return target
+
+    return found
+
+
 class Finder:
     """Finds the target of each letter; what was asked of AWS once is remembered.
 
@@ -63,10 +83,10 @@ class Finder:
         self._queue = queue
         self._clients = clients
         self._given = None if to == SOURCE else self._typed(to)
-        self._queue_of_arn = lru_cache(maxsize=None)(self._uncached_queue)
-        self._source = lru_cache(maxsize=1)(self._uncached_source)
-        self._function = lru_cache(maxsize=1)(self._uncached_function)
-        self._subscriber = lru_cache(maxsize=None)(self._uncached_subscriber)
+        self._queue_of_arn = _once(self._uncached_queue)
+        self._source = _once(self._uncached_source)
+        self._function = _once(self._uncached_function)
+        self._subscriber = _once(self._uncached_subscriber)
 
     def target_of(self, letter: Letter) -> Target:
         """Find where a letter goes.
