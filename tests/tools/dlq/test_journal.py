@@ -50,6 +50,22 @@ def test_a_line_that_was_cut_spoils_nothing(tmp_path):
     assert len(path.read_text().splitlines()) == 4
 
 
+def test_a_damaged_line_takes_no_other_with_it(tmp_path):
+    """What is known to be delivered stays known, whichever line before is gone; also the first one may be cut."""
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.begin("replay", QUEUE)
+        journal.in_hand([letter()])
+        journal.sending([("m-1", "there", 1)])
+        journal.delivered([("m-1", "new-1")])
+    lines = path.read_bytes().splitlines(keepends=True)
+    for at, line in enumerate(lines[:-1]):
+        path.write_bytes(b"".join([*lines[:at], line[:20] + b"\n", *lines[at + 1 :]]))
+        known = read_memory(path)
+        assert known.letters["m-1"].state is State.DELIVERED
+        assert set(known.replayed_as) == {"new-1"}
+
+
 def test_two_replays_at_once_are_refused(tmp_path):
     """The second one would send what the first one is sending."""
     path = tmp_path / "journal.jsonl"

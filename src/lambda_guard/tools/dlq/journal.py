@@ -22,6 +22,7 @@ from lambda_guard.tools.dlq.queue import Queue
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _STEPS: Final = frozenset({"letter", "send", "delivered", "failed", "discard", "deleted"})
+_FIRST: Final = b'{"do":"run"'
 DIRECTORY: Final = ".lambda-guard"
 SAME_CONTENT_MOST: Final = 2
 """The same content, under new ids, is replayed in so many runs; in the next one it is held back."""
@@ -76,8 +77,9 @@ class Memory:
             self.run = str(line.get("run", ""))
         elif step in {State.IN_HAND, State.DISCARDED}:
             self._begun(State(step), message_id, line)
-        elif step in _STEPS and message_id in self.letters:
-            self._concluded(State(step), self.letters[message_id], line, at)
+        elif step in _STEPS and message_id:
+            known = self.letters.setdefault(message_id, Known(State(step)))  # its first line may be damaged
+            self._concluded(State(step), known, line, at)
 
     def _begun(self, state: State, message_id: str, line: Mapping[str, Any]) -> None:
         """A letter that may have been sent before stays one that may have been."""
@@ -244,7 +246,7 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
             line = _parsed(raw)
             if line is not None:
                 yield line
-            elif number == 1 and raw.strip():
+            elif number == 1 and raw.strip() and not raw.startswith(_FIRST):
                 raise DeadLetterError(f"{path} is no journal: name another file with --journal")
 
 
