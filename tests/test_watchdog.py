@@ -672,6 +672,29 @@ def test_gil_held_after_the_end():
     assert TIMED_OUT not in out
 
 
+def test_no_dump_for_an_invocation_that_ends_while_it_is_armed():
+    """The handler may return in the very moment: nothing of ours fails, and nothing is written when its time is over."""
+    out, err = script("""
+        import threading
+        arming, over = threading.Event(), threading.Event()
+        class SlowToImport:
+            def find_spec(self, name, path=None, target=None):
+                if name == "importlib.util":
+                    arming.set()
+                    over.wait()
+        @production
+        def handler(event, context):
+            sys.modules.pop("importlib.util", None)
+            sys.meta_path.insert(0, SlowToImport())
+            arming.wait()
+        handler({}, make_context(timeout_ms=800))
+        over.set()
+        time.sleep(1.0)
+    """)
+    assert err == ""
+    assert "watchdog" not in out
+
+
 def test_users_faulthandler():
     """Where the user's code has imported faulthandler, it is theirs: their dump comes, and none of ours."""
     _, err = script("""

@@ -197,17 +197,17 @@ class _Dump:
         it = scope.invocation
         assert it.deadline is not None
         self.scope = scope
-        self._faulthandler().dump_traceback_later(
-            seconds + margin(it.deadline - it.started) / 2, file=_STANDARD_ERROR
-        )
-        if scope not in _armed:  # it ended meanwhile
-            self.cancel()
+        module = self._faulthandler()
+        module.dump_traceback_later(seconds + margin(it.deadline - it.started) / 2, file=_STANDARD_ERROR)
+        if scope not in _armed or self.held:  # it ended or forks meanwhile, and found nothing to put off yet
+            self.scope = None
+            module.cancel_dump_traceback_later()
 
     def cancel(self) -> None:
         """Put it off, if it is armed."""
         if self.scope is not None:
             self.scope = None
-            if "faulthandler" not in sys.modules:
+            if self._module is not None and "faulthandler" not in sys.modules:
                 self._module.cancel_dump_traceback_later()
 
     def _faulthandler(self) -> Any:
