@@ -672,6 +672,22 @@ def test_gil_held_after_the_end():
     assert TIMED_OUT not in out
 
 
+def test_on_time_where_the_first_invocation_imports():
+    """What our own part before the handler takes, such as the SDK's import, is off the time, and not put on top of it."""
+    out, _ = script("""
+        class SlowToImport:
+            def find_spec(self, name, path=None, target=None):
+                if name == "aws_xray_sdk":
+                    time.sleep(0.6)
+        sys.meta_path.insert(0, SlowToImport())
+        os.environ["_X_AMZN_TRACE_ID"] = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
+        @production
+        def handler(event, context): time.sleep(0.8)
+        handler({}, make_context(timeout_ms=1200))
+    """)
+    assert json.loads(out.splitlines()[0])["outcome"] == "timeout"
+
+
 def test_no_dump_for_an_invocation_that_ends_while_it_is_armed():
     """The handler may return in the very moment: nothing of ours fails, and nothing is written when its time is over."""
     out, err = script("""

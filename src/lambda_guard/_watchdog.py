@@ -85,7 +85,7 @@ def arm(alarm: Alarm, scope: Scope) -> None:
         time.perf_counter()
     )  # the handler isn't running yet, and with hardly any time the alarm comes first
     now = monotonic()
-    due = now + left - margin(left)
+    due = now + it.deadline - time.time() - margin(left)  # the sinks may have taken their time: imports, say
     wake = min(due, now + _LOOK_AFTER)
     _armed[scope] = _Cell(wake, due, alarm)
     if wake < _watch.wakes_at:
