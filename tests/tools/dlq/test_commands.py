@@ -1,6 +1,10 @@
 """The commands against the local cloud: what they print, what they end with, and what they say of bad input."""
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -264,6 +268,42 @@ def test_discarding_keeps_a_copy(cloud, dlq, queue, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "j.jsonl").read_text().splitlines()]
     assert [line["do"] for line in lines] == ["run", "discard", "deleted"]
     assert lines[1]["message"]["body"] == '{"a": 1}'
+
+
+def test_the_result_goes_to_standard_output_beside_a_progress_bar(cloud, dlq, queue):
+    """The bar stands on the terminal; what is meant for a file or a pipe arrives there."""
+    pty = pytest.importorskip("pty")
+    name, other = queue("{}"), queue()
+    ours, theirs = pty.openpty()
+    command = [
+        sys.executable,
+        "-m",
+        "lambda_guard.tools",
+        "dlq",
+        "replay",
+        name,
+        "--to",
+        f"queue:{other}",
+        "--yes",
+        "--json",
+    ]
+    reader = threading.Thread(target=_read_all, args=(ours,))
+    reader.start()
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=60)
+    finally:
+        os.close(theirs)
+        reader.join()
+    assert json.loads(done.stdout)["delivered"] == 1
+
+
+def _read_all(terminal):
+    with (
+        os.fdopen(terminal, "rb", buffering=0) as file,
+        contextlib.suppress(OSError),
+    ):  # Linux ends it with EIO
+        while file.read(65_536):
+            pass
 
 
 def test_a_fifo_queue_says_what_it_hides(dlq, queue):

@@ -38,6 +38,8 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
             return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # Rich would take what is written to standard output to its own console: to the terminal, past `> file` and `| jq`.
+    console, redirect = Console(stderr=True), sys.stdout.isatty()
+    with Progress(*columns, console=console, transient=True, redirect_stdout=redirect) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.update(task, advance=count)
