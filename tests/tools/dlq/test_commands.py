@@ -340,10 +340,12 @@ def test_letters_run_through_a_handler(cloud, dlq, queue):
         (("--handler", "handler"), "write module.function"),
         (("--handler", "app.nothing"), "the handler can't be loaded: Runtime.HandlerNotFound"),
         (("--handler", "app.handler", "--env-file", "wrong.env"), "wrong.env, line 2: write KEY=VALUE"),
+        (("--handler", "app.handler", "--env-file", "latin.env"), "latin.env is no text in UTF-8 (byte 2)"),
     ],
 )
 def test_a_handler_that_cannot_run_is_said_at_once(cloud, dlq, queue, tmp_path, arguments, said):  # noqa: PLR0917 - fixtures
     """It says nothing about the letters, so none is judged."""
     (tmp_path / "wrong.env").write_text("A=1\nnonsense\n")
+    (tmp_path / "latin.env").write_bytes(b"A=\xe9")
     code, _, error = dlq("try", queue({"a": 1}), "--code", str(cloud.code), *arguments)
     assert (code, said in error) == (2, True), error

@@ -15,10 +15,13 @@ def read_environment(path: str) -> dict[str, str]:
     """Read variables.
 
     Raises:
-        DeadLetterError: a line is no variable; the message says which.
+        DeadLetterError: a line is no variable, or the file no text in UTF-8; the message says which.
         OSError: the file can't be read.
     """
-    text = Path(path).read_text(encoding="utf-8")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DeadLetterError(f"{path} is no text in UTF-8 (byte {error.start})") from error
     if text.lstrip().startswith("{"):
         return _from_json(text, path)
     found: dict[str, str] = {}
