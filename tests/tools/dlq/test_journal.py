@@ -1,7 +1,9 @@
 """The journal: locked, never cut, never joined to a broken line."""
 
 import json
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +84,13 @@ def test_a_file_of_something_else_is_no_journal(tmp_path):
     with pytest.raises(DeadLetterError, match="is no journal"):
         Journal(path)
     assert path.read_text() == "my notes\n"
+
+
+@pytest.mark.parametrize("use", [Journal, read_memory])
+def test_a_device_is_no_journal(use):
+    """What is written there can't be read again, so that the next run would send everything twice."""
+    with pytest.raises(DeadLetterError, match="name a file that stays"):
+        use(Path(os.devnull))
 
 
 def test_lines_of_threads_do_not_mix(tmp_path):

@@ -135,6 +135,7 @@ class Journal:
         self.path = path
         self.memory = Memory()
         self.run = uuid4().hex[:12]
+        _check_kind(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -217,6 +218,7 @@ def default_path(queue: Queue) -> Path:
 def read_memory(path: Path) -> Memory:
     """Read what a journal knows, without opening it for writing; nothing where there is none."""
     memory = Memory()
+    _check_kind(path)
     if path.exists():
         for line in _lines(path):
             memory.learn(line)
@@ -226,6 +228,12 @@ def read_memory(path: Path) -> Memory:
 def unfinished(memory: Memory) -> Iterator[tuple[str, Known]]:
     """Give the letters at which an earlier run ended between two steps."""
     return ((one, known) for one, known in memory.letters.items() if known.is_unfinished)
+
+
+def _check_kind(path: Path) -> None:
+    """What is written to a device, such as /dev/null, is not there for the next run."""
+    if path.exists() and not path.is_file():
+        raise DeadLetterError(f"{path} can't be a journal: name a file that stays with --journal")
 
 
 def _whole(letter: Letter) -> dict[str, Any]:
