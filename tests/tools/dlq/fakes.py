@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections import defaultdict
+from types import SimpleNamespace
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -33,6 +34,7 @@ class FakeSqs:
         self.broken = {}
         self.in_flight = defaultdict(dict)
         self.attributes = defaultdict(dict)
+        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
         self._ids = itertools.count(1)
         self._receipts = itertools.count(1)
 

@@ -80,19 +80,19 @@ def queue(cloud):
     return make
 
 
-class Denying(BaseHTTPRequestHandler):
-    """SQS for somebody who may see a queue, and do nothing with it."""
-
-    allowed = {  # noqa: RUF012 - never changed
-        "GetQueueUrl": {"QueueUrl": "http://sqs.local/123456789012/dead"},
-        "GetQueueAttributes": {"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:123456789012:dead"}},
-    }
+class Scripted(BaseHTTPRequestHandler):
+    """SQS that gives prepared answers, one after the other, and refuses everything else; None is silence."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        answer = self.allowed.get(self.headers["X-Amz-Target"].partition(".")[2])
-        body = json.dumps(answer or {"__type": "AccessDenied", "message": "no"}).encode()
-        self.send_response(200 if answer else 403)
+        answers = self.server.answers.get(self.headers["X-Amz-Target"].partition(".")[2])
+        answer = answers and (answers.pop(0) if len(answers) > 1 else answers[0])
+        self.close_connection = True
+        if answers and answer is None:
+            return
+        denied = {"__type": "AccessDenied", "message": "no"}
+        body = json.dumps(denied if answer is None else answer).encode()
+        self.send_response(403 if answer is None else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -102,18 +102,41 @@ class Denying(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def denying(monkeypatch, dlq):
-    with HTTPServer(("127.0.0.1", 0), Denying) as server:
+def answers(monkeypatch, dlq):
+    """What SQS answers, by operation: a queue that may be seen, and nothing more unless a test adds it."""
+    with HTTPServer(("127.0.0.1", 0), Scripted) as server:
+        arn = "arn:aws:sqs:eu-west-1:123456789012:dead"
+        server.answers = {
+            "GetQueueUrl": [{"QueueUrl": "http://sqs.local/123456789012/dead"}],
+            "GetQueueAttributes": [{"Attributes": {"QueueArn": arn}}],
+        }
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        yield
+        yield server.answers
         server.shutdown()
         thread.join()
 
 
+def test_what_the_sdk_has_sent_twice_is_said(answers, dlq):
+    """A try without an answer may have arrived: the one after it is counted as one that may be the second."""
+    letter = {"MessageId": "m-1", "ReceiptHandle": "r-1", "Body": "{}"}
+    answers |= {
+        "ListDeadLetterSourceQueues": [{"queueUrls": ["http://sqs.local/123456789012/orders"]}],
+        "ReceiveMessage": [{"Messages": [letter]}, {}],
+        "SendMessageBatch": [None, {"Successful": [{"Id": "0", "MessageId": "m-2"}]}],
+        "DeleteMessageBatch": [{"Successful": [{"Id": "0"}]}],
+    }
+    code, out, _ = dlq("replay", "dead", "--yes")
+    assert code == 0
+    assert out.splitlines()[:2] == [
+        "replayed           1  gone from dead",
+        "  1 letter may have arrived twice: an earlier try had no answer",
+    ]
+
+
 @pytest.mark.parametrize("command", ["replay", "discard"])
-def test_without_permission_nothing_is_said_to_be_in_order(denying, dlq, command):
+def test_without_permission_nothing_is_said_to_be_in_order(answers, dlq, command):
     """What AWS refuses is named, as the permission that is missing; that is not the same as an empty queue."""
     code, out, err = dlq(command, "dead", "--yes")
     assert code == 1

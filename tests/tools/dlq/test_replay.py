@@ -275,7 +275,7 @@ def test_whatever_call_the_power_is_cut_at_nothing_is_lost(replay, call, moment)
     assert sqs.queues["dead"] == []
     assert set(arrived) == {order(number) for number in range(12)}
     twice = sum(count - 1 for count in arrived.values())
-    assert twice == (tally.unsure_before if (cut_at, moment) == ("SendMessageBatch", "after") else 0)
+    assert twice == (tally.maybe_twice if (cut_at, moment) == ("SendMessageBatch", "after") else 0)
     assert cut_at is None or twice <= 10
 
 

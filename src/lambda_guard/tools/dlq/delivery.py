@@ -77,6 +77,7 @@ class Outcome:
         new_id: the message's or the invocation's id at the target.
         passing: the failure is the service's own and may pass.
         final: the target takes nothing at all: it is no use to go on.
+        repeated: the SDK has sent it again by itself after a try without an answer, which may have arrived.
     """
 
     parcel: Parcel
@@ -85,6 +86,7 @@ class Outcome:
     reason: str = ""
     passing: bool = False
     final: bool = False
+    repeated: bool = False
 
 
 class Courier:
@@ -96,8 +98,8 @@ class Courier:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._trace = threading.local()
-        self._hooked = False
+        self._call = threading.local()
+        self._hooked = set[str]()
         self._pool: ThreadPoolExecutor | None = None
 
     @staticmethod
@@ -132,6 +134,8 @@ class Courier:
         return outcomes
 
     def _send_once(self, parcels: Sequence[Parcel]) -> list[Outcome]:
+        self._hook("sqs", "SendMessageBatch")
+        self._call.silent = False
         target = parcels[0].target
         entries = [_entry(str(at), parcel) for at, parcel in enumerate(parcels)]
         try:
@@ -139,10 +143,12 @@ class Courier:
                 answer = self._clients("sqs").send_message_batch(QueueUrl=target.address, Entries=entries)
         except LambdaGuardError as error:
             return [_call_failed(parcel, error) for parcel in parcels]
+        # In a FIFO queue, the deduplication id keeps the second one out.
+        repeated = self._call.silent and not target.fifo
         outcomes = [Outcome(parcel, "unknown", reason="SQS's answer leaves it out") for parcel in parcels]
         for one in answer.get("Successful", []):
             at = int(one["Id"])
-            outcomes[at] = Outcome(parcels[at], "delivered", str(one["MessageId"]))
+            outcomes[at] = Outcome(parcels[at], "delivered", str(one["MessageId"]), repeated=repeated)
         for one in answer.get("Failed", []):
             at = int(one["Id"])
             reason = f"{one.get('Code', '')}: {one.get('Message', '')}".strip(": ") or "refused"
@@ -150,7 +156,7 @@ class Courier:
         return outcomes
 
     def _invoke(self, parcels: Sequence[Parcel]) -> list[Outcome]:
-        self._hook()
+        self._hook("lambda", "Invoke")
         if len(parcels) == 1:
             return [self._invoke_one(parcels[0])]
         if self._pool is None:
@@ -163,7 +169,7 @@ class Courier:
             return Outcome(
                 parcel, "failed", reason=f"{len(payload):,} bytes: an asynchronous invocation takes 1 MB"
             )
-        self._trace.header = parcel.letter.trace_header
+        self._call.header, self._call.silent = parcel.letter.trace_header, False
         try:
             with asked(f"invoke the function {parcel.target.name}"):
                 answer = self._clients("lambda").invoke(
@@ -171,18 +177,28 @@ class Courier:
                 )
         except LambdaGuardError as error:
             return _call_failed(parcel, error)
-        return Outcome(parcel, "delivered", str(answer["ResponseMetadata"].get("RequestId", "")))
+        new_id = str(answer["ResponseMetadata"].get("RequestId", ""))
+        return Outcome(parcel, "delivered", new_id, repeated=self._call.silent)
 
-    def _hook(self) -> None:
-        """Let the invocation go on in the letter's trace: for Invoke, that is an HTTP header."""
-        if self._hooked:
+    def _hook(self, service: str, operation: str) -> None:
+        """Let an invocation go on in the letter's trace, which is an HTTP header, and see which tries had no answer."""
+        if service in self._hooked:
             return
-        self._hooked = True
-        events = self._clients("lambda").meta.events
+        self._hooked.add(service)
+        events = self._clients(service).meta.events
         events.register("before-call.lambda.Invoke", self._add_header, unique_id="lambda-guard-replay")
+        events.register(f"needs-retry.{service}.{operation}", self._note, unique_id="lambda-guard-silence")
+
+    def _note(self, response: Any = None, caught_exception: Any = None, **_: Any) -> None:
+        """A try without an answer, or with one of a server that has failed, may have been delivered."""
+        from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
+
+        unsent = isinstance(caught_exception, ConnectTimeoutError | EndpointConnectionError)
+        if not unsent and (response is None or response[0].status_code >= 500):  # noqa: PLR2004 - the server's fault
+            self._call.silent = True
 
     def _add_header(self, params: dict[str, Any], **_: Any) -> None:
-        header = getattr(self._trace, "header", "")
+        header = getattr(self._call, "header", "")
         if is_trace_header(header):
             params["headers"][names.HTTP_TRACE_HEADER] = header
 

@@ -79,7 +79,7 @@ class Tally:
     """What became of the letters, and why, counted.
 
     Attributes:
-        unsure_before: letters that were sent although an earlier, interrupted run may have delivered them.
+        maybe_twice: letters that were sent although an earlier try without an answer may have delivered them.
         passed_over: letters that the filters left out.
         complete: whether it came to its end: nothing went wrong on the way, and nobody interrupted it.
     """
@@ -87,7 +87,7 @@ class Tally:
     counts: Counter[What] = field(default_factory=Counter)
     reasons: Counter[tuple[What, str]] = field(default_factory=Counter)
     targets: Counter[str] = field(default_factory=Counter)
-    unsure_before: int = 0
+    maybe_twice: int = 0
     read: int = 0
     passed_over: int = 0
     interrupted: bool = False
@@ -260,7 +260,7 @@ class Replay:
 
     def _deliver_batch(self, batch: list[Parcel]) -> list[Sent]:
         self._journal.sending((one.letter.message_id, one.target.address, one.number) for one in batch)
-        self.tally.unsure_before += sum(one.unsure for one in batch)
+        self.tally.maybe_twice += sum(one.unsure for one in batch)
         outcomes = self._courier.deliver(batch)
         delivered = [one for one in outcomes if one.state == "delivered"]
         self._journal.delivered((one.parcel.letter.message_id, one.new_id) for one in delivered)
@@ -276,6 +276,7 @@ class Replay:
         target = outcome.parcel.target
         if outcome.state == "delivered":
             self.tally.add("delivered")
+            self.tally.maybe_twice += outcome.repeated and not outcome.parcel.unsure
             self.tally.targets[target.name] += 1
             return
         self.tally.add("failed" if outcome.state == "failed" else "unsure", outcome.reason)

@@ -33,9 +33,9 @@ def summary_text(tally: Tally, queue: Queue, palette: Palette, verb: str = "repl
     ]
     if tally.passed_over:
         lines.append(f"{'others':<10} {tally.passed_over:>9,}  not selected; still in {queue.name}")
-    if tally.unsure_before:
+    if tally.maybe_twice:
         lines.append(
-            f"  {counted(tally.unsure_before, 'letter')} may have arrived twice: an earlier run had no answer"
+            f"  {counted(tally.maybe_twice, 'letter')} may have arrived twice: an earlier try had no answer"
         )
     if not lines:
         lines = [f"{queue.name}: {'nothing to do' if tally.complete else 'nothing was done'}"]
@@ -65,7 +65,7 @@ def summary_document(tally: Tally, queue: Queue, journal: str, proof: Proof | No
         "read": tally.read,
         "not_selected": tally.passed_over,
         **{what: tally.counts[what] for what, _, _ in _ROWS},
-        "maybe_twice": tally.unsure_before,
+        "maybe_twice": tally.maybe_twice,
         "targets": dict(tally.targets),
         "reasons": [
             {"what": what, "reason": reason, "count": count}
