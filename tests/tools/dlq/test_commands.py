@@ -192,6 +192,18 @@ def test_a_filter_that_matches_nothing_ends_with_3(dlq, queue):
     assert dlq("show", name, "m-0")[0] == 3
 
 
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("replay",), ("discard",), ("replay", "--yes"), ("discard", "--yes")]
+)
+def test_a_filter_that_only_logs_can_answer_says_so(dlq, queue, arguments):
+    """A message doesn't tell what it died of: that no letter matches is no answer to the question."""
+    command, *options = arguments
+    code, _, err = dlq(command, queue({"a": 1}), "--where", "error=KeyError", *options)
+    assert code == 3
+    assert "without --logs, a queue's own messages have no error: = and ~ leave them out" in err
+    assert "lambda-guard: no letter matches\n" in err
+
+
 def test_letters_are_visible_after_each_command_that_reads(cloud, dlq, queue):
     """Listing, showing, trying and planning leave the queue as it was."""
     name = queue(DESTINATION, "not json", STREAM)

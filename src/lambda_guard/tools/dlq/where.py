@@ -38,6 +38,9 @@ _TEXTS: Final[dict[str, Callable[[Letter], tuple[str, ...]]]] = {
 NEED_LOGS: Final = frozenset({"fingerprint"})
 """Only an invocation's record tells these."""
 
+UNTOLD: Final = frozenset({"error", "message", "function", "version", "invocation"})
+"""What a message that a queue's redrive policy has moved doesn't tell by itself."""
+
 
 @dataclass(slots=True, frozen=True)
 class Condition:
@@ -121,6 +124,11 @@ class Filter:
     def needs_logs(self) -> bool:
         """Whether something is asked that only the logs know."""
         return any(condition.key in NEED_LOGS for condition in self.conditions)
+
+    @property
+    def untold(self) -> list[str]:
+        """What is asked that a queue's messages don't tell without logs."""
+        return sorted({condition.key for condition in self.conditions} & UNTOLD)
 
     def passes(self, letter: Letter, now_ms: float) -> bool:
         """Tell whether a letter is meant."""

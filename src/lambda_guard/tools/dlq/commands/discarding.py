@@ -75,8 +75,11 @@ def _plan(action: Action, limit: int | None) -> int:
     sys.stdout.write(json.dumps(document) + "\n" if action.as_json else view.report(report))
     if stop.requested:
         return 130
+    nothing = reading.read and not report.count
+    if nothing:
+        say("lambda-guard: no letter matches")
     say("dry run: nothing was deleted; --yes does it")
-    return NOTHING_MATCHED if reading.read and not report.count else 0
+    return NOTHING_MATCHED if nothing else 0
 
 
 def _discard(action: Action, limit: int | None) -> int:

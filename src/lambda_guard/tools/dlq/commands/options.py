@@ -105,6 +105,12 @@ class Desk:
         wanted = wanted or Filter()
         if wanted.needs_logs and not logs:
             raise click.UsageError("only the logs know fingerprints: name them with --logs")
+        if wanted.untold and not logs:
+            asked = " and ".join(wanted.untold)
+            say(
+                f"lambda-guard: without --logs, a queue's own messages have no {asked}: "
+                "= and ~ leave them out, != takes them in"
+            )
         places = Logs(tuple(logs), moment_ms(since, now_ms()))
         return cls(new_clients(), places, wanted, Causes.read(places) if read else Causes())
 

@@ -18,6 +18,7 @@ from lambda_guard.tools.dlq.commands.options import (
     view_options,
 )
 from lambda_guard.tools.dlq.delivery import Courier
+from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
 from lambda_guard.tools.dlq.journal import Journal, read_memory
 from lambda_guard.tools.dlq.plan import Plan, plan_text
 from lambda_guard.tools.dlq.progress import progress_bar
@@ -166,8 +167,11 @@ def _plan(action: Action, finder: Finder, limit: int | None, *, again: bool) -> 
     sys.stdout.write(plan.as_json() if action.as_json else plan_text(plan, palette_for(action.color)))
     if stop.requested:
         return 130
+    code = plan.exit_code(reading.read)
+    if code == NOTHING_MATCHED:
+        say("lambda-guard: no letter matches")
     say("dry run: nothing was sent; --yes does it")
-    return plan.exit_code(reading.read)
+    return code
 
 
 def _say_unread(action: Action, reading: Reading) -> None:
