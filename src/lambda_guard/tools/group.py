@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
-from lambda_guard.tools.terminal import quietly
+from lambda_guard.tools.terminal import ESCAPED, quietly
 
 SUBCOMMANDS: Final = {
     "invocations": (
@@ -126,7 +126,7 @@ def run(arguments: Sequence[str]) -> int:
     # What stands in logs may be no valid Unicode, and the terminal may know less of it than that.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=ESCAPED)
     return quietly(lambda: _run(arguments))
 
 

@@ -3,10 +3,15 @@
 Colours only where someone sees them, control characters made visible, broken pipes quiet.
 """
 
+import codecs
+import json
 import os
 import sys
 from collections.abc import Callable
 from typing import IO, Final, Literal
+
+ESCAPED: Final = "lambda_guard.escaped"
+"""How streams that can't take a character write it: the name for `errors=`."""
 
 When = Literal["auto", "always", "never"]
 Style = Callable[[str], str]
@@ -57,6 +62,15 @@ def visible(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii") if char != "\ufffd" else char
+
+
+def _as_json_does(error: UnicodeError) -> tuple[str, int]:
+    """Escape what an encoding doesn't have: unlike `backslashreplace`, so that JSON stays JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(ESCAPED, _as_json_does)
 
 
 def quietly(run: Callable[[], int]) -> int:

@@ -332,6 +332,17 @@ def test_the_result_goes_to_standard_output_beside_a_progress_bar(cloud, dlq, qu
     assert json.loads(done.stdout)["delivered"] == 1
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8"])
+def test_json_is_json_in_every_encoding(dlq, queue, encoding):
+    """What the encoding of a pipe doesn't have is escaped as JSON does it."""
+    message = "caf\u00e9 \u20ac \U0001f600"
+    name = queue({**DESTINATION, "responsePayload": {"errorType": "Bad", "errorMessage": message}})
+    command = [sys.executable, "-m", "lambda_guard.tools", "dlq", "list", name, "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment)
+    assert json.loads(done.stdout.decode(encoding))["groups"][0]["error"] == f"Bad: {message}"
+
+
 def _read_all(terminal):
     with (
         os.fdopen(terminal, "rb", buffering=0) as file,
