@@ -360,6 +360,13 @@ def test_a_fifo_queue_says_what_it_hides(dlq, queue):
     assert "FIFO: about 5 more wait behind the head of their groups" in error
 
 
+def test_what_a_limit_leaves_out_is_not_said_to_wait(dlq, queue):
+    """Letters of a FIFO queue that nobody asked for are not behind the head of their group for all one knows."""
+    _, _, err = dlq("list", queue(*map(str, range(12)), fifo=True), "--limit", "1")
+    assert "read, which hid" in err
+    assert "FIFO" not in err
+
+
 def test_letters_run_through_a_handler(cloud, dlq, queue):
     """Which would pass, which would die of what; a partial batch response that gives a letter back is a failure."""
     bodies = [{}, {"fail": True}, {"refuse": [{"itemIdentifier": "m"}]}]

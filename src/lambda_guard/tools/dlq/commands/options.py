@@ -158,7 +158,7 @@ def say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop | None =
     unseen = queue.count - reading.read
     if reading.full:
         say(f"{queue.name}: SQS keeps no more in flight; about {unseen:,} were not read")
-    elif queue.fifo and unseen > 0:
+    elif queue.fifo and unseen > 0 and reading.exhausted:
         say(
             f"{queue.name}: FIFO: about {unseen:,} more wait behind the head of their groups; they can be "
             "read when that is gone"
