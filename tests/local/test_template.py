@@ -344,6 +344,39 @@ def test_what_is_not_honoured_is_named(read):
     }
 
 
+def test_what_has_no_effect_may_be_anything(read):
+    """Local definitions of resources that aren't created, and values from elsewhere where none is needed, stop nothing."""
+    elsewhere = {"Fn::ImportValue": "elsewhere"}
+    serverless = "AWS::Serverless::"
+    template = function(
+        Role=elsewhere,
+        Layers=[{"Ref": "Layer"}, elsewhere],
+        VpcConfig={"SubnetIds": elsewhere},
+        Tags={"t": elsewhere},
+    )
+    template["Resources"] |= {
+        "Layer": {"Type": f"{serverless}LayerVersion", "Properties": {"ContentUri": "layer/"}},
+        "Flow": {"Type": f"{serverless}StateMachine", "Properties": {"DefinitionUri": "flow.json"}},
+        "Rest": {"Type": f"{serverless}Api", "Properties": {"StageName": "p", "DefinitionUri": "api.yaml"}},
+        "Http": {"Type": f"{serverless}HttpApi", "Properties": {"DefinitionUri": "api.yaml"}},
+        "Queue": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {"KmsMasterKeyId": elsewhere, "Tags": [elsewhere]},
+        },
+    }
+    stack = read(template)
+
+    assert [it.name for it in (*stack.functions, *stack.queues)] == ["Fn", "Queue"]
+    assert {
+        "Layer (AWS::Serverless::LayerVersion) has no effect: functions run with what is installed for this interpreter",
+        "Flow (AWS::StepFunctions::StateMachine) is not created: the local cloud has no such resource",
+        "Rest (AWS::Serverless::Api): the property DefinitionUri is not honoured",
+        "Http (AWS::Serverless::HttpApi): the property DefinitionUri is not honoured",
+        "Fn (AWS::Lambda::Function): the property Layers is not honoured",
+        "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
+    } <= set(stack.warnings)
+
+
 def function(**properties):
     """Return a template with one function."""
     properties = {"Handler": "a.b", "Runtime": "python3.11", "CodeUri": "code", **properties}

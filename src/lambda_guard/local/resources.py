@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lambda_guard.local import openapi
 from lambda_guard.local._errors import TemplateError
-from lambda_guard.local.intrinsics import Resolver, Template
+from lambda_guard.local.intrinsics import NO_VALUE, Resolver, Template
 from lambda_guard.local.references import Place, references
 from lambda_guard.local.stack import (
     FunctionDeclaration,
@@ -42,11 +42,32 @@ _NAME_PROPERTY = {
 }
 
 
+class _Properties(Mapping[str, Any]):
+    """Properties that are resolved when they are read: what has no effect here may be beyond us."""
+
+    def __init__(self, raw: Mapping[str, Any], resolver: Resolver, where: str) -> None:
+        self._raw = raw
+        self._resolver = resolver
+        self._where = where
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._resolver.resolve(self._raw[key], f"{self._where}.{key}")
+        if value is NO_VALUE:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._raw if key in self)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Resource:
     logical_id: str
     kind: str
-    properties: dict[str, Any]
+    properties: Mapping[str, Any]
 
 
 class StackReader:
@@ -128,10 +149,9 @@ class StackReader:
                 continue
             yield _Resource(logical_id, kind, self._properties(logical_id))
 
-    def _properties(self, logical_id: str) -> dict[str, Any]:
+    def _properties(self, logical_id: str) -> Mapping[str, Any]:
         properties = self._template["Resources"][logical_id].get("Properties") or {}
-        resolved: dict[str, Any] = self._resolver.resolve(properties, f"resource {logical_id}")
-        return resolved
+        return _Properties(properties, self._resolver, f"resource {logical_id}")
 
     def _name(self, logical_id: str) -> str:
         resource = self._template["Resources"][logical_id]

@@ -18,6 +18,13 @@ from lambda_guard.local.resources import StackReader
 from lambda_guard.local.stack import Stack
 
 _LOCAL_BUCKET = "s3://local/"
+# What else of SAM's may be a path, for which `sam deploy` puts an address; nothing of it is honoured here.
+_LOCAL_PATHS = {
+    "AWS::Serverless::Api": "DefinitionUri",
+    "AWS::Serverless::HttpApi": "DefinitionUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
 
 
 def read_stack(
@@ -169,6 +176,10 @@ def _with_placeholders(file: str, document: Template) -> tuple[Template, dict[st
             raise TemplateError(f"{file}: resource {name}: CodeUri must be a local directory, not {code!r}")
         places[name] = code
         properties["CodeUri"] = f"{_LOCAL_BUCKET}{name}"
+    for name, resource in source["Resources"].items():
+        key = _LOCAL_PATHS.get(resource["Type"], "")
+        if isinstance((resource.get("Properties") or {}).get(key), str):
+            resource["Properties"][key] = f"{_LOCAL_BUCKET}{name}"
     return source, places
 
 

@@ -55,6 +55,7 @@ WITHOUT_EFFECT = {
     "AWS::ApiGateway::Deployment": "an API is deployed at once here",
     "AWS::ApiGateway::Stage": "an API has one stage here",
     "AWS::ApiGatewayV2::Stage": "an API has one stage here",
+    "AWS::Lambda::LayerVersion": "functions run with what is installed for this interpreter",
     "AWS::Lambda::Version": "a function has one version here, $LATEST",
     "AWS::Lambda::Alias": "a function has one version here, $LATEST",
 }
@@ -109,6 +110,8 @@ def source_warnings(source: Template) -> Iterator[str]:
             yield from _event_warnings(name, properties.get("Events") or {})
             runtimes.add(properties.get("Runtime", defaults.get("Runtime")))
             with_policies += [name] if {"Policies", "Role"} & {*properties, *defaults} else []
+        elif kind == "AWS::Serverless::LayerVersion":  # whose name SAM's translation adds a hash to
+            yield f"{name} ({kind}) has no effect: {WITHOUT_EFFECT['AWS::Lambda::LayerVersion']}"
         elif kind in _SAM:
             for key in sorted(set(properties) - _SAM[kind]):
                 yield f"{name} ({kind}): the property {key} is not honoured"
