@@ -89,6 +89,16 @@ def test_an_http_api_gives_payload_format_2(cloud):
     assert (response.status, response.headers["x-own"], response.cookies) == (201, "1", ("a=1", "b=2"))
 
 
+def test_a_query_may_stand_in_the_path(cloud):
+    """A path with a query is what a browser would send: the route is found, and the query is one."""
+    event = cloud.request("POST", "/rest/echo?q=1&q=2", "text", query={"r": "3"}).json()
+
+    assert (event["path"], event["multiValueQueryStringParameters"]) == (
+        "/rest/echo",
+        {"q": ["1", "2"], "r": ["3"]},
+    )
+
+
 def test_a_rest_api_gives_payload_format_1(cloud):
     """A REST API's event has resource, method and the multi-value forms."""
     event = cloud.request("POST", "/rest/echo", "text", query={"q": "1"}).json()

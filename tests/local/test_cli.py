@@ -91,12 +91,15 @@ def test_a_wrong_template_ends_with_2(template):
 
 
 def test_wrong_options_are_refused(template):
-    """A parameter without a value, an unknown one and a speed of zero say what to type."""
+    """A parameter without a value, an unknown one, a speed of zero and a region that isn't one say what to type."""
     run = CliRunner().invoke
 
     assert "must be NAME=VALUE" in run(local, ["up", str(template), "--parameter", "Answer"]).output
     assert "Invalid value for '--speed'" in run(local, ["up", str(template), "--speed", "0"]).output
     assert run(local, ["up", "nowhere.yaml"]).exit_code == 2
+    for region in ("eu-west-9", "", "e u"):
+        result = run(local, ["up", str(template), "--region", region])
+        assert f"Error: there is no region '{region}'; say, for example, eu-west-1" in result.output
 
 
 def test_a_taken_port_is_said(template):

@@ -83,6 +83,8 @@ class Cloud:
         require("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
         if speed <= 0:
             raise LocalCloudError(f"speed must be above 0 (1 is AWS's pace), not {speed}")
+        if not _is_region(region):
+            raise LocalCloudError(f"there is no region {region!r}; say, for example, eu-west-1")
         self.region = region
         self._speed = speed
         self._freeze = freeze
@@ -261,10 +263,10 @@ class Cloud:
 
         Args:
             method: for example `POST`.
-            path: for example `/orders`.
+            path: for example `/orders`, or `/orders?open=1`.
             body: bytes and text as they are; anything else as JSON.
             headers: the request's headers.
-            query: the query parameters.
+            query: the query parameters; they follow those of the path.
             api: the API's logical id; by default the first that has a route.
         """
         return self._gateway.request(method, path, body, headers=headers, query=query, api=api)
@@ -390,6 +392,14 @@ class Cloud:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_region(name: str) -> bool:
+    import boto3
+
+    session = boto3.session.Session()
+    partitions = session.get_available_partitions()
+    return any(name in session.get_available_regions("sqs", partition) for partition in partitions)
 
 
 def _named(name: str, what: str, declarations: Iterable[QueueDeclaration | TopicDeclaration]) -> str:

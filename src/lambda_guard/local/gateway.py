@@ -55,12 +55,13 @@ class ApiGateway:
     ) -> HttpResponse:
         """Answer a request given by its parts; see `Cloud.request`."""
         raw, extra = _encoded(body)
+        path, _, written = path.partition("?")
         request = HttpRequest(
             method=method.upper(),
             path=path,
             body=raw,
             headers={**extra, **(headers or {})},
-            query=urllib.parse.urlencode(query or {}),
+            query="&".join(filter(None, (written, urllib.parse.urlencode(query or {})))),
         )
         return self.answer(request, api)
 
