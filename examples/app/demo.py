@@ -100,7 +100,7 @@ def section(title, *command, html=None, cloud=None):
 
 def run(*command, endpoint=None, quiet=False):
     aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
-    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "NO_PROXY": "127.0.0.1"}
     sys.stdout.flush()
     subprocess.run(
         [sys.executable, "-m", "lambda_guard.tools", *command],

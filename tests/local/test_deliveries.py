@@ -311,6 +311,22 @@ def test_an_event_that_works_in_the_end_reaches_its_destination(cloud, receive):
     assert "functionError" not in document["responseContext"]
 
 
+def test_the_developers_own_settings_are_left_out(functions, build, monkeypatch):
+    """A profile that isn't there, an endpoint and a proxy in the environment don't get between the cloud's parts."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody's")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    template = build.template(
+        Echo=build.function("worker.echo", events={"T": build.from_topic("Topic")}), Topic=build.topic()
+    )
+    with Cloud(template, root=functions) as cloud:
+        cloud.client("sns").publish(TopicArn=cloud.topic_arn("Topic"), Message="m")
+        cloud.settle()
+
+        assert [result.status for result in cloud.results("Echo")] == ["success"]
+
+
 def test_schedules_fire_on_demand(cloud):
     """A rule gives its input, or EventBridge's scheduled event; a cron expression fires on demand only."""
     cloud.fire("EchoRule")

@@ -23,7 +23,7 @@ from lambda_guard.local.lambda_service import LambdaService
 from lambda_guard.local.log_group import LogEvent, LogGroup
 from lambda_guard.local.references import Place
 from lambda_guard.local.schedule import Schedules
-from lambda_guard.local.services import Services
+from lambda_guard.local.services import Services, own_session
 from lambda_guard.local.stack import (
     FunctionDeclaration,
     MappingDeclaration,
@@ -395,9 +395,7 @@ class Cloud:
 
 
 def _is_region(name: str) -> bool:
-    import boto3
-
-    session = boto3.session.Session()
+    session = own_session()
     partitions = session.get_available_partitions()
     return any(name in session.get_available_regions("sqs", partition) for partition in partitions)
 

@@ -12,6 +12,7 @@ from lambda_guard.local.http_server import HOST
 from lambda_guard.local.output import Output
 
 _START_SECONDS_MOST = 60.0
+_NO_PROXY = {"NO_PROXY": HOST, "no_proxy": HOST}  # what moto sends to us needs none
 
 
 class Services:
@@ -45,7 +46,7 @@ class Services:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return self._guardian.start(
             [sys.executable, "-m", "lambda_guard.local.moto_server", str(port), control],
-            env={**environment, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
+            env={**environment, **_NO_PROXY, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
             cwd=os.path.dirname(os.path.abspath(__file__)),  # noqa: PTH100, PTH120 - just some directory
             output=self._output.writer,
         )
@@ -84,20 +85,15 @@ class Services:
             return self._clients[service]
 
     def _new_client(self, service: str) -> Any:
-        import boto3
         from botocore.config import Config
 
-        session: Any = boto3.session.Session(
-            region_name=self.region,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
-        )
         config = Config(
+            proxies={},
             max_pool_connections=64,
             read_timeout=930,
             retries={"total_max_attempts": 1},
         )
-        return session.client(service, endpoint_url=self.endpoint, config=config)
+        return own_session(self.region).client(service, endpoint_url=self.endpoint, config=config)
 
     def close(self) -> None:
         """Kill the process and close the clients."""
@@ -108,3 +104,21 @@ class Services:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+
+def own_session(region: str | None = None) -> Any:
+    """Return a boto3 session that knows nothing of the developer's profiles and files."""
+    import boto3
+    import botocore.session
+
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.session.Session(
+        botocore_session=botocore.session.Session(session_vars=variables),
+        region_name=region,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
+    )

@@ -15,6 +15,7 @@ from lambda_guard.local import template_support as support
 from lambda_guard.local._errors import TemplateError
 from lambda_guard.local.intrinsics import Template
 from lambda_guard.local.resources import StackReader
+from lambda_guard.local.services import own_session
 from lambda_guard.local.stack import Stack
 
 _LOCAL_BUCKET = "s3://local/"
@@ -184,13 +185,12 @@ def _with_placeholders(file: str, document: Template) -> tuple[Template, dict[st
 
 
 def _translate(file: str, source: Template, values: Mapping[str, Any], region: str) -> Template:
-    import boto3
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
     from samtranslator.utils.py27hash_fix import undo_mark_unicode_str_in_template
 
-    translator = Translator(None, Parser(), boto_session=boto3.session.Session(region_name=region))
+    translator = Translator(None, Parser(), boto_session=own_session(region))
     texts = {name: value for name, value in values.items() if not name.startswith("AWS::")}
     try:
         plain = translator.translate(source, parameter_values=texts, get_managed_policy_map=dict)
