@@ -82,6 +82,25 @@ def test_cpu_is_the_invocations_own():
         assert record["duration_ms"] >= 300
 
 
+def test_what_is_ours_is_not_the_handlers():
+    """The CPU time is that of the duration: one thread can't have used more than all of it, whatever is written afterwards."""
+    (record,) = records_of(
+        """
+from lambda_guard import metrics, production
+from lambda_guard.testing import make_context
+
+@production
+def handler(event, context):
+    for number in range(20_000):
+        metrics.add_metric(name=f"M{number % 400}", unit="Count", value=number)
+
+handler("", make_context())
+"""
+    )
+    assert 0 < record["cpu_ms"] < record["duration_ms"] * 1.05
+    assert record["CpuUtilization"] <= 105
+
+
 def test_init_is_told_on_the_cold_start_alone():
     """The first record of a process says what it took to get there."""
     first, second = records_of(SCRIPT + "\nhandler('', make_context())\nhandler('', make_context())\n")

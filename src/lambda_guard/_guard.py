@@ -60,6 +60,7 @@ class Guard:
         yield "watchdog.arm", partial(_watchdog.arm, self.warn)
 
     def _leaving(self) -> Iterator[Step]:
+        yield "process.leave", record.leave  # first: what the others use isn't the handler's
         yield "watchdog.disarm", _watchdog.disarm
         yield "batch.observe", _observe_batch
         if self.settings.capture_print:

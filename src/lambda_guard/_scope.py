@@ -40,6 +40,7 @@ class Scope:
         final_attempts: how many records of a batch went back for the last time, where each was looked at.
         unwritten: lines that go out with the invocation record, in one write.
         cpu_s: the CPU seconds that the process had used when the invocation began.
+        used: what `_process.used` said when the handler was done; `None` while it is at work.
     """
 
     # What most invocations never have stands on the class: to set it on each object would cost more than all else.
@@ -61,6 +62,7 @@ class Scope:
     thread = 0
     clock = 0.0
     cpu_s = 0.0
+    used: tuple[float, float | None] | None = None
     thread_keys: dict[str, Any] | None = None
     token: "Token[Scope | None] | None" = None
 

@@ -24,6 +24,11 @@ def enter(scope: Scope) -> None:
     scope.cpu_s = time.process_time()
 
 
+def leave(scope: Scope, _: Outcome) -> None:
+    """Note what the process has used when the handler is done."""
+    scope.used = _process.used(scope.cpu_s)
+
+
 def write(scope: Scope, outcome: Outcome) -> None:
     """Write the record of an invocation, and with it what is left to be written of the metrics."""
     before, scope.unwritten = scope.unwritten, ""
@@ -183,7 +188,7 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
     """Return the keys for memory and CPU, and add their metrics."""
-    cpu_ms, used = _process.used(scope.cpu_s)
+    cpu_ms, used = scope.used or _process.used(scope.cpu_s)
     limit, said = scope.invocation.memory_limit_mb, ""
     if used is not None:
         said = f',"memory_used_mb":{used:.1f}'
