@@ -34,13 +34,15 @@ def current_invocation() -> Invocation | None:
     return scope.invocation if scope is not None else None
 
 
-def __getattr__(name: str) -> Any:
-    if name not in ("logger", "metrics"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import _face
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
-    found = globals()[name] = getattr(_face, name)()
-    return found
+    def __getattr__(name: str) -> Any:
+        if name not in ("logger", "metrics"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import _face
+
+        found = globals()[name] = getattr(_face, name)()
+        return found
 
 
 def __dir__() -> list[str]:

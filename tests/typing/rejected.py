@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from lambda_guard import current_invocation, metrics, production
+import lambda_guard
+from lambda_guard import current_invocation, local, metrics, production
 
 Event = dict[str, Any]
 
@@ -49,6 +50,8 @@ def decoration() -> None:
 
 def face() -> None:
     """What isn't there."""
+    lambda_guard.producton(handler)  # type: ignore[attr-defined]
+    local.Clowd("template.yaml")  # type: ignore[attr-defined]
     _ = current_invocation().invocation_id  # type: ignore[union-attr]
     metrics.add_metric(name="Orders", unit="Count")  # type: ignore[call-arg]
     metrics.add_metric(name="Orders", unit="Count", value="one")  # type: ignore[arg-type]
