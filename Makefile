@@ -1,6 +1,6 @@
 # make install   .venv with everything for development
 # make test      everything that CI runs: lint, types, all tests, the legs
-# make demo      three functions, two queues and a topic on this machine, and what became of the orders
+# make demo      three functions, a topic and queues on this machine, and what became of the orders
 # make bench     the budgets, measured
 # make lock      new versions into requirements/dev.txt
 

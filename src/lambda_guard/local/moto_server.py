@@ -1,9 +1,8 @@
 """moto's server in a process of its own, with what it lacks.
 
 `python -m lambda_guard.local.moto_server PORT CONTROL`: a process of its own, because moto's state is
-global: tests that use moto's decorators in the same process as a local cloud would reset it. Calls of
-    Lambda's API go on to the
-cloud, whose functions it invokes.
+global: tests that use moto's decorators in the same process as a local cloud would reset it. Calls of Lambda's
+API go on to the cloud, whose functions it invokes.
 """
 
 import http.client
