@@ -268,10 +268,12 @@ def test_what_is_not_honoured_is_named(read):
     """Each resource, property and event without effect has a sentence; nothing is ignored in silence."""
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {"Key": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/shop/key"}},
         "Resources": {
             "Fn": {
                 "Type": "AWS::Serverless::Function",
                 "Properties": {
+                    "Description": "{{resolve:ssm:/shop/text}}",
                     "Handler": "a.b",
                     "Runtime": "python3.99",
                     "CodeUri": "code",
@@ -323,6 +325,8 @@ def test_what_is_not_honoured_is_named(read):
     said = "\n".join(stack.warnings)
 
     for sentence in (
+        "Parameter Key: nothing is read from SSM here, its value is taken as it stands",
+        "{{resolve:…}}: nothing is looked up here, the text is taken as it stands",
         "Fn: the event Stream of type Kinesis doesn't fire here",
         "Fn: the event Bus of type EventBridgeRule doesn't fire here",
         "Fn: the property TimeoutInMillis of the event Http (HttpApi) is not honoured",

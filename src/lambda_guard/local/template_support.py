@@ -1,6 +1,7 @@
 """What of a template the local cloud honours, as tables, and the warnings for the rest."""
 # ruff: noqa: SIM905 - tables read better as words
 
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -101,7 +102,8 @@ def warnings(plain: Template, source: Template) -> Iterator[str]:
 
 
 def source_warnings(source: Template) -> Iterator[str]:
-    """Say what only the template as written shows: events, policies, SAM's own resources, runtimes."""
+    """Say what only the template as written shows: values from elsewhere, events, policies, SAM's own, runtimes."""
+    yield from _lookup_warnings(source)
     with_policies, runtimes = [], set()
     defaults = (source.get("Globals") or {}).get("Function") or {}
     for name, resource in source["Resources"].items():
@@ -120,6 +122,14 @@ def source_warnings(source: Template) -> Iterator[str]:
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for runtime in sorted(str(runtime) for runtime in runtimes - {here, None}):
         yield f"Runtime {runtime}: functions run with this interpreter, {here}"
+
+
+def _lookup_warnings(source: Template) -> Iterator[str]:
+    for name, parameter in (source.get("Parameters") or {}).items():
+        if str(parameter.get("Type")).startswith("AWS::SSM::"):
+            yield f"Parameter {name}: nothing is read from SSM here, its value is taken as it stands"
+    if "{{resolve:" in json.dumps(source):
+        yield "{{resolve:…}}: nothing is looked up here, the text is taken as it stands"
 
 
 def _event_warnings(function: str, events: Any) -> Iterator[str]:
