@@ -199,6 +199,17 @@ def test_a_whole_template(read, tmp_path):
     )
 
 
+def test_a_runtime_may_be_a_parameter_and_properties_may_be_empty(read):
+    """The runtime that a warning names is the parameter's value; a resource with nothing below `Properties` has none."""
+    template = function(Runtime={"Ref": "Runtime"})
+    template["Parameters"] = {"Runtime": {"Type": "String", "Default": "python3.99"}}
+    template["Resources"]["Queue"] = {"Type": "AWS::SQS::Queue", "Properties": None}
+    stack = read(template)
+
+    assert [it.name for it in (*stack.functions, *stack.queues)] == ["Fn", "Queue"]
+    assert stack.warnings == (f"Runtime python3.99: functions run with this interpreter, {HERE}",)
+
+
 def test_parameters_can_be_given(read):
     """A given value wins over the default, in conditions too."""
     stack = read(WHOLE, parameters={"Stage": "prod"})
@@ -403,6 +414,12 @@ def queue(**properties):
         ({"Resources": {}}, "a non-empty mapping `Resources`"),
         ({"Resources": {"X": {}}}, "resource X: it needs a `Type`"),
         ({"Resources": {"X": {"Type": "AWS::SQS::Queue", "Properties": []}, "Y": {"Type": "T", "Properties": 1}}}, "resource Y: `Properties` must be a mapping"),
+        ({"Parameters": {"P": 3}, **queue()}, "`Parameters` must be a mapping of names to mappings"),
+        ({"Outputs": ["O"], **queue()}, "`Outputs` must be a mapping of names to mappings"),
+        ({"Globals": 3, **queue()}, "`Globals` must be a mapping of names to mappings"),
+        ({"Outputs": {"O": {"Condition": ["C"], "Value": 1}}, **queue()}, r"the condition \['C'\] isn't declared"),
+        ({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Subscription": [3]}}}}, "resource Topic: a property isn't what AWS::SNS::Topic has there"),
+        (function(EventInvokeConfig={"DestinationConfig": {"OnFailure": "queue"}}), "template.yaml: .*Fn"),
         (function(CodeUri="nowhere"), "resource Fn: the code '.*nowhere' is no directory"),
         (function(CodeUri="s3://bucket/key"), "resource Fn: CodeUri must be a local directory"),
         (function(Runtime="nodejs22.x"), "resource Fn: the local cloud runs Python functions"),

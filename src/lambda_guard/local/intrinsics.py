@@ -126,7 +126,7 @@ class Resolver:
             TemplateError: the template doesn't declare it.
         """
         conditions = self._template.get("Conditions") or {}
-        if name not in conditions:
+        if not isinstance(name, str) or name not in conditions:
             raise self.error(f"the condition {name!r} isn't declared", "Conditions")
         return self._condition(conditions[name], f"Conditions.{name}")
 

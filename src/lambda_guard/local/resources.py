@@ -1,10 +1,12 @@
 """From plain CloudFormation resources to declarations."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from lambda_guard.local import openapi
 from lambda_guard.local._errors import TemplateError
@@ -20,7 +22,9 @@ from lambda_guard.local.stack import (
     SubscriptionDeclaration,
     TopicDeclaration,
 )
+from lambda_guard.local.template_support import runtime_warnings
 
+T = TypeVar("T")
 _QUEUE_ATTRIBUTES = (
     "VisibilityTimeout",
     "DelaySeconds",
@@ -106,38 +110,32 @@ class StackReader:
         self._inline_code = inline_code
         self._resolver = Resolver(file, template, parameters, self._attribute)
         self._warnings: list[str] = []
+        self._runtimes: set[str] = set()
 
     def read(self, warnings: list[str]) -> Stack:
         """Return the stack; `warnings` come first in its own."""
         self._warnings = list(warnings)
-        functions = self._with_invoke_configs(
-            [self._function(it) for it in self._of("AWS::Lambda::Function")]
-        )
-        topics = list(self._of("AWS::SNS::Topic"))
+        functions = self._with_invoke_configs(self._each("AWS::Lambda::Function", self._function))
         stack = Stack(
             functions=tuple(functions),
-            queues=tuple(self._queue(it) for it in self._of("AWS::SQS::Queue")),
-            topics=tuple(self._topic(it) for it in topics),
+            queues=tuple(self._each("AWS::SQS::Queue", self._queue)),
+            topics=tuple(self._each("AWS::SNS::Topic", self._topic)),
             subscriptions=(
-                *(self._subscription(it) for it in self._of("AWS::SNS::Subscription")),
-                *(inline for it in topics for inline in self._inline_subscriptions(it)),
+                *self._each("AWS::SNS::Subscription", self._subscription),
+                *chain(*self._each("AWS::SNS::Topic", self._inline_subscriptions)),
             ),
-            mappings=tuple(
-                mapping
-                for it in self._of("AWS::Lambda::EventSourceMapping")
-                if (mapping := self._mapping(it)) is not None
-            ),
+            mappings=tuple(filter(None, self._each("AWS::Lambda::EventSourceMapping", self._mapping))),
             schedules=(
-                *(rule for it in self._of("AWS::Events::Rule") for rule in self._rules(it)),
-                *(self._schedule(it) for it in self._of("AWS::Scheduler::Schedule")),
+                *chain(*self._each("AWS::Events::Rule", self._rules)),
+                *self._each("AWS::Scheduler::Schedule", self._schedule),
             ),
             routes=(
-                *(route for it in self._of("AWS::ApiGateway::RestApi") for route in self._routes(it, "1.0")),
-                *(route for it in self._of("AWS::ApiGatewayV2::Api") for route in self._routes(it, "2.0")),
+                *chain(*self._each("AWS::ApiGateway::RestApi", partial(self._routes, version="1.0"))),
+                *chain(*self._each("AWS::ApiGatewayV2::Api", partial(self._routes, version="2.0"))),
             ),
             outputs=self._outputs(),
         )
-        return replace(stack, warnings=tuple(self._warnings))
+        return replace(stack, warnings=(*self._warnings, *runtime_warnings(self._runtimes)))
 
     # --- Names and references -------------------------------------------------------------------------------
 
@@ -148,6 +146,21 @@ class StackReader:
             if "Condition" in resource and not self._resolver.holds(resource["Condition"]):
                 continue
             yield _Resource(logical_id, kind, self._properties(logical_id))
+
+    def _each(self, kind: str, read: Callable[[_Resource], T]) -> list[T]:
+        """Return what `read` makes of each resource of a type, what it yields as a list."""
+        found: list[Any] = []
+        for it in self._of(kind):
+            try:
+                declared: Any = read(it)
+                found.append(list(declared) if isinstance(declared, Iterator) else declared)
+            except TemplateError:
+                raise
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise self._error(
+                    it.logical_id, f"a property isn't what {kind} has there: {error}"
+                ) from error
+        return found
 
     def _properties(self, logical_id: str) -> Mapping[str, Any]:
         properties = self._template["Resources"][logical_id].get("Properties") or {}
@@ -198,6 +211,7 @@ class StackReader:
         runtime = str(properties.get("Runtime", "python"))
         if properties.get("PackageType") == "Image" or not runtime.startswith("python"):
             raise self._error(it.logical_id, "the local cloud runs Python functions from a directory only")
+        self._runtimes.add(runtime)
         handler = properties.get("Handler")
         if not isinstance(handler, str) or "." not in handler:
             raise self._error(it.logical_id, f"Handler must be `module.function`, not {handler!r}")
@@ -234,7 +248,8 @@ class StackReader:
 
     def _with_invoke_configs(self, functions: list[FunctionDeclaration]) -> list[FunctionDeclaration]:
         found = {function.name: function for function in functions}
-        for it in self._of("AWS::Lambda::EventInvokeConfig"):
+
+        def configure(it: _Resource) -> None:
             name = _function_name(it.properties.get("FunctionName"))
             if name not in found:
                 raise self._error(it.logical_id, f"there is no function {name!r}")
@@ -246,6 +261,8 @@ class StackReader:
                 retries_most=int(self._number(it, "MaximumRetryAttempts", 2, 0, 2)),
                 event_age_most=self._number(it, "MaximumEventAgeInSeconds", 21_600, 60, 21_600),
             )
+
+        self._each("AWS::Lambda::EventInvokeConfig", configure)
         return list(found.values())
 
     def _destination(self, it: _Resource, destinations: dict[str, Any], key: str) -> str | None:

@@ -19,6 +19,7 @@ from lambda_guard.local.services import own_session
 from lambda_guard.local.stack import Stack
 
 _LOCAL_BUCKET = "s3://local/"
+_SECTIONS = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
 # What else of SAM's may be a path, for which `sam deploy` puts an address; nothing of it is honoured here.
 _LOCAL_PATHS = {
     "AWS::Serverless::Api": "DefinitionUri",
@@ -119,11 +120,17 @@ def _checked(file: str, document: Any) -> tuple[str, Template]:
     resources = document.get("Resources") if isinstance(document, dict) else None
     if not isinstance(resources, dict) or not resources:
         raise TemplateError(f"{file}: a template is a mapping with a non-empty mapping `Resources`")
+    for section in _SECTIONS:
+        entries = document.get(section) or {}
+        if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+            raise TemplateError(f"{file}: `{section}` must be a mapping of names to mappings")
     for name, resource in resources.items():
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise TemplateError(f"{file}: resource {name}: it needs a `Type`, for example AWS::SQS::Queue")
         if not isinstance(resource.get("Properties") or {}, dict):
             raise TemplateError(f"{file}: resource {name}: `Properties` must be a mapping")
+        if not resource.get("Properties"):
+            resource.pop("Properties", None)  # YAML's `Properties:` with nothing below it
     return file, document
 
 

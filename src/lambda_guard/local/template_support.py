@@ -101,16 +101,22 @@ def warnings(plain: Template, source: Template) -> Iterator[str]:
                 yield f"{name} ({kind}): the property {key} is not honoured"
 
 
+def runtime_warnings(runtimes: set[str]) -> Iterator[str]:
+    """Say which of the functions' runtimes isn't this interpreter."""
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for runtime in sorted(runtimes - {here, "python"}):
+        yield f"Runtime {runtime}: functions run with this interpreter, {here}"
+
+
 def source_warnings(source: Template) -> Iterator[str]:
-    """Say what only the template as written shows: values from elsewhere, events, policies, SAM's own, runtimes."""
+    """Say what only the template as written shows: values from elsewhere, events, policies, SAM's own."""
     yield from _lookup_warnings(source)
-    with_policies, runtimes = [], set()
+    with_policies = []
     defaults = (source.get("Globals") or {}).get("Function") or {}
     for name, resource in source["Resources"].items():
         kind, properties = resource["Type"], resource.get("Properties") or {}
         if kind == "AWS::Serverless::Function":
             yield from _event_warnings(name, properties.get("Events") or {})
-            runtimes.add(properties.get("Runtime", defaults.get("Runtime")))
             with_policies += [name] if {"Policies", "Role"} & {*properties, *defaults} else []
         elif kind == "AWS::Serverless::LayerVersion":  # whose name SAM's translation adds a hash to
             yield f"{name} ({kind}) has no effect: {WITHOUT_EFFECT['AWS::Lambda::LayerVersion']}"
@@ -119,9 +125,6 @@ def source_warnings(source: Template) -> Iterator[str]:
                 yield f"{name} ({kind}): the property {key} is not honoured"
     if with_policies:
         yield f"Policies and Role of {', '.join(with_policies)}: permissions are not checked here"
-    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for runtime in sorted(str(runtime) for runtime in runtimes - {here, None}):
-        yield f"Runtime {runtime}: functions run with this interpreter, {here}"
 
 
 def _lookup_warnings(source: Template) -> Iterator[str]:
