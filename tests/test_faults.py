@@ -19,7 +19,7 @@ from lambda_guard import current_invocation, logger, metrics, production
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=1"
-ENTERING = ("log.enter", "log.print.enter", "trace.enter", "process.enter", "watchdog.arm")
+ENTERING = ("log.enter", "log.print.enter", "trace.enter", "watchdog.arm", "process.enter")
 LEAVING = (
     "process.leave", "watchdog.disarm", "batch.observe", "log.print.leave", "trace.leave", "trace.close", "metrics.flush", "attempts.warn",
     "record", "attempts.remember", "log.leave", "scope.leave",

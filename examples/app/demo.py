@@ -100,12 +100,14 @@ def section(title, *command, html=None, cloud=None):
 
 def run(*command, endpoint=None, quiet=False):
     aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
-    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "NO_PROXY": "127.0.0.1"}
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     sys.stdout.flush()
     subprocess.run(
         [sys.executable, "-m", "lambda_guard.tools", *command],
         check=True,
-        env={**os.environ, **(aws | keys if endpoint else {}), "COLUMNS": str(console.width)},
+        env={**own, **(aws | keys | direct if endpoint else {}), "COLUMNS": str(console.width)},
         stdout=subprocess.DEVNULL if quiet else None,
         stderr=subprocess.DEVNULL if quiet else None,
     )

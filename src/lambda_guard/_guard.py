@@ -56,8 +56,8 @@ class Guard:
             from .sinks.trace import span  # late: who doesn't trace doesn't pay for it
 
             yield "trace.enter", partial(span.enter, self.name)
-        yield "process.enter", record.enter
         yield "watchdog.arm", partial(_watchdog.arm, self.warn)
+        yield "process.enter", record.enter  # last: what the others use isn't the handler's
 
     def _leaving(self) -> Iterator[Step]:
         yield "process.leave", record.leave  # first: what the others use isn't the handler's
