@@ -449,6 +449,21 @@ def test_a_cut_line_of_powertools_is_kept_with_its_invocation():
     }
 
 
+@pytest.mark.parametrize("told", ["0000", ""], ids=["cut", "empty"])
+def test_half_an_id_names_no_invocation(told):
+    """A line that is cut within its id, or that has an empty one, is of no invocation: it begins none of that name."""
+    whole = LOGS.line(1, 0, "done")
+    cut = whole[: whole.index('"invocation_id":"')] + f'"invocation_id":"{told}' + ("" if told else '"}')
+    running = [LOGS.line(2, 0, "done"), LOGS.line(3, 0, "done")]
+    blocks, _ = group([*running, cut, LOGS.record(2, 5, 5.0), LOGS.record(3, 5, 5.0)])
+    assert {block.invocation_id for block in blocks if isinstance(block, Invocation)} == {
+        invocation_id(2),
+        invocation_id(3),
+    }
+    (stray,) = [block for block in blocks if isinstance(block, Stray)]
+    assert [(line.broken, len(stray.lines)) for line in stray.lines] == [(told != "", 1)]
+
+
 def test_a_jump_of_the_clock_is_noticed():
     """Lines whose times lie outside their invocation by more than a second can't be true."""
     blocks, _ = group([LOGS.line(1, -90_000, "before time"), LOGS.record(1, 5, 5.0), LOGS.record(2, 5, 5.0)])

@@ -73,8 +73,8 @@ def test_json_is_json_whatever_the_logs_and_the_output_are(lambda_guard, write):
     )
     for options in (("invocations",), ("trace", invocation_id(1))):
         result = lambda_guard(*options, path, "--json", env={"PYTHONIOENCODING": "ascii"})
-        assert b'"message": "Z\\u00fcrich"' in result.stdout
-        assert b'"fields": {"share": null, "of": [null, 1]}' in result.stdout
+        assert b'"message":"Z\\u00fcrich"' in result.stdout
+        assert b'"fields":{"share":null,"of":[null,1]}' in result.stdout
 
 
 def test_json_is_one_object_an_invocation(lambda_guard, shop):

@@ -11,6 +11,8 @@ _NUMBER_MOST: Final = 1e18
 _SECONDS_MOST: Final = 1e11
 """A time is in seconds up to here, in milliseconds beyond: 1e11 s is the year 5138, 1e11 ms is 1973."""
 
+_moment: Final = datetime.fromisoformat
+
 LineKind = Literal["log", "platform", "text"]
 
 
@@ -93,7 +95,10 @@ class Report:
 
     def is_empty(self) -> bool:
         """Tell whether the platform said nothing at all."""
-        return self == Report()
+        return self == _UNREPORTED
+
+
+_UNREPORTED: Final = Report()
 
 
 @dataclass(slots=True, frozen=True)
@@ -116,7 +121,7 @@ def as_mapping(value: object) -> Mapping[str, object]:
 
     Records are read from anywhere, and may say anything.
     """
-    return value if isinstance(value, Mapping) else {}
+    return value if value.__class__ is dict or isinstance(value, Mapping) else {}
 
 
 def as_number(value: object) -> float | None:
@@ -132,15 +137,11 @@ def time_of(value: object) -> float | None:
     Returns:
         Milliseconds since 1970, UTC; None where `value` is no time. A time without a zone is taken for UTC.
     """
-    if isinstance(value, str):
-        return _time_of_text(value)
-    number = as_number(value)
-    return number if number is None or number > _SECONDS_MOST else number * 1000.0
-
-
-def _time_of_text(text: str) -> float | None:
+    if not isinstance(value, str):
+        number = as_number(value)
+        return number if number is None or number > _SECONDS_MOST else number * 1000.0
     try:
-        moment = datetime.fromisoformat(text)
+        moment = _moment(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000.0
     except (ValueError, OverflowError):
         return None

@@ -2,14 +2,17 @@
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
+import msgspec
+
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Line, Stray
 from lambda_guard.tools.trace_tree import Node, Trace
+
+_encode_quickly: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 _EMPTY: Final[tuple[object, ...]] = ("", {})
 
@@ -17,13 +20,12 @@ _EMPTY: Final[tuple[object, ...]] = ("", {})
 def encoded(document: object) -> str:
     """Write a line of JSON that any reader takes.
 
-    NaN and Infinity, which Python's JSON alone knows, become null; what the output can't encode is escaped.
+    NaN and Infinity, which Python's JSON alone knows, become null.
     """
-    narrow = sys.stdout.encoding.lower() != "utf-8"
     try:
-        text = json.dumps(document, ensure_ascii=narrow, allow_nan=False, default=str)
-    except ValueError:
-        text = json.dumps(_finite(document), ensure_ascii=narrow, default=str)
+        text = _encode_quickly(document).decode()
+    except (ValueError, OverflowError):  # halves of surrogate pairs, integers beyond 64 bits
+        text = json.dumps(_finite(document), ensure_ascii=False, separators=(",", ":"), default=str)
     return f"{text}\n"
 
 
@@ -33,6 +35,11 @@ def _finite(value: object) -> object:
     if isinstance(value, list):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def block_line(block: Block) -> str:
+    """Give a block as a line of JSON."""
+    return encoded(as_document(block))
 
 
 def as_document(block: Block) -> dict[str, object]:

@@ -37,6 +37,8 @@ TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _OFFSET_MOST_MS: Final = 100_000.0
 """Beyond, an offset in milliseconds would not fit its column."""
 
+_KEYS_MOST: Final = 1_000
+
 INDENT: Final = "    "
 _CONTINUED: Final = "\n" + " " * 25
 
@@ -54,6 +56,7 @@ class TextView:
         self._width = width
         self._levels = {level: self._paint(style, f"{level:<8}") for level, style in _LEVEL_STYLES.items()}
         self._key = ("\x1b[2m", "=\x1b[0m") if palette.on else ("", "=")
+        self._keys = dict[str, str]()
 
     def block(self, block: Block) -> str:
         """Draw one block, with an empty line after it."""
@@ -112,10 +115,19 @@ class TextView:
         return drawn
 
     def _fields(self, fields: Mapping[str, object]) -> str:
+        known, drawn = self._keys, ""
+        for key, value in fields.items():
+            drawn += known.get(key) or self._keep(key)
+            drawn += _value(value)
+        return drawn
+
+    def _keep(self, key: str) -> str:
+        """Draw a key; those of a log are few, and come in each line."""
         opening, closing = self._key
-        return "".join(
-            [f"  {opening}{visible(key)}{closing}{_value(value)}" for key, value in fields.items()]
-        )
+        drawn = f"  {opening}{visible(key)}{closing}"
+        if len(self._keys) < _KEYS_MOST:
+            self._keys[key] = drawn
+        return drawn
 
     def _particular(self, line: Line, drawn: str) -> str:
         if line.kind == "platform":

@@ -1,6 +1,5 @@
 """Which invocations to show: the filters of the command line as one value. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,7 +49,7 @@ class Condition:
         """Ask the record first, then each line."""
         if self._agrees(_at_path(invocation.facts, self.key)):
             return True
-        if self._is_plain and not any(map(self._raw_pattern.search, invocation.raw)):
+        if self._is_plain and not self._stands_in(invocation.raw):
             return False
         return any(self._agrees(_at_path(_told(line), self.key)) for line in invocation.lines)
 
@@ -60,13 +59,19 @@ class Condition:
         return (
             self.key != names.LEVEL
             and self.value.isascii()
+            and self.value.isprintable()
             and self.value[:1].isalpha()
             and not set(self.value) & set('"\\/')
         )
 
+    def _stands_in(self, raw: Sequence[bytes]) -> bool:
+        """Look for the value before any line is parsed: hardly one in a thousand invocations has it."""
+        text = b"\n".join(raw)
+        return self._sought in (text.lower() if self.contains else text)
+
     @cached_property
-    def _raw_pattern(self) -> re.Pattern[bytes]:
-        return re.compile(re.escape(self.value.encode()), re.IGNORECASE if self.contains else 0)
+    def _sought(self) -> bytes:
+        return (self.value.lower() if self.contains else self.value).encode()
 
     def _agrees(self, found: object) -> bool:
         if found is _MISSING:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from lambda_guard.errors import LambdaGuardError
@@ -16,6 +17,7 @@ _UNIT_MS: Final = {
 }
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 86_400_000
 _HOUR_MINUTES: Final = 60
 _THREE_DIGITS_MS: Final = 100
 _YEAR_10000_MS: Final = 253_402_300_800_000
@@ -80,7 +82,12 @@ def date_and_clock(time_ms: float | None) -> str:
     """Write a moment as `2026-11-23 15:04:05.123`, UTC; empty where there is none."""
     if time_ms is None or not 0 <= time_ms < _YEAR_10000_MS:
         return ""
-    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d} {clock(time_ms)}"
+    return f"{_date(int(time_ms // _DAY_MS))} {clock(time_ms)}"
+
+
+@lru_cache(64)
+def _date(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * _DAY_MS / 1000, UTC):%Y-%m-%d}"
 
 
 def span(ms: float | None) -> str:

@@ -17,11 +17,12 @@ from lambda_guard.tools.commands.options import (
     time_options,
     window,
 )
+from lambda_guard.tools.drawing import Draw, drawn, drawn_in_bulk
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Stray
 from lambda_guard.tools.reading.grouping import Tally, invocations_of
 from lambda_guard.tools.reading.readers import reader_for
-from lambda_guard.tools.render_json import as_document, encoded
+from lambda_guard.tools.render_json import block_line
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import Condition, Selection
 from lambda_guard.tools.stopping import Stop
@@ -99,29 +100,27 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
         counted = selected(found, selection, reader.tally)
-        at_once = follow or "-" in target.paths
-        shown = _write(limited(counted, limit), as_json=as_json, html=html, color=color, at_once=at_once)
+        chosen = limited(counted, limit)
+        if html:
+            shown = _write_page(chosen, html, reader.tally)
+        else:
+            draw = block_line if as_json else TextView(palette_for(color), columns()).block
+            shown = _write(chosen, draw, reader.tally, in_bulk=not (follow or "-" in target.paths))
     return say_tally(reader.tally, shown, not selection.is_everything)
 
 
 def selected(blocks: Iterable[Block], selection: Selection, tally: Tally) -> Iterator[Block]:
     """Let the selected invocations through and keep count; stray lines pass where no filter is set."""
+    everything = selection.is_everything
     for block in blocks:
-        if isinstance(block, Invocation):
-            tally.invocations += not block.late
-            tally.failed += block.failed and not block.late
-        if isinstance(block, Stray) and not selection.is_everything:
+        if isinstance(block, Stray):
+            if everything:
+                yield block
             continue
-        if isinstance(block, Stray) or selection.matches(block):
-            _count_oddities(block, tally)
+        tally.invocations += not block.late
+        tally.failed += block.failed and not block.late
+        if everything or selection.matches(block):
             yield block
-
-
-def _count_oddities(block: Block, tally: Tally) -> None:
-    for line in block.lines:
-        if line.broken:
-            tally.broken += 1
-    tally.clock_jumps += isinstance(block, Invocation) and block.clock_jumped
 
 
 def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
@@ -136,32 +135,28 @@ def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
             return
 
 
-def _write(blocks: Iterator[Block], *, as_json: bool, html: str | None, color: When, at_once: bool) -> int:
-    """Write the blocks; `at_once` where the next may be long in coming, and a buffer would keep this one."""
-    if html:
-        return _write_page(blocks, html)
-    draw = _json_line if as_json else TextView(palette_for(color), columns()).block
+def _write(blocks: Iterator[Block], draw: Draw, tally: Tally, *, in_bulk: bool) -> int:
+    """Write the blocks; where the next may be long in coming, each by itself, which a buffer would keep."""
     shown = 0
-    write, flush = sys.stdout.write, sys.stdout.flush
-    for block in blocks:
-        write(draw(block))
-        shown += isinstance(block, Invocation) and not block.late
-        if at_once or shown == 1:
-            flush()
+    for some in drawn_in_bulk(blocks, draw) if in_bulk else drawn(blocks, draw):
+        sys.stdout.write(some.text)
+        if not (in_bulk and shown):
+            sys.stdout.flush()
+        shown += some.shown
+        tally.broken += some.broken
+        tally.clock_jumps += some.clock_jumps
     return shown
 
 
-def _json_line(block: Block) -> str:
-    return encoded(as_document(block))
-
-
-def _write_page(blocks: Iterator[Block], path: str) -> int:
+def _write_page(blocks: Iterator[Block], path: str, tally: Tally) -> int:
     from lambda_guard.tools.html.page import INVOCATIONS_MOST, write_page
     from lambda_guard.tools.trace_tree import build_traces
 
     read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
+    tally.broken += sum(line.broken for block in read for line in block.lines)
+    tally.clock_jumps += sum(invocation.clock_jumped for invocation in invocations)
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     if len(invocations) == INVOCATIONS_MOST:

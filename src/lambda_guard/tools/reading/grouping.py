@@ -88,8 +88,8 @@ class Grouper:
             if line[:1] == b"{" and (at := line.find(_ID_KEY)) > 0 and line.find(b"{", 1, at) < 0:
                 owner = line[at + 17 : line.find(b'"', at + 17)]
                 group = find_group(owner)
-                if group is None and owner not in self._remembered:
-                    group = self._opened(owner, stream)
+                if group is None and owner not in self._remembered and line.find(b'"', at + 17) > at + 17:
+                    group = self._opened(owner, stream)  # by a whole id: not an empty or a cut one
                 if group is not None and not group.done:
                     group.guarded = True
                     group.lines.append(line)

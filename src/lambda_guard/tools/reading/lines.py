@@ -6,7 +6,7 @@ from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.model import Line, Report, as_mapping, as_number, time_of
-from lambda_guard.tools.reading.signs import ID_KEYS, decode_json, load
+from lambda_guard.tools.reading.signs import ID_KEYS, load
 
 _LEVELS: Final = {
     **{level: level for level in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
@@ -33,6 +33,15 @@ _OWN_KEYS: Final = frozenset(
         "time",
         "tenantId",
     )
+)
+_USUAL_KEYS: Final = (
+    names.LEVEL,
+    names.LOCATION,
+    names.MESSAGE,
+    names.TIMESTAMP,
+    names.SERVICE,
+    names.LOGGER_NAME,
+    *names.LINE_KEYS,
 )
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
 _NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
@@ -62,33 +71,33 @@ _METRICS: Final = {
 
 def parse(raw: bytes) -> Line:
     """Understand one line as far as it can be. Never raises: what is not understood is shown as it is."""
+    if raw[:1] == b"{":
+        document = load(raw, trailing=True)
+        if document is not None:
+            return _from_document(document, raw)
     text = raw.decode("utf-8", "replace")
     if text[:1] == "{":
-        try:
-            document, _ = decode_json(text)
-            return _from_document(document, raw)
-        except (ValueError, RecursionError):
-            return Line("text", getattr(raw, "time_ms", None), "", text.strip(), broken=True)
+        return Line("text", getattr(raw, "time_ms", None), "", text.strip(), broken=True)
     return _from_text(text.strip("\r\n"), raw)
 
 
 def _from_document(document: dict[str, object], raw: bytes) -> Line:
-    """Read the keys that Powertools and Lambda's JSON format agree on; the rest is the user's."""
-    get = document.get
+    """Read the keys that Powertools and Lambda's JSON format agree on; the rest is the user's, and stays in it."""
+    get, take = document.get, document.pop
     message, level = get(names.MESSAGE), get(names.LEVEL)
     time_ms = time_of(get(names.TIMESTAMP))
     if time_ms is None or message.__class__ is not str or level.__class__ is not str or names.EMF in document:
         return _from_unusual_document(document, raw, time_ms)
+    exception = _exception(document) if names.EXCEPTION in document or "stackTrace" in document else ""
+    location, logger = get(names.LOCATION), get(names.LOGGER_NAME)
+    for key in _USUAL_KEYS:
+        take(key, None)
+    if not _OWN_KEYS.isdisjoint(document):
+        document = {key: value for key, value in document.items() if key not in _OWN_KEYS}
     return Line(
-        "log",
-        time_ms,
-        _LEVELS.get(level) or _level(level),
-        message,
-        str(get(names.LOCATION) or ""),
-        str(get(names.LOGGER_NAME) or ""),
-        {key: value for key, value in document.items() if key not in _OWN_KEYS},
-        _exception(document) if names.EXCEPTION in document or "stackTrace" in document else "",
-    )
+        "log", time_ms, _LEVELS.get(level) or _level(level), message, str(location or ""), str(logger or ""),
+        document, exception,
+    )  # fmt: skip
 
 
 def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:

@@ -11,6 +11,8 @@ import re
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+import msgspec
+
 from lambda_guard import _names as names
 from lambda_guard.tools.model import TimedLine, as_mapping, time_of
 
@@ -39,8 +41,10 @@ _PREFIX: Final = re.compile(
     re.DOTALL,
 )
 
-decode_json: Final = json.JSONDecoder().raw_decode
-"""The decoder without its wrapping: about two thirds of the time of `json.loads` for a line of a log."""
+_decode_quickly: Final = msgspec.json.Decoder().decode
+"""In a third of the time of `json.loads`, but strict: NaN, lone surrogates and broken UTF-8 are refused."""
+
+_decode_patiently: Final = json.JSONDecoder().raw_decode
 
 
 class Sign(Enum):
@@ -87,14 +91,27 @@ def identify(line: bytes) -> Identified:
     return Identified(sign, owner, line)
 
 
-def load(line: bytes) -> dict[str, object] | None:
-    """Parse a line of JSON; None where it is not an object, or broken."""
+def load(line: bytes, *, trailing: bool = False) -> dict[str, object] | None:
+    """Parse a line of JSON; None where it is not an object, or broken.
+
+    Args:
+        line: what writers of JSON differ about (NaN, lone surrogates, bytes that are no UTF-8) is taken, too.
+        trailing: let other text follow the object.
+    """
+    try:
+        value = _decode_quickly(line)
+    except (ValueError, RecursionError):
+        return _load_patiently(line, trailing)
+    return value if value.__class__ is dict else None
+
+
+def _load_patiently(line: bytes, trailing: bool) -> dict[str, object] | None:
     try:
         text = line.decode("utf-8", "replace").strip()
-        value, end = decode_json(text)
+        value, end = _decode_patiently(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and end == len(text) else None
+    return value if isinstance(value, dict) and (trailing or end == len(text)) else None
 
 
 def _without_prefix(line: bytes, stripped: bytes) -> Identified:
