@@ -46,4 +46,4 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "errors", "testing"]
+    return [*__all__]

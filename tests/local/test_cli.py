@@ -111,3 +111,4 @@ def test_a_taken_port_is_said(template):
 
     assert result.exit_code == 1
     assert "in use" in result.output
+    assert "--port chooses another one" in result.output

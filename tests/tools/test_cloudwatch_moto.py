@@ -92,6 +92,19 @@ def test_failures_are_found_and_shown_with_all_their_lines(lambda_guard, server,
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "4 invocations, 2 failed; 11 lines read"),
+        (("--failed",), "2 of 4 invocations, 2 failed; 11 lines read"),
+    ],
+)
+def test_what_was_read_is_counted(lambda_guard, server, groups, options, said):
+    """The last line says how many invocations there were, and how many of them failed."""
+    result = lambda_guard("invocations", "--log-group", f"{groups}*", *SINCE, *options, env=server)
+    assert result.stderr.decode().startswith(said)
+
+
 def test_an_id_finds_its_invocation(lambda_guard, server, groups):
     """By invocation, over all groups."""
     result = lambda_guard(

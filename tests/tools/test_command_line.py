@@ -284,6 +284,15 @@ def test_a_page_is_written_whatever_its_title(lambda_guard, write, tmp_path):
     assert (result.returncode, result.stderr.splitlines()[0][:6]) == (0, b"wrote ")
 
 
+def test_a_page_and_lines_at_once_are_refused(lambda_guard, shop, tmp_path):
+    """Neither is left out in silence."""
+    page = tmp_path / "page.html"
+    for command in (("invocations",), ("trace", invocation_id(1))):
+        result = lambda_guard(*command, shop[0], "--json", "--html", str(page))
+        assert (result.returncode, page.exists()) == (2, False)
+        assert b"choose one of them" in result.stderr
+
+
 def test_a_page_that_can_t_be_written_is_said(lambda_guard, shop):
     """The file's name, and why."""
     result = lambda_guard("invocations", shop[0], "--html", "/nowhere/page.html")

@@ -193,8 +193,8 @@ def test_rubbish_is_said_and_counted_and_the_rest_is_shown(lambda_guard, tmp_pat
     assert b"2 lines of no invocation" in result.stdout
     assert result.stderr.decode().splitlines() == [
         "1 invocation, 0 failed; 4 lines read",
-        "  2 lines belong to no invocation",
-        "  1 lines shown start like JSON, and are cut or broken",
+        "  2 lines of no invocation",
+        "  1 broken or cut line of JSON shown",
         "lambda-guard: missing.log: no such file",
     ]
 

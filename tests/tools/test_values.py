@@ -97,6 +97,7 @@ def test_ticks_are_round_and_apart():
         (0.8, 80.0),
     ]
     assert Timescale([]).ticks() == [(0.0, 0.0)]
+    assert Timescale([(0.0, 6e-297), (3e11, 3e11)]).ticks() == [(0.0, 0.0)]
 
 
 SPANS = st.lists(

@@ -74,7 +74,9 @@ class Services:
         if port is None:
             self._output.drain()
             said = "\n".join(self._lines[-15:])
-            raise LocalCloudError(f"the services did not start (is the port free?); they said:\n{said}")
+            raise LocalCloudError(
+                f"the services did not start (is the port free? --port chooses another one); they said:\n{said}"
+            )
         return f"http://{HOST}:{port}"
 
     def client(self, service: str) -> Any:

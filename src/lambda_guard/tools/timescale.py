@@ -13,6 +13,9 @@ from typing import Final
 FOLDED_SHARE: Final = 0.3
 """Idle stretches longer than this part of the whole are folded."""
 
+_SHORTEST_MS: Final = 1e-6
+"""A nanosecond: no clock of a log is finer, and a scale of less would have no round moments."""
+
 FOLDED_WIDTH: Final = 0.06
 """How wide a folded stretch is drawn, as a part of the whole."""
 
@@ -68,7 +71,7 @@ class Timescale:
         None within a fold.
         """
         busy_ms = sum(self._busy())
-        if busy_ms <= 0:
+        if busy_ms < _SHORTEST_MS:
             return [(0.0, 0.0)]
         step = _round_step(busy_ms / most)
         found = [(0.0, 0.0)]

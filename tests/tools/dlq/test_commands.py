@@ -275,6 +275,7 @@ def test_a_letter_of_nobody_stays_with_a_reason(cloud, dlq, queue):
         (("--prove",), "name --logs"),
         (("--where", "fingerprint=f"), "name them with --logs"),
         (("--rate", "0"), "Invalid value for '--rate'"),
+        (("--rate", "20/m"), "Invalid value for '--rate'"),
         (("--logs", "nothing.log", "--yes", "--limit", "x"), "Invalid value for '--limit'"),
     ],
 )
@@ -285,6 +286,20 @@ def test_a_wrong_replay_is_refused_before_anything_is_read(cloud, dlq, queue, ar
     assert code in {1, 2}
     assert said in error
     assert count(cloud, name) == 1
+
+
+def test_a_rate_may_be_written_as_one(cloud, dlq, queue):
+    """Per second, which is what it is."""
+    name, other = queue({"a": 1}), queue()
+    assert dlq("replay", name, "--to", f"queue:{other}", "--rate", "20/s", "--yes")[0] == 0
+    assert (count(cloud, name), count(cloud, other)) == (0, 1)
+
+
+def test_a_trial_needs_time(cloud, dlq, queue):
+    """Without any, every letter would seem to die of a timeout."""
+    code, _, error = dlq("try", queue({"a": 1}), "--handler", "app.handler", "--timeout", "0s")
+    assert code == 2
+    assert "--timeout 0 leaves a letter no time" in error
 
 
 def test_a_queue_is_not_its_own_target(dlq, queue):

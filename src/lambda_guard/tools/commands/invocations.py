@@ -10,6 +10,7 @@ from lambda_guard.tools.commands.options import (
     columns,
     output_options,
     palette_for,
+    refuse_two_outputs,
     say,
     say_tally,
     source_options,
@@ -20,8 +21,8 @@ from lambda_guard.tools.commands.options import (
 from lambda_guard.tools.drawing import Draw, drawn, drawn_in_bulk
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Stray
-from lambda_guard.tools.reading.grouping import Tally, invocations_of
-from lambda_guard.tools.reading.readers import reader_for
+from lambda_guard.tools.reading.grouping import invocations_of
+from lambda_guard.tools.reading.readers import Reader, reader_for
 from lambda_guard.tools.render_json import block_line
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import Condition, Selection
@@ -95,21 +96,21 @@ def invocations(  # noqa: PLR0917 - click passes options by name
         conditions=tuple(Condition.parse(text) for text in conditions),
         ids=frozenset(ids),
     )
+    refuse_two_outputs(as_json=as_json, html=html)
     if follow and html:
         raise click.UsageError("--html needs an end: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
-        counted = selected(found, selection, reader.tally)
-        chosen = limited(counted, limit)
+        chosen = limited(selected(found, selection, reader), limit)
         if html:
-            shown = _write_page(chosen, html, reader.tally)
+            shown = _write_page(chosen, html, reader)
         else:
             draw = block_line if as_json else TextView(palette_for(color), columns()).block
-            shown = _write(chosen, draw, reader.tally, in_bulk=not (follow or "-" in target.paths))
+            shown = _write(chosen, draw, reader, in_bulk=not (follow or "-" in target.paths))
     return say_tally(reader.tally, shown, not selection.is_everything)
 
 
-def selected(blocks: Iterable[Block], selection: Selection, tally: Tally) -> Iterator[Block]:
+def selected(blocks: Iterable[Block], selection: Selection, reader: Reader) -> Iterator[Block]:
     """Let the selected invocations through and keep count; stray lines pass where no filter is set."""
     everything = selection.is_everything
     for block in blocks:
@@ -117,8 +118,8 @@ def selected(blocks: Iterable[Block], selection: Selection, tally: Tally) -> Ite
             if everything:
                 yield block
             continue
-        tally.invocations += not block.late
-        tally.failed += block.failed and not block.late
+        reader.tally.invocations += not block.late
+        reader.tally.failed += block.failed and not block.late
         if everything or selection.matches(block):
             yield block
 
@@ -135,7 +136,7 @@ def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
             return
 
 
-def _write(blocks: Iterator[Block], draw: Draw, tally: Tally, *, in_bulk: bool) -> int:
+def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool) -> int:
     """Write the blocks; where the next may be long in coming, each by itself, which a buffer would keep."""
     shown = 0
     for some in drawn_in_bulk(blocks, draw) if in_bulk else drawn(blocks, draw):
@@ -143,20 +144,20 @@ def _write(blocks: Iterator[Block], draw: Draw, tally: Tally, *, in_bulk: bool) 
         if not (in_bulk and shown):
             sys.stdout.flush()
         shown += some.shown
-        tally.broken += some.broken
-        tally.clock_jumps += some.clock_jumps
+        reader.tally.broken += some.broken
+        reader.tally.clock_jumps += some.clock_jumps
     return shown
 
 
-def _write_page(blocks: Iterator[Block], path: str, tally: Tally) -> int:
+def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     from lambda_guard.tools.html.page import INVOCATIONS_MOST, write_page
     from lambda_guard.tools.trace_tree import build_traces
 
     read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
-    tally.broken += sum(line.broken for block in read for line in block.lines)
-    tally.clock_jumps += sum(invocation.clock_jumped for invocation in invocations)
+    reader.tally.broken += sum(line.broken for block in read for line in block.lines)
+    reader.tally.clock_jumps += sum(invocation.clock_jumped for invocation in invocations)
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     if len(invocations) == INVOCATIONS_MOST:

@@ -122,6 +122,16 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def refuse_two_outputs(*, as_json: bool, html: str | None) -> None:
+    """Have one way of output only.
+
+    Raises:
+        click.UsageError: there are two.
+    """
+    if html and as_json:
+        raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
+
+
 def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
     """End with what was read and what was odd; warnings last, where they are seen.
 
@@ -147,10 +157,10 @@ def _summary(tally: Tally, shown: int) -> str:
 def _oddities(tally: Tally, filtered: bool) -> list[str]:
     unshown = " (not shown: a filter is set)" if filtered else ""
     told = (
-        (tally.strays, f"lines belong to no invocation{unshown}"),
-        (tally.broken, "lines shown start like JSON, and are cut or broken"),
-        (tally.duplicates, "lines stood there twice"),
-        (tally.clock_jumps, "invocations shown have lines with times that can't be true"),
-        (tally.evicted, "invocations without an end were given out early, to bound the memory"),
+        (tally.strays, f"line{{}} of no invocation{unshown}"),
+        (tally.broken, "broken or cut line{} of JSON shown"),
+        (tally.duplicates, "line{} that stood there twice"),
+        (tally.clock_jumps, "invocation{} shown with times that can't be true"),
+        (tally.evicted, "invocation{} without an end, given out early to bound the memory"),
     )
-    return [f"{count:,} {text}" for count, text in told if count]
+    return [f"{count:,} {text.format('s' * (count != 1))}" for count, text in told if count]

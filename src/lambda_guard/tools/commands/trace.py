@@ -9,6 +9,7 @@ from lambda_guard.tools.commands.options import (
     columns,
     output_options,
     palette_for,
+    refuse_two_outputs,
     say,
     say_tally,
     source_options,
@@ -54,6 +55,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
     trace backend is asked, so nothing is missing for being unsampled. SOURCE is a file (gzipped or not) or -
     for standard input.
     """
+    refuse_two_outputs(as_json=as_json, html=html)
     target = target_of(paths, groups, functions, stacks)
     since_ms, until_ms = window(since, until)
     selection = Selection(since_ms=since_ms, until_ms=until_ms)

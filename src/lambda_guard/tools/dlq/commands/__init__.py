@@ -14,6 +14,7 @@ Exit codes:
   1  something failed, died again, was held back, or could not be read
   2  a wrong command line, filter, queue or journal
   3  there are letters, but none matches
+  130  ended by Ctrl-C; nothing is lost
 """
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 
 import click
 
@@ -41,6 +42,15 @@ Examples:
 """
 
 
+class Rate(click.FloatRange):
+    """How many a second: `20`, or `20/s`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        number: Any = value.removesuffix("/s") if isinstance(value, str) else value
+        return super().convert(number, param, ctx)
+
+
 @click.command(epilog=EPILOG)
 @click.argument("queue_name", metavar="QUEUE")
 @click.option(
@@ -51,9 +61,7 @@ Examples:
     help="source (found by itself), a queue's URL or ARN, queue:NAME, function:NAME or its ARN.",
 )
 @filter_options
-@click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most N letters a second."
-)
+@click.option("--rate", type=Rate(min=0, min_open=True), metavar="N[/s]", help="At most N letters a second.")
 @click.option("--again", is_flag=True, help="Letters that came back from an earlier replay, too.")
 @click.option(
     "--prove", is_flag=True, help="One letter, then ten, then the rest; stop if the error comes back."

@@ -82,6 +82,8 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     """
     variables = read_environment(env_file) if env_file else {}
     settings: dict[str, Any] = {"timeout": duration_ms(timeout) / 1_000.0, "environment": variables}
+    if not settings["timeout"]:
+        raise click.UsageError("--timeout 0 leaves a letter no time: say, for example, 30s")
     if endpoint_url:
         settings["endpoint_url"] = endpoint_url
     function = local_function(handler, code, **settings)
