@@ -5,6 +5,7 @@ import functools
 import gc
 import logging
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -36,6 +37,14 @@ def clean_process(monkeypatch):
     _seam.forget()
     sys.stdout = stdout
     logging.setLogRecordFactory(factory)
+
+
+@pytest.fixture
+def heeding_ctrl_c():
+    """Have the programs that a test starts heed Ctrl-C: what a shell starts in the background is made to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

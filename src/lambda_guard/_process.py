@@ -69,13 +69,14 @@ class _Statm:
 
 def resident_mb() -> float | None:
     """Return the resident set size in MB (`/proc/self/statm`, second field), or `None` where there is no /proc."""
-    try:
-        if _Statm.file is None or _Statm.pid != os.getpid():  # a forked child's would be its parent's
-            _Statm.file, _Statm.pid = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC), os.getpid()
-        return int(os.pread(_Statm.file, 96, 0).split(None, 2)[1]) * _PAGE / _MB
-    except OSError:
-        _Statm.file = None  # somebody closed it; opened anew the next time
-        return None
+    for _ in range(2):
+        try:
+            if _Statm.file is None or _Statm.pid != os.getpid():  # a forked child's would be its parent's
+                _Statm.file, _Statm.pid = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC), os.getpid()
+            return int(os.pread(_Statm.file, 96, 0).split(None, 2)[1]) * _PAGE / _MB
+        except (OSError, ValueError, IndexError):
+            _Statm.file = None  # somebody closed it, and its number may be another file's by now
+    return None
 
 
 def age_ms() -> float | None:

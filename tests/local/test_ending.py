@@ -55,6 +55,7 @@ def wait_until_none(marker, seconds=10):
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.usefixtures("heeding_ctrl_c")
 @pytest.mark.parametrize("ending", ["exit", "exception", "sigkill", "sigint"])
 def test_no_process_is_left(functions, tmp_path, ending):
     """At the end of the program, after an exception, Ctrl-C and even SIGKILL, every process is gone."""

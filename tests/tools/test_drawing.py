@@ -99,6 +99,7 @@ def test_no_interpreter_to_start(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")
+@pytest.mark.usefixtures("heeding_ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_helpers_end_with_the_command(tmp_path, number):
     """Ctrl-C, which the terminal sends to all of them, and kill -9 of the command leave no helper and no traceback."""
@@ -108,7 +109,10 @@ def test_helpers_end_with_the_command(tmp_path, number):
     )
     command = [sys.executable, "-m", "lambda_guard.tools", "invocations", str(log)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     read = 0
     while read < ALONE_MOST * 700:  # by then they are at work, and nobody has read what they have drawn since
