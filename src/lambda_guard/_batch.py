@@ -86,7 +86,8 @@ class RecordHandler:
     def _work_async(self, batch: "Batch", call: Callable[[Any], Any]) -> None:
         from . import _event_loop
 
-        ended = _event_loop.run(batch.work_async, (call,), {})
+        ended: _event_loop.Ended[None] = _event_loop.Ended()
+        _event_loop.run(ended, batch.work_async, (call,), {})
         if ended.error is not None:
             try:
                 raise ended.error

@@ -47,24 +47,28 @@ _TRACEBACK: Any = BaseException.__traceback__
 
 
 def run(
-    handler: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> "Ended[T]":
-    """Call an asynchronous handler, run what it returns to completion, and tell how it ended.
+    ended: "Ended[T]",
+    handler: Callable[..., Coroutine[Any, Any, T]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    """Call an asynchronous handler, run what it returns to completion, and tell `ended` how it went.
 
     The handler's exception is handed over, not raised: the caller raises it, with the handler's own traceback.
+    From Python 3.12 on a traceback's frames keep those that called them, variables and all: whoever has `ended`
+    takes it out of its own before the error goes on, as we do, or the error would hold itself.
     """
-    ended: Ended[T] = Ended()
-    loop = _loop()
+    loop, main = _loop(), _main(handler, args, kwargs, ended)
+    del ended
     try:
         # In a context of its own, as `asyncio.run` does: what the handler sets in it ends with it.
-        loop.runner.run(_main(handler, args, kwargs, ended), context=contextvars.copy_context())
+        loop.runner.run(main, context=contextvars.copy_context())
     except BaseException:
         # Ctrl-C, or a task that exits: on this loop, the handler would go on in the next invocation.
         _kept.loop = None
         with suppress(Exception):
             loop.runner.close()
         raise
-    return ended
 
 
 def refuse_running_loop() -> None:
@@ -111,6 +115,7 @@ async def _main(
         # Without this frame, which no variable of its own may hold: it would stay, with all that the error has.
         ended.error = BaseException.with_traceback(error, getattr(_TRACEBACK.__get__(error), "tb_next", None))
         ended.context = _CONTEXT.__get__(error)
+        del ended
     finally:
         await _clean_up(generators)
 

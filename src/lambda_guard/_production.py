@@ -243,8 +243,9 @@ def _around_async(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
 
         _event_loop.refuse_running_loop()
         scope = enter(*_event_and_context(args, kwargs, parameters))
+        ended: _event_loop.Ended[Any] = _event_loop.Ended()
         try:
-            ended = _event_loop.run(wrapped, args, kwargs)
+            _event_loop.run(ended, wrapped, args, kwargs)
         except BaseException as error:  # Ctrl-C: the handler was cancelled
             if scope is not None:
                 leave(scope, error, None)
@@ -267,7 +268,8 @@ def _bare_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # 
     from . import _event_loop
 
     _event_loop.refuse_running_loop()
-    ended = _event_loop.run(wrapped, args, kwargs)
+    ended: _event_loop.Ended[Any] = _event_loop.Ended()
+    _event_loop.run(ended, wrapped, args, kwargs)
     if ended.error is None:
         return ended.value
     try:
