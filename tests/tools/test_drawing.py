@@ -91,6 +91,19 @@ def test_what_a_killed_helper_was_given_is_drawn(before):
     assert came_to([helper.take()]) == expected
 
 
+def test_what_cannot_be_handed_over_is_drawn():
+    """A line of no invocation that is nested more deeply than pickling goes takes nothing with it."""
+    deep = f'{{"message":"deep","timestamp":"2026-11-23T15:04:05.000Z","at":{"[" * 700}{"]" * 700}}}'.encode()
+    grouper = Grouper()
+    grouper.feed([deep], Stream("a file"))
+    grouper.finish()
+    (stray,) = grouper.take()
+    helper = Helper(block_line)
+    helper.give([stray])
+    assert came_to([helper.take()]) == came_to(drawn([stray], block_line))
+    assert helper.process is None
+
+
 def test_no_interpreter_to_start(monkeypatch):
     """Where no process can be started, everything is drawn here."""
     monkeypatch.setattr(sys, "executable", "/no/such/python")

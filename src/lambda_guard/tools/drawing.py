@@ -120,7 +120,7 @@ class Helper:
         self._batch = batch
         try:
             self._send(batch)
-        except OSError:
+        except (OSError, RecursionError):  # it has ended; or a line is nested too deeply to be handed over
             self.close()
 
     def take(self) -> Drawn:
