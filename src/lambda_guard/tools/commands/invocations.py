@@ -106,7 +106,8 @@ def invocations(  # noqa: PLR0917 - click passes options by name
             shown = _write_page(chosen, html, reader)
         else:
             draw = block_line if as_json else TextView(palette_for(color), columns()).block
-            shown = _write(chosen, draw, reader, in_bulk=not (follow or "-" in target.paths))
+            waits = follow or target.in_the_cloud or "-" in target.paths
+            shown = _write(chosen, draw, reader, in_bulk=not waits)
     return say_tally(reader.tally, shown, not selection.is_everything)
 
 
