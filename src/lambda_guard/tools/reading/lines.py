@@ -14,16 +14,19 @@ _LEVELS: Final = {
     "FATAL": "CRITICAL",
     "ERR": "ERROR",
 }
+_USUAL_KEYS: Final = (
+    names.LEVEL,
+    names.LOCATION,
+    names.MESSAGE,
+    names.TIMESTAMP,
+    names.SERVICE,
+    names.LOGGER_NAME,
+    *names.LINE_KEYS,
+)
 _OWN_KEYS: Final = frozenset(
     (
         *ID_KEYS,
-        *names.LINE_KEYS,
-        names.LEVEL,
-        names.LOCATION,
-        names.MESSAGE,
-        names.TIMESTAMP,
-        names.SERVICE,
-        names.LOGGER_NAME,
+        *_USUAL_KEYS,
         names.EXCEPTION,
         names.EXCEPTION_NAME,
         names.STACK_TRACE,
@@ -33,15 +36,6 @@ _OWN_KEYS: Final = frozenset(
         "time",
         "tenantId",
     )
-)
-_USUAL_KEYS: Final = (
-    names.LEVEL,
-    names.LOCATION,
-    names.MESSAGE,
-    names.TIMESTAMP,
-    names.SERVICE,
-    names.LOGGER_NAME,
-    *names.LINE_KEYS,
 )
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
 _NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
@@ -71,14 +65,13 @@ _METRICS: Final = {
 
 def parse(raw: bytes) -> Line:
     """Understand one line as far as it can be. Never raises: what is not understood is shown as it is."""
-    if raw[:1] == b"{":
-        document = load(raw, trailing=True)
-        if document is not None:
-            return _from_document(document, raw)
-    text = raw.decode("utf-8", "replace")
-    if text[:1] == "{":
-        return Line("text", getattr(raw, "time_ms", None), "", text.strip(), broken=True)
-    return _from_text(text.strip("\r\n"), raw)
+    if raw[:1] != b"{":
+        return _from_text(raw.decode("utf-8", "replace").strip("\r\n"), raw)
+    document = load(raw, trailing=True)
+    if document is None:
+        text = raw.decode("utf-8", "replace").strip()
+        return Line("text", getattr(raw, "time_ms", None), "", text, broken=True)
+    return _from_document(document, raw)
 
 
 def _from_document(document: dict[str, object], raw: bytes) -> Line:
