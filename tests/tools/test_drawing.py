@@ -7,19 +7,24 @@ import sys
 
 import pytest
 
-from lambda_guard.tools.drawing import ALONE_MOST, BATCH, Helper, drawn, drawn_in_bulk
+from lambda_guard.tools.drawing import AHEAD, ALONE_MOST, BATCH, Helper, drawn, drawn_in_bulk
+from lambda_guard.tools.invocation import Invocation
 from lambda_guard.tools.model import TimedLine
 from lambda_guard.tools.reading.grouping import Grouper
 from lambda_guard.tools.reading.streams import Stream
 from lambda_guard.tools.render_json import block_line
 from lambda_guard.tools.render_text import TextView
-from lambda_guard.tools.terminal import Palette
+from lambda_guard.tools.terminal import ESCAPED, Encoded, Palette
 
 from .conftest import Logs
 
 LOGS = Logs()
 VERY_MANY = ALONE_MOST + 3 * BATCH + 7  # the last batch isn't a full one
-VIEWS = [TextView(Palette(on=True), 100).block, TextView(Palette(on=False)).block, block_line]
+VIEWS = [
+    Encoded(view, "utf-8", ESCAPED)
+    for view in (TextView(Palette(on=True), 100).block, TextView(Palette(on=False)).block, block_line)
+]
+AS_JSON = VIEWS[-1]
 
 
 def blocks_of(count):
@@ -51,7 +56,7 @@ def blocks_of(count):
 def came_to(some):
     """Add up what was drawn."""
     some = list(some)
-    return "".join(one.text for one in some), *(
+    return b"".join(one.text for one in some), *(
         sum(counts) for counts in zip(*(one[1:] for one in some), strict=True)
     )
 
@@ -71,20 +76,34 @@ def test_few_are_drawn_here(count, monkeypatch):
     """A log that holds no more than a screen or two has no process started, and each block comes by itself."""
     monkeypatch.setattr(subprocess, "Popen", None)
     blocks = blocks_of(count)
-    assert len(list(drawn_in_bulk(iter(blocks), block_line))) == len(blocks)
+    assert len(list(drawn_in_bulk(iter(blocks), AS_JSON))) == len(blocks)
+
+
+@pytest.mark.timeout(60)
+def test_a_helper_draws_and_nobody_waits_for_the_other_to_read():
+    """It takes several batches that are larger than any pipe before anything of it is taken, and answers in order."""
+    helper = Helper(AS_JSON)
+    batches = [[Invocation(f"{number}", raw=[b"x" * 2**20] * 4)] for number in range(AHEAD)]
+    for batch in batches:
+        assert helper.has_room
+        helper.give(batch)
+    assert not helper.has_room
+    assert [helper.take() for _ in batches] == [next(drawn(batch, AS_JSON)) for batch in batches]
+    assert helper.process is not None, "it has ended, and all was drawn here"
+    helper.close()
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before it is asked", "while it draws"])
 def test_what_a_killed_helper_was_given_is_drawn(before):
     """A helper that ends (out of memory, say) takes nothing with it, and what it is given afterwards is drawn, too."""
-    helper, blocks = Helper(block_line), blocks_of(BATCH)
+    helper, blocks = Helper(AS_JSON), blocks_of(BATCH)
     if before:
         helper.process.kill()
         helper.process.wait()
     helper.give(blocks)
     if not before:
         helper.process.kill()
-    expected = came_to(drawn(blocks_of(BATCH), block_line))
+    expected = came_to(drawn(blocks_of(BATCH), AS_JSON))
     assert came_to([helper.take()]) == expected
     assert helper.process is None
     helper.give(blocks)
@@ -98,9 +117,9 @@ def test_what_cannot_be_handed_over_is_drawn():
     grouper.feed([deep], Stream("a file"))
     grouper.finish()
     (stray,) = grouper.take()
-    helper = Helper(block_line)
+    helper = Helper(AS_JSON)
     helper.give([stray])
-    assert came_to([helper.take()]) == came_to(drawn([stray], block_line))
+    assert came_to([helper.take()]) == came_to(drawn([stray], AS_JSON))
     assert helper.process is None
 
 
@@ -108,7 +127,7 @@ def test_no_interpreter_to_start(monkeypatch):
     """Where no process can be started, everything is drawn here."""
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     blocks = blocks_of(VERY_MANY)
-    assert came_to(drawn_in_bulk(iter(blocks), block_line)) == came_to(drawn(blocks, block_line))
+    assert came_to(drawn_in_bulk(iter(blocks), AS_JSON)) == came_to(drawn(blocks, AS_JSON))
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")

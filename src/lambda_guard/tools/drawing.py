@@ -1,4 +1,4 @@
-"""Blocks become text: one by one as they come, or, of a log that is read in bulk, in processes beside this one.
+"""Blocks become bytes to write: one by one as they come, or in bulk, with processes beside this one.
 
 Drawing an invocation costs three times what it takes to read and group its lines, and one invocation has nothing to
 do with the next. The first ones are drawn here at once: whoever looks at a few waits for no process to start.
@@ -7,7 +7,6 @@ do with the next. The first ones are drawn here at once: whoever looks at a few 
 import gc
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from collections import deque
@@ -20,28 +19,34 @@ from lambda_guard.tools.invocation import Block, Invocation
 ALONE_MOST: Final = 2_000
 """So many blocks are drawn here before others are asked to help."""
 
-BATCH: Final = 128
-"""So many blocks are handed over at once."""
+BATCH: Final = 8
+"""So many blocks are handed over at once: what they take is still in the processor's cache when they are drawn."""
 
-PROCESSES_MOST: Final = 4
+AHEAD: Final = 4
+"""So many batches a helper holds, so that it has the next one while this process is reading."""
+
+WAITING_MOST: Final = 64
+"""So many batches may be drawn, and wait for one before them."""
+
+HELPERS_MOST: Final = 3
 """Reading and grouping keep no more of them busy."""
 
 _START: Final = "from lambda_guard.tools.drawing import work; work()"
 
-Draw = Callable[[Block], str]
+Draw = Callable[[Block], bytes]
 
 
 class Drawn(NamedTuple):
     """What some blocks came to.
 
     Attributes:
-        text: as it is written.
+        text: as it is written, encoded.
         shown: how many invocations; late lines of one are none.
         broken: how many lines start like JSON, and are not.
         clock_jumps: how many invocations have lines with times that can't be true.
     """
 
-    text: str
+    text: bytes
     shown: int
     broken: int
     clock_jumps: int
@@ -65,7 +70,7 @@ def drawn_in_bulk(blocks: Iterator[Block], draw: Draw) -> Iterator[Drawn]:
     first = next(batches, None)
     if first is None:
         return
-    helpers = [Helper(draw) for _ in range(_processes())]
+    helpers = [Helper(draw) for _ in range(_helpers())]
     try:
         yield from _drawn_by(helpers, chain([first], batches), draw)
     finally:
@@ -73,20 +78,27 @@ def drawn_in_bulk(blocks: Iterator[Block], draw: Draw) -> Iterator[Drawn]:
             helper.close()
 
 
-def _drawn_by(helpers: list["Helper"], batches: Iterator[list[Block]], draw: Draw) -> Iterator[Drawn]:
-    """Hand out batches in turn, and take them back in turn: each helper has one, while the next is being read."""
-    idle, busy = deque(helpers), deque["Helper"]()
+def _drawn_by(helpers: Sequence["Helper"], batches: Iterable[list[Block]], draw: Draw) -> Iterator[Drawn]:
+    """Hand batches out to whoever has room, draw the others here, and give out what they came to in their order."""
+    waiting = deque["Drawn | Helper"]()
     for batch in batches:
-        if not idle and busy:
-            idle.append(busy.popleft())
-            yield idle[-1].take()
-        if not idle:
-            yield _drawn(batch, draw)
-            continue
-        idle[0].give(batch)
-        busy.append(idle.popleft())
-    for helper in busy:
-        yield helper.take()
+        helper = next((helper for helper in helpers if helper.has_room), None)
+        if helper is None:
+            waiting.append(_drawn(batch, draw))
+        else:
+            helper.give(batch)
+            waiting.append(helper)
+        while waiting and (len(waiting) > WAITING_MOST or not _is_drawing(waiting[0])):
+            yield _taken(waiting.popleft())
+    yield from map(_taken, waiting)
+
+
+def _is_drawing(one: "Drawn | Helper") -> bool:
+    return isinstance(one, Helper) and one.is_drawing
+
+
+def _taken(one: "Drawn | Helper") -> Drawn:
+    return one.take() if isinstance(one, Helper) else one
 
 
 class Helper:
@@ -100,71 +112,105 @@ class Helper:
     """
 
     def __init__(self, draw: Draw) -> None:
+        from multiprocessing import Pipe
+
         self._draw = draw
-        self._batch: Sequence[Block] = ()
+        self._batches = deque[Sequence[Block]]()
         self.process: subprocess.Popen[bytes] | None = None
+        self._ends, theirs = Pipe()
         try:
             # It finds what we have found, and nothing besides: not what lies in the current folder.
             self.process = subprocess.Popen(  # noqa: S603 - this very interpreter
-                [sys.executable, "-P", "-c", _START],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
             self._send(draw)
         except OSError:
             self.close()
+        finally:
+            theirs.close()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it would be of use to give it another batch."""
+        return self.process is not None and len(self._batches) < AHEAD
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether `take` would have to wait for it."""
+        return self.process is not None and not self._ends.poll()
 
     def give(self, batch: Sequence[Block]) -> None:
         """Have a batch drawn; `take` gives what came of it."""
-        self._batch = batch
+        self._batches.append(batch)
         try:
             self._send(batch)
         except (OSError, RecursionError):  # it has ended; or a line is nested too deeply to be handed over
             self.close()
 
     def take(self) -> Drawn:
-        """Give the last batch, drawn."""
-        batch, self._batch = self._batch, ()
+        """Give the eldest batch, drawn."""
+        batch = self._batches.popleft()
         if self.process is not None:
-            assert self.process.stdout is not None
             try:
-                found: Drawn = pickle.load(self.process.stdout)  # noqa: S301 - our own process wrote it
+                found: Drawn = pickle.loads(self._ends.recv_bytes())  # noqa: S301 - our own process wrote it
                 return found
-            except (EOFError, OSError, pickle.UnpicklingError):
+            except (EOFError, OSError):
                 self.close()
         return _drawn(batch, self._draw)
 
     def _send(self, what: object) -> None:
         if self.process is not None:
-            assert self.process.stdin is not None
-            pickle.dump(what, self.process.stdin, pickle.HIGHEST_PROTOCOL)
-            self.process.stdin.flush()
+            self._ends.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
 
     def close(self) -> None:
         """End it."""
         process, self.process = self.process, None
+        self._ends.close()
         if process is not None:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 def work() -> None:
-    """Draw what comes in, until nothing more can come: the life of a helper."""
+    """Draw what comes in, until nothing more can come: the life of a helper.
+
+    What was drawn is sent by a thread: as long as it is not taken, more can come in, so that neither side ever
+    waits for the other to read.
+    """
+    import signal
+    from multiprocessing.connection import Connection
+    from queue import SimpleQueue
+    from threading import Thread
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reads decides what a Ctrl-C ends
     gc.disable()  # what comes in holds no cycles
-    source, target = sys.stdin.buffer, sys.stdout.buffer
+    sys.setswitchinterval(0.0005)  # s: what was drawn is on its way at once
+    ends = Connection(int(sys.argv[1]))
+    done = SimpleQueue[bytes]()
+
+    def send() -> None:
+        try:
+            while True:
+                ends.send_bytes(done.get())
+        except OSError:
+            os._exit(0)  # nobody is there to take it
+
+    Thread(target=send, daemon=True).start()
     try:
-        draw = pickle.load(source)  # noqa: S301 - our own process wrote it
+        draw = pickle.loads(ends.recv_bytes())  # noqa: S301 - our own process wrote it
         while True:
-            pickle.dump(_drawn(pickle.load(source), draw), target, pickle.HIGHEST_PROTOCOL)  # noqa: S301 - as above
-            target.flush()
-    except (EOFError, BrokenPipeError):
-        os._exit(0)  # what is left in the buffers has nobody to go to
+            batch = pickle.loads(ends.recv_bytes())  # noqa: S301 - as above
+            done.put(pickle.dumps(_drawn(batch, draw), pickle.HIGHEST_PROTOCOL))
+    except (EOFError, OSError):
+        os._exit(0)
 
 
 def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
-    parts, shown, broken, jumps = list[str](), 0, 0, 0
+    parts, shown, broken, jumps = list[bytes](), 0, 0, 0
     left = deque(blocks)
     del blocks
     while left:  # what has been drawn is let go at once: the next one finds its memory at hand
@@ -174,12 +220,12 @@ def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
         if isinstance(block, Invocation):
             shown += not block.late
             jumps += block.clock_jumped
-    return Drawn("".join(parts), shown, broken, jumps)
+    return Drawn(b"".join(parts), shown, broken, jumps)
 
 
-def _processes() -> int:
-    """Tell how many helpers there can be: as many as processors, where there are two at least."""
-    if not sys.executable:
+def _helpers() -> int:
+    """Tell how many helpers there can be: with this process as many as processors."""
+    if not sys.executable or os.name != "posix":
         return 0
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if count == 1 else min(count, PROCESSES_MOST)
+    return min(count - 1, HELPERS_MOST)

@@ -6,9 +6,11 @@ asked for.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lambda_guard import _names as names
 from lambda_guard.tools.model import Line, Report, Stray, as_mapping, as_number, time_of
@@ -54,9 +56,11 @@ _FOLDED_EVENTS: Final = (
 _LAMBDA_GROUP: Final = "/aws/lambda/"
 
 
-@dataclass
-class Invocation:
+class Invocation(Struct, dict=True):
     """One invocation.
+
+    What is asked for once or costs little is a property: until Python 3.12 a cached one takes a lock, and a
+    microsecond.
 
     Attributes:
         invocation_id: Lambda's request id. A retried asynchronous invocation keeps its id: `attempt_seen`
@@ -94,7 +98,8 @@ class Invocation:
 
         A line that stands there twice is one with a count.
         """
-        own = [raw for raw in self.raw if raw != self.record_line]
+        record = self.record_line
+        own = [raw for raw in self.raw if raw != record]
         if not self.report.is_empty():
             own = [raw for raw in own if not _is_folded(raw)]
         if len(own) == len(set(own)):
@@ -122,11 +127,12 @@ class Invocation:
                 return KILLED
         return names.FAILURE if any(map(_is_runtime_error, self.lines, [*self.lines[1:], None])) else ""
 
-    @cached_property
+    @property
     def facts(self) -> Mapping[str, object]:
         """The record, or, where there is none, what can be said in its place under the same keys."""
-        return self.record if self.record is not None else self._inferred()
+        return self.record if self.record is not None else self._inferred
 
+    @cached_property
     def _inferred(self) -> dict[str, object]:
         report = self.report
         found: dict[str, object] = {
@@ -144,13 +150,13 @@ class Invocation:
         }
         return {key: value for key, value in found.items() if value not in (None, "")}
 
-    @cached_property
+    @property
     def outcome(self) -> str:
         """`success`, `error`, `timeout`, `killed` or `unfinished`.
 
         What the platform saw beats what the process could say.
         """
-        said = self.text(names.OUTCOME) if self.record is not None else ""
+        said = str(self.record.get(names.OUTCOME) or "") if self.record is not None else ""
         if self.report.status in {"timeout", "error", "failure"}:
             seen = names.TIMEOUT if self.report.status == "timeout" else names.FAILURE
             return said if said not in ("", names.SUCCESS) else self._worse(seen)
@@ -186,7 +192,7 @@ class Invocation:
             return 0
         return int(as_number(as_mapping(self.record.get(names.RECORDS)).get("failed")) or 0)
 
-    @cached_property
+    @property
     def function(self) -> str:
         """The function's name, or what stands for it where no line tells it."""
         return self.text(names.FUNCTION_NAME) or self.text(names.SERVICE) or "?"
@@ -221,7 +227,7 @@ class Invocation:
         """The number of the attempt: the queue's receive count, or what was counted here."""
         return int(as_number(self.facts.get(names.ATTEMPT)) or self.attempt_seen)
 
-    @cached_property
+    @property
     def duration_ms(self) -> float | None:
         """How long it ran, in milliseconds, by its record, by the platform, or by its first and last line."""
         said = as_number(self.facts.get(names.DURATION_MS))
@@ -235,27 +241,25 @@ class Invocation:
         times = [line.time_ms for line in self.lines if line.time_ms is not None]
         return times + [at for at in (self.report.started_at_ms, self.report.ended_at_ms) if at is not None]
 
-    @cached_property
+    @property
     def start_ms(self) -> float | None:
         """When it began, in milliseconds since 1970."""
-        if self._recorded_end_ms is not None:
-            return self._recorded_end_ms - (as_number(self.facts.get(names.DURATION_MS)) or 0.0)
-        if self.report.started_at_ms is not None:
-            return self.report.started_at_ms
-        return min(self._times, default=None)
+        return self._span[0]
 
-    @cached_property
+    @property
     def end_ms(self) -> float | None:
         """When it ended, or when the last sign of it was written, in milliseconds since 1970."""
-        if self._recorded_end_ms is not None:
-            return self._recorded_end_ms
-        if self.start_ms is not None and self.duration_ms is not None:
-            return self.start_ms + self.duration_ms
-        return max(self._times, default=None)
+        return self._span[1]
 
     @cached_property
-    def _recorded_end_ms(self) -> float | None:
-        return time_of(self.record.get(names.TIMESTAMP)) if self.record is not None else None
+    def _span(self) -> tuple[float | None, float | None]:
+        ended = time_of(self.record.get(names.TIMESTAMP)) if self.record is not None else None
+        if ended is not None:
+            return ended - (as_number(self.facts.get(names.DURATION_MS)) or 0.0), ended
+        began, took = self.report.started_at_ms, self.duration_ms
+        if began is None:
+            began = min(self._times, default=None)
+        return began, max(self._times, default=None) if began is None or took is None else began + took
 
     @cached_property
     def clock_jumped(self) -> bool:
@@ -263,11 +267,15 @@ class Invocation:
 
         Before the start or after the end, by more than a second.
         """
-        if self._recorded_end_ms is None or self.start_ms is None:
+        start, end = self._span
+        if self.record is None or start is None or end is None:
             return False
-        earliest, latest = self.start_ms - CLOCK_TOLERANCE_MS, self._recorded_end_ms + CLOCK_TOLERANCE_MS
-        times = [line.time_ms for line in self.lines if line.time_ms is not None and line.kind == "log"]
-        return bool(times) and (min(times) < earliest or max(times) > latest)
+        earliest, latest = start - CLOCK_TOLERANCE_MS, end + CLOCK_TOLERANCE_MS
+        for line in self.lines:
+            at = line.time_ms
+            if at is not None and not earliest <= at <= latest and line.kind == "log":
+                return True
+        return False
 
     def text(self, key: str) -> str:
         """Give a fact as text; empty where it is missing."""

@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from lambda_guard.tools.invocation import Block, Invocation
-from lambda_guard.tools.model import Line, Stray
+from lambda_guard.tools.model import Stray
 from lambda_guard.tools.trace_tree import Node, Trace
 
 _encode_quickly: Final = msgspec.json.Encoder(enc_hook=str).encode
@@ -25,7 +25,8 @@ def encoded(document: object) -> str:
     try:
         text = _encode_quickly(document).decode()
     except (ValueError, OverflowError):  # halves of surrogate pairs, integers beyond 64 bits
-        text = json.dumps(_finite(document), ensure_ascii=False, separators=(",", ":"), default=str)
+        plain = _finite(msgspec.to_builtins(document, enc_hook=str))
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=str)
     return f"{text}\n"
 
 
@@ -47,9 +48,8 @@ def as_document(block: Block) -> dict[str, object]:
 
     What is known, under the names of the record; times in milliseconds since 1970.
     """
-    if isinstance(block, Stray):
-        return {"source": block.source, "lines": [line_document(line) for line in block.lines]}
-    return {**head_document(block), "lines": [line_document(line) for line in block.lines]}
+    head = {"source": block.source} if isinstance(block, Stray) else head_document(block)
+    return {**head, "lines": block.lines}
 
 
 def head_document(invocation: Invocation) -> dict[str, object]:
@@ -105,24 +105,6 @@ def _shared_with(node: Node) -> dict[str, object]:
     if node.others is None:
         return {}
     return {"shared_with": _filled({"messages": node.others.messages, "traces": node.others.traces})}
-
-
-def line_document(line: Line) -> dict[str, object]:
-    """Give one line as plain data."""
-    return _filled(
-        {
-            "kind": line.kind,
-            "time_ms": line.time_ms,
-            "level": line.level,
-            "message": line.message,
-            "location": line.location,
-            "logger": line.logger,
-            "fields": dict(line.fields),
-            "exception": line.exception,
-            "broken": line.broken or None,
-            "times": line.times if line.times > 1 else None,
-        }
-    )
 
 
 def _filled(document: Mapping[str, object]) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """An invocation as text: a head line that says how it went, then its own lines."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.invocation import EXPLAINED, KILLED, UNFINISHED, Block, Invocation
-from lambda_guard.tools.model import Line, Stray, as_mapping, as_number
+from lambda_guard.tools.model import Line, Report, Stray, as_mapping, as_number
 from lambda_guard.tools.selection import failures
 from lambda_guard.tools.terminal import Palette, visible
 from lambda_guard.tools.times import clock, date_and_clock, span
@@ -63,35 +64,29 @@ class TextView:
         lines = self._stray(block) if isinstance(block, Stray) else self._invocation(block)
         return "\n".join(lines) + "\n\n"
 
-    def _stray(self, stray: Stray) -> Iterator[str]:
+    def _stray(self, stray: Stray) -> list[str]:
         count = len(stray.lines)
-        yield (
-            self._paint("bold", f"· {count} line{'s' * (count != 1)} of no invocation")
-            + f"  {visible(stray.source)}"
-        )
-        for line in stray.lines:
-            yield self._line(line, None)
+        said = self._paint("bold", f"· {count} line{'s' * (count != 1)} of no invocation")
+        return [f"{said}  {visible(stray.source)}", *[self._line(line, None) for line in stray.lines]]
 
-    def _invocation(self, invocation: Invocation) -> Iterator[str]:
-        yield self._head(invocation)
+    def _invocation(self, invocation: Invocation) -> list[str]:
+        drawn = [self._head(invocation)]
         if invocation.late:
-            yield INDENT + self._paint("dim", "late lines of an invocation shown above")
+            drawn.append(INDENT + self._paint("dim", "late lines of an invocation shown above"))
         start = invocation.start_ms
-        for line in invocation.lines:
-            yield self._line(line, start)
-        yield from self._end(invocation)
+        drawn += [self._line(line, start) for line in invocation.lines]
+        drawn += self._end(invocation)
+        return drawn
 
     def _head(self, invocation: Invocation) -> str:
-        outcome = invocation.outcome
-        mark = self._paint(
-            OUTCOME_STYLES.get(outcome, "bold"), f"{MARKS.get(outcome, '?')} {visible(outcome)}"
-        )
-        name = f"{invocation.function}:{invocation.version}" if invocation.version else invocation.function
-        facts = [self._paint("bold", visible(name)), *filter(None, map(visible, _facts(invocation)))]
-        head = f"{mark}  {'  '.join(facts)}"
-        ids = "  ".join(filter(None, [date_and_clock(invocation.start_ms), *map(visible, _ids(invocation))]))
-        plain = len(visible(name)) + sum(map(len, facts[1:])) + 2 * len(facts) + len(outcome) + 4
-        fits = self._width is None or plain + len(ids) <= self._width
+        outcome = visible(invocation.outcome)
+        version = invocation.version
+        name = visible(f"{invocation.function}:{version}" if version else invocation.function)
+        facts = visible("".join([f"  {fact}" for fact in _facts(invocation) if fact]))
+        ids = visible("  ".join([one for one in _ids(invocation) if one]))
+        mark = self._paint(OUTCOME_STYLES.get(outcome, "bold"), f"{MARKS.get(outcome, '?')} {outcome}")
+        head = f"{mark}  {self._paint('bold', name)}{facts}"
+        fits = self._width is None or len(outcome) + len(name) + len(facts) + len(ids) + 6 <= self._width
         return f"{head}  {self._paint('dim', ids)}" if fits else f"{head}\n{INDENT}{self._paint('dim', ids)}"
 
     def _line(self, line: Line, start_ms: float | None) -> str:
@@ -99,26 +94,18 @@ class TextView:
         time_ms = line.time_ms
         if time_ms is None:
             offset = "            "
-        elif start_ms is None:
-            offset = clock(time_ms)
         else:
-            offset = offset_text(time_ms - start_ms)
+            offset = clock(time_ms) if start_ms is None else offset_text(time_ms - start_ms)
         level = self._levels.get(line.level) or f"{visible(line.level):<8}"
-        message = (
-            line.message if line.message.isprintable() else visible(line.message).replace("\n", _CONTINUED)
-        )
+        message = line.message
+        if not message.isprintable():
+            message = visible(message).replace("\n", _CONTINUED)
         drawn = f"{INDENT}{offset} {level} {message}"
-        if line.fields:
-            drawn += self._fields(line.fields)
+        known = self._keys
+        for key, value in line.fields.items():
+            drawn += f"{known.get(key) or self._keep(key)}{_value(value)}"
         if line.exception or line.broken or line.times > 1 or line.kind == "platform":
-            drawn = self._particular(line, drawn)
-        return drawn
-
-    def _fields(self, fields: Mapping[str, object]) -> str:
-        known, drawn = self._keys, ""
-        for key, value in fields.items():
-            drawn += known.get(key) or self._keep(key)
-            drawn += _value(value)
+            return self._particular(line, drawn)
         return drawn
 
     def _keep(self, key: str) -> str:
@@ -141,18 +128,22 @@ class TextView:
         return drawn
 
     def _end(self, invocation: Invocation) -> Iterator[str]:
-        yield from self._error(invocation)
+        yield from self._error(invocation.error)
         for failure in failures(invocation):
             yield f"{INDENT}{self._paint('red', '✗')} {visible(failure_text(failure))}"
         for sent in invocation.entries(names.SENT):
             yield f"{INDENT}{self._paint('blue', '→')} {visible(sent_text(sent))}"
-        yield from self._explained(invocation)
-        report = report_text(invocation)
+        if invocation.outcome in EXPLAINED and not invocation.late:
+            yield INDENT + self._paint("yellow", EXPLAINED[invocation.outcome])
+        if invocation.clock_jumped:
+            yield INDENT + self._paint(
+                "yellow", "the clock jumped: times before the start or after the end are shown as written"
+            )
+        report = report_text(invocation.report)
         if report:
             yield INDENT + self._paint("dim", f"Lambda: {visible(report)}")
 
-    def _error(self, invocation: Invocation) -> Iterator[str]:
-        error = invocation.error
+    def _error(self, error: Mapping[str, object]) -> Iterator[str]:
         if not error:
             return
         fingerprint = (
@@ -164,50 +155,48 @@ class TextView:
         for frame in stack_of(error):
             yield f"{INDENT}    {self._paint('red', visible(frame))}"
 
-    def _explained(self, invocation: Invocation) -> Iterator[str]:
-        if invocation.outcome in EXPLAINED and not invocation.late:
-            yield INDENT + self._paint("yellow", EXPLAINED[invocation.outcome])
-        if invocation.clock_jumped:
-            yield INDENT + self._paint(
-                "yellow", "the clock jumped: times before the start or after the end are shown as written"
-            )
-
 
 def offset_text(ms: float) -> str:
     """Say how long after the start, in twelve columns."""
-    if abs(ms) < _OFFSET_MOST_MS:
-        return f"{ms:+9.1f} ms"
+    if -_OFFSET_MOST_MS < ms < _OFFSET_MOST_MS:
+        return "%+9.1f ms" % ms  # noqa: UP031 - in half the time of an f-string, for each of millions of lines
     return f"{'+' if ms > 0 else '-'}{span(abs(ms))}".rjust(12)
 
 
-def _facts(invocation: Invocation) -> Iterator[str]:
-    """Everything of the head line between the name and the ids, in its order."""
-    yield trigger_text(invocation.trigger)
-    yield span(invocation.duration_ms) if invocation.duration_ms is not None else ""
-    yield memory_text(invocation)
-    yield cold_text(invocation)
-    yield attempt_text(invocation)
-    if invocation.failed_records:
-        total = as_mapping(invocation.facts.get(names.RECORDS)).get("total", "?")
-        yield f"{invocation.failed_records} of {total} records failed"
+def _facts(invocation: Invocation) -> Sequence[str]:
+    """Everything of the head line between the name and the ids, in its order; empty where it is not known."""
+    failed, took = invocation.failed_records, invocation.duration_ms
+    return (
+        trigger_text(invocation.trigger),
+        "" if took is None else span(took),
+        memory_text(invocation),
+        cold_text(invocation),
+        attempt_text(invocation),
+        f"{failed} of {as_mapping(invocation.facts.get(names.RECORDS)).get('total', '?')} records failed"
+        if failed
+        else "",
+    )
 
 
-def _ids(invocation: Invocation) -> Iterator[str]:
-    yield invocation.invocation_id
-    if invocation.trace_id:
-        yield f"trace {invocation.trace_id}"
+def _ids(invocation: Invocation) -> Sequence[str]:
+    trace = invocation.trace_id
+    return date_and_clock(invocation.start_ms), invocation.invocation_id, f"trace {trace}" if trace else ""
 
 
 def trigger_text(trigger: Mapping[str, object]) -> str:
     """Say what invoked it, and with how many records."""
     if not trigger:
         return ""
-    source = short_name(str(trigger.get(names.TRIGGER_SOURCE) or ""))
-    count = as_number(trigger.get(names.TRIGGER_RECORDS)) or 0
-    kind = str(trigger.get(names.TRIGGER_TYPE) or "")
-    return " ".join(filter(None, (kind, source, f"{TIMES}{count:.0f}" if count > 1 else "")))
+    said = str(trigger.get(names.TRIGGER_TYPE) or "")
+    if source := trigger.get(names.TRIGGER_SOURCE):
+        said = f"{said} {short_name(str(source))}"
+    count = as_number(trigger.get(names.TRIGGER_RECORDS))
+    if count is not None and count > 1:
+        said = f"{said} {TIMES}{count:.0f}"
+    return said.strip()
 
 
+@lru_cache(1_000)
 def short_name(arn: str) -> str:
     """Take the resource's own name out of an ARN or queue URL; anything else stays."""
     if arn.startswith(("https://sqs.", "http://")):
@@ -275,9 +264,10 @@ def failure_text(failure: Mapping[str, object]) -> str:
     return f"message {failure.get(names.MESSAGE_ID)}{attempt}: {error_text(error)}"
 
 
-def report_text(invocation: Invocation) -> str:
+def report_text(report: Report) -> str:
     """Fold what INIT_START, START, END and REPORT said into one line; empty where they are missing."""
-    report = invocation.report
+    if report.is_empty():
+        return ""
     parts = [
         report.runtime,
         f"init {span(report.init_ms)}" if report.init_ms is not None else "",
@@ -296,7 +286,7 @@ def _value(value: object) -> str:
     if value.__class__ is str:
         text: str = value
         return (
-            text if text.isprintable() and " " not in text and text else json.dumps(text, ensure_ascii=False)
+            text if text and text.isprintable() and " " not in text else json.dumps(text, ensure_ascii=False)
         )
     if value.__class__ is int or value.__class__ is float:
         return str(value)

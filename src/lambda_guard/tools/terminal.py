@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, Final, Literal
 
 ESCAPED: Final = "lambda_guard.escaped"
@@ -42,6 +43,19 @@ class Palette:
     def paint(self, style: str, text: str) -> str:
         """Give `text` the style; unchanged where colours are off."""
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and text else text
+
+
+@dataclass(slots=True, frozen=True)
+class Encoded:
+    """Draws as the bytes that a stream takes: `Encoded(view.block, "utf-8", ESCAPED)(block)`; can be pickled."""
+
+    draw: Callable[..., str]
+    encoding: str
+    errors: str
+
+    def __call__(self, what: object) -> bytes:
+        """Draw one thing."""
+        return self.draw(what).encode(self.encoding, self.errors)
 
 
 def wants_colour(when: When, stream: IO[str]) -> bool:

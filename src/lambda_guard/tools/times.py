@@ -17,7 +17,6 @@ _UNIT_MS: Final = {
 }
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 86_400_000
 _HOUR_MINUTES: Final = 60
 _THREE_DIGITS_MS: Final = 100
 _YEAR_10000_MS: Final = 253_402_300_800_000
@@ -71,23 +70,20 @@ def moment_ms(text: str, now_ms: float) -> float:
 
 def clock(time_ms: float | None) -> str:
     """Write a moment as `15:04:05.123`, UTC; blanks where there is none."""
-    if time_ms is None or not 0 <= time_ms < _YEAR_10000_MS:
-        return " " * 12
-    total, ms = divmod(int(time_ms), 1_000)
-    hours, seconds = divmod(total % 86_400, 3_600)
-    return f"{hours:02}:{seconds // 60:02}:{seconds % 60:02}.{ms:03}"
+    return date_and_clock(time_ms)[11:] or " " * 12
 
 
 def date_and_clock(time_ms: float | None) -> str:
     """Write a moment as `2026-11-23 15:04:05.123`, UTC; empty where there is none."""
     if time_ms is None or not 0 <= time_ms < _YEAR_10000_MS:
         return ""
-    return f"{_date(int(time_ms // _DAY_MS))} {clock(time_ms)}"
+    minute, ms = divmod(int(time_ms), _MINUTE_MS)
+    return f"{_minute(minute)}:{ms // 1_000:02}.{ms % 1_000:03}"
 
 
 @lru_cache(64)
-def _date(day: int) -> str:
-    return f"{datetime.fromtimestamp(day * _DAY_MS / 1000, UTC):%Y-%m-%d}"
+def _minute(minute: int) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%d %H:%M}"
 
 
 def span(ms: float | None) -> str:

@@ -9,8 +9,10 @@ another queue than before comes from the dead-letter queue, for a redrive keeps 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from lambda_guard import _names as names
 from lambda_guard.tools.focus import Focus, Others

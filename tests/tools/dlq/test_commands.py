@@ -226,6 +226,30 @@ def test_a_letter_is_shown_whole(dlq, queue):
     assert out.endswith('\n\n{\n  "order": 1\n}\n')
 
 
+def test_what_the_logs_say_of_a_letter_is_told_as_json(dlq, queue, tmp_path):
+    """The invocations that failed on it, with their lines as data."""
+    name = queue({"order": 1})
+    [group] = json.loads(dlq("list", name, "--json")[1])["groups"]
+    message_id = group["letters"][0]["message_id"]
+    common = {"timestamp": "2026-11-23T15:04:05.000Z", "invocation_id": str(uuid.uuid4())}
+    error = {"type": "KeyError", "message": "'sku'", "fingerprint": "0123456789abcdef", "stack": []}
+    failures = [{"message_id": message_id, "attempt": 3, "outcome": "error", "error": error}]
+    lines = [
+        {**common, "level": "INFO", "message": "looking", "order_id": "o-1"},
+        {**common, "level": "ERROR", "message": "failed", "record": "invocation", "outcome": "success",
+         "records": {"total": 1, "failed": 1, "failures": failures}},
+    ]  # fmt: skip
+    (tmp_path / "app.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, out, _ = dlq("show", name, message_id, "--logs", "app.log", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["error"]["type"] == "KeyError"
+    [invocation] = told["invocations"]
+    assert [(line["message"], line["fields"]) for line in invocation["lines"]] == [
+        ("looking", {"order_id": "o-1"})
+    ]
+
+
 def test_an_event_is_invoked_asynchronously_and_told_again_when_it_comes_back(cloud, dlq, queue):
     """A record of a destination goes to its function."""
     document = {

@@ -27,7 +27,7 @@ from lambda_guard.tools.render_json import block_line
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import Condition, Selection
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import Encoded, When
 from lambda_guard.tools.times import duration_ms
 
 EPILOG = """\b
@@ -105,7 +105,8 @@ def invocations(  # noqa: PLR0917 - click passes options by name
         if html:
             shown = _write_page(chosen, html, reader)
         else:
-            draw = block_line if as_json else TextView(palette_for(color), columns()).block
+            view = block_line if as_json else TextView(palette_for(color), columns()).block
+            draw = Encoded(view, sys.stdout.encoding, sys.stdout.errors or "strict")
             waits = follow or target.in_the_cloud or "-" in target.paths
             shown = _write(chosen, draw, reader, in_bulk=not waits)
     return say_tally(reader.tally, shown, not selection.is_everything)
@@ -138,12 +139,13 @@ def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
 
 
 def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool) -> int:
-    """Write the blocks; where the next may be long in coming, each by itself, which a buffer would keep."""
-    shown = 0
+    """Write the blocks, each at once where someone may be looking on; in bulk, only the first."""
+    shown, at_once = 0, not in_bulk or sys.stdout.isatty()
+    output = sys.stdout.buffer
     for some in drawn_in_bulk(blocks, draw) if in_bulk else drawn(blocks, draw):
-        sys.stdout.write(some.text)
-        if not (in_bulk and shown):
-            sys.stdout.flush()
+        output.write(some.text)
+        if at_once or not shown:
+            output.flush()
         shown += some.shown
         reader.tally.broken += some.broken
         reader.tally.clock_jumps += some.clock_jumps

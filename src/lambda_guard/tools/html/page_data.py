@@ -233,7 +233,7 @@ def _notes(node: Node) -> Iterator[dict[str, str]]:
         yield {"kind": "bad", "text": EXPLAINED[invocation.outcome]}
     if invocation.clock_jumped:
         yield {"kind": "soft", "text": "the clock jumped: times that can't be true are shown as written"}
-    if report := report_text(invocation):
+    if report := report_text(invocation.report):
         yield {"kind": "soft", "text": f"Lambda: {report}"}
 
 

@@ -23,7 +23,7 @@ from lambda_guard.tools.stopping import Stop
 if TYPE_CHECKING:
     from io import BufferedReader
 
-CHUNK_BYTES: Final = 2**20
+CHUNK_BYTES: Final = 2**17
 LINE_BYTES_MOST: Final = 8 * 2**20
 """A line longer than this is cut into pieces: no log line of Lambda is, CloudWatch Logs ends them at 1 MB."""
 

@@ -14,19 +14,16 @@ _LEVELS: Final = {
     "FATAL": "CRITICAL",
     "ERR": "ERROR",
 }
-_USUAL_KEYS: Final = (
-    names.LEVEL,
-    names.LOCATION,
-    names.MESSAGE,
-    names.TIMESTAMP,
-    names.SERVICE,
-    names.LOGGER_NAME,
-    *names.LINE_KEYS,
-)
+_USUAL_KEYS: Final = (names.SERVICE, *names.LINE_KEYS)
 _OWN_KEYS: Final = frozenset(
     (
         *ID_KEYS,
         *_USUAL_KEYS,
+        names.LEVEL,
+        names.LOCATION,
+        names.LOGGER_NAME,
+        names.MESSAGE,
+        names.TIMESTAMP,
         names.EXCEPTION,
         names.EXCEPTION_NAME,
         names.STACK_TRACE,
@@ -76,21 +73,32 @@ def parse(raw: bytes) -> Line:
 
 def _from_document(document: dict[str, object], raw: bytes) -> Line:
     """Read the keys that Powertools and Lambda's JSON format agree on; the rest is the user's, and stays in it."""
-    get, take = document.get, document.pop
-    message, level = get(names.MESSAGE), get(names.LEVEL)
-    time_ms = time_of(get(names.TIMESTAMP))
+    take = document.pop
+    timestamp, level, message = (
+        take(names.TIMESTAMP, None),
+        take(names.LEVEL, None),
+        take(names.MESSAGE, None),
+    )
+    time_ms = time_of(timestamp)
     if time_ms is None or message.__class__ is not str or level.__class__ is not str or names.EMF in document:
-        return _from_unusual_document(document, raw, time_ms)
+        told = {names.TIMESTAMP: timestamp, names.LEVEL: level, names.MESSAGE: message}
+        return _from_unusual_document(document | told, raw, time_ms)
     exception = _exception(document) if names.EXCEPTION in document or "stackTrace" in document else ""
-    location, logger = get(names.LOCATION), get(names.LOGGER_NAME)
+    location, logger = take(names.LOCATION, ""), take(names.LOGGER_NAME, "")
     for key in _USUAL_KEYS:
         take(key, None)
     if not _OWN_KEYS.isdisjoint(document):
         document = {key: value for key, value in document.items() if key not in _OWN_KEYS}
     return Line(
-        "log", time_ms, _LEVELS.get(level) or _level(level), message, str(location or ""), str(logger or ""),
-        document, exception,
-    )  # fmt: skip
+        "log",
+        time_ms,
+        _LEVELS.get(level) or _level(level),
+        message,
+        location if location.__class__ is str else str(location or ""),
+        logger if logger.__class__ is str else str(logger or ""),
+        document,
+        exception,
+    )
 
 
 def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from lambda_guard.tools.model import Report
 from lambda_guard.tools.reading.signs import Sign
 
@@ -48,17 +50,16 @@ class Stream:
             self.reported = None
 
 
-@dataclass(slots=True, eq=False)
-class Group:
+class Group(msgspec.Struct, eq=False):
     """An invocation in the making: its lines as they were read."""
 
     invocation_id: bytes
     stream: Stream
     opened: int
-    lines: list[bytes] = field(default_factory=list)
+    lines: list[bytes] = []
     record: dict[str, object] | None = None
     record_line: bytes | None = None
-    report: Report = field(default_factory=Report)
+    report: Report = msgspec.field(default_factory=Report)
     guarded: bool = False
     attempt: int = 1
     late: bool = False

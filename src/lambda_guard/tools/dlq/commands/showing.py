@@ -1,6 +1,5 @@
 """`lambda-guard dlq show`: one letter, whole."""
 
-import json
 import sys
 import time
 
@@ -15,7 +14,7 @@ from lambda_guard.tools.dlq.queue import Queue, Reading
 from lambda_guard.tools.dlq.render import LetterView, letter_document
 from lambda_guard.tools.dlq.where import Filter
 from lambda_guard.tools.invocation import Invocation
-from lambda_guard.tools.render_json import as_document
+from lambda_guard.tools.render_json import as_document, encoded
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import identities
 from lambda_guard.tools.stopping import Stop
@@ -53,7 +52,7 @@ def show(  # noqa: PLR0917 - click passes options by name
             **letter_document(letter, queue),
             "invocations": [as_document(one) for one in invocations],
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(encoded(document))
         return 0
     palette = palette_for(color)
     sys.stdout.write(LetterView(palette).letter(letter, queue) + "\n" * bool(invocations))
