@@ -7,6 +7,7 @@ do with the next. The first ones are drawn here at once: whoever looks at a few 
 import gc
 import os
 import pickle
+import select
 import subprocess
 import sys
 from collections import deque
@@ -25,7 +26,7 @@ BATCH: Final = 8
 AHEAD: Final = 4
 """So many batches a helper holds, so that it has the next one while this process is reading."""
 
-WAITING_MOST: Final = 64
+WAITING_MOST: Final = 32
 """So many batches may be drawn, and wait for one before them."""
 
 HELPERS_MOST: Final = 3
@@ -141,7 +142,7 @@ class Helper:
     @property
     def is_drawing(self) -> bool:
         """Whether `take` would have to wait for it."""
-        return self.process is not None and not self._ends.poll()
+        return self.process is not None and not select.select([self._ends], [], [], 0)[0]
 
     def give(self, batch: Sequence[Block]) -> None:
         """Have a batch drawn; `take` gives what came of it."""
