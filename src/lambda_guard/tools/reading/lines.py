@@ -68,11 +68,7 @@ def parse(raw: bytes) -> Line:
     if document is None:
         text = raw.decode("utf-8", "replace").strip()
         return Line("text", getattr(raw, "time_ms", None), "", text, broken=True)
-    return _from_document(document, raw)
-
-
-def _from_document(document: dict[str, object], raw: bytes) -> Line:
-    """Read the keys that Powertools and Lambda's JSON format agree on; the rest is the user's, and stays in it."""
+    # The keys that Powertools and Lambda's JSON format agree on are taken out; what stays in is the user's.
     take = document.pop
     timestamp, level, message = (
         take(names.TIMESTAMP, None),
@@ -81,8 +77,8 @@ def _from_document(document: dict[str, object], raw: bytes) -> Line:
     )
     time_ms = time_of(timestamp)
     if time_ms is None or message.__class__ is not str or level.__class__ is not str or names.EMF in document:
-        told = {names.TIMESTAMP: timestamp, names.LEVEL: level, names.MESSAGE: message}
-        return _from_unusual_document(document | told, raw, time_ms)
+        document |= {names.TIMESTAMP: timestamp, names.LEVEL: level, names.MESSAGE: message}
+        return _from_unusual_document(document, raw, time_ms)
     exception = _exception(document) if names.EXCEPTION in document or "stackTrace" in document else ""
     location, logger = take(names.LOCATION, ""), take(names.LOGGER_NAME, "")
     for key in _USUAL_KEYS:
