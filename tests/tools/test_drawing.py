@@ -1,5 +1,7 @@
 """Drawing in bulk: what other processes draw is what this one would have drawn, whatever becomes of them."""
 
+import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -123,9 +125,23 @@ def test_what_cannot_be_handed_over_is_drawn():
     assert helper.process is None
 
 
-def test_no_interpreter_to_start(monkeypatch):
-    """Where no process can be started, everything is drawn here."""
+def no_interpreter(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
+
+
+def no_file(monkeypatch):
+    def refuse():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(multiprocessing, "Pipe", refuse)
+
+
+@pytest.mark.parametrize("missing", [no_interpreter, no_file])
+def test_no_helper_to_start(monkeypatch, missing):
+    """Where no process can be started, everything is drawn here."""
+    missing(monkeypatch)
+    with pytest.raises(OSError):
+        Helper(AS_JSON)
     blocks = blocks_of(VERY_MANY)
     assert came_to(drawn_in_bulk(iter(blocks), AS_JSON)) == came_to(drawn(blocks, AS_JSON))
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
@@ -71,8 +72,11 @@ def drawn_in_bulk(blocks: Iterator[Block], draw: Draw) -> Iterator[Drawn]:
     first = next(batches, None)
     if first is None:
         return
-    helpers = [Helper(draw) for _ in range(_helpers())]
+    helpers = list[Helper]()
     try:
+        with suppress(OSError):  # no more processes or files are to be had: then with fewer
+            for _ in range(_helpers()):
+                helpers.append(Helper(draw))
         yield from _drawn_by(helpers, chain([first], batches), draw)
     finally:
         for helper in helpers:
@@ -110,6 +114,9 @@ class Helper:
 
     Attributes:
         process: None once it has ended.
+
+    Raises:
+        OSError: it can't be started.
     """
 
     def __init__(self, draw: Draw) -> None:
@@ -117,22 +124,17 @@ class Helper:
 
         self._draw = draw
         self._batches = deque[Sequence[Block]]()
-        self.process: subprocess.Popen[bytes] | None = None
         self._ends, theirs = Pipe()
-        try:
+        with theirs:
             # It finds what we have found, and nothing besides: not what lies in the current folder.
-            self.process = subprocess.Popen(  # noqa: S603 - this very interpreter
+            self.process: subprocess.Popen[bytes] | None = subprocess.Popen(  # noqa: S603 - this very interpreter
                 [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-            self._send(draw)
-        except OSError:
-            self.close()
-        finally:
-            theirs.close()
+        self._send(draw)
 
     @property
     def has_room(self) -> bool:
@@ -147,10 +149,7 @@ class Helper:
     def give(self, batch: Sequence[Block]) -> None:
         """Have a batch drawn; `take` gives what came of it."""
         self._batches.append(batch)
-        try:
-            self._send(batch)
-        except (OSError, RecursionError):  # it has ended; or a line is nested too deeply to be handed over
-            self.close()
+        self._send(batch)
 
     def take(self) -> Drawn:
         """Give the eldest batch, drawn."""
@@ -165,7 +164,13 @@ class Helper:
 
     def _send(self, what: object) -> None:
         if self.process is not None:
-            self._ends.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+            try:
+                self._ends.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+            except (
+                OSError,
+                RecursionError,
+            ):  # it has ended; or a line is nested too deeply to be handed over
+                self.close()
 
     def close(self) -> None:
         """End it."""
