@@ -78,6 +78,122 @@ def test_final_and_successful(handler):
     assert captured.logs == []
 
 
+@pytest.fixture
+def answer(monkeypatch):
+    """Have a plain handler of a queue whose messages are received three times answer a batch, and give what came of it."""
+    monkeypatch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")
+
+    def invoke(answer, event, context=None):
+        handler = production(service="billing")(lambda event, context: answer)
+        with capture() as captured:
+            assert handler(event, context or make_context()) is answer
+        assert "GuardErrors" not in captured.record
+        return captured
+
+    return invoke
+
+
+def failures(*identifiers):
+    """Return a partial batch response."""
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
+
+
+def test_final_in_an_answer(answer):
+    """Of the messages that a plain handler answers as failed, those that were received for the last time are warned of."""
+    context = make_context(function_name="bills")
+    event = events.sqs("a", "b", "c", attempt=[3, 3, 2], message_ids=["m-1", "m-2", "m-3"])
+    captured = answer(failures("m-1", "m-3"), event, context)
+    assert attempts(captured.record) == (3, True, 1)
+    assert captured.record["RecordFailures"] == 2
+    (line,) = captured.logs
+    assert line == {
+        "level": "WARNING",
+        "location": "lambda_guard",
+        "message": f"the last of 3 attempts failed: 1 message goes to the dead-letter queue of {QUEUE}",
+        "timestamp": line["timestamp"],
+        "service": "billing",
+        "logger": "lambda_guard",
+        "max_receive_count": 3,
+        "queue": QUEUE,
+        "message_ids": ["m-1"],
+        "invocation_id": context.aws_request_id,
+        "function_name": "bills",
+        "function_version": "$LATEST",
+        "cold_start": False,
+    }
+    assert '"record":"invocation"' in captured.output.splitlines()[-1]
+
+
+def test_not_final_in_an_answer(answer):
+    """Those that are received again are no more than failures, though the batch has one that isn't."""
+    event = events.sqs("a", "b", attempt=[2, 3], message_ids=["m-1", "m-2"])
+    captured = answer(failures("m-1"), event)
+    assert attempts(captured.record) == (3, True, None)
+    assert captured.record["RecordFailures"] == 1
+    assert captured.logs == []
+
+
+def test_final_in_an_answer_to_thousands(answer):
+    """The number is exact, whatever is named twice; a hundred messages are named at most."""
+    names = [f"m-{number}" for number in range(10_000)]
+    captured = answer(failures(*names, *names), events.sqs(*names, attempt=3, message_ids=names))
+    assert attempts(captured.record) == (3, True, 10_000)
+    (line,) = captured.logs
+    assert "10000 messages go to the dead-letter queue" in line["message"]
+    assert line["message_ids"] == names[:100]
+
+
+def test_final_in_an_answer_of_an_event_that_was_emptied(monkeypatch):
+    """A handler that takes the messages out of the event has been given them all the same."""
+    monkeypatch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")
+
+    @production
+    def handler(event, context):
+        return failures(*[event["Records"].pop()["messageId"] for _ in range(2)])
+
+    with capture() as captured:
+        handler(events.sqs("a", "b", attempt=3), make_context())
+    assert attempts(captured.record) == (3, True, 2)
+
+
+class Endless(list):
+    """A list that has no end where one goes through it; the runtime client's encoder doesn't."""
+
+    def __iter__(self):
+        raise SystemExit
+
+    __len__ = __iter__
+
+
+class Silent(str):
+    """A text that can't be asked anything."""
+
+    __slots__ = ()
+
+    def __hash__(self):
+        raise SystemExit
+
+    __str__ = __hash__
+
+
+ANSWERS = {
+    "nothing": None,
+    "a list": [{"itemIdentifier": "m-1"}],
+    "no list": {"batchItemFailures": {"itemIdentifier": "m-1"}},
+    "no dicts": {"batchItemFailures": ["m-1", None, 1, []]},
+    "no texts": failures(None, 1, 1.5, [], {}, {"partition": "m-1"}, b"m-1", object()),
+    "hostile": {"batchItemFailures": Endless([{"itemIdentifier": Silent("m-1")}])},
+    "another key": {"batchItemFailures": [{"item_identifier": "m-1"}]},
+}
+
+
+@pytest.mark.parametrize("shape", ANSWERS)
+def test_answers_of_any_shape(answer, shape):
+    """Whatever a handler answers is what comes out, and is no failure of ours."""
+    captured = answer(ANSWERS[shape], events.sqs("a", attempt=3, message_ids=["m-1"]))
+    assert captured.record["outcome"] == "success"
+
+
 def test_final_and_out_of_time(monkeypatch):
     """A last attempt whose time runs out is warned of once, while it can be said."""
     monkeypatch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")

@@ -25,7 +25,7 @@ LAYERS = (
         "sinks.metrics", "sinks.record", "sinks.trace.document", "sinks.trace.recorder", "sinks.trace.span",
         "sinks.trace.timeout",
     },
-    {"_batch_record", "_calls", "_face"},
+    {"_answer", "_batch_record", "_calls", "_face"},
     {"_guard", "_batch"},
     {"_production"},
     {""},

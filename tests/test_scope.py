@@ -9,7 +9,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 from lambda_guard import current_invocation, logger, production
-from lambda_guard.testing import capture, make_context
+from lambda_guard.testing import capture, events, make_context
 
 
 def invocation_id():
@@ -176,6 +176,23 @@ def test_nothing_of_an_invocation_is_kept_alive():
     del things
     gc.collect()
     assert [ref() for ref in refs] == [None] * 4
+
+
+def test_a_kept_context_keeps_no_messages():
+    """What was copied of an invocation's context, as pooled threads have it, doesn't hold a queue's messages."""
+
+    class Message(dict):
+        pass
+
+    handler = production(lambda event, context: contextvars.copy_context())
+    event = {"Records": [Message(events.sqs()["Records"][0])]}
+    message = weakref.ref(event["Records"][0])
+    with capture():
+        kept = handler(event, make_context())
+    del event
+    gc.collect()
+    assert message() is None
+    del kept
 
 
 def test_a_warm_process_does_not_grow():

@@ -19,7 +19,7 @@ from ._invocation import adoptable
 from ._seam import attempt
 from .propagation.extract import Upstream, record_attempt, record_message_id, record_upstream
 from .propagation.header import TraceHeader
-from .sinks.log import lines
+from .sinks.log import final_attempt, lines
 from .sinks.trace import document, span
 
 _SUBSEGMENT: Final = "record"
@@ -326,44 +326,26 @@ class BatchReport:
     def _finish(
         self, failures: dict[int, Exception | None], everything: bool, out_of_time: str | None
     ) -> None:
+        assert self._scope is not None
         for index in sorted(failures):
             if failures[index] is None:
                 self._count(self._records[index], _names.SKIPPED, None)
         if out_of_time is not None:
             _write(logging.WARNING, out_of_time)
-        self._count_final(self._records if everything else [self._records[index] for index in failures])
+        back = self._records if everything else [self._records[index] for index in failures]
+        final_attempt.count(self._scope, back)
 
     def give_up(self) -> None:
         """Note that the batch was ended by something that isn't an `Exception`: all of it goes back."""
         if self._scope is not None:
-            attempt("batch.finish", self._count_final, self._records)
-
-    def _count_final(self, given_back: Any) -> None:
-        """Count the records that nobody will receive again from their queue, and say where they go."""
-        assert self._scope is not None
-        most, queue = self._scope.settings.max_receive_count, self._scope.invocation.trigger.source
-        if most is None:
-            return
-        final = [record_message_id(raw) for raw in given_back if (record_attempt(raw) or 0) >= most]
-        self._scope.final_attempts = len(final)
-        if final:
-            goes = "1 message goes" if len(final) == 1 else f"{len(final)} messages go"
-            fields = {
-                _names.MAX_RECEIVE_COUNT: most,
-                _names.QUEUE: queue,
-                _names.MESSAGE_IDS: final[: _names.MESSAGE_IDS_MOST],
-            }
-            said = f"the last of {most} attempts failed: {goes} to the dead-letter queue of {queue}"
-            _write(logging.WARNING, said, fields=fields)
+            attempt("batch.finish", final_attempt.count, self._scope, self._records)
 
 
-def _write(
-    level: int, said: str, *, error: Exception | None = None, fields: dict[str, Any] | None = None
-) -> None:
+def _write(level: int, said: str, *, error: Exception | None = None) -> None:
     """Write a line, from where it failed in the user's code."""
     if lines.line_logger().isEnabledFor(level):
         stack = _error.frames(_error.trace_of(error)) if error is not None else []
         location = f"{stack[-1][2]}:{stack[-1][1]}" if stack else "lambda_guard"
         _output.write(
-            lines.make_line(level, location, said, time.time(), lines.LOGGER_NAME, fields, error, None)
+            lines.make_line(level, location, said, time.time(), lines.LOGGER_NAME, None, error, None)
         )

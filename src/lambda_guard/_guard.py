@@ -13,6 +13,7 @@ from . import _attempts, _names, _process, _scope, _stuck, _watchdog
 from ._invocation import Outcome, read
 from ._seam import attempt, attempt_all
 from ._settings import Settings
+from ._trigger import messages_of
 from .sinks import record
 from .sinks.log import final_attempt, lines, printed
 
@@ -108,6 +109,8 @@ class Guard:
 
     def _begin(self, event: object, context: object) -> "_scope.Scope":
         scope = _scope.Scope(read(event, context, self.settings, self.init_ms), self.settings, context)
+        if scope.invocation.trigger.type in _names.QUEUE_TRIGGERS and not self.settings.each_record:
+            scope.messages = tuple(messages_of(event) or ())  # the handler may take them out of the event
         _scope.enter(scope)
         return scope
 
@@ -183,32 +186,12 @@ def _flush_metrics_so_far(scope: "_scope.Scope", _: Outcome) -> None:
 
 
 def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
-    """Count the failures that a handler reports by itself: looked at, never changed.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
-    """
+    """Look at the failures that a plain handler answers with by itself."""
     value = outcome.value
     if type(value) is not dict or scope.records is not None:
         return
     failures: Any = value.get("batchItemFailures")
-    if not issubclass(type(failures), list) or scope.invocation.trigger.type not in _names.BATCH_TRIGGERS:
-        return
-    ids = [dict.get(item, "itemIdentifier") for item in failures if issubclass(type(item), dict)]
-    if ids or failures:
-        scope.records = {
-            "total": scope.invocation.trigger.records,
-            "failed": len(failures),
-            "failures": [
-                {"message_id": message_id, "outcome": _names.FAILURE}
-                for message_id in map(_message_id, ids[: _names.FAILED_RECORDS_MOST])
-                if message_id is not None
-            ],
-        }
+    if issubclass(type(failures), list) and scope.invocation.trigger.type in _names.BATCH_TRIGGERS:
+        from . import _answer  # late: most handlers never answer so
 
-
-def _message_id(identifier: Any) -> str | None:
-    """Return what a record is called elsewhere that an answer names: Kafka's by partition and offset."""
-    if type(identifier) is dict:
-        partition, offset = identifier.get("partition"), identifier.get("offset")
-        return f"{partition}@{offset}" if isinstance(partition, str) and type(offset) is int else None
-    return identifier if isinstance(identifier, str) else None
+        _answer.observe(scope, failures)

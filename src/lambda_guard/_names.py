@@ -109,9 +109,8 @@ TRIGGERS: Final = (
     "ses",
     "unknown",
 )
-BATCH_TRIGGERS: Final = frozenset(
-    {"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs", "kinesis", "dynamodb", "kafka", "mq"}
-)
+QUEUE_TRIGGERS: Final = frozenset({"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs"})
+BATCH_TRIGGERS: Final = QUEUE_TRIGGERS | {"kinesis", "dynamodb", "kafka", "mq"}
 
 # --- Metrics: name → unit --------------------------------------------------------------------------------------
 PERCENT: Final = "Percent"

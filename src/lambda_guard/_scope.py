@@ -35,6 +35,7 @@ class Scope:
         trace: the trace sink's own state.
         in_flight: AWS calls that have not been answered → `time.perf_counter` when they began.
         stuck: what the watchdog saw, once it has gone off.
+        messages: of a queue, as a plain handler got them.
         records: what a batch came to, for the invocation record.
         at_work: the records of a batch that are having their turns, for other threads to see.
         final_attempts: how many records of a batch went back for the last time, where each was looked at.
@@ -56,6 +57,7 @@ class Scope:
     stuck: Any = None
     span_id: str | None = None
     trace: Any = None
+    messages: tuple[Any, ...] = ()
     records: dict[str, Any] | None = None
     at_work: "set[BatchRecord] | None" = None
     final_attempts: int | None = None
@@ -124,6 +126,8 @@ def enter(scope: Scope) -> None:
 def leave(scope: Scope, _: object = None) -> None:
     """End `scope`: nothing that still runs will be taken for its work."""
     scope.open = False
+    if scope.messages:
+        scope.messages = ()  # the context of a pooled thread may keep the scope
     if scope in _open:
         _open.remove(scope)
     if scope.token is not None:

@@ -7,7 +7,7 @@ Pure, and for any object: nothing is changed, nothing raised, nothing kept. SQS 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
+from lambda_guard._names import QUEUE_TRIGGERS, SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
 from lambda_guard._trigger import Trigger, at, messages_of, record_attempt
 from lambda_guard._trigger_table import EXECUTION_ARNS, Path
 from lambda_guard.propagation._envelope import BodyReader, hint, look
@@ -18,8 +18,7 @@ __all__ = ["Upstream", "Upstreams", "extract", "record_attempt", "record_message
 
 _UPSTREAMS_MOST: Final = 100
 _IDENTITY: Final = len("Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8")
-_QUEUES: Final = frozenset({"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs"})
-_BATCHES: Final = _QUEUES | {"sns", "kinesis", "dynamodb", "s3", "ses", "kafka", "mq", "firehose"}
+_BATCHES: Final = QUEUE_TRIGGERS | {"sns", "kinesis", "dynamodb", "s3", "ses", "kafka", "mq", "firehose"}
 # Records whose body is looked at for the id inside its envelope: more than an invocation record has room for.
 _INNER_IDS_MOST: Final = 1000
 
@@ -120,7 +119,7 @@ def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
         trigger_type: `Trigger.type` of the batch.
     """
     try:
-        plain, queue = _plain(record), trigger_type in _QUEUES
+        plain, queue = _plain(record), trigger_type in QUEUE_TRIGGERS
         header = parse(_queue_header(plain)) if queue else None
         return _header_elsewhere(plain, queue, BodyReader()) if header is None else header
     except Exception:
@@ -200,7 +199,7 @@ def _ids_at(event: object, paths: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _extract_batch(records: Sequence[Any], trigger: Trigger) -> Upstreams:
-    groups = _Groups(trigger.type in _QUEUES)
+    groups = _Groups(trigger.type in QUEUE_TRIGGERS)
     for record in records:
         groups.add(record)
     return groups.upstreams()

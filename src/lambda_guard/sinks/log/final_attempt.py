@@ -1,11 +1,14 @@
 """The WARNING that an event is given up: the next thing to happen to it is the dead-letter queue."""
 
 import time
+from collections.abc import Iterable
 from logging import WARNING
+from typing import Any
 
 from ... import _attempts, _names, _output
 from ..._invocation import Outcome
 from ..._scope import Scope
+from ...propagation.extract import record_attempt, record_message_id
 from . import lines
 
 
@@ -31,6 +34,32 @@ def warn(scope: Scope, outcome: Outcome) -> None:
         _names.MAX_RECEIVE_COUNT: most,
         _names.QUEUE: trigger.source,
     }
+    _write(line, fields)
+
+
+def count(scope: Scope, given_back: Iterable[Any]) -> None:
+    """Count the records of a batch that nobody will receive again from their queue, and say where they go.
+
+    Args:
+        scope: of the invocation.
+        given_back: the records that go back to the queue.
+    """
+    most, queue = scope.settings.max_receive_count, scope.invocation.trigger.source
+    if most is None:
+        return
+    final = [record_message_id(raw) for raw in given_back if (record_attempt(raw) or 0) >= most]
+    scope.final_attempts = len(final)
+    if final and lines.line_logger().isEnabledFor(WARNING):
+        goes = "1 message goes" if len(final) == 1 else f"{len(final)} messages go"
+        fields = {
+            _names.MAX_RECEIVE_COUNT: most,
+            _names.QUEUE: queue,
+            _names.MESSAGE_IDS: final[: _names.MESSAGE_IDS_MOST],
+        }
+        _write(f"the last of {most} attempts failed: {goes} to the dead-letter queue of {queue}", fields)
+
+
+def _write(said: str, fields: dict[str, Any]) -> None:
     _output.write(
-        lines.make_line(WARNING, "lambda_guard", line, time.time(), lines.LOGGER_NAME, fields, None, None)
+        lines.make_line(WARNING, "lambda_guard", said, time.time(), lines.LOGGER_NAME, fields, None, None)
     )
