@@ -3,24 +3,24 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
 """
 
+from logging import WARNING
 from typing import Any
 
 from . import _names
 from ._scope import Scope
 from .propagation.extract import record_message_id
-from .sinks.log import final_attempt
+from .sinks.log import final_attempt, lines
 
 
 def observe(scope: Scope, failures: list[Any]) -> None:
-    """Note the failures for the invocation record, and say which messages are given up.
+    """Note the failures for the invocation record, and say what becomes of the messages of a queue.
 
     Args:
         scope: of the invocation.
         failures: the answer's `batchItemFailures`.
     """
-    identifiers = [
-        _identifier(item) for item in list.copy(failures)
-    ]  # past what a class of the user's makes of it
+    # By the types' own methods, past what a class of the user's makes of them.
+    identifiers = [_identifier(item) for item in list.copy(failures)]
     if not identifiers:
         return
     scope.records = {
@@ -33,8 +33,22 @@ def observe(scope: Scope, failures: list[Any]) -> None:
         ],
     }
     if scope.messages:
-        named = {identifier for identifier in identifiers if type(identifier) is str}
-        final_attempt.count(scope, [each for each in scope.messages if record_message_id(each) in named])
+        final_attempt.count(scope, _given_back(scope.messages, identifiers))
+
+
+def _given_back(messages: tuple[Any, ...], identifiers: list[Any]) -> list[Any]:
+    """Return the messages that come back: those that are named, or all where Lambda can't make sense of the answer."""
+    known = {record_message_id(message): message for message in messages}
+    named = {identifier for identifier in identifiers if type(identifier) is str}
+    strangers = sum(type(identifier) is not str or identifier not in known for identifier in identifiers)
+    if not strangers:
+        return [message for message_id, message in known.items() if message_id in named]
+    if lines.line_logger().isEnabledFor(WARNING):
+        lines.warn(
+            f"{strangers} of {len(identifiers)} itemIdentifiers in the answer belong{'s' * (strangers == 1)} to no "
+            f"message of the batch: with ReportBatchItemFailures, Lambda takes all {len(messages)} messages for failed"
+        )
+    return list(messages)
 
 
 def _identifier(item: Any) -> Any:

@@ -198,6 +198,60 @@ def test_an_answer_without_failures_counts_none(invoke, answer):
     assert "RecordFailures" not in names(captured)
 
 
+STRANGERS = {
+    "unknown": [{"itemIdentifier": "m-0"}, {"itemIdentifier": "m-9"}],
+    "empty": [{"itemIdentifier": "m-0"}, {"itemIdentifier": ""}],
+    "null": [{"itemIdentifier": None}, {"itemIdentifier": "m-0"}],
+    "another key": [{"itemIdentifier": "m-0"}, {"item_identifier": "m-1"}],
+    "no text": [{"itemIdentifier": "m-0"}, {"itemIdentifier": 1}],
+    "no object": [{"itemIdentifier": "m-0"}, "m-1"],
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_an_answer_that_names_no_message_of_its_batch_is_warned_of(invoke, kind):
+    """Lambda takes all of the batch for failed: said in one WARNING, without a word of what the answer names."""
+    answer = {"batchItemFailures": STRANGERS[kind]}
+    captured = invoke(lambda event, context: answer, queue(None, None, None))
+    (line,) = captured.logs
+    assert (line["level"], line["location"], line["logger"]) == ("WARNING", "lambda_guard", "lambda_guard")
+    assert line["message"] == (
+        "1 of 2 itemIdentifiers in the answer belongs to no message of the batch: with ReportBatchItemFailures, "
+        "Lambda takes all 3 messages for failed"
+    )
+    assert captured.record["records"]["failed"] == 2
+
+
+def test_all_of_a_batch_is_given_up_with_an_answer_that_names_none_of_it(invoke, monkeypatch):
+    """Where Lambda takes all of the batch for failed, all messages at their last receive go."""
+    monkeypatch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")
+    answer = {"batchItemFailures": [{"itemIdentifier": None}] * 10_000}
+    captured = invoke(lambda event, context: answer, queue(None, None, count=3))
+    warned, final = captured.logs
+    assert warned["message"].startswith("10000 of 10000 itemIdentifiers in the answer belong to no message")
+    assert final["message_ids"] == ["m-0", "m-1"]
+    assert names(captured)["FinalAttempts"] == 2
+
+
+@pytest.mark.parametrize(
+    "event",
+    [queue(None)["Records"], events.kinesis(b"a"), events.dynamodb({"id": "a"}), events.kafka("a")],
+    ids=["pipe", "kinesis", "dynamodb", "kafka"],
+)
+def test_nothing_is_said_of_answers_to_others_than_queues(invoke, event):
+    """What AWS makes of an unknown identifier is documented for batches that Lambda takes from SQS."""
+    captured = invoke(lambda event, context: {"batchItemFailures": [{"itemIdentifier": "m-9"}]}, event)
+    assert captured.logs == []
+    assert captured.record["records"]["failed"] == 1
+
+
+def test_the_warning_of_an_answer_has_its_level(invoke, monkeypatch):
+    """Who wants errors only isn't warned."""
+    monkeypatch.setenv("LAMBDA_GUARD_LOG_LEVEL", "ERROR")
+    captured = invoke(lambda event, context: {"batchItemFailures": [{"itemIdentifier": "m-9"}]}, queue(None))
+    assert captured.logs == []
+
+
 def test_failures_are_only_counted_where_a_batch_came_in(invoke):
     """An API's answer with a key of that name is the user's."""
     captured = invoke(lambda event, context: {"batchItemFailures": [{"itemIdentifier": "m-1"}]})

@@ -1,11 +1,10 @@
 """The WARNING that an event is given up: the next thing to happen to it is the dead-letter queue."""
 
-import time
 from collections.abc import Iterable
 from logging import WARNING
 from typing import Any
 
-from ... import _attempts, _names, _output
+from ... import _attempts, _names
 from ..._invocation import Outcome
 from ..._scope import Scope
 from ...propagation.extract import record_attempt, record_message_id
@@ -34,7 +33,7 @@ def warn(scope: Scope, outcome: Outcome) -> None:
         _names.MAX_RECEIVE_COUNT: most,
         _names.QUEUE: trigger.source,
     }
-    _write(line, fields)
+    lines.warn(line, fields)
 
 
 def count(scope: Scope, given_back: Iterable[Any]) -> None:
@@ -56,10 +55,4 @@ def count(scope: Scope, given_back: Iterable[Any]) -> None:
             _names.QUEUE: queue,
             _names.MESSAGE_IDS: final[: _names.MESSAGE_IDS_MOST],
         }
-        _write(f"the last of {most} attempts failed: {goes} to the dead-letter queue of {queue}", fields)
-
-
-def _write(said: str, fields: dict[str, Any]) -> None:
-    _output.write(
-        lines.make_line(WARNING, "lambda_guard", said, time.time(), lines.LOGGER_NAME, fields, None, None)
-    )
+        lines.warn(f"the last of {most} attempts failed: {goes} to the dead-letter queue of {queue}", fields)

@@ -90,6 +90,11 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     return line if len(line) <= LINE_BYTES_MOST // 4 else _fit(line)
 
 
+def warn(said: str, fields: dict[str, Any] | None = None) -> None:
+    """Write a WARNING of our own."""
+    _output.write(make_line(logging.WARNING, LOGGER_NAME, said, time.time(), LOGGER_NAME, fields, None, None))
+
+
 def tail(scope: _scope.Scope, record: "BatchRecord | None") -> str:
     """Return the keys of a line as JSON: the invocation's, or those of the record of its batch that is at work."""
     if record is None:
