@@ -19,10 +19,10 @@ class Calls:
         scope = _scope.current()
         if scope is None:
             return False
+        span.begin_call(call)
         if scope.in_flight is None:
             scope.in_flight = {}
-        scope.in_flight[call] = time.perf_counter()
-        span.begin_call(call)
+        scope.in_flight[call] = time.perf_counter()  # last: should it fail above, nobody will end the call
         return True
 
     def header(self) -> str | None:
@@ -35,12 +35,12 @@ class Calls:
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Close the call's subsegment; count the call; note what it sent on."""
-        span.end_call(call, response, error)
         scope = _scope.current()
+        if scope is not None and scope.in_flight is not None:
+            scope.in_flight.pop(call, None)  # first: whatever fails below, the call is over
+        span.end_call(call, response, error)
         if scope is None:
             return
-        if scope.in_flight is not None:
-            scope.in_flight.pop(call, None)
         _count(scope, call, failed=error is not None)
         if isinstance(response, Mapping):
             _note_sent(scope, call, response)

@@ -627,6 +627,56 @@ def test_first_calls_of_a_client_in_threads_all_carry_the_header(server, monkeyp
     assert [sqs_header(request.body).root for request in server.requests] == [ROOT] * 4
 
 
+@pytest.mark.parametrize("broken", ["registering", "opening", "closing"])
+def test_no_call_is_waited_for_that_is_over(server, monkeypatch, broken):
+    """Whatever of ours raises, the call is made, and a handler that gets stuck after it doesn't wait for it."""
+    client = make_client(server, "sqs")
+    parts = {
+        "registering": (client.meta.events, "register_last"),
+        "opening": (xray_recorder, "begin_subsegment"),
+        "closing": (xray_recorder, "end_subsegment"),
+    }
+
+    def refuse(*_, **__):
+        raise RuntimeError(broken)
+
+    @production
+    def handler(event, context):
+        with monkeypatch.context() as patched:
+            patched.setattr(*parts[broken], refuse)
+            client.send_message(QueueUrl=QUEUE, MessageBody="a")
+        end = time.monotonic() + 10
+        while '"outcome":"timeout"' not in captured.output and time.monotonic() < end:
+            time.sleep(0.005)
+
+    with capture(TRACE_HEADER) as captured:
+        handler({}, make_context(timeout_ms=1000))
+    warned, _ = captured.records
+    assert "calls" not in warned["stuck"]
+    assert warned["GuardErrors"] == 1
+    assert len(server.requests) == 1
+
+
+def test_a_call_without_our_events_is_noted(server, monkeypatch):
+    """A client that our events can't be registered for goes without the header; the next call tries again."""
+    client = make_client(server, "sqs")
+
+    def refuse(*_, **__):
+        raise RuntimeError
+
+    @production
+    def handler(event, context):
+        with monkeypatch.context() as patched:
+            patched.setattr(client.meta.events, "register_last", refuse)
+            client.send_message(QueueUrl=QUEUE, MessageBody="a")
+        client.send_message(QueueUrl=QUEUE, MessageBody="b")
+
+    with capture(TRACE_HEADER) as captured:
+        handler({}, make_context())
+    assert captured.record["calls"][0]["count"] == 2
+    assert ["MessageSystemAttributes" in request.body for request in server.requests] == [False, True]
+
+
 def test_a_call_inside_the_users_own_subsegment(server):
     """The call hangs below what the user opened."""
     client = make_client(server, "sqs")

@@ -104,6 +104,7 @@ def watch(module: Any, observer: Observer) -> None:
             )  # the header goes into a dict of ours, not into the caller's
         token = _in_flight.set(call)
         try:
+            attempt("inject.register", _know, client, observer)
             response = wrapped(*args, **kwargs)
         except BaseException as error:
             _in_flight.reset(token)
@@ -131,13 +132,14 @@ def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[
         meta.region_name,
         params if isinstance(params, Mapping) else {},
     )
-    if not observer.begin(call):
-        return None
+    return call if observer.begin(call) else None
+
+
+def _know(client: Any, observer: Observer) -> None:
     if client not in _known:
         with _registering:  # a thread that comes second waits, so that its call has the header as well
-            _register(meta.events, observer)
+            _register(client.meta.events, observer)
             _known.add(client)
-    return call
 
 
 def _register(events: Any, observer: Observer) -> None:
