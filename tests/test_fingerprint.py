@@ -1,5 +1,6 @@
 """Fingerprints of errors, over real edits of an example."""
 
+import json
 import re
 import textwrap
 from types import ModuleType
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_guard import production
 from lambda_guard._error import as_record, fingerprint
+from lambda_guard.testing import make_context
 
 BILLING = """
 import json
@@ -96,9 +99,11 @@ def failure(function, *args):
     return caught.value
 
 
-def fingerprints(billing):
-    import json
+def raising(error):
+    raise error
 
+
+def fingerprints(billing):
     events = {
         name: {"body": body if isinstance(body, str) else json.dumps(body)} for name, body in CAUSES.items()
     }
@@ -228,6 +233,85 @@ def test_groups(module):
         ExceptionGroup("", [total, lines, lines])
     )
     assert fingerprint(ExceptionGroup("", [lines])) != fingerprint(ExceptionGroup("", [total]))
+
+
+def grouped(module):
+    """Return groups as handlers raise them."""
+    billing = module(BILLING)
+    lines, total, tier = (
+        failure(billing.handler, {"body": json.dumps(CAUSES[cause])}, None)
+        for cause in ("no lines", "negative", "no such tier")
+    )
+    many = [type(f"Error{number}", (Exception,), {})() for number in range(30)]
+    caused = ValueError()
+    caused.__cause__ = ExceptionGroup("", [lines])
+    return {
+        "one": ExceptionGroup("", [lines]),
+        "several": ExceptionGroup("", [lines, total, tier]),
+        "nested": ExceptionGroup("", [lines, BaseExceptionGroup("", [total, ExceptionGroup("", [tier])])]),
+        "more than are looked at": ExceptionGroup("", many),
+        "groups of many": ExceptionGroup("", [ExceptionGroup("", many), ExceptionGroup("", [lines] * 30)]),
+        "a cause": caused,
+    }
+
+
+def test_groups_are_what_they_were(module):
+    """A fingerprint is searched for later, so those of groups don't change from one version of ours to the next."""
+    assert {name: fingerprint(group) for name, group in grouped(module).items()} == {
+        "one": "d20a63d6346d92f8",
+        "several": "dc237d7894fa66e0",
+        "nested": "a71566613134e07e",
+        "more than are looked at": "8babd96cca56600c",
+        "groups of many": "fc41fe2ded16b791",
+        "a cause": "2893644e5c7d1be8",
+    }
+
+
+def nested(levels, error):
+    """Return a group with a group in it, and so on, down to an error."""
+    for _ in range(levels):
+        error = ExceptionGroup("", [error])
+    return error
+
+
+def cyclic(count):
+    """Return the first error of a group that all of its errors were raised from."""
+    errors = [type(f"Error{number}", (Exception,), {})() for number in range(count)]
+    for error in errors:
+        error.__cause__ = ExceptionGroup("", errors)
+    return errors[0]
+
+
+def shared(levels):
+    """Return a group that holds another one three times, which holds another one three times, and so on."""
+    error = ValueError()
+    for _ in range(levels):
+        error = ExceptionGroup("", [error] * 3)
+    return error
+
+
+ENDLESS = {
+    "deep": lambda: nested(3_000, ValueError()),
+    "deeper": lambda: nested(100_000, ValueError()),
+    "cyclic": lambda: cyclic(1),
+    "cyclic, all": lambda: cyclic(20),
+    "shared": lambda: shared(30),
+}
+
+
+@pytest.mark.parametrize("shape", ENDLESS)
+def test_endless_groups(shape, captured):
+    """However groups are nested, the record has a fingerprint, the same each time, and the handler's error comes out."""
+    for _ in range(2):
+        error = ENDLESS[shape]()
+        handler = production(lambda event, context, error=error: raising(error))
+        with pytest.raises(type(error)) as raised:
+            handler({}, make_context(timeout_ms=60_000))
+        assert raised.value is error
+    first, second = (record["error"]["fingerprint"] for record in captured.records)
+    assert first == second
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert not any("GuardErrors" in record for record in captured.records)
 
 
 def test_installed_packages(module, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from ._frames import Frame
 _CHAIN_MOST: Final = 4
 _CALLERS_MOST: Final = 3
 _GROUP_MOST: Final = 20
+_GROUPS_MOST: Final = 100  # looked into: they nest deeper than the stack, share parts, and hold each other
 _FUNCTION_LINES_MOST: Final = 500
 _WORD_MOST: Final = 100  # characters
 _NAMELESS: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")
@@ -36,7 +37,7 @@ def fingerprint(error: BaseException) -> str:
     Args:
         error: as the handler raised it; its causes (`raise … from …`) and the parts of a group count as well.
     """
-    return _digest("\n".join(_chain(error)))
+    return _digest("\n".join(_chain(error, iter(range(_GROUPS_MOST)))))
 
 
 def of_place(kind: str, stack: list[Frame]) -> str:
@@ -50,21 +51,21 @@ def of_place(kind: str, stack: list[Frame]) -> str:
     return _digest("\n".join([kind, *places]))
 
 
-def _chain(error: BaseException) -> Iterator[str]:
+def _chain(error: BaseException, groups: Iterator[int]) -> Iterator[str]:
     link: BaseException | None = error
     seen: set[int] = set()
     while link is not None and id(link) not in seen and len(seen) < _CHAIN_MOST:
         seen.add(id(link))
-        yield from _parts(link)
+        yield from _parts(link, groups)
         link = _CAUSE.__get__(link)
 
 
-def _parts(error: BaseException) -> Iterator[str]:
+def _parts(error: BaseException, groups: Iterator[int]) -> Iterator[str]:
     yield f"{_json.type_name(error)}{_code(error)}"
     yield from _places(_own_steps(_TRACEBACK.__get__(error)))
-    if issubclass(type(error), BaseExceptionGroup):
+    if issubclass(type(error), BaseExceptionGroup) and next(groups, None) is not None:
         parts = _EXCEPTIONS.__get__(error)
-        yield from sorted({"|".join(_chain(part)) for part in parts[:_GROUP_MOST]})
+        yield from sorted({"|".join(_chain(part, groups)) for part in parts[:_GROUP_MOST]})
 
 
 def _code(error: BaseException) -> str:
