@@ -5,6 +5,7 @@ import copy
 import functools
 import inspect
 import json
+import sys
 import threading
 import types
 from collections import UserDict
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_guard import production
+from lambda_guard import current_invocation, production
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=1"
@@ -191,6 +192,37 @@ def test_an_exception_that_is_raised_again_and_again_gathers_no_frames():
     with capture():
         counts = {len(frames(ended(handler, {}, None)[1])) for _ in range(5)}
     assert counts == {3}
+
+
+def at(depth, call, *args):
+    """Call something from so many frames further down the stack."""
+    return at(depth - 1, call, *args) if depth else call(*args)
+
+
+@pytest.mark.parametrize("error", [None, ValueError("refused")], ids=repr)
+def test_a_handler_at_the_end_of_the_stack_is_called_while_there_is_room_for_it(error):
+    """Within two frames of the bare one's deepest call, wrapt's included, and the invocation after that is whole."""
+    calls, value = [], {}
+
+    def bare(event, context):
+        calls.append(event)
+        if error is not None:
+            raise error
+        return value
+
+    decorated, expected = production(bare), (value, None) if error is None else (None, error)
+    with capture(TRACE_HEADER):
+        depths = range(sys.getrecursionlimit(), 0, -1)
+        deepest = next(depth for depth in depths if ended(at, depth, bare, {}, None) == expected)
+        calls.clear()
+        for depth in range(deepest - 100, deepest - 1):
+            assert ended(at, depth, decorated, {}, make_context()) == expected
+        assert len(calls) == 99
+        assert current_invocation() is None
+    with capture(TRACE_HEADER) as captured:
+        assert ended(decorated, {}, make_context(aws_request_id="next")) == expected
+    (segment,) = captured.segments
+    assert captured.record["invocation_id"] == segment.annotations["invocation_id"] == "next"
 
 
 # --- Events ----------------------------------------------------------------------------------------------------

@@ -198,7 +198,10 @@ def _around(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
-        scope = enter(*_event_and_context(args, kwargs, parameters))
+        try:
+            scope = enter(*_event_and_context(args, kwargs, parameters))
+        except RecursionError:  # where the seam has no room either, the handler still may
+            scope = None
         if scope is None:
             return wrapped(*args, **kwargs)
         try:
