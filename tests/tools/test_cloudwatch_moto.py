@@ -156,6 +156,17 @@ def test_what_does_not_exist_is_said(lambda_guard, server):
         assert b"Traceback" not in result.stderr
 
 
+def test_letters_are_explained_by_log_groups(lambda_guard, server, client):
+    """A name that can be one is asked of CloudWatch Logs; where that knows none, there is no file, either."""
+    group = f"/aws/lambda/{uuid.uuid4().hex[:8]}"
+    client("logs").create_log_group(logGroupName=group)
+    client("sqs").create_queue(QueueName="dead")
+    assert lambda_guard("dlq", "list", "dead", "--logs", group, env=server).returncode == 0
+    result = lambda_guard("dlq", "list", "dead", "--logs", "logs/nowhere", env=server)
+    assert result.returncode == 1
+    assert result.stderr.startswith(b"lambda-guard: no such file: logs/nowhere; and AWS could not query")
+
+
 def test_a_missing_region_is_said(lambda_guard, server):
     """The most common mistake of all gets the sentence that ends it."""
     env = {**server, "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_CONFIG_FILE": "/dev/null"}

@@ -204,6 +204,20 @@ def test_a_filter_that_only_logs_can_answer_says_so(dlq, queue, arguments):
     assert "lambda-guard: no letter matches\n" in err
 
 
+@pytest.mark.parametrize("path", ["nosuch.log", "nosuch/", "logs/nosuch.jsonl", "./nosuch", "~nobody/logs"])
+@pytest.mark.parametrize("command", [("list",), ("show",), ("replay", "--yes")])
+def test_logs_that_are_not_there_are_said_to_be_missing(cloud, dlq, queue, command, path):
+    """Before a letter is read: what the logs should have told is not guessed."""
+    name, (command, *options) = queue({"a": 1}), command
+    ids = ["m-0"] if command == "show" else []
+    assert dlq(command, name, *ids, *options, "--logs", path) == (
+        2,
+        "",
+        f"lambda-guard: no such file: {path}\n",
+    )
+    assert count(cloud, name) == 1
+
+
 def test_letters_are_visible_after_each_command_that_reads(cloud, dlq, queue):
     """Listing, showing, trying and planning leave the queue as it was."""
     name = queue(DESTINATION, "not json", STREAM)

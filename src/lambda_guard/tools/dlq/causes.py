@@ -1,18 +1,20 @@
 """Joining letters with the logs: the failed invocation's record says what the queue doesn't know."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard import _names as names
+from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError
 from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import as_mapping, as_number
 from lambda_guard.tools.reading.readers import Reader, Target, reader_for
 from lambda_guard.tools.selection import Selection, failures, received_ids
 
-_FILE_ENDINGS: Final = (".log", ".gz", ".json", ".jsonl", ".txt")
+_FILE_BEGINNINGS: Final = ("./", "../", "~")
+_FILE_ENDINGS: Final = (".log", ".gz", ".json", ".jsonl", ".txt", "/")
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,27 +28,44 @@ class Logs:
     places: Sequence[str] = ()
     since_ms: float | None = None
 
-    def readers(self, selection: Selection) -> Iterator[Reader]:
-        """Give what reads them: one reader for the files, one for the log groups."""
-        paths = [place for place in self.places if _is_file(place)]
-        groups = [place for place in self.places if not _is_file(place)]
-        if paths:
-            yield reader_for(Target(paths=tuple(paths)), selection)
-        if groups:
-            yield reader_for(Target(groups=tuple(groups)), selection)
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is read on this machine."""
+        return tuple(filter(_is_file, self.places))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What CloudWatch Logs is asked for."""
+        return tuple(place for place in self.places if not _is_file(place))
+
+    def check(self) -> None:
+        """Have all files there.
+
+        Raises:
+            DeadLetterError: one is not.
+        """
+        for path in self.paths:
+            if path != "-" and not Path(path).exists():
+                raise DeadLetterError(f"no such file: {path}")
 
     def failed(self) -> Iterator[Invocation]:
         """Give the failed invocations."""
-        selection = Selection(failed=True, since_ms=self.since_ms)
-        for reader in self.readers(selection):
-            with reader:
-                yield from (one for one in _invocations(reader.read()) if one.failed)
+        found = self._read(Selection(failed=True, since_ms=self.since_ms), lambda reader: reader.read())
+        return (one for one in found if one.failed)
 
     def naming(self, ids: frozenset[str]) -> Iterator[Invocation]:
         """Give the invocations that name one of the ids, and maybe others."""
-        for reader in self.readers(Selection(since_ms=self.since_ms)):
-            with reader:
-                yield from _invocations(reader.read_naming(ids))
+        return self._read(Selection(since_ms=self.since_ms), lambda reader: reader.read_naming(ids))
+
+    def _read(self, selection: Selection, read: Callable[[Reader], Iterable[Block]]) -> Iterator[Invocation]:
+        for target in (Target(paths=self.paths), Target(groups=self.groups)):
+            if not (target.paths or target.groups):
+                continue
+            try:
+                with reader_for(target, selection) as reader:
+                    yield from (block for block in read(reader) if isinstance(block, Invocation))
+            except NoSuchResourceError as error:
+                raise NoSuchResourceError(f"no such file: {', '.join(target.groups)}; and {error}") from error
 
 
 @dataclass(slots=True)
@@ -126,10 +145,7 @@ def _merged(told: Failure, known: Failure) -> Failure:
 
 def _is_file(place: str) -> bool:
     """What looks like a file's name is one: a mistyped one is said to be missing, and not asked of AWS."""
-    if place.startswith(("/aws/", "arn:")) and not Path(place).exists():
-        return False
-    return place == "-" or place.endswith(_FILE_ENDINGS) or Path(place).exists()
-
-
-def _invocations(blocks: Iterable[Block]) -> Iterator[Invocation]:
-    return (block for block in blocks if isinstance(block, Invocation))
+    if place == "-" or Path(place).exists():
+        return True
+    is_group = place.startswith(("/aws/", "arn:"))
+    return not is_group and (place.startswith(_FILE_BEGINNINGS) or place.endswith(_FILE_ENDINGS))

@@ -101,6 +101,7 @@ class Desk:
 
         Raises:
             click.UsageError: a filter asks for what only logs know, and none are named.
+            DeadLetterError: a file of logs is not there.
         """
         wanted = wanted or Filter()
         if wanted.needs_logs and not logs:
@@ -112,6 +113,7 @@ class Desk:
                 "= and ~ leave them out, != takes them in"
             )
         places = Logs(tuple(logs), moment_ms(since, now_ms()))
+        places.check()
         return cls(new_clients(), places, wanted, Causes.read(places) if read else Causes())
 
     @property
