@@ -1,6 +1,7 @@
 """The commands against the local cloud: what they print, what they end with, and what they say of bad input."""
 
 import contextlib
+import gzip
 import json
 import os
 import subprocess
@@ -216,6 +217,18 @@ def test_logs_that_are_not_there_are_said_to_be_missing(cloud, dlq, queue, comma
         f"lambda-guard: no such file: {path}\n",
     )
     assert count(cloud, name) == 1
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_logs_that_are_damaged_are_named(dlq, queue, tmp_path, command):
+    """What they don't tell any more may be why a letter stays unexplained."""
+    (tmp_path / "cut.log.gz").write_bytes(gzip.compress(b"{}\n" * 1_000)[:-9])
+    name = queue({"a": 1})
+    [group] = json.loads(dlq("list", name, "--json")[1])["groups"]
+    ids = [group["letters"][0]["message_id"]] if command == "show" else []
+    code, _, err = dlq(command, name, *ids, "--logs", "cut.log.gz")
+    assert code == 0
+    assert err.count("lambda-guard: cut.log.gz: the compressed data is cut off or damaged") == 1
 
 
 def test_letters_are_visible_after_each_command_that_reads(cloud, dlq, queue):

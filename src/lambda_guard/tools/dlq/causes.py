@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard import _names as names
+from lambda_guard.tools.cloudwatch.session import warn
 from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError
 from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.invocation import Block, Invocation
@@ -23,10 +24,12 @@ class Logs:
 
     Attributes:
         since_ms: how far back log groups are read, ms since 1970.
+        warned: what was already said to be unreadable; a proof reads them again and again.
     """
 
     places: Sequence[str] = ()
     since_ms: float | None = None
+    warned: set[str] = field(default_factory=set)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -64,8 +67,15 @@ class Logs:
             try:
                 with reader_for(target, selection) as reader:
                     yield from (block for block in read(reader) if isinstance(block, Invocation))
+                self._warn(reader.tally.warnings)
             except NoSuchResourceError as error:
                 raise NoSuchResourceError(f"no such file: {', '.join(target.groups)}; and {error}") from error
+
+    def _warn(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            if text not in self.warned:
+                self.warned.add(text)
+                warn(text)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -113,7 +114,7 @@ def replay(  # noqa: PLR0917 - click passes options by name
         try:
             if prove:
                 # The records to come are later than now; the minute is for clocks that differ.
-                fresh = type(desk.logs)(desk.logs.places, now_ms() - 60_000.0)
+                fresh = replace(desk.logs, since_ms=now_ms() - 60_000.0)
                 proof = Prover(loop, fresh, duration_ms(wait) / 1_000.0, stop).run(limit)
             else:
                 for _ in loop.send(limit):
