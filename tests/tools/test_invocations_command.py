@@ -199,6 +199,21 @@ def test_rubbish_is_said_and_counted_and_the_rest_is_shown(lambda_guard, tmp_pat
     ]
 
 
+def test_every_output_counts_alike(lambda_guard, write, logs, tmp_path):
+    """What was shown, broken lines, clocks that jumped; late lines of an invocation are no other one."""
+    lines = [logs.line(1, -1e9, "long before"), logs.record(1, 5, 5.0)]
+    lines += [f'{{"invocation_id":"{invocation_id(2)}", cut']
+    lines += [logs.record(number, number * 10, 5.0) for number in range(2, 2_101)]
+    path = write([*lines, logs.line(1, 3, "late")])
+    for options in ((), ("--json",), ("--html", str(tmp_path / "page.html"))):
+        said = lambda_guard("invocations", path, *options).stderr.decode().splitlines()
+        assert said[-3:] == [
+            "2,100 invocations, 0 failed; 2,103 lines read",
+            "  1 broken or cut line of JSON shown",
+            "  1 invocation shown with times that can't be true",
+        ]
+
+
 def test_a_compressed_file_cut_in_the_middle_is_shown_as_far_as_it_goes(lambda_guard, tmp_path, logs):
     """What could be read is shown; what could not is said."""
     path = tmp_path / "cut.gz"

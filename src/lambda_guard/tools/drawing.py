@@ -38,20 +38,33 @@ _START: Final = "from lambda_guard.tools.drawing import work; work()"
 Draw = Callable[[Block], bytes]
 
 
-class Drawn(NamedTuple):
-    """What some blocks came to.
+class Shown(NamedTuple):
+    """What there is in some blocks.
 
     Attributes:
-        text: as it is written, encoded.
-        shown: how many invocations; late lines of one are none.
+        invocations: how many; late lines of one are none.
         broken: how many lines start like JSON, and are not.
         clock_jumps: how many invocations have lines with times that can't be true.
     """
 
-    text: bytes
-    shown: int
+    invocations: int
     broken: int
     clock_jumps: int
+
+
+class Drawn(NamedTuple):
+    """What some blocks came to: as it is written, encoded, and what there is in it."""
+
+    text: bytes
+    shown: Shown
+
+
+def shown_in(block: Block) -> Shown:
+    """Count what there is in a block."""
+    broken = sum([line.broken for line in block.lines])
+    if isinstance(block, Invocation):
+        return Shown(not block.late, broken, block.clock_jumped)
+    return Shown(0, broken, 0)
 
 
 def drawn(blocks: Iterable[Block], draw: Draw) -> Iterator[Drawn]:
@@ -216,17 +229,14 @@ def work() -> None:
 
 
 def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
-    parts, shown, broken, jumps = list[bytes](), 0, 0, 0
+    parts, counts = list[bytes](), list[Shown]()
     left = deque(blocks)
     del blocks
     while left:  # what has been drawn is let go at once: the next one finds its memory at hand
         block = left.popleft()
         parts.append(draw(block))
-        broken += sum([line.broken for line in block.lines])
-        if isinstance(block, Invocation):
-            shown += not block.late
-            jumps += block.clock_jumped
-    return Drawn(b"".join(parts), shown, broken, jumps)
+        counts.append(shown_in(block))
+    return Drawn(b"".join(parts), Shown(*map(sum, zip(*counts, strict=True))))
 
 
 def _helpers() -> int:

@@ -18,7 +18,7 @@ from lambda_guard.tools.commands.options import (
     time_options,
     window,
 )
-from lambda_guard.tools.drawing import Draw, drawn, drawn_in_bulk
+from lambda_guard.tools.drawing import Draw, Shown, drawn, drawn_in_bulk, shown_in
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Stray
 from lambda_guard.tools.reading.grouping import invocations_of
@@ -146,9 +146,7 @@ def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool
         output.write(some.text)
         if at_once or not shown:
             output.flush()
-        shown += some.shown
-        reader.tally.broken += some.broken
-        reader.tally.clock_jumps += some.clock_jumps
+        shown += _counted(some.shown, reader)
     return shown
 
 
@@ -159,10 +157,16 @@ def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
-    reader.tally.broken += sum(line.broken for block in read for line in block.lines)
-    reader.tally.clock_jumps += sum(invocation.clock_jumped for invocation in invocations)
+    shown = sum(_counted(shown_in(block), reader) for block in read)
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     if len(invocations) == INVOCATIONS_MOST:
         say(f"  the page ends with the first {INVOCATIONS_MOST:,}: choose by --failed, --since or --where")
-    return len(invocations)
+    return shown
+
+
+def _counted(some: Shown, reader: Reader) -> int:
+    """Note what is odd about what is shown, and give how many invocations it is."""
+    reader.tally.broken += some.broken
+    reader.tally.clock_jumps += some.clock_jumps
+    return some.invocations
