@@ -108,6 +108,35 @@ def test_keys_do_what_the_mouse_does(browser, trace_page):
     assert len(names(browser)) == 4
 
 
+@pytest.mark.parametrize(
+    "clipboard",
+    ["undefined", "{ writeText: () => Promise.reject(new DOMException('', 'NotAllowedError')) }"],
+    ids=["none", "refused"],
+)
+def test_an_id_that_is_not_copied_is_selected(browser, trace_page, clipboard):
+    """Where the browser lets no page at its clipboard, the hand finds the whole id ready to be copied."""
+    browser.run(
+        f"Object.defineProperty(navigator, 'clipboard', {{ configurable: true, value: {clipboard} }})"
+    )
+    browser.click(".ids .copy")
+    browser.settle()
+    assert browser.texts(".ids .copy")[0] == "not copied, but selected"
+    assert browser.run("return getSelection().toString()") == invocation_id(2)
+    assert browser.console() == []
+
+
+def test_an_id_that_is_copied_is_said_to_be(browser, trace_page):
+    """The button says so, for a moment."""
+    browser.run(
+        "Object.defineProperty(navigator, 'clipboard',"
+        " { configurable: true, value: { writeText: async (text) => { window.copied = text; } } })"
+    )
+    browser.click(".ids .copy")
+    browser.settle()
+    assert browser.texts(".ids .copy")[0] == "copied"
+    assert browser.run("return window.copied") == invocation_id(2)
+
+
 def test_search_and_filters_narrow_the_rows(browser, trace_page):
     """By any word of a line, a field or an error; by function, by level, by failure."""
     browser.type("#search", "o-17")

@@ -215,7 +215,10 @@
     const facts = make("ul", "facts");
     for (const [name, value] of node.facts) facts.append(make("li", "", name && make("span", "", name), lit(value)));
     const ids = make("dl", "ids");
-    for (const [name, value, isId] of node.ids) ids.append(make("dt", "", name), make("dd", "", lit(value), isId ? copier(value) : ""));
+    for (const [name, value, isId] of node.ids) {
+      const text = make("span", "", lit(value));
+      ids.append(make("dt", "", name), make("dd", "", text, isId ? copier(value, text) : ""));
+    }
     parts.push(facts, ids);
     if (node.error) parts.push(drawError(node.error));
     if (node.notes.length) {
@@ -268,12 +271,14 @@
     return whole;
   }
 
-  function copier(value) {
+  /** Some browsers give a page from a file no clipboard, or refuse it: then the hand copies what is selected. */
+  function copier(value, text) {
     const button = make("button", "copy", "copy");
     button.type = "button";
-    const copied = () => (navigator.clipboard ? navigator.clipboard.writeText(value) : Promise.reject());
+    const say = (what, ms) => { button.textContent = what; setTimeout(() => { button.textContent = "copy"; }, ms); };
+    const copied = async () => navigator.clipboard.writeText(value);
     button.addEventListener("click", () => copied().then(
-      () => { button.textContent = "copied"; setTimeout(() => { button.textContent = "copy"; }, 1200); }, () => {}));
+      () => say("copied", 1200), () => { getSelection().selectAllChildren(text); say("not copied, but selected", 4000); }));
     return button;
   }
 
