@@ -91,15 +91,24 @@ def test_a_wrong_template_ends_with_2(template):
 
 
 def test_wrong_options_are_refused(template):
-    """A parameter without a value, an unknown one, a speed of zero and a region that isn't one say what to type."""
+    """A parameter without a value, a template that isn't there and a region that isn't one say what to type."""
     run = CliRunner().invoke
 
     assert "must be NAME=VALUE" in run(local, ["up", str(template), "--parameter", "Answer"]).output
-    assert "Invalid value for '--speed'" in run(local, ["up", str(template), "--speed", "0"]).output
     assert run(local, ["up", "nowhere.yaml"]).exit_code == 2
     for region in ("eu-west-9", "", "e u"):
         result = run(local, ["up", str(template), "--region", region])
+        assert result.exit_code == 2
         assert f"Error: there is no region '{region}'; say, for example, eu-west-1" in result.output
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "-inf", "1e400"])
+def test_a_speed_that_is_none_is_refused(template, speed):
+    """Nothing is started at a speed at which no waiting ends, or none begins."""
+    result = CliRunner().invoke(local, ["up", str(template), "--port", "0", "--speed", speed])
+
+    assert result.exit_code == 2
+    assert "Error: speed must be a number above 0 (1 is AWS's pace), not " in result.output
 
 
 def test_a_taken_port_is_said(template):

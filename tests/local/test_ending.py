@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_guard.local import Cloud, LocalCloudError, TemplateError
+from lambda_guard.local import Cloud, LocalCloudError, OptionError, TemplateError
 
 BUSY = """
 import sys, threading, time
@@ -134,8 +134,9 @@ def test_a_failed_start_leaves_nothing(functions, build):
             ),
             root=functions,
         )
-    with pytest.raises(LocalCloudError, match="speed must be above 0"):
-        Cloud(build.template(Queue=build.queue()), speed=0)
+    for speed in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(OptionError, match=f"speed must be a number above 0 .*, not {speed}"):
+            Cloud(build.template(Queue=build.queue()), speed=speed)
 
     assert {thread.ident for thread in threading.enumerate()} <= before
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lambda_guard.local._errors import LocalCloudError, TemplateError
+    from lambda_guard.local._errors import LocalCloudError, OptionError, TemplateError
     from lambda_guard.local.cloud import Cloud
     from lambda_guard.local.daemon import XRayDaemon
     from lambda_guard.local.function import Function, InvocationResult
@@ -20,6 +20,7 @@ __all__ = [
     "InvocationResult",
     "LocalCloudError",
     "LogEvent",
+    "OptionError",
     "TemplateError",
     "XRayDaemon",
 ]
@@ -30,6 +31,7 @@ _HOME = {
     "InvocationResult": "function",
     "LocalCloudError": "_errors",
     "LogEvent": "log_group",
+    "OptionError": "_errors",
     "TemplateError": "_errors",
     "XRayDaemon": "daemon",
 }

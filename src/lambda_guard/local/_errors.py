@@ -2,6 +2,7 @@
 
 LambdaGuardError
 └── LocalCloudError      something of the local cloud can't start or is used wrongly
+    ├── OptionError      an option has a value that it can't have                      (also a ValueError)
     └── TemplateError    the template can't be read or declares something impossible   (also a ValueError)
 """
 
@@ -12,6 +13,12 @@ from lambda_guard.errors import LambdaGuardError, MissingExtraError
 
 class LocalCloudError(LambdaGuardError):
     """Something of the local cloud can't start, or is used in a way that it doesn't support."""
+
+
+class OptionError(LocalCloudError, ValueError):
+    """An option has a value that it can't have; the message says what it may be."""
+
+    exit_code = 2
 
 
 class TemplateError(LocalCloudError, ValueError):

@@ -35,7 +35,6 @@ def local() -> None:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
     help="How much faster than on AWS retries, returns to the queue and schedules come.",

@@ -2,13 +2,14 @@
 
 import atexit
 import json
+import math
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from lambda_guard.local._errors import LocalCloudError, require
+from lambda_guard.local._errors import LocalCloudError, OptionError, require
 from lambda_guard.local.activity import Activity, Clock
 from lambda_guard.local.cloudwatch import CloudWatchWriter
 from lambda_guard.local.daemon import Document, XRayDaemon
@@ -61,6 +62,7 @@ class Cloud:
         outputs: the template's outputs.
 
     Raises:
+        OptionError: there is no such speed or region.
         TemplateError: the template is wrong.
         LocalCloudError: something can't start.
         MissingExtraError: the extra `local` isn't installed.
@@ -81,10 +83,10 @@ class Cloud:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         require("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
-        if speed <= 0:
-            raise LocalCloudError(f"speed must be above 0 (1 is AWS's pace), not {speed}")
+        if not 0 < speed < math.inf:
+            raise OptionError(f"speed must be a number above 0 (1 is AWS's pace), not {speed}")
         if not _is_region(region):
-            raise LocalCloudError(f"there is no region {region!r}; say, for example, eu-west-1")
+            raise OptionError(f"there is no region {region!r}; say, for example, eu-west-1")
         self.region = region
         self._speed = speed
         self._freeze = freeze
