@@ -359,6 +359,49 @@ def test_what_is_not_honoured_is_named(read):
     }
 
 
+def test_what_sam_generates_is_said_once(read):
+    """A property of an event or an API has one sentence, of what the user wrote; the user's own resource has its own."""
+    filters = {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
+    arn = {"Fn::GetAtt": ["Queue", "Arn"]}
+    template = function(
+        Runtime=HERE,
+        Events={
+            "FromQueue": {"Type": "SQS", "Properties": {"Queue": arn, **filters}},
+            "FromTopic": {"Type": "SNS", "Properties": {"Topic": "arn:t", "RedrivePolicy": {}}},
+            "Daily": {
+                "Type": "ScheduleV2",
+                "Properties": {"ScheduleExpression": "rate(1 day)", "ScheduleExpressionTimezone": "UTC"},
+            },
+            "Get": {
+                "Type": "Api",
+                "Properties": {"RestApiId": {"Ref": "Rest"}, "Path": "/", "Method": "get"},
+            },
+        },
+    )
+    template["Globals"] = {"Api": {"MinimumCompressionSize": 5}}
+    template["Resources"] |= {
+        "Queue": {"Type": "AWS::SQS::Queue"},
+        "Http": {"Type": "AWS::Serverless::HttpApi"},
+        "Rest": {
+            "Type": "AWS::Serverless::Api",
+            "Properties": {"StageName": "p", "BinaryMediaTypes": ["image/png"]},
+        },
+        "Own": {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {"EventSourceArn": arn, "FunctionName": "Fn", **filters},
+        },
+    }
+
+    assert read(template).warnings == (
+        "Fn: the property FilterCriteria of the event FromQueue (SQS) is not honoured",
+        "Fn: the property RedrivePolicy of the event FromTopic (SNS) is not honoured",
+        "Fn: the property ScheduleExpressionTimezone of the event Daily (ScheduleV2) is not honoured",
+        "Rest (AWS::Serverless::Api): the property BinaryMediaTypes is not honoured",
+        "Own (AWS::Lambda::EventSourceMapping): the property FilterCriteria is not honoured",
+        "Rest (AWS::ApiGateway::RestApi): the property MinimumCompressionSize is not honoured",
+    )
+
+
 def test_what_has_no_effect_may_be_anything(read):
     """Local definitions of resources that aren't created, and values from elsewhere where none is needed, stop nothing."""
     elsewhere = {"Fn::ImportValue": "elsewhere"}

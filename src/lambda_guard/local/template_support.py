@@ -80,6 +80,15 @@ _EVENTS: dict[str, frozenset[str]] = {
         "ScheduleExpression Input State Name Description FlexibleTimeWindow GroupName OmitName".split()
     ),
 }
+# What SAM generates from events, which are warned of as they are written.
+_FROM_EVENTS = frozenset(
+    {
+        "AWS::Events::Rule",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::SNS::Subscription",
+        "AWS::Scheduler::Schedule",
+    }
+)
 
 
 def warnings(plain: Template, source: Template) -> Iterator[str]:
@@ -90,14 +99,15 @@ def warnings(plain: Template, source: Template) -> Iterator[str]:
         source: as the user wrote it: what isn't in there was generated, and needs no warning.
     """
     for name, resource in plain["Resources"].items():
-        kind = resource["Type"]
+        kind, written = resource["Type"], source["Resources"].get(name)
         if kind in WITHOUT_EFFECT:
-            if name in source["Resources"]:
+            if written:
                 yield f"{name} ({kind}) has no effect: {WITHOUT_EFFECT[kind]}"
         elif kind not in HONOURED:
             yield f"{name} ({kind}) is not created: the local cloud has no such resource"
-        else:
-            for key in sorted(set(resource.get("Properties") or {}) - HONOURED[kind]):
+        elif written or kind not in _FROM_EVENTS:
+            said = written.get("Properties", ()) if written and written["Type"] in _SAM else ()
+            for key in sorted(set(resource.get("Properties") or {}) - HONOURED[kind] - set(said)):
                 yield f"{name} ({kind}): the property {key} is not honoured"
 
 
