@@ -219,6 +219,32 @@ def test_paper_gets_everything(browser, trace_page):
     assert browser.run("return document.querySelectorAll('#print *').length") == 0
 
 
+def test_paper_has_a_time_axis_above_each_trace(browser, lambda_guard, shop, write, tmp_path):
+    """As the screen has it for the chosen one; where labels would stand on each other, some are left out."""
+    other = {"trace": "1-6742a1b5-0123456789abcdef0123aaaa", "function": "other"}
+    span = {"span_id": "dddddddddddddd00"}
+    called = {"parent_id": "dddddddddddddd00"}
+    lines = [LOGS.record(8, 300, 300.0, **span, **other), LOGS.record(9, 90_000, 10.0, **called, **other)]
+    page = tmp_path / "paper.html"
+    assert lambda_guard("invocations", *shop, write(lines), "--html", str(page)).returncode == 0
+    browser.open(page)
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("return [...document.querySelectorAll('#print > *')].map((one) => one.classList[0] || one.tagName)") == [
+        *["row", "axis", "row", "row", "row", "row"],
+        *["row", "axis", "row", "row"],
+        *["ARTICLE"] * 6,
+    ]  # fmt: skip
+    labels = "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)"
+    assert browser.run(labels, "#print .axis:nth-child(2) .ticks span") == browser.run(labels, "#ticks span")
+    assert {"⋯ 1m 30s", "0", "100 ms"} <= set(browser.run(labels, "#print .axis:nth-child(8) .ticks span"))
+    assert browser.run(
+        "const boxes = [...document.querySelectorAll('#print .axis:nth-child(2) .ticks span:not(.crowded)')]"
+        ".map((one) => one.getBoundingClientRect()).sort((one, other) => one.left - other.left);"
+        "return boxes.length > 1 && boxes.every((box, at) => !at || boxes[at - 1].right < box.left)"
+    )
+    browser.run("dispatchEvent(new Event('afterprint'))")
+
+
 def test_two_thousand_invocations_keep_the_document_small(browser, lambda_guard, write, tmp_path):
     """Only the rows in sight exist, however many there are; the last can be reached, and searched for."""
     lines = []

@@ -150,19 +150,28 @@
     }
   }
 
-  function drawAxis(trace) {
-    const ticks = $("ticks");
-    ticks.replaceChildren();
-    if (!trace) return;
-    for (const [begin, end, label] of trace.folds) place(ticks, make("span", "fold", `⋯ ${label}`), (begin + end) / 2);
-    for (const [at, label] of trace.ticks) place(ticks, make("span", "", label), at);
+  /** Draw the axes of traces, each into its place. All is drawn before anything is measured: the page is laid out once. */
+  function drawAxes(axes) {
+    for (const [ticks, trace] of axes) {
+      ticks.replaceChildren();
+      if (!trace) continue;
+      for (const [begin, end, label] of trace.folds) place(ticks, make("span", "fold", `⋯ ${label}`), (begin + end) / 2);
+      for (const [at, label] of trace.ticks) place(ticks, make("span", "", label), at);
+    }
+    for (const label of axes.flatMap(([ticks]) => crowdedOn(ticks))) label.classList.add("crowded");
+  }
+
+  function crowdedOn(ticks) {
     const edge = ticks.getBoundingClientRect().right, taken = [];
-    for (const label of ticks.children) {
+    return [...ticks.children].filter((label) => {
       const box = label.getBoundingClientRect();
       const crowded = box.right > edge || taken.some((other) => box.left < other.right + 6 && other.left < box.right + 6);
-      if (crowded) label.classList.add("crowded"); else taken.push(box);
-    }
+      if (!crowded) taken.push(box);
+      return crowded;
+    });
   }
+
+  const drawAxis = () => drawAxes([[$("ticks"), state.chosen < 0 ? null : traces[nodes[state.chosen].trace]]]);
 
   /* ---- choosing ---- */
   function choose(at, reveal = true) {
@@ -203,10 +212,9 @@
   /* ---- one invocation ---- */
   function showDetail() {
     detail.replaceChildren();
-    if (state.chosen < 0) { drawAxis(null); return; }
-    const node = nodes[state.chosen];
-    drawAxis(traces[node.trace]);
-    detail.append(...describe(node, true));
+    drawAxis();
+    if (state.chosen < 0) return;
+    detail.append(...describe(nodes[state.chosen], true));
     detail.scrollTop = 0;
   }
 
@@ -308,7 +316,7 @@
     waiting = true;
     requestAnimationFrame(() => { waiting = false; draw(); });
   });
-  addEventListener("resize", () => { draw(); drawAxis(state.chosen < 0 ? null : traces[nodes[state.chosen].trace]); });
+  addEventListener("resize", () => { draw(); drawAxis(); });
 
   const actions = {
     ArrowDown: () => step(1), j: () => step(1), ArrowUp: () => step(-1), k: () => step(-1),
@@ -367,8 +375,23 @@
   addEventListener("beforeprint", () => {
     theme = document.documentElement.dataset.theme;
     dress("light");
-    const shown = state.rows.filter((row) => row.node !== undefined).map((row) => nodes[row.node]);
-    $("print").replaceChildren(...state.rows.map(drawRow), ...shown.map((node) => make("article", "", ...describe(node, true))));
+    const rows = [], axes = [], articles = [];
+    let scaled = null;
+    for (const row of state.rows) {
+      if (row.trace) { rows.push(drawRow(row)); continue; }
+      const node = nodes[row.node], trace = traces[node.trace];
+      if (trace !== scaled && trace.ticks.length) {
+        const ticks = make("div", "ticks");
+        axes.push([ticks, trace]);
+        rows.push(make("div", "axis", make("span", "name", "Function"), ticks, make("span", "took", "Took")));
+      }
+      scaled = trace;
+      rows.push(drawRow(row));
+      articles.push(make("article", "", ...describe(node, true)));
+    }
+    $("print").replaceChildren(...rows);
+    drawAxes(axes);
+    $("print").append(...articles);
   });
   addEventListener("afterprint", () => { $("print").replaceChildren(); dress(theme); });
 
