@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TRACE, invocation_id
+from .conftest import BEGAN, TRACE, Logs, invocation_id
 
+LOGS = Logs()
 TIMES = "\N{MULTIPLICATION SIGN}"
 TREE = f"""\
 trace {TRACE}
@@ -42,6 +43,27 @@ def test_standard_input_can_be_read_as_often_as_it_takes(lambda_guard, shop):
     """Following a trace takes several passes; a pipe is kept for them."""
     text = "".join(Path(path).read_text(encoding="utf-8") for path in shop)
     assert lambda_guard("trace", "m-1", stdin=text).stdout.decode() == TREE
+
+
+@pytest.mark.parametrize("at", [60 - BEGAN, 253_402_300_000_000 - BEGAN], ids=["1970", "9999"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_time_that_cannot_be_true_moves_nothing(lambda_guard, shop, write, at, recorded):
+    """The range and the waterfall are those of the others; the one whose clock is off has no bar, and says why."""
+    lines = [LOGS.line(5, at, "what time is it?", function="clock")]
+    lines += [LOGS.record(5, at, 5.0, function="clock")] if recorded else []
+    files, page = [*shop, write(lines, "clock.log")], Path(write([], "page.html"))
+    text = lambda_guard("trace", TRACE, *files).stdout.decode()
+    head, below = text.split("\n\n", 1)
+    assert head == TREE.split("\n\n", 1)[0].replace(
+        "4 invocations · 3 functions", "5 invocations · 4 functions"
+    )
+    assert below.startswith(TREE.split("\n\n", 1)[1].rstrip("\n"))
+    assert below.splitlines()[-3:-1] == [
+        f"     {invocation_id(5)}",
+        "     the clock jumped: times that can't be true count for nothing",
+    ]
+    lambda_guard("trace", TRACE, *files, "--html", str(page))
+    assert '"about":"2026-11-23 15:04:05.000 UTC, 760 ms"' in page.read_text()
 
 
 def test_json_is_the_tree(lambda_guard, shop):

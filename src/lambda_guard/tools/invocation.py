@@ -13,7 +13,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lambda_guard import _names as names
-from lambda_guard.tools.model import Line, Report, Stray, as_mapping, as_number, time_of
+from lambda_guard.tools.model import (
+    TRUE_TIMES_MS,
+    Line,
+    Report,
+    Stray,
+    as_mapping,
+    as_number,
+    time_of,
+    true_time,
+)
 from lambda_guard.tools.reading.lines import parse
 from lambda_guard.tools.reading.signs import load
 
@@ -32,6 +41,8 @@ EXPLAINED: Final = {
     UNFINISHED: "no end of it in these logs: still running, cut off, or killed",
 }
 """What the outcomes mean that no process can say of itself."""
+
+CLOCK_JUMPED: Final = "the clock jumped: times that can't be true count for nothing"
 
 _HINT_KEYS: Final = (
     names.FUNCTION_NAME,
@@ -238,8 +249,8 @@ class Invocation(Struct, dict=True):
 
     @cached_property
     def _times(self) -> list[float]:
-        times = [line.time_ms for line in self.lines if line.time_ms is not None]
-        return times + [at for at in (self.report.started_at_ms, self.report.ended_at_ms) if at is not None]
+        told = [line.time_ms for line in self.lines] + [self.report.started_at_ms, self.report.ended_at_ms]
+        return [at for at in map(true_time, told) if at is not None]
 
     @property
     def start_ms(self) -> float | None:
@@ -253,24 +264,31 @@ class Invocation(Struct, dict=True):
 
     @cached_property
     def _span(self) -> tuple[float | None, float | None]:
-        ended = time_of(self.record.get(names.TIMESTAMP)) if self.record is not None else None
+        ended = true_time(self._recorded_ms)
         if ended is not None:
             return ended - (as_number(self.facts.get(names.DURATION_MS)) or 0.0), ended
-        began, took = self.report.started_at_ms, self.duration_ms
+        began, took = true_time(self.report.started_at_ms), self.duration_ms
         if began is None:
             began = min(self._times, default=None)
         return began, max(self._times, default=None) if began is None or took is None else began + took
 
+    @property
+    def _recorded_ms(self) -> float | None:
+        return time_of(self.record.get(names.TIMESTAMP)) if self.record is not None else None
+
     @cached_property
     def clock_jumped(self) -> bool:
-        """Whether lines carry times that can't be true.
+        """Whether it carries times that can't be true.
 
-        Before the start or after the end, by more than a second.
+        When no function can have run; lines also before the start or after the end, by more than a second.
         """
+        earliest, latest = TRUE_TIMES_MS
         start, end = self._span
-        if self.record is None or start is None or end is None:
-            return False
-        earliest, latest = start - CLOCK_TOLERANCE_MS, end + CLOCK_TOLERANCE_MS
+        if self.record is not None and start is not None and end is not None:
+            earliest, latest = start - CLOCK_TOLERANCE_MS, end + CLOCK_TOLERANCE_MS
+        recorded = self._recorded_ms
+        if recorded is not None and not earliest <= recorded <= latest:
+            return True
         for line in self.lines:
             at = line.time_ms
             if at is not None and not earliest <= at <= latest and line.kind == "log":

@@ -13,6 +13,9 @@ _NUMBER_MOST: Final = 1e18
 _SECONDS_MOST: Final = 1e11
 """A time is in seconds up to here, in milliseconds beyond: 1e11 s is the year 5138, 1e11 ms is 1973."""
 
+TRUE_TIMES_MS: Final = (1_415_836_800_000.0, 4_102_444_800_000.0)
+"""From 13 November 2014, when AWS announced Lambda, to 2100: when a function can have run, ms since 1970."""
+
 _moment: Final = datetime.fromisoformat
 
 LineKind = Literal["log", "platform", "text"]
@@ -148,3 +151,11 @@ def time_of(value: object) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000.0
     except (ValueError, OverflowError):
         return None
+
+
+def true_time(time_ms: float | None) -> float | None:
+    """Give a time (ms since 1970) if a function can have run then, else None.
+
+    Clocks that were never set say 1970, and 9999 stands for "never": one such time must not stretch a trace.
+    """
+    return time_ms if time_ms is not None and TRUE_TIMES_MS[0] <= time_ms <= TRUE_TIMES_MS[1] else None

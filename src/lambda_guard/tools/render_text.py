@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from lambda_guard import _names as names
-from lambda_guard.tools.invocation import EXPLAINED, KILLED, UNFINISHED, Block, Invocation
+from lambda_guard.tools.invocation import CLOCK_JUMPED, EXPLAINED, KILLED, UNFINISHED, Block, Invocation
 from lambda_guard.tools.model import Line, Report, Stray, as_mapping, as_number
 from lambda_guard.tools.selection import failures
 from lambda_guard.tools.terminal import Palette, visible
@@ -136,9 +136,7 @@ class TextView:
         if invocation.outcome in EXPLAINED and not invocation.late:
             yield INDENT + self._paint("yellow", EXPLAINED[invocation.outcome])
         if invocation.clock_jumped:
-            yield INDENT + self._paint(
-                "yellow", "the clock jumped: times before the start or after the end are shown as written"
-            )
+            yield INDENT + self._paint("yellow", CLOCK_JUMPED)
         report = report_text(invocation.report)
         if report:
             yield INDENT + self._paint("dim", f"Lambda: {visible(report)}")

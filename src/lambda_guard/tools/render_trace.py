@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard.tools.invocation import CLOCK_JUMPED
 from lambda_guard.tools.model import as_mapping
 from lambda_guard.tools.render_text import (
     MARKS,
@@ -127,6 +128,8 @@ class TraceView:
                 yield "dim", visible(f"of another trace: {text}")
             else:
                 yield "red", visible(text)
+        if node.invocation.clock_jumped:
+            yield "yellow", CLOCK_JUMPED
         for message in node.dead_letters:
             yield "bold_red", f"→ dead-letter queue  message {visible(message)}"
         for sent in node.unreceived:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from lambda_guard import _names as names
-from lambda_guard.tools.invocation import EXPLAINED, Invocation
+from lambda_guard.tools.invocation import CLOCK_JUMPED, EXPLAINED, Invocation
 from lambda_guard.tools.model import Line, Stray
 from lambda_guard.tools.render_text import (
     MARKS,
@@ -232,7 +232,7 @@ def _notes(node: Node) -> Iterator[dict[str, str]]:
     if invocation.outcome in EXPLAINED:
         yield {"kind": "bad", "text": EXPLAINED[invocation.outcome]}
     if invocation.clock_jumped:
-        yield {"kind": "soft", "text": "the clock jumped: times that can't be true are shown as written"}
+        yield {"kind": "soft", "text": CLOCK_JUMPED}
     if report := report_text(invocation.report):
         yield {"kind": "soft", "text": f"Lambda: {report}"}
 
