@@ -26,6 +26,9 @@ Resources:
         Get: {Type: HttpApi, Properties: {Path: "/hello/{name}", Method: get}}
   Queue: {Type: AWS::SQS::Queue}
   Topic: {Type: AWS::SNS::Topic}
+Outputs:
+  Text: {Value: !Base64 hello}
+  Elsewhere: {Value: !ImportValue elsewhere}
 """
 HANDLER = """
 import os
@@ -72,11 +75,13 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
         "Endpoint  http://127.0.0.1:",
         "hello.handler in",
         "GET /hello/{name}",
+        "Text  aGVsbG8=",
         "sqs send-message",
     ):
         assert expected in text
     assert "Hello │ for 1" in lines
     assert "Warning: Runtime python3.0: functions run with this interpreter" in errors
+    assert "Warning: The output Elsewhere is left out: Value: Fn::ImportValue isn't supported" in errors
     assert len(list((tmp_path / "logs" / "aws" / "lambda" / "Hello").iterdir())) == 1
 
 

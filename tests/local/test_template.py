@@ -435,6 +435,34 @@ def test_what_has_no_effect_may_be_anything(read):
     } <= set(stack.warnings)
 
 
+def test_base64_is_encoded(read):
+    """What `Fn::Base64` gives is the text in Base64, with what stands in it resolved."""
+    template = function(Environment={"Variables": {"X": {"Fn::Base64": {"Fn::Sub": "in ${AWS::Region}"}}}})
+    [fn] = read(template).functions
+
+    assert fn.environment == {"X": "aW4gZXUtd2VzdC0x"}
+
+
+def test_an_output_that_is_beyond_us_is_left_out(read):
+    """No function needs an output: one that can't be resolved is left out, which a warning says; the others are there."""
+    template = function(Runtime=HERE)
+    template["Outputs"] = {
+        "Name": {"Value": {"Ref": "Fn"}},
+        "Elsewhere": {"Value": {"Fn::ImportValue": "elsewhere"}},
+        "Version": {"Value": {"Fn::GetAtt": ["Fn", "Version"]}},
+        "Mapped": {"Value": {"Fn::FindInMap": ["Map", "a", "b"]}},
+    }
+    stack = read(template)
+    known = "Fn::Base64, Fn::FindInMap, Fn::GetAtt, Fn::If, Fn::Join, Fn::Select, Fn::Split, Fn::Sub, Ref"
+
+    assert stack.outputs == {"Name": "Fn"}
+    assert stack.warnings == (
+        f"The output Elsewhere is left out: Value: Fn::ImportValue isn't supported here (supported: {known})",
+        "The output Version is left out: resource Fn: AWS::Lambda::Function has no attribute 'Version' here",
+        "The output Mapped is left out: Value: Fn::FindInMap has a malformed argument: ['Map', 'a', 'b']",
+    )
+
+
 def function(**properties):
     """Return a template with one function."""
     properties = {"Handler": "a.b", "Runtime": "python3.11", "CodeUri": "code", **properties}
@@ -472,6 +500,7 @@ def queue(**properties):
         (function(FunctionName={"Ref": "Nobody"}), "resource Fn.FunctionName: 'Nobody' is neither a resource nor a parameter"),
         (function(Environment={"Variables": {"X": {"Fn::ImportValue": "y"}}}), "resource Fn.*: Fn::ImportValue isn't supported"),
         (function(Environment={"Variables": {"X": {"Fn::Select": ["a"]}}}), "Fn::Select has a malformed argument"),
+        (function(Environment={"Variables": {"X": {"Fn::Base64": ["a"]}}}), "Fn::Base64 has a malformed argument"),
         (function(Environment={"Variables": {"X": {"Fn::GetAtt": ["Fn", "Nothing"]}}}), "AWS::Lambda::Function has no attribute 'Nothing'"),
         (function(Environment={"Variables": {"X": {"Fn::If": ["Nobody", 1, 2]}}}), "condition 'Nobody' isn't declared"),
         (function(Events={"Q": {"Type": "SQS", "Properties": {}}}), "template.yaml: .*Fn"),

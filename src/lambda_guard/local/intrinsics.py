@@ -1,5 +1,6 @@
 """CloudFormation's intrinsic functions, resolved against what the local cloud will create."""
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +36,7 @@ class Resolver:
             "Ref": self._ref,
             "Fn::GetAtt": self._get_att,
             "Fn::Sub": self._sub,
+            "Fn::Base64": lambda value, where: base64.b64encode(self.resolve(value, where).encode()).decode(),
             "Fn::Join": self._join,
             "Fn::Select": lambda value, where: self.resolve(value[1], where)[
                 int(self.resolve(value[0], where))

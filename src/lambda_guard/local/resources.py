@@ -398,12 +398,16 @@ class StackReader:
                 yield route
 
     def _outputs(self) -> dict[str, str]:
-        outputs = self._template.get("Outputs") or {}
-        return {
-            name: _text(self._resolver.resolve(output.get("Value"), f"output {name}"))
-            for name, output in outputs.items()
-            if "Condition" not in output or self._resolver.holds(output["Condition"])
-        }
+        found = {}
+        for name, output in (self._template.get("Outputs") or {}).items():
+            if "Condition" in output and not self._resolver.holds(output["Condition"]):
+                continue
+            try:
+                found[name] = _text(self._resolver.resolve(output.get("Value"), "Value"))
+            except TemplateError as error:
+                reason = str(error).removeprefix(f"{self._file}: ")
+                self._warnings.append(f"The output {name} is left out: {reason}")
+        return found
 
 
 def _text(value: Any) -> str:
