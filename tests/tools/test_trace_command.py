@@ -60,7 +60,7 @@ def test_a_time_that_cannot_be_true_moves_nothing(lambda_guard, shop, write, at,
     assert below.startswith(TREE.split("\n\n", 1)[1].rstrip("\n"))
     assert below.splitlines()[-3:-1] == [
         f"     {invocation_id(5)}",
-        "     the clock jumped: times that can't be true count for nothing",
+        "     the clock jumped: times that can't be true are shown as written, and count for nothing",
     ]
     lambda_guard("trace", TRACE, *files, "--html", str(page))
     assert '"about":"2026-11-23 15:04:05.000 UTC, 760 ms"' in page.read_text()

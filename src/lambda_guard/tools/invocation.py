@@ -42,7 +42,7 @@ EXPLAINED: Final = {
 }
 """What the outcomes mean that no process can say of itself."""
 
-CLOCK_JUMPED: Final = "the clock jumped: times that can't be true count for nothing"
+CLOCK_JUMPED: Final = "the clock jumped: times that can't be true are shown as written, and count for nothing"
 
 _HINT_KEYS: Final = (
     names.FUNCTION_NAME,
