@@ -14,8 +14,8 @@ from lambda_guard.tools.invocation import Invocation
 from lambda_guard.tools.model import TimedLine
 from lambda_guard.tools.reading.grouping import Grouper
 from lambda_guard.tools.reading.streams import Stream
-from lambda_guard.tools.render_json import block_line
-from lambda_guard.tools.render_text import TextView
+from lambda_guard.tools.render_json import block_pieces
+from lambda_guard.tools.render_text import TIMES, TextView
 from lambda_guard.tools.terminal import ESCAPED, Encoded, Palette
 
 from .conftest import Logs
@@ -24,7 +24,7 @@ LOGS = Logs()
 VERY_MANY = ALONE_MOST + 3 * BATCH + 7  # the last batch isn't a full one
 VIEWS = [
     Encoded(view, "utf-8", ESCAPED)
-    for view in (TextView(Palette(on=True), 100).block, TextView(Palette(on=False)).block, block_line)
+    for view in (TextView(Palette(on=True), 100).pieces, TextView(Palette(on=False)).pieces, block_pieces)
 ]
 AS_JSON = VIEWS[-1]
 
@@ -37,6 +37,7 @@ def blocks_of(count):
             LOGS.start(number).encode(),
             TimedLine.at(LOGS.line(number, number * 10, "Zürich \\ud83d").encode(), 1.7e12, "a stream"),
             *([LOGS.line(number, -1e9, "long before").encode()] if number % 7 == 0 else []),
+            *([LOGS.line(number, 1, "again").encode()] * 2 if number % 11 == 0 else []),
             *(
                 [f'{{"invocation_id":"{number:08x}-5b51-4c55-9d9e-1f2c64d3a001", cut'.encode()]
                 if number % 9 == 0
@@ -69,6 +70,8 @@ def test_in_bulk_is_what_it_is_one_by_one(draw):
     assert shown == VERY_MANY
     assert broken > VERY_MANY / 10
     assert jumps > VERY_MANY / 10
+    assert text.count(b"again") > VERY_MANY / 12
+    assert text.count(b"again") == text.count(f"({TIMES}2)".encode()) + text.count(b'"times":2')
 
 
 @pytest.mark.parametrize("count", [0, 1, BATCH])

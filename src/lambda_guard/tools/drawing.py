@@ -59,12 +59,15 @@ class Drawn(NamedTuple):
     shown: Shown
 
 
-def shown_in(block: Block) -> Shown:
-    """Count what there is in a block."""
-    broken = sum([line.broken for line in block.lines])
-    if isinstance(block, Invocation):
-        return Shown(not block.late, broken, block.clock_jumped)
-    return Shown(0, broken, 0)
+def shown_in(blocks: Iterable[Block]) -> Shown:
+    """Count what there is in some blocks."""
+    invocations = broken = clock_jumps = 0
+    for block in blocks:
+        broken += [line.broken for line in block.lines].count(True)
+        if isinstance(block, Invocation):
+            invocations += not block.late
+            clock_jumps += block.clock_jumped
+    return Shown(invocations, broken, clock_jumps)
 
 
 def drawn(blocks: Iterable[Block], draw: Draw) -> Iterator[Drawn]:
@@ -229,14 +232,7 @@ def work() -> None:
 
 
 def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
-    parts, counts = list[bytes](), list[Shown]()
-    left = deque(blocks)
-    del blocks
-    while left:  # what has been drawn is let go at once: the next one finds its memory at hand
-        block = left.popleft()
-        parts.append(draw(block))
-        counts.append(shown_in(block))
-    return Drawn(b"".join(parts), Shown(*map(sum, zip(*counts, strict=True))))
+    return Drawn(b"".join(map(draw, blocks)), shown_in(blocks))
 
 
 def _helpers() -> int:

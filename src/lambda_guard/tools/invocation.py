@@ -84,6 +84,7 @@ class Invocation(Struct, dict=True):
         attempt_seen: 1 for the first invocation under this id in these logs, 2 for its first retry.
         late: these lines came after the block of this id had been given out.
         record_line: the line of `raw` that holds the record.
+        repeats: whether one of its lines may stand there twice.
     """
 
     invocation_id: str
@@ -95,12 +96,13 @@ class Invocation(Struct, dict=True):
     attempt_seen: int = 1
     late: bool = False
     record_line: bytes | None = None
+    repeats: bool = True
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle it as it was read: what a line tells is read again in less time than it takes to be carried over."""
         report = None if self.report.is_empty() else self.report
         place = self.raw.index(self.record_line) if self.record_line is not None else -1
-        seen = (report, self.guarded, self.attempt_seen, self.late)
+        seen = (report, self.guarded, self.attempt_seen, self.late, self.repeats)
         return _read_again, (self.invocation_id, self.source, self.raw, place, *seen)
 
     @cached_property
@@ -113,9 +115,12 @@ class Invocation(Struct, dict=True):
         own = [raw for raw in self.raw if raw != record]
         if not self.report.is_empty():
             own = [raw for raw in own if not _is_folded(raw)]
-        if len(own) == len(set(own)):
+        if not self.repeats:
             return list(map(parse, own))
-        return [replace(parse(raw), times=count) for raw, count in Counter(own).items()]
+        return [
+            replace(parse(raw), times=count) if count > 1 else parse(raw)
+            for raw, count in Counter(own).items()
+        ]
 
     @cached_property
     def hints(self) -> Mapping[str, object]:
@@ -318,9 +323,9 @@ def _read_again(
 ) -> Invocation:
     line = raw[place] if place >= 0 else None
     record = load(line) if line is not None else None
-    guarded, attempt_seen, late = seen
+    guarded, attempt_seen, late, repeats = seen
     return Invocation(
-        invocation_id, source, raw, record, report or Report(), guarded, attempt_seen, late, line
+        invocation_id, source, raw, record, report or Report(), guarded, attempt_seen, late, line, repeats
     )
 
 

@@ -38,9 +38,9 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def block_line(block: Block) -> str:
-    """Give a block as a line of JSON."""
-    return encoded(as_document(block))
+def block_pieces(block: Block) -> tuple[str]:
+    """Give a block as a line of JSON, in one piece."""
+    return (encoded(as_document(block)),)
 
 
 def as_document(block: Block) -> dict[str, object]:

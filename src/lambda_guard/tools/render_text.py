@@ -61,26 +61,29 @@ class TextView:
 
     def block(self, block: Block) -> str:
         """Draw one block, with an empty line after it."""
-        lines = self._stray(block) if isinstance(block, Stray) else self._invocation(block)
-        return "\n".join(lines) + "\n\n"
+        return "".join(self.pieces(block))
 
-    def _stray(self, stray: Stray) -> list[str]:
+    def pieces(self, block: Block) -> tuple[str, str]:
+        """Draw one block in two pieces: the head line, which has a mark that is not ASCII, and all the rest."""
+        head, lines = self._stray(block) if isinstance(block, Stray) else self._invocation(block)
+        lines.append("\n")
+        return f"{head}\n", "\n".join(lines)
+
+    def _stray(self, stray: Stray) -> tuple[str, list[str]]:
         count = len(stray.lines)
         said = self._paint("bold", f"· {count} line{'s' * (count != 1)} of no invocation")
-        return [f"{said}  {visible(stray.source)}", *[self._line(line, None) for line in stray.lines]]
+        return f"{said}  {visible(stray.source)}", [self._line(line, None) for line in stray.lines]
 
-    def _invocation(self, invocation: Invocation) -> list[str]:
-        drawn = [self._head(invocation)]
-        if invocation.late:
-            drawn.append(INDENT + self._paint("dim", "late lines of an invocation shown above"))
+    def _invocation(self, invocation: Invocation) -> tuple[str, list[str]]:
         start = invocation.start_ms
-        drawn += [self._line(line, start) for line in invocation.lines]
+        drawn = [self._line(line, start) for line in invocation.lines]
         drawn += self._end(invocation)
-        return drawn
+        if invocation.late:
+            drawn.insert(0, INDENT + self._paint("dim", "late lines of an invocation shown above"))
+        return self._head(invocation), drawn
 
     def _head(self, invocation: Invocation) -> str:
-        outcome = visible(invocation.outcome)
-        version = invocation.version
+        outcome, version = visible(invocation.outcome), invocation.version
         name = visible(f"{invocation.function}:{version}" if version else invocation.function)
         facts = visible("".join([f"  {fact}" for fact in _facts(invocation) if fact]))
         ids = visible("  ".join([one for one in _ids(invocation) if one]))
@@ -212,10 +215,11 @@ def short_name(arn: str) -> str:
 
 def memory_text(invocation: Invocation) -> str:
     """Say how much memory it used of how much it has: `71/128 MB`."""
-    used = invocation.number(names.MEMORY_USED_MB) or invocation.report.memory_used_mb
-    limit = invocation.number(names.MEMORY_LIMIT_MB) or invocation.report.memory_limit_mb
+    facts, report = invocation.facts, invocation.report
+    used = as_number(facts.get(names.MEMORY_USED_MB)) or report.memory_used_mb
     if used is None:
         return ""
+    limit = as_number(facts.get(names.MEMORY_LIMIT_MB)) or report.memory_limit_mb
     return f"{used:.0f}/{limit:.0f} MB" if limit else f"{used:.0f} MB"
 
 
@@ -229,10 +233,11 @@ def cold_text(invocation: Invocation) -> str:
 
 def attempt_text(invocation: Invocation) -> str:
     """Say which attempt it was, where it was not simply the first."""
-    if invocation.facts.get(names.FINAL_ATTEMPT) is True:
-        return f"attempt {invocation.attempt}, the last"
-    counted = invocation.number(names.ATTEMPT) is not None or invocation.attempt > 1
-    return f"attempt {invocation.attempt}" if counted else ""
+    facts, attempt = invocation.facts, invocation.attempt
+    if facts.get(names.FINAL_ATTEMPT) is True:
+        return f"attempt {attempt}, the last"
+    counted = attempt > 1 or as_number(facts.get(names.ATTEMPT)) is not None
+    return f"attempt {attempt}" if counted else ""
 
 
 def error_text(error: Mapping[str, object]) -> str:

@@ -23,7 +23,7 @@ from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.model import Stray
 from lambda_guard.tools.reading.grouping import invocations_of
 from lambda_guard.tools.reading.readers import Reader, reader_for
-from lambda_guard.tools.render_json import block_line
+from lambda_guard.tools.render_json import block_pieces
 from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import Condition, Selection
 from lambda_guard.tools.stopping import Stop
@@ -105,8 +105,8 @@ def invocations(  # noqa: PLR0917 - click passes options by name
         if html:
             shown = _write_page(chosen, html, reader)
         else:
-            view = block_line if as_json else TextView(palette_for(color), columns()).block
-            draw = Encoded(view, sys.stdout.encoding, sys.stdout.errors or "strict")
+            pieces = block_pieces if as_json else TextView(palette_for(color), columns()).pieces
+            draw = Encoded(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
             waits = follow or target.in_the_cloud or "-" in target.paths
             shown = _write(chosen, draw, reader, in_bulk=not waits)
     return say_tally(reader.tally, shown, not selection.is_everything)
@@ -157,7 +157,7 @@ def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
-    shown = sum(_counted(shown_in(block), reader) for block in read)
+    shown = _counted(shown_in(read), reader)
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     if len(invocations) == INVOCATIONS_MOST:

@@ -327,18 +327,15 @@ class Grouper:
         group.stream.forget(group)
         if group.stream.running.get(group.invocation_id) is group and group.report.ended:
             del group.stream.running[group.invocation_id]
-        self._remember(group)
+        seen = tuple(map(hash, group.lines))
+        self._remember(group, seen)
         self._held -= sum(map(len, group.lines))
-        self._ready.append(_finished(group))
+        self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
 
-    def _remember(self, group: Group) -> None:
+    def _remember(self, group: Group, seen: tuple[int, ...]) -> None:
         """Keep what it takes to know late lines, duplicates and retries."""
         _, _, known = self._remembered.pop(group.invocation_id, (0, 0.0, ()))
-        self._remembered[group.invocation_id] = (
-            group.attempt,
-            _end_of(group),
-            (*known, *map(hash, group.lines)),
-        )
+        self._remembered[group.invocation_id] = (group.attempt, _end_of(group), known + seen)
         if len(self._remembered) > REMEMBERED_MOST:
             self._remembered.popitem(last=False)
 
@@ -362,7 +359,7 @@ class Grouper:
         self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
 
 
-def _finished(group: Group) -> Invocation:
+def _finished(group: Group, *, repeats: bool) -> Invocation:
     return Invocation(
         group.invocation_id.decode("utf-8", "replace"),
         group.stream.name,
@@ -373,6 +370,7 @@ def _finished(group: Group) -> Invocation:
         group.attempt,
         group.late,
         group.record_line,
+        repeats,
     )
 
 
