@@ -131,7 +131,7 @@ def no_interpreter(monkeypatch):
 
 
 def no_file(monkeypatch):
-    def refuse():
+    def refuse(**_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(multiprocessing, "Pipe", refuse)

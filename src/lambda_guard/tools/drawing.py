@@ -18,14 +18,17 @@ from typing import Final, NamedTuple
 
 from lambda_guard.tools.invocation import Block, Invocation
 
-ALONE_MOST: Final = 2_000
+ALONE_MOST: Final = 1_000
 """So many blocks are drawn here before others are asked to help."""
 
-BATCH: Final = 8
+BATCH: Final = 16
 """So many blocks are handed over at once: what they take is still in the processor's cache when they are drawn."""
 
 AHEAD: Final = 4
 """So many batches a helper holds, so that it has the next one while this process is reading."""
+
+PIPE_BYTES: Final = 2**20
+"""So much can be given to a helper before it is read: who reads the log must not wait for who draws."""
 
 WAITING_MOST: Final = 32
 """So many batches may be drawn, and wait for one before them."""
@@ -140,12 +143,14 @@ class Helper:
 
         self._draw = draw
         self._batches = deque[Sequence[Block]]()
-        self._ends, theirs = Pipe()
-        with theirs:
+        comes_in, self._given = Pipe(duplex=False)
+        self._taken, goes_out = Pipe(duplex=False)
+        _widen(self._given.fileno())
+        with comes_in, goes_out:
             # It finds what we have found, and nothing besides: not what lies in the current folder.
             self.process: subprocess.Popen[bytes] | None = subprocess.Popen(  # noqa: S603 - this very interpreter
-                [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-c", _START, str(comes_in.fileno()), str(goes_out.fileno())],
+                pass_fds=[comes_in.fileno(), goes_out.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -160,7 +165,7 @@ class Helper:
     @property
     def is_drawing(self) -> bool:
         """Whether `take` would have to wait for it."""
-        return self.process is not None and not select.select([self._ends], [], [], 0)[0]
+        return self.process is not None and not select.select([self._taken], [], [], 0)[0]
 
     def give(self, batch: Sequence[Block]) -> None:
         """Have a batch drawn; `take` gives what came of it."""
@@ -172,7 +177,7 @@ class Helper:
         batch = self._batches.popleft()
         if self.process is not None:
             try:
-                found: Drawn = pickle.loads(self._ends.recv_bytes())  # noqa: S301 - our own process wrote it
+                found: Drawn = pickle.loads(self._taken.recv_bytes())  # noqa: S301 - our own process wrote it
                 return found
             except (EOFError, OSError):
                 self.close()
@@ -181,7 +186,7 @@ class Helper:
     def _send(self, what: object) -> None:
         if self.process is not None:
             try:
-                self._ends.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+                self._given.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
             except (
                 OSError,
                 RecursionError,
@@ -191,7 +196,8 @@ class Helper:
     def close(self) -> None:
         """End it."""
         process, self.process = self.process, None
-        self._ends.close()
+        self._taken.close()
+        self._given.close()
         if process is not None:
             process.kill()
             process.wait()
@@ -211,21 +217,22 @@ def work() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reads decides what a Ctrl-C ends
     gc.disable()  # what comes in holds no cycles
     sys.setswitchinterval(0.0005)  # s: what was drawn is on its way at once
-    ends = Connection(int(sys.argv[1]))
+    comes_in = Connection(int(sys.argv[1]), writable=False)
+    goes_out = Connection(int(sys.argv[2]), readable=False)
     done = SimpleQueue[bytes]()
 
     def send() -> None:
         try:
             while True:
-                ends.send_bytes(done.get())
+                goes_out.send_bytes(done.get())
         except OSError:
             os._exit(0)  # nobody is there to take it
 
     Thread(target=send, daemon=True).start()
     try:
-        draw = pickle.loads(ends.recv_bytes())  # noqa: S301 - our own process wrote it
+        draw = pickle.loads(comes_in.recv_bytes())  # noqa: S301 - our own process wrote it
         while True:
-            batch = pickle.loads(ends.recv_bytes())  # noqa: S301 - as above
+            batch = pickle.loads(comes_in.recv_bytes())  # noqa: S301 - as above
             done.put(pickle.dumps(_drawn(batch, draw), pickle.HIGHEST_PROTOCOL))
     except (EOFError, OSError):
         os._exit(0)
@@ -233,6 +240,14 @@ def work() -> None:
 
 def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
     return Drawn(b"".join(map(draw, blocks)), shown_in(blocks))
+
+
+def _widen(pipe: int) -> None:
+    """Let more wait in a pipe than the usual 64 KB, where the system can."""
+    import fcntl
+
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _helpers() -> int:
