@@ -1,5 +1,7 @@
 """What a line says, in each of the forms that lines have."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,13 @@ from .conftest import BEGAN, TRACE, Logs, invocation_id, stamp
 
 LOGS = Logs()
 ID = invocation_id(1)
+WITHOUT_METRICS = json.dumps(
+    {
+        key: value
+        for key, value in json.loads(LOGS.record(1, 5, 5.0, outcome="timeout")).items()
+        if key != "_aws"
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,8 @@ ID = invocation_id(1)
             Line("log", BEGAN, "", "metrics", fields={"Orders": 1.0}),
         ),
         (LOGS.record(1, 5, 5.0, outcome="timeout"), Line("log", BEGAN + 5, "ERROR", "orders ended: timeout after 5.0 ms")),
+        (WITHOUT_METRICS, Line("log", BEGAN + 5, "ERROR", "orders ended: timeout after 5.0 ms")),
+        (LOGS.line(1, 5, "hello", record=7, function_arn="a"), Line("log", BEGAN + 5, "INFO", "hello", "handler:12", "lambda_guard", {"record": 7})),
         (f"[ERROR]\t2026-11-23T15:04:05.000Z\t{ID}\tno luck", Line("text", BEGAN, "ERROR", "no luck")),
         (f"2026-11-23T15:04:05.000Z\t{ID}\tWARN\tnode", Line("text", BEGAN, "WARNING", "node")),
         ("[ERROR] KeyError: 'x'\rTraceback (most recent call last):\r  File b", Line("text", None, "ERROR", "KeyError: 'x'", exception="Traceback (most recent call last):\n  File b")),

@@ -34,6 +34,7 @@ _OWN_KEYS: Final = frozenset(
         "tenantId",
     )
 )
+_LOOKED_AT: Final = _OWN_KEYS | {names.RECORD}
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
 _NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
 _BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
@@ -83,8 +84,8 @@ def parse(raw: bytes) -> Line:
     location, logger = take(names.LOCATION, ""), take(names.LOGGER_NAME, "")
     for key in _USUAL_KEYS:
         take(key, None)
-    if not _OWN_KEYS.isdisjoint(document):
-        document = {key: value for key, value in document.items() if key not in _OWN_KEYS}
+    if not _LOOKED_AT.isdisjoint(document):
+        document = _fields(document)
     return Line(
         "log",
         time_ms,
