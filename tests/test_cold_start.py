@@ -35,7 +35,8 @@ STEPS = """
         known.update(sys.modules)
 
     import wrapt; note("wrapt")
-    import lambda_guard; note("import")
+    import lambda_guard; note("face")
+    lambda_guard.production; note("import")
     @lambda_guard.production
     def handler(event, context):
         print("at work")
@@ -57,11 +58,19 @@ def roots(modules):
     return {name.split(".")[0] for name in modules if not name.startswith("_")}
 
 
-def test_import_lambda_guard_imports_what_it_needs(fresh):
+def test_the_decorator_imports_what_it_needs(fresh):
     """Beside wrapt, and what that imports, there are our core and a few modules of the standard library."""
-    modules = imported(fresh)["import"]
+    found = imported(fresh)
+    modules = [*found["face"], *found["import"]]
     assert {name[len("lambda_guard.") :] for name in modules if name.startswith("lambda_guard")} == OURS
     assert roots(modules) - {"lambda_guard"} <= STANDARD
+
+
+def test_the_face_alone_imports_nothing(fresh):
+    """The desk's commands, which share a name or two with the runtime, are started without it."""
+    found = imported(fresh)["face"]
+    assert [name for name in found if name.startswith("lambda_guard")] == ["lambda_guard"]
+    assert roots(found) <= {"lambda_guard", "typing"}
 
 
 @pytest.mark.parametrize(

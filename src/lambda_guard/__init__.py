@@ -7,19 +7,18 @@
         logger.info("order accepted", order_id=event["id"])
         metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
 
-`logger` and `metrics` are made when they are first asked for, since a function that uses neither needn't pay for
-importing Powertools.
+Each of them is imported when it is first asked for: a function that uses neither `logger` nor `metrics` doesn't pay
+for importing Powertools, and the commands for those who operate functions pay for none of it.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from ._invocation import Invocation
-from ._production import production
-from ._scope import current as _current
-
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from ._face import current_invocation
+    from ._invocation import Invocation
+    from ._production import production
     from .sinks.metrics import Metrics
 
     logger: Logger
@@ -27,21 +26,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Invocation", "current_invocation", "logger", "metrics", "production"]
 
-
-def current_invocation() -> Invocation | None:
-    """Return the facts of the invocation that is at work here, or `None` outside of one."""
-    scope = _current()
-    return scope.invocation if scope is not None else None
-
-
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
     def __getattr__(name: str) -> Any:
-        if name not in ("logger", "metrics"):
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from . import _face
+        if name == "production":
+            from ._production import production as found
+        elif name == "Invocation":
+            from . import _invocation
 
-        found = globals()[name] = getattr(_face, name)()
+            found = _invocation.Invocation
+        elif name == "current_invocation":
+            from ._face import current_invocation as found
+        elif name in ("logger", "metrics"):
+            from . import _face
+
+            found = getattr(_face, name)()
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found
         return found
 
 

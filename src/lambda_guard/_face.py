@@ -1,12 +1,22 @@
-"""`logger` and `metrics`, made on demand; where Powertools can't be imported, stand-ins that let the handler run."""
+"""What the face gives besides the decorator.
+
+`logger` and `metrics` are made on demand; where Powertools can't be imported, stand-ins let the handler run.
+"""
 
 import os
 from typing import Any, Self
 
 from . import _settings
-from ._scope import Defaults
+from ._invocation import Invocation
+from ._scope import Defaults, current
 from ._seam import attempt
 from .sinks.log.lines import line_logger
+
+
+def current_invocation() -> Invocation | None:
+    """Return the facts of the invocation that is at work here, or `None` outside of one."""
+    scope = current()
+    return scope.invocation if scope is not None else None
 
 
 def logger() -> Any:
