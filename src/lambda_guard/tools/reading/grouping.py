@@ -7,6 +7,7 @@ after its record or its REPORT line; those that never end are given out once too
 
 import math
 import time
+from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -70,7 +71,7 @@ class Grouper:
         self._strays: tuple[Stream, int, list[bytes]] | None = None
         self._starting: dict[Stream, None] = {}
         self._events = 0
-        self._remembered: OrderedDict[bytes, tuple[int, float, tuple[int, ...]]] = OrderedDict()
+        self._remembered: OrderedDict[bytes, tuple[int, float, array[int]]] = OrderedDict()
         self._streams: dict[str, Stream] = {}
         self._held = 0
 
@@ -327,15 +328,17 @@ class Grouper:
         group.stream.forget(group)
         if group.stream.running.get(group.invocation_id) is group and group.report.ended:
             del group.stream.running[group.invocation_id]
-        seen = tuple(map(hash, group.lines))
+        seen = array("q", map(hash, group.lines))
+        self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
         self._remember(group, seen)
         self._held -= sum(map(len, group.lines))
-        self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
 
-    def _remember(self, group: Group, seen: tuple[int, ...]) -> None:
+    def _remember(self, group: Group, seen: "array[int]") -> None:
         """Keep what it takes to know late lines, duplicates and retries."""
-        _, _, known = self._remembered.pop(group.invocation_id, (0, 0.0, ()))
-        self._remembered[group.invocation_id] = (group.attempt, _end_of(group), known + seen)
+        known = self._remembered.pop(group.invocation_id, None)
+        if known is not None:
+            seen += known[2]
+        self._remembered[group.invocation_id] = (group.attempt, _end_of(group), seen)
         if len(self._remembered) > REMEMBERED_MOST:
             self._remembered.popitem(last=False)
 
