@@ -1,6 +1,7 @@
 """API Gateway in front of functions."""
 
 import base64
+import http.client
 import json
 import threading
 import urllib.error
@@ -128,6 +129,10 @@ def test_a_body_that_is_no_text_travels_as_base64(cloud):
         ("GET", "/http/malformed", 500, "Internal Server Error"),
         ("POST", "/rest/raise", 502, "Internal server error"),
         ("POST", "/rest/malformed", 502, "Internal server error"),
+        ("GET", "/http/no-list", 500, "Internal Server Error"),
+        ("POST", "/rest/no-list", 502, "Internal server error"),
+        ("GET", "/http/no-headers", 500, "Internal Server Error"),
+        ("POST", "/rest/no-headers", 502, "Internal server error"),
         ("POST", "/rest/inferred", 502, "Internal server error"),
         ("GET", "/nowhere", 404, "Not Found"),
     ],
@@ -137,6 +142,84 @@ def test_failures_answer_as_api_gateway_does(cloud, method, path, status, messag
     response = cloud.request(method, path)
 
     assert (response.status, response.json()) == (status, {"message": message})
+
+
+def sent(url, method, path, headers):
+    """Send a request whose headers may come several times; return status, header lines and body."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection.putrequest(method, path)
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", "0")
+    connection.endheaders()
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, answer.getheaders(), body
+
+
+TWICE = [("X-Tenant", "a"), ("x-tenant", "b"), ("Cookie", "s=1"), ("Cookie", "t=2")]
+
+
+def test_a_rest_api_lists_what_comes_several_times(cloud):
+    """The multi-value forms hold each value in its order, the single ones the last."""
+    url = cloud.api_url("ServerlessRestApi")
+    _, _, body = sent(url, "POST", "/rest/echo?q=1&r=2&q=3&empty=", TWICE)
+    event = json.loads(body)
+
+    assert event["multiValueHeaders"]["X-Tenant"] == ["a", "b"]
+    assert event["headers"]["X-Tenant"] == "b"
+    assert "x-tenant" not in event["multiValueHeaders"]
+    assert event["multiValueQueryStringParameters"] == {"q": ["1", "3"], "r": ["2"], "empty": [""]}
+    assert event["queryStringParameters"] == {"q": "3", "r": "2", "empty": ""}
+
+
+def test_a_rest_api_without_a_query_says_null(cloud):
+    """Neither form is an empty object."""
+    event = cloud.request("POST", "/rest/echo").json()
+
+    assert (event["queryStringParameters"], event["multiValueQueryStringParameters"]) == (None, None)
+
+
+def test_an_http_api_joins_what_comes_several_times(cloud):
+    """Format 2.0 has one text for each header and parameter, and a list of the cookies."""
+    _, _, body = sent(cloud.api_url("ServerlessHttpApi"), "POST", "/orders/7/echo?q=1&q=3", TWICE)
+    event = json.loads(body)
+
+    assert event["headers"]["x-tenant"] == "a,b"
+    assert event["cookies"] == ["s=1", "t=2"]
+    assert (event["queryStringParameters"], event["rawQueryString"]) == ({"q": "1,3"}, "q=1&q=3")
+
+
+def test_a_rest_api_sends_each_value_of_a_header(cloud):
+    """What stands in `headers` and `multiValueHeaders` alike is sent once; `cookies` mean nothing here."""
+    _, lines, _ = sent(cloud.api_url("ServerlessRestApi"), "POST", "/rest/several", [])
+    response = cloud.request("POST", "/rest/several")
+
+    assert [line for line in lines if line[0] in {"set-cookie", "x-own", "x-other"}] == [
+        ("x-other", "3"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("x-own", "1"),
+        ("x-own", "2"),
+    ]
+    assert (response.headers["x-own"], response.cookies) == ("1,2", ("a=1", "b=2"))
+
+
+def test_an_http_api_takes_cookies_from_a_list(cloud):
+    """Format 2.0 knows no `multiValueHeaders`."""
+    response = cloud.request("GET", "/http/several")
+
+    assert (response.headers, response.cookies) == ({"x-own": "1", "x-other": "3"}, ("c=3",))
+
+
+def test_a_content_type_of_the_callers_own_is_the_only_one(cloud):
+    """However it is written."""
+    event = cloud.request("POST", "/rest/echo", "a;b", headers={"content-type": "text/csv"}).json()
+
+    assert {
+        name: values for name, values in event["multiValueHeaders"].items() if name.lower() == "content-type"
+    } == {"content-type": ["text/csv"]}
 
 
 def test_an_http_api_infers_a_response(cloud):

@@ -41,14 +41,15 @@ class _Handler(RequestHandler):
         owner: ApiServer = self.server.owner  # type: ignore[attr-defined]  # LoopbackServer's
         path, _, query = self.path.partition("?")
         request = HttpRequest(
-            method=self.command, path=path, body=self.body(), headers=dict(self.headers.items()), query=query
+            method=self.command, path=path, body=self.body(), headers=tuple(self.headers.items()), query=query
         )
         try:
             response = owner.gateway.answer(request, owner.api)
         except LocalCloudError as error:
             self.answer(503, str(error).encode(), content_type="text/plain")
             return
-        headers = {name: value for name, value in response.headers.items() if name not in _OURS}
-        self.answer(response.status, response.body, headers, cookies=response.cookies)
+        self.answer(
+            response.status, response.body, [line for line in response.header_lines if line[0] not in _OURS]
+        )
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815 - the base class's

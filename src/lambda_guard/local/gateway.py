@@ -54,13 +54,16 @@ class ApiGateway:
         api: str | None = None,
     ) -> HttpResponse:
         """Answer a request given by its parts; see `Cloud.request`."""
-        raw, extra = _encoded(body)
+        raw, kind = _encoded(body)
+        sent = tuple((headers or {}).items())
+        if kind and not any(name.lower() == "content-type" for name, _ in sent):
+            sent = (("Content-Type", kind), *sent)
         path, _, written = path.partition("?")
         request = HttpRequest(
             method=method.upper(),
             path=path,
             body=raw,
-            headers={**extra, **(headers or {})},
+            headers=sent,
             query="&".join(filter(None, (written, urllib.parse.urlencode(query or {})))),
         )
         return self.answer(request, api)
@@ -121,15 +124,16 @@ def _traced(request: HttpRequest) -> tuple[HttpRequest, str]:
     """Return the request with its trace header: API Gateway starts a trace where the client has none."""
     name = HTTP_TRACE_HEADER.lower()
     header = request.lower_headers.get(name) or f"Root={new_root()}"
-    kept = {key: value for key, value in request.headers.items() if key.lower() != name}
-    return replace(request, headers={**kept, HTTP_TRACE_HEADER: header}), header
+    kept = [line for line in request.headers if line[0].lower() != name]
+    return replace(request, headers=(*kept, (HTTP_TRACE_HEADER, header))), header
 
 
-def _encoded(body: Any) -> tuple[bytes, dict[str, str]]:
+def _encoded(body: Any) -> tuple[bytes, str]:
+    """Give a body as bytes, and its content type; empty where it tells none."""
     if body is None:
-        return b"", {}
+        return b"", ""
     if isinstance(body, bytes):
-        return body, {}
+        return body, ""
     if isinstance(body, str):
-        return body.encode(), {"Content-Type": "text/plain"}
-    return json.dumps(body).encode(), {"Content-Type": "application/json"}
+        return body.encode(), "text/plain"
+    return json.dumps(body).encode(), "application/json"

@@ -11,29 +11,48 @@ import time
 import urllib.parse
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from lambda_guard.local.function import InvocationResult
 from lambda_guard.local.stack import RouteDeclaration
 
+_COOKIE: Final = "set-cookie"
+_JSON: Final = (("content-type", "application/json"),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """A request to an API; header names in any case."""
+    """A request to an API.
+
+    Attributes:
+        headers: as they were sent: names in any case, one may come several times.
+        query: as it stands in the URL.
+    """
 
     method: str
     path: str
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
     query: str = ""
 
     @property
+    def header_values(self) -> dict[str, list[str]]:
+        """All values of each header, by its name as it was first written."""
+        names, found = dict[str, str](), dict[str, list[str]]()
+        for name, value in self.headers:
+            found.setdefault(names.setdefault(name.lower(), name), []).append(value)
+        return found
+
+    @property
     def lower_headers(self) -> dict[str, str]:
-        """The headers by lower-case name."""
-        return {name.lower(): value for name, value in self.headers.items()}
+        """The headers by lower-case name; the values of one that comes several times are joined."""
+        return {
+            name.lower(): ("; " if name.lower() == "cookie" else ",").join(values)
+            for name, values in self.header_values.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +62,28 @@ class HttpResponse:
     Attributes:
         status: the HTTP status.
         body: the body.
-        headers: the headers, cookies as `set-cookie` apart.
-        cookies: values of `set-cookie`.
+        header_lines: each header as it is sent, with its name in lower case; one may come several times.
         result: the invocation behind it; None where there was none.
     """
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: tuple[str, ...] = ()
+    header_lines: tuple[tuple[str, str], ...] = ()
     result: InvocationResult | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers but the cookies; the values of one that comes several times are joined by commas."""
+        found = dict[str, str]()
+        for name, value in self.header_lines:
+            if name != _COOKIE:
+                found[name] = f"{found[name]},{value}" if name in found else value
+        return found
+
+    @property
+    def cookies(self) -> tuple[str, ...]:
+        """What `set-cookie` says, each time that it comes."""
+        return tuple(value for name, value in self.header_lines if name == _COOKIE)
 
     def json(self) -> Any:
         """Return the body, parsed.
@@ -150,13 +181,13 @@ def _event_1(request: HttpRequest, found: Match, account: str, region: str) -> d
     body, encoded = _body(request.body)
     query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
     domain = f"{route.api.lower()}.execute-api.{region}.amazonaws.com"
-    headers = {"Host": domain, **request.headers}
+    headers = {"Host": [domain], **request.header_values}
     return {
         "resource": route.path,
         "path": request.path,
         "httpMethod": request.method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": headers,
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
         "pathParameters": found.parameters or None,
@@ -200,33 +231,49 @@ def response(result: InvocationResult, version: str) -> HttpResponse:
     if result.function_error is not None or (payload is None and result.body.strip() != b"null"):
         return _failure(result, rest=rest)
     if isinstance(payload, dict) and "statusCode" in payload:
-        return _mapped(payload, result) or _failure(result, rest=rest)
+        return _mapped(payload, result, rest=rest) or _failure(result, rest=rest)
     if rest:
         return _failure(result, rest=True)
     body = payload.encode() if isinstance(payload, str) else result.body
-    return HttpResponse(status=200, body=body, headers={"content-type": "application/json"}, result=result)
+    return HttpResponse(status=200, body=body, header_lines=_JSON, result=result)
 
 
-def _mapped(payload: dict[str, Any], result: InvocationResult) -> HttpResponse | None:
+def _mapped(payload: dict[str, Any], result: InvocationResult, *, rest: bool) -> HttpResponse | None:
     """Read the documented shape; None where it is malformed."""
-    body, headers = payload.get("body"), dict(payload.get("headers") or {})
-    many = payload.get("multiValueHeaders") or {}
-    headers |= {name: ",".join(map(str, values)) for name, values in many.items()}
+    body = payload.get("body")
     try:
         status = int(payload["statusCode"])
         raw = b"" if body is None else body.encode()
         raw = base64.b64decode(raw) if payload.get("isBase64Encoded") else raw
+        lines = _header_lines(payload) if rest else _header_lines_and_cookies(payload)
     except (TypeError, ValueError, AttributeError):
         return None
     if not HTTPStatus.CONTINUE <= status <= 599:  # noqa: PLR2004 - the last status code there is
         return None
-    return HttpResponse(
-        status=status,
-        body=raw,
-        headers={str(name).lower(): str(value) for name, value in headers.items()},
-        cookies=tuple(map(str, payload.get("cookies") or ())),
-        result=result,
-    )
+    return HttpResponse(status=status, body=raw, header_lines=lines, result=result)
+
+
+def _header_lines(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Merge `headers` into `multiValueHeaders`: what stands in both is sent once."""
+    many = [
+        (name.lower(), str(value))
+        for name, values in (payload.get("multiValueHeaders") or {}).items()
+        for value in _listed(values)
+    ]
+    single = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
+    return (*(line for line in single if line not in many), *many)
+
+
+def _header_lines_and_cookies(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Read what payload format 2.0 knows: a header has one value, and cookies are apart."""
+    headers = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
+    return (*headers, *((_COOKIE, str(cookie)) for cookie in _listed(payload.get("cookies") or [])))
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return value
 
 
 def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
@@ -237,9 +284,7 @@ def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
 
 def _message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:
     body = json.dumps({"message": text}).encode()
-    return HttpResponse(
-        status=int(status), body=body, headers={"content-type": "application/json"}, result=result
-    )
+    return HttpResponse(status=int(status), body=body, header_lines=_JSON, result=result)
 
 
 def _body(body: bytes) -> tuple[str | None, bool]:

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -29,18 +29,15 @@ class RequestHandler(BaseHTTPRequestHandler):
         self,
         status: int,
         body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
+        headers: Collection[tuple[str, str]] = (),
         content_type: str = "application/json",
-        cookies: Iterable[str] = (),
     ) -> None:
-        """Answer the request with `body` and send everything at once."""
+        """Answer the request with `body` and send everything at once; a header may come several times."""
         self.send_response(status)
-        if not headers or "content-type" not in {name.lower() for name in headers}:
+        if "content-type" not in {name.lower() for name, _ in headers}:
             self.send_header("Content-Type", content_type)
-        for name, value in (headers or {}).items():
+        for name, value in headers:
             self.send_header(name, value)
-        for cookie in cookies:
-            self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":

@@ -107,7 +107,7 @@ class _Handler(RequestHandler):
             request_id = self._service.invoke_later(
                 name, payload, trace_header=header, client_context=client_context
             )
-            self.answer(HTTPStatus.ACCEPTED, headers={"x-amzn-RequestId": request_id})
+            self.answer(HTTPStatus.ACCEPTED, headers=[("x-amzn-RequestId", request_id)])
             return
         result = self._service.invoke(name, payload, trace_header=header, client_context=client_context)
         headers = {"x-amzn-RequestId": result.request_id, "X-Amz-Executed-Version": "$LATEST"}
@@ -116,7 +116,7 @@ class _Handler(RequestHandler):
         if self.headers.get("X-Amz-Log-Type") == "Tail":
             tail = "\n".join(result.lines).encode()[-_LOG_TAIL_BYTES:]
             headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
-        self.answer(HTTPStatus.OK, result.body, headers)
+        self.answer(HTTPStatus.OK, result.body, headers.items())
 
     def _get_function(self, name: str, *, whole: bool) -> None:
         deployed = self._service.find(name)
@@ -147,7 +147,7 @@ class _Handler(RequestHandler):
 
     def _refuse(self, status: int, error: str, message: str) -> None:
         document = json.dumps({"Type": "User", "Message": message, "message": message}).encode()
-        self.answer(status, document, {"x-amzn-ErrorType": error})
+        self.answer(status, document, [("x-amzn-ErrorType", error)])
 
 
 def _json_text(body: bytes) -> bytes | None:

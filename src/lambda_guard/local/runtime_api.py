@@ -195,7 +195,7 @@ class _Handler(RequestHandler):
         elif (invocation := self._api.take()) is None:
             self.close_connection = True
         else:
-            self.answer(HTTPStatus.OK, invocation.event, invocation.headers())
+            self.answer(HTTPStatus.OK, invocation.event, invocation.headers().items())
 
     def do_POST(self) -> None:  # noqa: N802 - the base class's name
         body = self.body()

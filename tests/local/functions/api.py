@@ -2,6 +2,19 @@
 
 import json
 
+ANSWERS = {
+    "several": {
+        "statusCode": 200,
+        "headers": {"X-Own": "1", "X-Other": "3"},
+        "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"], "x-own": ["1", "2"]},
+        "cookies": ["c=3"],
+    },
+    "no-list": {"statusCode": 200, "headers": {}, "multiValueHeaders": {"x-own": "1"}, "cookies": "a=1"},
+    "no-headers": {"statusCode": 200, "headers": "none"},
+    "binary": {"statusCode": 200, "body": "AP8=", "isBase64Encoded": True},
+    "malformed": {"statusCode": "none", "body": 7},
+}
+
 
 def handler(event, context):
     path = event.get("rawPath") or event.get("path")
@@ -10,11 +23,7 @@ def handler(event, context):
         return {"statusCode": 201, "headers": headers, "body": json.dumps(event), "cookies": ["a=1", "b=2"]}
     if path.endswith("/raise"):
         raise ValueError("no")
-    if path.endswith("/binary"):
-        return {"statusCode": 200, "body": "AP8=", "isBase64Encoded": True}
-    if path.endswith("/malformed"):
-        return {"statusCode": "none", "body": 7}
-    return {"inferred": True}
+    return ANSWERS.get(path.rpartition("/")[2], {"inferred": True})
 
 
 def tick(event, context):
