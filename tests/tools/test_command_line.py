@@ -67,6 +67,14 @@ def test_without_click_one_line_says_what_to_install():
     assert (result.returncode, result.stdout, result.stderr) == (2, b"", said)
 
 
+@pytest.mark.usefixtures("heeding_ctrl_c")
+def test_a_ctrl_c_while_it_starts_ends_it_quietly(tmp_path):
+    """Half of the time until a file is read goes by with imports."""
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    result = python("from lambda_guard.tools.cli import main; main()", PYTHONPATH=str(tmp_path))
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
 def test_without_boto3_one_line_says_what_to_install():
     """Files can be read without it, log groups can't."""
     code = (

@@ -14,4 +14,6 @@ def main() -> None:
             "lambda-guard: the desk tools are not installed: pip install 'lambda-guard[tools]'\n"
         )
         sys.exit(2)
+    except KeyboardInterrupt:  # before any command could see it
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
