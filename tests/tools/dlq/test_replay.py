@@ -147,6 +147,40 @@ def test_many_letters_of_one_content_are_replayed_in_one_run(sqs, replay):
     assert replay(sqs).counts == {"delivered": 30}
 
 
+def test_what_follows_a_held_letter_in_its_fifo_group_stays(replay):
+    """A letter that came back is not overtaken by one that died after it; other groups go on."""
+    sqs = FakeSqs(**{"dead.fifo": [], "orders.fifo": []})
+    sqs.put("dead.fifo", order(0), source="orders.fifo", system={"MessageGroupId": "a"})
+    replay(sqs, name="dead.fifo")
+    [again] = sqs.queues["orders.fifo"]
+    sqs.queues["orders.fifo"] = []
+    for number, (group, message_id) in enumerate(
+        [("a", again["MessageId"]), ("a", "m-8"), ("b", "m-9"), ("a", "m-10")]
+    ):
+        system = {"MessageGroupId": group}
+        sqs.put("dead.fifo", order(number), source="orders.fifo", system=system, message_id=message_id)
+    held = replay(sqs, name="dead.fifo")
+
+    assert sqs.bodies("dead.fifo") == [order(0), order(1), order(3)]
+    assert sqs.bodies("orders.fifo") == [order(2)]
+    assert held.counts == {"held": 3, "delivered": 1}
+    reason = "a letter before it in its FIFO group stays: replay or discard that one"
+    assert held.reasons["held", reason] == 2
+    assert replay(sqs, name="dead.fifo", again=True).counts == {"delivered": 3}
+    assert sqs.bodies("orders.fifo") == [order(2), order(0), order(1), order(3)]
+
+
+def test_a_standard_queue_holds_nothing_back(sqs, replay):
+    """There is no order to keep where groups are a fair queue's tenants."""
+    sqs.put("dead", order(0), system={"MessageGroupId": "a"})
+    replay(sqs)
+    [again] = sqs.queues["source"]
+    sqs.put("dead", order(0), system={"MessageGroupId": "a"}, message_id=again["MessageId"])
+    sqs.put("dead", order(1), system={"MessageGroupId": "a"}, message_id="m-8")
+
+    assert replay(sqs).counts == {"held": 1, "delivered": 1}
+
+
 def test_the_limit_is_kept(sqs, replay):
     """Not one more is sent, and what was not sent is still there."""
     fill(sqs, 25)

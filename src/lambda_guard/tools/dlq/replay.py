@@ -44,7 +44,7 @@ Decision = Parcel | Kept | Settled
 
 
 class Judge:
-    """Decides what becomes of a letter. It asks AWS for nothing but targets.
+    """Decides what becomes of letters, in the order of their queue. It asks AWS for nothing but targets.
 
     Args:
         finder: finds targets.
@@ -58,9 +58,20 @@ class Judge:
         self._memory = memory
         self._run = run
         self._again = again
+        self._staying: set[str] = set()
 
     def decide(self, letter: Letter) -> Decision:
-        """Decide on one letter."""
+        """Decide on the next letter: none overtakes one that stays in its FIFO group."""
+        decision, group = self._decide_alone(letter), letter.message.group
+        if isinstance(decision, Parcel) and decision.group and group in self._staying:
+            decision = Kept(
+                letter, "held", "a letter before it in its FIFO group stays: replay or discard that one"
+            )
+        if isinstance(decision, Kept) and group:
+            self._staying.add(group)
+        return decision
+
+    def _decide_alone(self, letter: Letter) -> Decision:
         known = self._memory.letters.get(letter.message_id)
         if known is not None and known.state in {State.DELIVERED, State.DELETED}:
             return Settled(letter)
