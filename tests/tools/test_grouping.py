@@ -392,6 +392,62 @@ def test_too_many_open_invocations_are_given_out_early_and_counted():
     assert tally.evicted == 8
 
 
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("say", ["print {}".format, lambda number: LOGS.line(1, number, f"print {number}")])
+def test_an_invocation_that_is_given_out_early_goes_on_in_a_late_block(say, exact):
+    """What it prints afterwards is no less shown, and what the platform says of its end is said there."""
+    lines = [LOGS.start(1), *map(say, range(20)), LOGS.end(1), LOGS.report(1)]
+    grouper, stream, blocks = Grouper(held_bytes_most=200), Stream("app.log", exact=exact), []
+    for line in lines:
+        grouper.feed([line.encode()], stream)
+        blocks += grouper.take()
+    grouper.finish()
+    found = [(told(block), block.late) for block in (*blocks, *grouper.take())]
+
+    assert [message for (_, _, messages), _ in found for message in messages] == [
+        f"print {number}" for number in range(20)
+    ]
+    assert [late for _, late in found] == [False] + [True] * (len(found) - 1)
+    assert {(owner, outcome) for (owner, outcome, _), _ in found[:-1]} == {("00000001", "unfinished")}
+    assert found[-1][0][:2] == ("00000001", "success")
+    assert grouper.tally.evicted == 1
+
+
+def test_a_print_long_after_the_end_goes_with_the_last_invocation_of_its_stream():
+    """An extension's, say: the block has been given out, and no other invocation has begun there since."""
+    grouper = Grouper(grace_lines=2)
+    one, other = Stream("app.log", exact=True), Stream("app.log", exact=True)
+    grouper.feed([line.encode() for line in (LOGS.line(1, 0, "work"), LOGS.record(1, 5, 5.0))], one)
+    grouper.feed([LOGS.line(2, number, "meanwhile").encode() for number in range(4)], other)
+    early = [(told(block), block.late) for block in grouper.take()]
+    grouper.feed([b"flushed"], one)
+    grouper.finish()
+
+    assert early == [(("00000001", "success", ["work"]), False)]
+    assert (("00000001", "unfinished", ["flushed"]), True) in [
+        (told(block), block.late) for block in grouper.take()
+    ]
+
+
+def test_a_print_of_an_attempt_whose_retry_runs_elsewhere_is_nobodys():
+    """Two invocations have this id by now, and the first one has been given out."""
+    stream = "2026/11/23/[$LATEST]"
+    blocks, _ = group(
+        [
+            f"{stream}aa 2026-11-23T15:04:05 {LOGS.start(1)}",
+            f"{stream}aa 2026-11-23T15:04:05.5 one",
+            f"{stream}bb 2026-11-23T15:05:05 {LOGS.start(1)}",
+            f"{stream}bb 2026-11-23T15:05:05.5 two",
+            f"{stream}aa 2026-11-23T15:05:06 whose?",
+        ]
+    )
+    assert [(told(block)[0], told(block)[-1]) for block in blocks] == [
+        ("00000001", ["one"]),
+        ("00000001", ["two"]),
+        ("stray", ["whose?"]),
+    ]
+
+
 def test_exports_with_times_and_streams_before_each_line_are_understood():
     """`aws logs tail`, `sam logs` and exports to S3 put a time, and maybe the stream, before the line."""
     blocks, _ = group(
@@ -491,6 +547,12 @@ PIECES = st.one_of(
                 LOGS.line(1, 0, "x"),
                 LOGS.record(1, 5, 5.0),
                 LOGS.line(2, 0, "y"),
+                f"2026/11/23/[$LATEST]aa 2026-11-23T15:04:06 {LOGS.start(1)}",
+                "2026/11/23/[$LATEST]aa 2026-11-23T15:04:06.5 printed",
+                f"2026/11/23/[$LATEST]bb 2026-11-23T15:04:07 {LOGS.start(1)}",
+                f"2026/11/23/[$LATEST]bb 2026-11-23T15:04:07 {LOGS.record(3, 5, 5.0)}",
+                "2026/11/23/[$LATEST]bb 2026-11-23T15:04:07.5 printed",
+                "printed",
             )
         ]
     ),
@@ -525,17 +587,38 @@ PIECES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.lists(PIECES, max_size=30), st.booleans())
-def test_grouping_never_raises_and_loses_nothing(lines, exact):
+def given_out(grouper):
+    """Take what is ready; give the blocks with as many lines as they have now: who draws them does it at once."""
+    return [
+        (block, len(block.lines) if isinstance(block, Stray) else len(block.raw)) for block in grouper.take()
+    ]
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    st.lists(PIECES, max_size=30),
+    st.booleans(),
+    st.fixed_dictionaries(
+        {
+            "grace_lines": st.integers(0, 3),
+            "open_most": st.sampled_from([1, 2, 20]),
+            "held_bytes_most": st.sampled_from([100, 1_000, 100_000]),
+        }
+    ),
+)
+def test_grouping_never_raises_and_loses_nothing(lines, exact, limits):
     """Whatever the bytes are, every line that is not blank comes out: in a block, or counted as a duplicate."""
     lines = [line.replace(b"\n", b" ") for line in lines]
-    blocks, tally = group(lines, exact=exact, grace_lines=3)
-    shown = sum(len(block.lines) if isinstance(block, Stray) else len(block.raw) for block in blocks)
+    grouper, stream, found = Grouper(**limits), Stream("app.log", exact=exact), []
+    for line in lines:
+        grouper.feed([line], stream)
+        found += given_out(grouper)
+    grouper.finish()
+    found += given_out(grouper)
     filled = [line for line in lines if line.strip()]
-    assert len(filled) - tally.duplicates <= shown <= len(filled)
-    for block in blocks:
+    assert len(filled) - grouper.tally.duplicates <= sum(count for _, count in found) <= len(filled)
+    for block, count in found:
         if isinstance(block, Invocation):
             assert block.outcome
             assert isinstance(block.duration_ms, float | None)
-            assert block.lines is not None
+            assert len(block.lines) <= len(block.raw) == count

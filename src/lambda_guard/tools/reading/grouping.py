@@ -5,7 +5,6 @@ parsed only when its invocation is looked at. What keeps it small: an invocation
 after its record or its REPORT line; those that never end are given out once too many of them are held.
 """
 
-import math
 import time
 from array import array
 from collections import OrderedDict, deque
@@ -14,8 +13,9 @@ from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.invocation import Block, Invocation
-from lambda_guard.tools.model import Stray, TimedLine, time_of
+from lambda_guard.tools.model import Stray
 from lambda_guard.tools.reading.lines import add_init_to_report, add_to_report, parse
+from lambda_guard.tools.reading.retries import end_of, is_much_later, is_retry, last_sign_of, tells_time
 from lambda_guard.tools.reading.signs import Identified, Sign, identify, load
 from lambda_guard.tools.reading.streams import STARTING_MOST, Group, Stream, Tally
 
@@ -34,12 +34,6 @@ OPEN_MOST: Final = 20_000
 HELD_BYTES_MOST: Final = 64 * 2**20
 REMEMBERED_MOST: Final = 20_000
 STRAYS_MOST: Final = 1_000
-
-RETRY_AFTER_MS: Final = 10_000.0
-"""Lines under the id of an ended invocation are a retry's if they are this much later.
-
-Lambda waits a minute before the first.
-"""
 
 _ID_KEY: Final = b'"invocation_id":"'
 _RECORD_KEY: Final = b'"record":"invocation"'
@@ -129,7 +123,7 @@ class Grouper:
         The sources are at their end.
         """
         self._ended.clear()
-        for group in sorted(self._open.values(), key=_last_sign_of):
+        for group in sorted(self._open.values(), key=last_sign_of):
             self._emit(group)
         self._emit_strays()
         self._emit_eldest_starting(0)
@@ -182,8 +176,9 @@ class Grouper:
         if stream.is_initialized_by(identified.sign):
             self._hold_starting(identified.line, stream)
             return
-        if len(stream.running) == 1:
-            next(iter(stream.running.values())).lines.append(identified.line)
+        group = self._running_in(stream)
+        if group is not None:
+            group.lines.append(identified.line)
             return
         if self._strays is not None and (
             self._strays[0] is not stream or len(self._strays[2]) >= STRAYS_MOST
@@ -193,6 +188,22 @@ class Grouper:
             self._events += 1
             self._strays = (stream, self._events, [])
         self._strays[2].append(identified.line)
+
+    def _running_in(self, stream: Stream) -> Group | None:
+        """Give the one invocation that runs in a stream; None where several may, or none does.
+
+        One that was given out goes on in a late block, but where its id is a retry's by now.
+        """
+        if len(stream.running) != 1:
+            return None
+        group = next(iter(stream.running.values()))
+        now = self._open.get(group.invocation_id)
+        if now is not None:
+            return group if now is group else None
+        late = self._opened(group.invocation_id, stream, group.attempt, late=True)
+        if group.done:
+            self._mark_ended(late)
+        return late
 
     def _feed_trace_id(self, line: bytes, stream: Stream) -> None:
         group = stream.reported[0] if stream.reported is not None else None
@@ -217,18 +228,18 @@ class Grouper:
                 if owner in self._remembered
                 else self._opened(owner, stream)
             )
-        if not _is_retry(group, identified):
+        if not is_retry(group, identified):
             return group
         self._emit(group)
         return self._opened(owner, stream, group.attempt + 1)
 
     def _reopened(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
         attempt, end_ms, seen = self._remembered[owner]
-        starts_again = identified.sign is Sign.START and not _tells_time(identified.line)
+        starts_again = identified.sign is Sign.START and not tells_time(identified.line)
         if hash(identified.line) in seen and not starts_again:
             self.tally.duplicates += 1 + len(self._taken_starting(stream))
             return None
-        if identified.sign is Sign.START or _is_much_later(identified.line, end_ms):
+        if identified.sign is Sign.START or is_much_later(identified.line, end_ms):
             return self._opened(owner, stream, attempt + 1)
         group = self._opened(owner, stream, attempt, late=True)
         self._mark_ended(group)
@@ -238,6 +249,8 @@ class Grouper:
         self._events += 1
         group = Group(owner, stream, self._events, attempt=attempt, late=late)
         self._open[owner] = group
+        if late:
+            stream.running.pop(owner, None)  # what was given out has not ended by this
         if stream.exact:
             self._end_running(stream)
         for other in stream.ended:
@@ -314,7 +327,7 @@ class Grouper:
         for group in list(self._open.values()):
             if len(self._open) <= self._open_most // 2 and self._held <= self._held_bytes_most // 2:
                 return
-            self.tally.evicted += not group.done
+            self.tally.evicted += not (group.done or group.late)
             self._emit(group)
 
     def _emit_ended(self, group: Group) -> None:
@@ -338,7 +351,7 @@ class Grouper:
         known = self._remembered.pop(group.invocation_id, None)
         if known is not None:
             seen += known[2]
-        self._remembered[group.invocation_id] = (group.attempt, _end_of(group), seen)
+        self._remembered[group.invocation_id] = (group.attempt, end_of(group), seen)
         if len(self._remembered) > REMEMBERED_MOST:
             self._remembered.popitem(last=False)
 
@@ -375,38 +388,6 @@ def _finished(group: Group, *, repeats: bool) -> Invocation:
         group.record_line,
         repeats,
     )
-
-
-def _is_retry(group: Group, identified: Identified) -> bool:
-    """A retried asynchronous invocation comes back under its old id."""
-    if identified.sign is not Sign.START:
-        return group.done and _is_much_later(identified.line, _end_of(group))
-    return group.started and not (_tells_time(identified.line) and identified.line in group.lines)
-
-
-def _tells_time(line: bytes) -> bool:
-    """Whether an equal line must be the same line again.
-
-    Text lines without a time repeat from one attempt to the next.
-    """
-    return isinstance(line, TimedLine) or line[:1] == b"{"
-
-
-def _end_of(group: Group) -> float:
-    """When the group ended, ms since 1970; 0 where nothing tells, so that no line counts as much later."""
-    said = (
-        time_of(group.record.get(names.TIMESTAMP)) if group.record is not None else group.report.ended_at_ms
-    )
-    return said or 0.0
-
-
-def _last_sign_of(group: Group) -> float:
-    return _end_of(group) or parse(group.lines[-1]).time_ms or math.inf
-
-
-def _is_much_later(line: bytes, end_ms: float) -> bool:
-    at = parse(line).time_ms
-    return end_ms > 0 and at is not None and at - end_ms > RETRY_AFTER_MS
 
 
 def invocations_of(blocks: Iterable[Block]) -> Iterator[Invocation]:
