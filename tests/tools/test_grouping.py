@@ -324,6 +324,43 @@ def test_a_traceback_of_the_runtime_tells_an_error():
     assert line.exception == "Traceback (most recent call last):\n  File 'app.py'"
 
 
+NODE = '2026-11-23T15:04:05.223Z\t{}\tERROR\t{} \t{{"errorType":"Error","errorMessage":"boom"}}'
+
+
+@pytest.mark.parametrize("kind", ["Invoke Error", "Uncaught Exception"])
+def test_the_report_of_the_node_runtime_tells_an_error(kind):
+    """Its text form has no status in REPORT."""
+    lines = [LOGS.start(1), NODE.format(invocation_id(1), kind), LOGS.end(1), LOGS.report(1)]
+    assert [block.outcome for block in group(lines)[0]] == ["error"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        encode(
+            {
+                "timestamp": "2026-11-23T15:04:05Z",
+                "level": "ERROR",
+                "message": "going on without",
+                "logger": "root",
+                "stackTrace": ["  File a"],
+                "errorType": "ValueError",
+                "errorMessage": "x",
+                "requestId": invocation_id(1),
+                "location": "app.py:handler:5",
+            }
+        ),
+        f"[ERROR]\t2026-11-23T15:04:05.100Z\t{invocation_id(1)}\tgoing on\nTraceback (most recent call last):",
+        f"[WARNING]\t2026-11-23T15:04:05.100Z\t{invocation_id(1)}\tTask timed out after 5 s, trying again",
+    ],
+    ids=["JSON", "text", "a word about time"],
+)
+def test_what_a_handler_logs_of_an_error_that_it_caught_is_no_outcome(line):
+    """However much it looks like the runtime's own report."""
+    lines = [LOGS.start(1), *line.splitlines(), LOGS.end(1), LOGS.report(1)]
+    assert [block.outcome for block in group(lines)[0]] == ["success"]
+
+
 def test_the_later_of_two_records_is_true():
     """The watchdog wrote a timeout, and the handler made it after all: the last word counts, the first is kept as a line."""
     blocks, _ = group([LOGS.record(1, 90, 90.0, outcome="timeout"), LOGS.record(1, 95, 95.0)])

@@ -23,7 +23,7 @@ from lambda_guard.tools.model import (
     time_of,
     true_time,
 )
-from lambda_guard.tools.reading.lines import parse
+from lambda_guard.tools.reading.lines import parse, tells_of_an_error
 from lambda_guard.tools.reading.signs import load
 
 KILLED: Final = "killed"
@@ -137,11 +137,11 @@ class Invocation(Struct, dict=True):
     def symptom(self) -> str:
         """What a line says about the end where no record does: `timeout`, `killed`, `error`, or nothing."""
         for line in self.lines:
-            if line.message.startswith("Task timed out after "):
+            if line.kind == "platform" and line.message.startswith("Task timed out after "):
                 return names.TIMEOUT
             if line.kind == "platform" and line.message.startswith("Error: Runtime exited"):
                 return KILLED
-        return names.FAILURE if any(map(_is_runtime_error, self.lines, [*self.lines[1:], None])) else ""
+        return names.FAILURE if any(map(tells_of_an_error, self.raw, [*self.raw[1:], b""])) else ""
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -341,14 +341,3 @@ def _is_folded(raw: bytes) -> bool:
     if raw[:1] == b"{":
         return b'"platform.' in raw and any(event in raw for event in _FOLDED_EVENTS)
     return raw.startswith(_FOLDED)
-
-
-def _is_runtime_error(line: Line, following: Line | None) -> bool:
-    """The runtime's own report of an exception that the handler raised.
-
-    Text with a traceback, or JSON with `errorType`.
-    """
-    if line.level != "ERROR":
-        return False
-    traceback = line.exception or (following.message if following is not None else "")
-    return (line.kind == "text" and traceback.startswith("Traceback ")) or "errorType" in line.fields

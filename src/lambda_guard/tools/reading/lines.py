@@ -37,6 +37,10 @@ _OWN_KEYS: Final = frozenset(
 _LOOKED_AT: Final = _OWN_KEYS | {names.RECORD}
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
 _NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
+_NODE_ERROR: Final = re.compile(
+    rb"\S+\t[0-9a-fA-F-]{36}\tERROR\t(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection) *\t\{"
+)
+_TRACEBACK: Final = re.compile(rb"[\r\n]Traceback ")
 _BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
 _TIMED_OUT: Final = re.compile(
     r"(?:(\d{4}-\S+) )?(?:[0-9a-fA-F-]{36} )?(Task timed out after [\d.]+ seconds)"
@@ -200,6 +204,23 @@ def _compact(value: object) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False, default=str, separators=(", ", ": "))
+
+
+def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
+    """Tell whether a line is a runtime's own report of an exception that left the handler.
+
+    What a handler logs of an exception that it caught looks much alike: it names a logger, or the time before the text.
+
+    Args:
+        raw: the line.
+        following: the next line, where the traceback may stand.
+    """
+    if raw[:1] == b"{":
+        document = (load(raw) if b'"errorType"' in raw else None) or {}
+        return "errorType" in document and names.MESSAGE not in document
+    if raw.startswith(b"[ERROR] "):
+        return _TRACEBACK.search(raw) is not None or following.startswith(b"Traceback ")
+    return _NODE_ERROR.match(raw) is not None
 
 
 def add_to_report(report: Report, raw: bytes) -> bool:
