@@ -4,6 +4,8 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
+
 from .conftest import TRACE, Logs, invocation_id
 
 LOGS = Logs()
@@ -133,6 +135,25 @@ def test_a_pipe_may_be_gzipped(lambda_guard, shop):
     members = b"".join(gzip.compress(Path(path).read_bytes()) for path in shop)
     told = shown(lambda_guard("invocations", "--json", stdin=members))
     assert told == ["00000001", "00000002", "00000003", "00000004"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "line"),
+    [
+        ("tenantId=acme", {"tenantId": "acme"}),
+        ("requestId=ddb-77", {"requestId": "ddb-77"}),
+        ("exception_name=ValueError", {"exception_name": "ValueError"}),
+        ("invocation_id~00000001", {}),
+        ("message~KeyError: 'x'", {"message": None, "errorType": "KeyError", "errorMessage": "'x'"}),
+        ("message=don't retry a+b", {"message": "don't retry a+b"}),
+    ],
+)
+def test_what_a_line_says_is_found_whatever_writes_it(lambda_guard, write, logs, condition, line):
+    """Fields of everyday names, keys that are shown as something else, and what .NET and Go write as escapes."""
+    text = json.dumps(json.loads(logs.line(1, 0, "hello")) | line)
+    path = write([text.replace("'", "\\u0027").replace("+", "\\u002B"), logs.record(1, 5, 5.0)])
+    assert shown(lambda_guard("invocations", path, "--json", "--where", condition)) == ["00000001"]
+    assert shown(lambda_guard("invocations", path, "--json", "--where", f"{condition}x")) == []
 
 
 def test_standard_input_is_read_where_no_source_is_named(lambda_guard, logs):

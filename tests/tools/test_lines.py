@@ -13,7 +13,7 @@ from lambda_guard.tools.render_text import TextView
 from lambda_guard.tools.selection import identities
 from lambda_guard.tools.terminal import Palette
 
-from .conftest import BEGAN, TRACE, Logs, invocation_id, stamp
+from .conftest import BEGAN, TRACE, Logs, encode, invocation_id, stamp
 
 LOGS = Logs()
 ID = invocation_id(1)
@@ -22,6 +22,39 @@ WITHOUT_METRICS = json.dumps(
         key: value
         for key, value in json.loads(LOGS.record(1, 5, 5.0, outcome="timeout")).items()
         if key != "_aws"
+    }
+)
+BUSINESS = {
+    "tenantId": "acme",
+    "requestId": "ddb-77",
+    "time": "noon",
+    "log_level": "high",
+    "function_arn": "a",
+}
+POWERTOOLS = encode(
+    {
+        "level": "INFO",
+        "location": "handler:12",
+        "message": "hello",
+        "timestamp": stamp(BEGAN),
+        "service": "orders",
+        "cold_start": True,
+        "function_name": "orders",
+        "function_memory_size": "128",
+        "function_request_id": ID,
+        **BUSINESS,
+    }
+)
+LAMBDAS_OWN = encode(
+    {
+        "timestamp": stamp(BEGAN),
+        "level": "INFO",
+        "message": "hello",
+        "logger": "root",
+        "requestId": ID,
+        "tenantId": "acme",
+        "time": "noon",
+        "aws_request_id": "sdk-1",
     }
 )
 
@@ -47,7 +80,10 @@ WITHOUT_METRICS = json.dumps(
         ),
         (LOGS.record(1, 5, 5.0, outcome="timeout"), Line("log", BEGAN + 5, "ERROR", "orders ended: timeout after 5.0 ms")),
         (WITHOUT_METRICS, Line("log", BEGAN + 5, "ERROR", "orders ended: timeout after 5.0 ms")),
-        (LOGS.line(1, 5, "hello", record=7, function_arn="a"), Line("log", BEGAN + 5, "INFO", "hello", "handler:12", "lambda_guard", {"record": 7})),
+        (LOGS.line(1, 5, "hello", record=7, **BUSINESS), Line("log", BEGAN + 5, "INFO", "hello", "handler:12", "lambda_guard", {"record": 7, **BUSINESS})),
+        (LOGS.line(1, 5, "hello", function_request_id=ID, **BUSINESS), Line("log", BEGAN + 5, "INFO", "hello", "handler:12", "lambda_guard", {key: BUSINESS[key] for key in ("tenantId", "requestId", "time", "log_level")})),
+        (POWERTOOLS, Line("log", BEGAN, "INFO", "hello", "handler:12", fields={"tenantId": "acme", "requestId": "ddb-77", "time": "noon", "log_level": "high"})),
+        (LAMBDAS_OWN, Line("log", BEGAN, "INFO", "hello", logger="root", fields={"time": "noon", "aws_request_id": "sdk-1"})),
         (f"[ERROR]\t2026-11-23T15:04:05.000Z\t{ID}\tno luck", Line("text", BEGAN, "ERROR", "no luck")),
         (f"2026-11-23T15:04:05.000Z\t{ID}\tWARN\tnode", Line("text", BEGAN, "WARNING", "node")),
         ("[ERROR] KeyError: 'x'\rTraceback (most recent call last):\r  File b", Line("text", None, "ERROR", "KeyError: 'x'", exception="Traceback (most recent call last):\n  File b")),

@@ -58,12 +58,7 @@ _FOLDED: Final = (
     b"INIT_START Runtime Version: ",
     b"XRAY TraceId: ",
 )
-_FOLDED_EVENTS: Final = (
-    b'"platform.start"',
-    b'"platform.runtimeDone"',
-    b'"platform.report"',
-    b'"platform.initStart"',
-)
+_FOLDED_EVENTS: Final = ("platform.start", "platform.runtimeDone", "platform.report", "platform.initStart")
 _LAMBDA_GROUP: Final = "/aws/lambda/"
 
 
@@ -339,5 +334,6 @@ def _name_of_source(source: str) -> str:
 
 def _is_folded(raw: bytes) -> bool:
     if raw[:1] == b"{":
-        return b'"platform.' in raw and any(event in raw for event in _FOLDED_EVENTS)
+        document = (load(raw) if b'"platform.' in raw else None) or {}
+        return document.get("type") in _FOLDED_EVENTS and isinstance(document.get("record"), Mapping)
     return raw.startswith(_FOLDED)

@@ -1,16 +1,21 @@
 """Which invocations to show: the filters of the command line as one value. Pure."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.invocation import Invocation
 from lambda_guard.tools.model import Line
+from lambda_guard.tools.reading.lines import HIDDEN_KEYS
+from lambda_guard.tools.reading.signs import load
 
 _MISSING: Final = object()
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
 class ConditionFormatError(LambdaGuardError, ValueError):
@@ -51,18 +56,15 @@ class Condition:
             return True
         if self._is_plain and not self._stands_in(invocation.raw):
             return False
-        return any(self._agrees(_at_path(_told(line), self.key)) for line in invocation.lines)
+        told: Iterable[Mapping[str, object]] = map(_told, invocation.lines)
+        if self.key.partition(".")[0] in HIDDEN_KEYS:
+            told = chain(told, filter(None, (load(raw) for raw in invocation.raw if raw[:1] == b"{")))
+        return any(self._agrees(_at_path(document, self.key)) for document in told)
 
     @property
     def _is_plain(self) -> bool:
-        """Whether the log holds the value as it was typed: no escapes, one way to write it."""
-        return (
-            self.key != names.LEVEL
-            and self.value.isascii()
-            and self.value.isprintable()
-            and self.value[:1].isalpha()
-            and not set(self.value) & set('"\\/')
-        )
+        """Whether the log holds the value as it was typed: nobody escapes it, and it is not put together from parts."""
+        return self.key != names.LEVEL and _PLAIN.fullmatch(self.value) is not None
 
     def _stands_in(self, raw: Sequence[bytes]) -> bool:
         """Look for the value before any line is parsed: hardly one in a thousand invocations has it."""

@@ -14,10 +14,10 @@ _LEVELS: Final = {
     "FATAL": "CRITICAL",
     "ERR": "ERROR",
 }
-_USUAL_KEYS: Final = (names.SERVICE, *names.LINE_KEYS)
-_OWN_KEYS: Final = frozenset(
+_USUAL_KEYS: Final = (names.SERVICE, *(key for key in names.LINE_KEYS if key != names.INVOCATION_ID))
+_COMMON_KEYS: Final = frozenset(
     (
-        *ID_KEYS,
+        names.INVOCATION_ID,
         *_USUAL_KEYS,
         names.LEVEL,
         names.LOCATION,
@@ -27,14 +27,19 @@ _OWN_KEYS: Final = frozenset(
         names.EXCEPTION,
         names.EXCEPTION_NAME,
         names.STACK_TRACE,
-        "function_arn",
-        "function_memory_size",
-        "log_level",
-        "time",
-        "tenantId",
+        names.EMF,
     )
 )
-_LOOKED_AT: Final = _OWN_KEYS | {names.RECORD}
+_KEYS_BESIDE: Final = {
+    "function_request_id": frozenset(("function_request_id", "function_arn", "function_memory_size")),
+    "requestId": frozenset(("requestId", "tenantId")),
+}
+"""What Powertools and Lambda's JSON format write into each line, by the key that names the invocation."""
+
+HIDDEN_KEYS: Final = _COMMON_KEYS.union(ID_KEYS, *_KEYS_BESIDE.values())
+"""Keys that may be no field of a line: all lines of an invocation have them, or they are shown as something else."""
+
+_LOOKED_AT: Final = HIDDEN_KEYS | {names.RECORD}
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
 _NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
 _NODE_ERROR: Final = re.compile(
@@ -86,10 +91,11 @@ def parse(raw: bytes) -> Line:
         return _from_unusual_document(document, raw, time_ms)
     exception = _exception(document) if names.EXCEPTION in document or "stackTrace" in document else ""
     location, logger = take(names.LOCATION, ""), take(names.LOGGER_NAME, "")
+    guarded = take(names.INVOCATION_ID, None) is not None
     for key in _USUAL_KEYS:
         take(key, None)
     if not _LOOKED_AT.isdisjoint(document):
-        document = _fields(document)
+        document = _fields(document, _own_keys(document, guarded=guarded))
     return Line(
         "log",
         time_ms,
@@ -113,23 +119,37 @@ def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: flo
     emf = as_mapping(document.get(names.EMF))
     elsewhere = (time_of(document.get("time")), time_of(emf.get("Timestamp")))
     times = (getattr(raw, "time_ms", None), *elsewhere)
+    level = document.get(names.LEVEL)
+    instead = {"time"} if time_ms is None else set[str]()
+    instead |= set() if level else {"log_level"}
     return Line(
         "log",
         time_ms if time_ms is not None else next((at for at in times if at is not None), None),
-        _level(str(document.get(names.LEVEL) or document.get("log_level") or "")),
+        _level(str(level or document.get("log_level") or "")),
         _message(document),
         str(document.get(names.LOCATION) or ""),
         str(document.get(names.LOGGER_NAME) or ""),
-        _fields(document),
+        _fields(document, _own_keys(document) | instead),
         _exception(document),
     )
 
 
-def _fields(document: Mapping[str, object]) -> dict[str, object]:
-    """Give what is told beyond the common keys; nothing of a record that a later one overruled."""
+def _own_keys(document: Mapping[str, object], *, guarded: bool = False) -> frozenset[str]:
+    """Tell which keys of a line are the writer's own: other names for an invocation's id are the user's fields."""
+    owner = next(
+        (key for key in _KEYS_BESIDE if key in document and not (guarded and key == "requestId")), None
+    )
+    if owner is not None:
+        return _COMMON_KEYS | _KEYS_BESIDE[owner]
+    others = () if guarded else [key for key in ID_KEYS if key in document]
+    return _COMMON_KEYS.union(others[:1])
+
+
+def _fields(document: Mapping[str, object], own: frozenset[str]) -> dict[str, object]:
+    """Give what is told beyond the writer's own keys; nothing of a record that a later one overruled."""
     if document.get(names.RECORD) == names.RECORD_INVOCATION:
         return {}
-    return {key: value for key, value in document.items() if key not in _OWN_KEYS and key != names.EMF}
+    return {key: value for key, value in document.items() if key not in own}
 
 
 def _message(document: Mapping[str, object]) -> str:
