@@ -378,6 +378,53 @@ def test_a_retry_under_the_same_id_is_an_invocation_of_its_own():
     ]
 
 
+@pytest.mark.parametrize("grace", [0, 100], ids=["given out", "held"])
+def test_a_report_that_extensions_keep_back_begins_no_retry(grace):
+    """An extension may flush for long after the record: END and REPORT come when it is done."""
+    lines = [
+        f"2026-11-23T15:04:05.000Z {LOGS.start(1)}",
+        LOGS.record(1, 5, 5.0),
+        f"2026-11-23T15:04:30.000Z {LOGS.end(1)}",
+        f"2026-11-23T15:04:30.000Z {LOGS.report(1)}",
+    ]
+    grouper, stream, blocks = Grouper(grace_lines=grace), Stream("app.log"), []
+    for line in lines:
+        grouper.feed([line.encode()], stream)
+        blocks += grouper.take()
+    grouper.finish()
+    blocks += grouper.take()
+    assert {block.attempt for block in blocks} == {1}
+    assert [block.late for block in blocks] == [False, *[True] * (len(blocks) - 1)]
+    assert blocks[-1].report.ended
+
+
+def test_a_killed_attempt_is_told_from_its_retry_without_a_word_of_the_platform():
+    """Functions may be set to log no platform lines: then the record says when the later attempt began."""
+    lines = [
+        LOGS.line(1, 0, "first"),
+        LOGS.line(1, 500, "still first"),
+        LOGS.line(1, 65_000, "second"),
+        LOGS.record(1, 65_010, 12.0, trigger={"type": "sns"}),
+    ]
+    blocks, _ = group(lines)
+    assert [(told(block), block.attempt) for block in blocks] == [
+        (("00000001", "killed", ["first", "still first"]), 1),
+        (("00000001", "success", ["second"]), 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("began", "took", "trigger"),
+    [(-9_000, 65_000.0, "sns"), (-9e7, 12.0, "sns"), (-9_000, 12.0, "sqs"), (-9_000, 12.0, [])],
+    ids=["long", "too long ago", "a queue", "rubbish"],
+)
+def test_a_long_invocation_and_a_jump_of_the_clock_are_no_retries(began, took, trigger):
+    """What was written within the record's duration is its own; nothing else than asynchronous events comes again."""
+    record = LOGS.record(1, 56_000, took, trigger={"type": trigger})
+    blocks, _ = group([LOGS.line(1, began, "first"), record])
+    assert [(told(block), block.attempt) for block in blocks] == [(("00000001", "success", ["first"]), 1)]
+
+
 def test_a_retry_of_a_plain_function_is_told_by_its_start():
     """Text lines carry no times, but START stands at the head of each attempt."""
     once = [LOGS.start(1), "trying", LOGS.end(1), LOGS.report(1)]

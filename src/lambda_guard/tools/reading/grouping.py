@@ -11,11 +11,20 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from lambda_guard import _names as names
 from lambda_guard.tools.invocation import Block, Invocation
-from lambda_guard.tools.model import Stray
+from lambda_guard.tools.model import Report, Stray
 from lambda_guard.tools.reading.lines import add_init_to_report, add_to_report, parse
-from lambda_guard.tools.reading.retries import end_of, is_much_later, is_retry, last_sign_of, tells_time
+from lambda_guard.tools.reading.retries import (
+    count_of_earlier_attempt,
+    end_of,
+    is_much_later,
+    is_retry,
+    last_sign_of,
+    tells_time,
+)
 from lambda_guard.tools.reading.signs import Identified, Sign, identify, load
 from lambda_guard.tools.reading.streams import STARTING_MOST, Group, Stream, Tally
 
@@ -239,7 +248,7 @@ class Grouper:
         if hash(identified.line) in seen and not starts_again:
             self.tally.duplicates += 1 + len(self._taken_starting(stream))
             return None
-        if identified.sign is Sign.START or is_much_later(identified.line, end_ms):
+        if identified.sign is Sign.START or is_much_later(identified, end_ms):
             return self._opened(owner, stream, attempt + 1)
         group = self._opened(owner, stream, attempt, late=True)
         self._mark_ended(group)
@@ -303,8 +312,19 @@ class Grouper:
             return
         if group.record is not None and group.lines[-1] in group.lines[:-1]:
             self.tally.duplicates += 1
+        if group.record is None:
+            self._split_off_attempt(group, document)
         group.record, group.record_line = document, group.lines[-1]
         self._mark_ended(group)
+
+    def _split_off_attempt(self, group: Group, record: dict[str, object]) -> None:
+        """Give out what an earlier attempt wrote that left no record: it was killed, and no START tells them apart."""
+        count = 0 if group.started or group.late else count_of_earlier_attempt(group.lines, record)
+        if not count:
+            return
+        earlier = replace(group, lines=group.lines[:count], report=Report(ended=True))
+        group.lines, group.attempt = group.lines[count:], group.attempt + 1
+        self._give_out(earlier)
 
     def _mark_ended(self, group: Group) -> None:
         if not group.done:
@@ -341,6 +361,9 @@ class Grouper:
         group.stream.forget(group)
         if group.stream.running.get(group.invocation_id) is group and group.report.ended:
             del group.stream.running[group.invocation_id]
+        self._give_out(group)
+
+    def _give_out(self, group: Group) -> None:
         seen = array("q", map(hash, group.lines))
         self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
         self._remember(group, seen)
