@@ -1,10 +1,16 @@
 """`lambda-guard invocations`: what stands on the screen, what the exit code says, and what bad input does."""
 
+import errno
 import gzip
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from lambda_guard.tools.reading.files import read_paths
+from lambda_guard.tools.reading.grouping import Grouper
 
 from .conftest import TRACE, Logs, invocation_id
 
@@ -154,6 +160,58 @@ def test_what_a_line_says_is_found_whatever_writes_it(lambda_guard, write, logs,
     path = write([text.replace("'", "\\u0027").replace("+", "\\u002B"), logs.record(1, 5, 5.0)])
     assert shown(lambda_guard("invocations", path, "--json", "--where", condition)) == ["00000001"]
     assert shown(lambda_guard("invocations", path, "--json", "--where", f"{condition}x")) == []
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_a_named_pipe_is_read(lambda_guard, logs, tmp_path, packed):
+    """`lambda-guard invocations <(zcat old.gz)` gives one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = packed("\n".join([logs.line(1, 0, "hello"), logs.record(1, 5, 5.0)]).encode())
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_bytes, content)
+        assert shown(lambda_guard("invocations", pipe, "--json")) == ["00000001"]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_said(write, logs, tmp_path, monkeypatch):
+    """The others are read."""
+    (tmp_path / "secret").mkdir()
+    write([logs.record(1, 5, 5.0)])
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    grouper = Grouper()
+    assert [block.outcome for block in read_paths([str(tmp_path)], grouper)] == ["success"]
+    assert grouper.tally.warnings == [f"{tmp_path}/secret: no permission to read it"]
+
+
+def test_a_date_that_a_print_begins_with_is_its_own(lambda_guard, write, logs):
+    """What export tools put before a line has a T between date and time."""
+    path = write([logs.start(1), "2019-01-01 00:00:00 rows older than this", logs.end(1), logs.report(1)])
+    (block,) = [json.loads(line) for line in lambda_guard("invocations", path, "--json").stdout.splitlines()]
+    assert [line["message"] for line in block["lines"]] == ["2019-01-01 00:00:00 rows older than this"]
+
+
+def test_a_date_that_an_event_begins_with_is_its_own(lambda_guard, logs):
+    """An event has its time already."""
+    told = [logs.start(1), "2019-01-01T00:00:00 rows older than this", logs.report(1)]
+    events = [{"timestamp": 1795446245000, "message": message, "logStreamName": "s"} for message in told]
+    result = lambda_guard("invocations", "-", "--json", stdin=json.dumps({"events": events}))
+    (line,) = json.loads(result.stdout)["lines"]
+    assert (line["message"], line["time_ms"]) == ("2019-01-01T00:00:00 rows older than this", 1795446245000.0)
+
+
+def test_a_report_that_is_cut_in_its_id_is_no_invocation(lambda_guard, write, logs):
+    """It is shown as a line of no invocation."""
+    path = write([logs.start(1), logs.report(1), logs.report(2)[:35]])
+    result = lambda_guard("invocations", path)
+    assert b"1 invocation, 0 failed" in result.stderr
+    assert logs.report(2)[:35].encode() in result.stdout
 
 
 def test_standard_input_is_read_where_no_source_is_named(lambda_guard, logs):

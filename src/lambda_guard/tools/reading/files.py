@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from lambda_guard.tools.invocation import Block
 from lambda_guard.tools.reading.events import is_event_document, lines_of_events
-from lambda_guard.tools.reading.grouping import Grouper, Stream
+from lambda_guard.tools.reading.grouping import Grouper, Stream, Tally
 from lambda_guard.tools.stopping import Stop
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None
         grouper: takes the lines, and keeps the tally.
         follow: go on reading all of them as they grow, until it is stopped.
     """
-    reading = [_read_path(name, grouper, follow) for path in paths for name in _files_of(path)]
+    names = [name for path in paths for name in _files_of(path, grouper.tally)]
+    reading = [_read_path(name, grouper, follow) for name in names]
     yield from filter(None, chain.from_iterable(reading) if follow is None else _in_turn(reading, follow))
     grouper.finish()
     yield from grouper.take()
@@ -62,10 +63,15 @@ def _in_turn(reading: list[Iterator[Block | None]], stop: Stop) -> Iterator[Bloc
         stop.wait(POLL_SECONDS)
 
 
-def _files_of(path: str) -> list[str]:
+def _files_of(path: str, tally: Tally) -> list[str]:
     if path == "-" or not Path(path).is_dir():
         return [path]
-    return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
+
+    def note(error: OSError) -> None:
+        tally.warnings.append(f"{error.filename}: {_reason(error)}")
+
+    below = (Path(folder, name) for folder, _, found in os.walk(path, onerror=note) for name in found)
+    return sorted(str(file) for file in below if file.is_file())
 
 
 def _read_path(path: str, grouper: Grouper, growing: Stop | None) -> Iterator[Block | None]:
@@ -100,8 +106,7 @@ def _reason(error: OSError) -> str:
 
 def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
-        magic = file.read(2)
-        file.seek(0)
+        magic = file.peek(2)[:2]  # what a pipe has given can't be read again
         if magic == _GZIP_MAGIC:
             with gzip.open(file) as unzipped:
                 yield from _until_end(unzipped)

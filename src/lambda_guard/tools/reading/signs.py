@@ -27,7 +27,7 @@ ID_KEYS: Final = (
 
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
-_PLATFORM: Final = re.compile(rb"(START|END|REPORT) RequestId: (\S+)")
+_PLATFORM: Final = re.compile(rb"(?:(START|REPORT) RequestId: (\S+)\s|(END) RequestId: (\S+))")
 _AROUND: Final = re.compile(
     rb"(INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| TraceId: |\t)"
 )
@@ -37,9 +37,12 @@ _RUNTIME_TEXT: Final = re.compile(rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID))
 _NODE_TEXT: Final = re.compile(rb"%b\t(%b)\t[A-Z]+\t" % (_TIME, _UUID))
 _STREAM: Final = rb"\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\]\w+"
 _PREFIX: Final = re.compile(
-    rb"(?:(?P<before>%b)\s+)?(?P<time>%b)\s(?:(?P<stream>%b)\s)?(?P<rest>.*)" % (_STREAM, _TIME, _STREAM),
+    rb"(?:(?P<before>%b)\s+)?(?P<time>%b)\s(?:(?P<stream>%b)\s)?(?P<rest>.*)"
+    % (_STREAM, _TIME.replace(b"[T ]", b"T"), _STREAM),
     re.DOTALL,
 )
+"""What a tool puts before a line; a date with a space after it is the line's own, such as a print begins with."""
+
 
 _decode_quickly: Final = msgspec.json.Decoder().decode
 """In a third of the time of `json.loads`, but strict: NaN, lone surrogates and broken UTF-8 are refused."""
@@ -86,7 +89,7 @@ def identify(line: bytes) -> Identified:
         sign, owner = _from_json(stripped)
         return Identified(sign, owner, line)
     sign, owner = _from_text(stripped)
-    if owner is None and stripped[:1].isdigit():
+    if owner is None and stripped[:1].isdigit() and not isinstance(line, TimedLine):
         return _without_prefix(line, stripped)
     return Identified(sign, owner, line)
 
@@ -129,7 +132,7 @@ def _without_prefix(line: bytes, stripped: bytes) -> Identified:
 def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
     platform = _PLATFORM.match(line)
     if platform:
-        return Sign[platform[1].decode()], platform[2]
+        return Sign[(platform[1] or platform[3]).decode()], platform[2] or platform[4]
     for pattern, group in ((_RUNTIME_TEXT, 1), (_NODE_TEXT, 1), (_TIMED_OUT, 2), (_CRASH, 1)):
         found = pattern.match(line)
         if found:
