@@ -113,9 +113,12 @@ def test_shells_complete_commands_and_options():
     for words, place, wanted in (
         ("lambda-guard inv", 1, "invocations"),
         ("lambda-guard trace --ht", 2, "--html"),
+        ("lambda-guard invocations ba", 2, "ba"),
+        ("lambda-guard trace --html pa", 3, "pa"),
     ):
         env = {"_LAMBDA_GUARD_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(place)}
-        assert python(code, **env).stdout.decode().strip().split(",")[-1] == wanted
+        kind, _, completed = python(code, **env).stdout.decode().strip().partition(",")
+        assert (kind, completed) == ("plain" if len(wanted) > 2 else "file", wanted)
 
 
 def test_a_reader_who_leaves_ends_it_quietly(write):

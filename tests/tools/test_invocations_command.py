@@ -129,6 +129,28 @@ def test_a_log_cannot_steer_the_terminal(lambda_guard, write, logs):
     assert b"\\x1b]0;gotcha\\x07" in out
 
 
+def test_a_log_cannot_forge_a_block(lambda_guard, write, logs):
+    """Nothing but a head line begins at the left edge; characters that hide or turn text come out visible."""
+    forged = "2 errors\n✓ success  payments:1  5 ms"
+    error = {"type": "Invalid", "message": forged, "stack": [forged]}
+    sent = [{"service": forged, "operation": forged, "target": forged}]
+    failures = [{"message_id": forged, "error": error}]
+    record = logs.record(
+        1,
+        5,
+        5.0,
+        outcome="error",
+        function=forged,
+        error=error,
+        sent=sent,
+        records={"failed": 1, "failures": failures},
+    )
+    path = write([logs.line(1, 0, forged, field="a\u009b31m\u202eb", **{forged: forged}), record])
+    out = lambda_guard("invocations", path).stdout.decode()
+    assert [line[:3] for line in out.splitlines() if line[:1] not in {"", " "}] == ["✗ e"]
+    assert 'field="a\\x9b31m\\u202eb"' in out
+
+
 def test_gzip_is_known_by_its_contents(lambda_guard, tmp_path, shop):
     """A compressed file reads like a plain one, whatever its name."""
     path = tmp_path / "archive"
@@ -317,6 +339,9 @@ def test_wrong_options_say_what_to_type(lambda_guard, shop):
         (("--since", "yesterday"), "write how long ago (15m, 2h, 3d) or an ISO time"),
         (("--slower-than", "2 parsecs"), "write it like 250ms, 2s, 15m, 2h or 1h30m"),
         (("--where", "nonsense"), "write key=value, or key~part for contains"),
+        (("",), "an empty name is no source"),
+        (("--since", ""), "'' is no time"),
+        (("--slower-than", ""), "'' is no duration"),
         (("--log-group", "x"), "name either files or log groups, not both"),
         (("--follow", "--html", "x.html"), "leave --follow out"),
         (("--since", "15m", "--until", "1h"), "--since 15m is not before --until 1h"),

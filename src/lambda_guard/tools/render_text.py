@@ -42,6 +42,7 @@ _KEYS_MOST: Final = 1_000
 
 INDENT: Final = "    "
 _CONTINUED: Final = "\n" + " " * 25
+_WITHIN: Final = f"\n{INDENT}    "
 
 
 class TextView:
@@ -102,7 +103,7 @@ class TextView:
         level = self._levels.get(line.level) or f"{visible(line.level):<8}"
         message = line.message
         if not message.isprintable():
-            message = visible(message).replace("\n", _CONTINUED)
+            message = visible(message, _CONTINUED)
         drawn = f"{INDENT}{offset} {level} {message}"
         known = self._keys
         for key, value in line.fields.items():
@@ -127,13 +128,13 @@ class TextView:
         if line.broken:
             drawn += self._paint("yellow", "  (broken JSON)")
         if line.exception:
-            drawn += self._paint("red", _CONTINUED + visible(line.exception).replace("\n", _CONTINUED))
+            drawn += self._paint("red", _CONTINUED + visible(line.exception, _CONTINUED))
         return drawn
 
     def _end(self, invocation: Invocation) -> Iterator[str]:
         yield from self._error(invocation.error)
         for failure in failures(invocation):
-            yield f"{INDENT}{self._paint('red', '✗')} {visible(failure_text(failure))}"
+            yield f"{INDENT}{self._paint('red', '✗')} {visible(failure_text(failure), _WITHIN)}"
         for sent in invocation.entries(names.SENT):
             yield f"{INDENT}{self._paint('blue', '→')} {visible(sent_text(sent))}"
         if invocation.outcome in EXPLAINED and not invocation.late:
@@ -152,9 +153,9 @@ class TextView:
             if error.get("fingerprint")
             else ""
         )
-        yield f"{INDENT}{self._paint('bold_red', '✗ ' + visible(error_text(error)))}{fingerprint}"
+        yield f"{INDENT}{self._paint('bold_red', '✗ ' + visible(error_text(error), _WITHIN))}{fingerprint}"
         for frame in stack_of(error):
-            yield f"{INDENT}    {self._paint('red', visible(frame))}"
+            yield f"{INDENT}    {self._paint('red', visible(frame, _WITHIN))}"
 
 
 def offset_text(ms: float) -> str:
@@ -288,9 +289,9 @@ def report_text(report: Report) -> str:
 def _value(value: object) -> str:
     if value.__class__ is str:
         text: str = value
-        return (
-            text if text and text.isprintable() and " " not in text else json.dumps(text, ensure_ascii=False)
-        )
+        if text and text.isprintable() and " " not in text:
+            return text
+        return visible(json.dumps(text, ensure_ascii=False))
     if value.__class__ is int or value.__class__ is float:
         return str(value)
     return visible(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))

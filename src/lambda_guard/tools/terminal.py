@@ -73,11 +73,19 @@ def wants_colour(when: When, stream: IO[str]) -> bool:
     return stream.isatty()
 
 
-def visible(text: str) -> str:
-    """Make control characters visible: what a log says must not steer the terminal that shows it."""
+def visible(text: str, newline: str = "\\n") -> str:
+    """Make control characters visible: what a log says must not steer the terminal that shows it.
+
+    Args:
+        text: of anybody's.
+        newline: what a line is ended by and the next one begins with, where the text may have several.
+    """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in "\n\t" else _escaped(char) for char in text)
+    return "".join(
+        newline if char == "\n" else char if char.isprintable() or char == "\t" else _escaped(char)
+        for char in text
+    )
 
 
 def _escaped(char: str) -> str:

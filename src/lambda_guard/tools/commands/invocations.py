@@ -90,7 +90,7 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     selection = Selection(
         failed=failed,
         cold=cold,
-        slower_than_ms=duration_ms(slower_than) if slower_than else None,
+        slower_than_ms=duration_ms(slower_than) if slower_than is not None else None,
         since_ms=since_ms,
         until_ms=until_ms,
         conditions=tuple(Condition.parse(text) for text in conditions),

@@ -35,7 +35,7 @@ def source_options(command: Command) -> Command:
             metavar="NAME",
             help="A log group; * and ? match, ARNs cross accounts.",
         ),
-        click.argument("paths", nargs=-1, metavar="[SOURCE]..."),
+        click.argument("paths", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True)),
     ):
         command = option(command)
     return command
@@ -65,7 +65,13 @@ def output_options(command: Command) -> Command:
             default="auto",
             help="Colours; auto: on terminals, unless NO_COLOR is set.",
         ),
-        click.option("--html", "html", metavar="FILE", help="Write one self-contained page instead of text."),
+        click.option(
+            "--html",
+            "html",
+            metavar="FILE",
+            type=click.Path(),
+            help="Write one self-contained page instead of text.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text."),
     ):
         command = option(command)
@@ -78,8 +84,10 @@ def target_of(
     """Check what was typed as source.
 
     Raises:
-        click.UsageError: nothing was, and nothing is piped in; or both files and log groups.
+        click.UsageError: nothing was, and nothing is piped in; or both files and log groups; or an empty name.
     """
+    if "" in (*paths, *groups, *functions, *stacks):
+        raise click.UsageError("an empty name is no source: the variable that was to hold it may not be set")
     target = Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks))
     if target.in_the_cloud and target.paths:
         raise click.UsageError("name either files or log groups, not both")
@@ -99,7 +107,7 @@ def window(since: str | None, until: str | None) -> tuple[float | None, float | 
         click.UsageError: nothing lies between them.
     """
     now = time.time() * 1_000.0
-    since_ms, until_ms = (moment_ms(text, now) if text else None for text in (since, until))
+    since_ms, until_ms = (moment_ms(text, now) if text is not None else None for text in (since, until))
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise click.UsageError(f"--since {since} is not before --until {until}: nothing lies between them")
     return since_ms, until_ms

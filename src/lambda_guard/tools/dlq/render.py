@@ -15,6 +15,7 @@ SAMPLES: Final = 3
 _HOURS_MOST: Final = 48
 _SOON_MS: Final = 86_400_000.0
 _INDENT: Final = "    "
+_WITHIN: Final = f"\n{_INDENT}    "
 
 
 class LetterView:
@@ -80,9 +81,9 @@ class LetterView:
         yield f"{self._paint('bold', letter.message_id)}  {EXPLAINED[letter.origin]}"
         failure = letter.failure
         fingerprint = f"  {self._paint('dim', '#' + failure.fingerprint)}" if failure.fingerprint else ""
-        yield f"{_INDENT}{self._paint('bold_red', '✗ ' + visible(failure.sentence))}{fingerprint}"
+        yield f"{_INDENT}{self._paint('bold_red', '✗ ' + visible(failure.sentence, _WITHIN))}{fingerprint}"
         for frame in failure.stack:
-            yield f"{_INDENT}    {self._paint('red', visible(frame))}"
+            yield f"{_INDENT}    {self._paint('red', visible(frame, _WITHIN))}"
         for name, value in letter_facts(letter, queue):
             yield f"{_INDENT}{self._paint('dim', f'{name:<11}')} {visible(value)}"
         for remark in (letter.problem, *remarks):
@@ -90,7 +91,7 @@ class LetterView:
                 yield _INDENT + self._paint("yellow", visible(remark))
         yield from self._attributes(letter)
         yield ""
-        yield visible(pretty(letter))
+        yield visible(pretty(letter), "\n")
 
     def _attributes(self, letter: Letter) -> Iterator[str]:
         for name, value in sorted(letter.message.attributes.items()):
