@@ -5,6 +5,8 @@ It ignores the filters of Logs Insights: what is asked of them is tested against
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +107,26 @@ def test_what_was_read_is_counted(lambda_guard, server, groups, options, said):
     assert result.stderr.decode().startswith(said)
 
 
+@pytest.mark.parametrize("missing", ["/aws/lambda/no-such-group", "/aws/lambda/no-such-*"])
+@pytest.mark.parametrize(
+    "command",
+    [("invocations", "--json"), ("invocations", "--json", "--failed"), ("trace", "m-1")],
+    ids=["all", "failed", "trace"],
+)
+def test_a_group_that_is_not_there_is_named_and_the_others_are_read(
+    lambda_guard, server, groups, command, missing
+):
+    """One wrong name of ten takes nothing away from the nine."""
+    named = ("--log-group", missing, "--log-group", f"{groups}billing", *SINCE)
+    result = lambda_guard(*command, *named, env=server)
+    expected = lambda_guard(*command, "--log-group", f"{groups}billing", *SINCE, env=server)
+
+    assert expected.returncode == 0
+    assert result.returncode == 1
+    assert result.stdout == expected.stdout
+    assert result.stderr.decode().count(missing) == 1
+
+
 def test_an_id_finds_its_invocation(lambda_guard, server, groups):
     """By invocation, over all groups."""
     result = lambda_guard(
@@ -198,9 +220,6 @@ def test_a_configuration_that_cannot_be_used_is_said(lambda_guard, server, varia
 
 def test_following_shows_what_comes_in_once(server, client):
     """New invocations appear as they end, each once; an interrupt ends it with the way to go on."""
-    import os
-    import signal
-
     group = f"/aws/lambda/follow-{uuid.uuid4().hex[:8]}"
     now = time.time() * 1000
     put(client("logs"), group, "a", [LOGS.start(1), "first", LOGS.report(1)], begin=now)
@@ -229,3 +248,39 @@ def test_following_shows_what_comes_in_once(server, client):
     assert rest == b""
     assert b"to go on from here: --follow --since " in said
     assert process.returncode == 0
+
+
+def test_a_group_that_goes_while_it_is_followed_takes_nothing_with_it(server, client):
+    """The others are followed; when the last one has gone, what is held is shown."""
+    logs = client("logs")
+    one, other = (f"/aws/lambda/gone-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    now = time.time() * 1000
+    put(logs, one, "a", [LOGS.start(1), "first", LOGS.report(1)], begin=now)
+    put(logs, other, "a", [LOGS.start(2), "held"], begin=now)
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "lambda_guard.tools",
+        "invocations",
+        "--follow",
+        "--since",
+        "1m",
+        "--json",
+    ]
+    with subprocess.Popen(
+        [*command, "--log-group", one, "--log-group", other],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **server},
+    ) as process:
+        first = json.loads(process.stdout.readline())
+        logs.delete_log_group(logGroupName=one)
+        gone = process.stderr.readline().decode()
+        logs.delete_log_group(logGroupName=other)
+        rest, said = process.communicate(timeout=60)
+    assert first["lines"][0]["message"] == "first"
+    assert gone.endswith("; the others are followed\n")
+    assert json.loads(rest)["lines"][0]["message"] == "held"
+    assert b"lambda-guard: AWS could not read the log group " in said
+    assert process.returncode == 1

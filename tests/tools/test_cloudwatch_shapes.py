@@ -151,7 +151,7 @@ def test_without_the_permission_to_query_it_pages(cloud):
         assert [one.invocation_id for one in reader.read()] == [invocation_id(2)]
     assert reader.tally.notes == [
         (
-            "AWS refused to query the log groups with Logs Insights: the permission StartQuery is missing "
+            f"AWS refused to query the log group {GROUP} with Logs Insights: the permission StartQuery is missing "
             "(AccessDeniedException it is); reading page by page instead, which takes longer"
         )
     ]
@@ -319,7 +319,7 @@ def test_groups_come_from_globs_arns_functions_and_stacks(cloud):
     )
     cloud.refuse("lambda", "get_function_configuration", "AccessDeniedException")
     target = Target(groups=("/aws/lambda/shop-o*ers", f"{ARN}:*"), functions=("billing",), stacks=("shop",))
-    assert log_groups(target, cloud) == [
+    assert log_groups(target, cloud, pytest.fail) == [
         LogGroup("/aws/lambda/shop-orders"),
         LogGroup("/aws/lambda/shop-offers"),
         LogGroup(GROUP, ARN),

@@ -35,12 +35,16 @@ class Follower:
         self.cursor_ms = since_ms
         self._since_ms = since_ms
         self._logs = logs
-        self._groups = groups
+        self._groups = list(groups)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._pause = POLL_SECONDS
 
     def rounds(self, stop: Stop) -> Iterator[tuple[LogGroup | None, list[Event]]]:
-        """Give new events with their group, until it is stopped; `(None, [])` between the rounds."""
+        """Give new events with their group, until it is stopped; `(None, [])` between the rounds.
+
+        Raises:
+            CloudError: none of the groups is there any more, or may be read.
+        """
         while not stop.requested:
             yield from self._round()
             yield None, []
@@ -48,15 +52,18 @@ class Follower:
 
     def _round(self) -> Iterator[tuple[LogGroup, list[Event]]]:
         begin = max(self._since_ms, self.cursor_ms - OVERLAP_MS)
-        for group in self._groups:
+        for group in tuple(self._groups):
             try:
                 for page in event_pages(self._logs, Extract(group, begin), _silently):
                     fresh = self._fresh(page)
                     if fresh:
                         yield group, fresh
                 self._pause = POLL_SECONDS
-            except (NoSuchResourceError, NotPermittedError):
-                raise
+            except (NoSuchResourceError, NotPermittedError) as error:
+                if len(self._groups) == 1:
+                    raise
+                self._groups.remove(group)
+                warn(f"{error}; the others are followed")
             except CloudError as error:
                 self._pause = min(RETRY_SECONDS_MOST, self._pause * 2)
                 warn(f"{error}; trying again in {self._pause:.0f} s")

@@ -1,8 +1,9 @@
 """Which log groups: from names, globs, ARNs, functions and stacks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 from lambda_guard.tools.cloudwatch.session import Clients, CloudError, NoSuchResourceError, explained
@@ -29,22 +30,35 @@ class LogGroup:
         return {"logGroupIdentifier": self.arn} if self.arn else {"logGroupName": self.name}
 
 
-def log_groups(target: Target, clients: Clients) -> list[LogGroup]:
+def log_groups(target: Target, clients: Clients, note: Callable[[str], object]) -> list[LogGroup]:
     """Find the log groups that were named.
 
+    Args:
+        target: what was named.
+        clients: gives clients of AWS.
+        note: is told of names that stand for none, where others do.
+
     Raises:
-        NoSuchResourceError: a glob matches none, or a stack does not exist or has no functions.
+        NoSuchResourceError: no name stands for any: a glob matches none, a stack does not exist or has no functions.
         CloudError: AWS could not be asked.
     """
-    found = [group for name in target.groups for group in _named(name, clients)]
-    found += [_of_function(name, clients) for name in target.functions]
-    found += [
-        _of_function(name, clients) for stack in target.stacks for name in _functions_of(stack, clients)
-    ]
+    asked = [partial(_named, name, clients) for name in target.groups]
+    asked += [partial(_of_function, name, clients) for name in target.functions]
+    asked += [partial(_of_stack, name, clients) for name in target.stacks]
+    found, missing = list[LogGroup](), list[NoSuchResourceError]()
+    for ask in asked:
+        try:
+            found += ask()
+        except NoSuchResourceError as error:
+            missing.append(error)
+    if missing and not found:
+        raise missing[0]
+    for one in missing:
+        note(str(one))
     return list(dict.fromkeys(found))
 
 
-def _named(name: str, clients: Clients) -> Iterable[LogGroup]:
+def _named(name: str, clients: Clients) -> list[LogGroup]:
     if name.startswith("arn:"):
         arn = name.removesuffix(":*")
         return [LogGroup(arn.partition(":log-group:")[2] or arn, arn)]
@@ -64,7 +78,7 @@ def _matching(glob: str, logs: Any) -> list[LogGroup]:
     return found
 
 
-def _of_function(function: str, clients: Clients) -> LogGroup:
+def _of_function(function: str, clients: Clients) -> list[LogGroup]:
     """Ask where a function logs.
 
     Where that may not be asked, or the function is gone, it is the default place.
@@ -75,7 +89,11 @@ def _of_function(function: str, clients: Clients) -> LogGroup:
             configuration = clients("lambda").get_function_configuration(FunctionName=function)
     except CloudError:
         configuration = {}
-    return LogGroup(configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}")
+    return [LogGroup(configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}")]
+
+
+def _of_stack(stack: str, clients: Clients) -> list[LogGroup]:
+    return [group for name in _functions_of(stack, clients) for group in _of_function(name, clients)]
 
 
 def _functions_of(stack: str, clients: Clients) -> list[str]:

@@ -107,7 +107,8 @@ def run_query(
     """
     for first in range(0, len(groups), GROUPS_MOST):
         some = groups[first : first + GROUPS_MOST]
-        with explained("query the log groups with Logs Insights"):
+        which = f"log group {some[0].name}" if len(some) == 1 else f"{len(some)} log groups"
+        with explained(f"query the {which} with Logs Insights"):
             started = logs.start_query(
                 **_named(some),
                 startTime=int(window_ms[0] // 1000),

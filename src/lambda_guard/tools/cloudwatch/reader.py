@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
@@ -11,7 +11,13 @@ from lambda_guard.tools.cloudwatch.groups import LogGroup, log_groups
 from lambda_guard.tools.cloudwatch.insights import Row, Scan, failed_query, naming_query, run_query
 from lambda_guard.tools.cloudwatch.paging import Event, Extract, event_pages, line_of
 from lambda_guard.tools.cloudwatch.places import Place, places_of
-from lambda_guard.tools.cloudwatch.session import Clients, CloudError, NotPermittedError, new_clients
+from lambda_guard.tools.cloudwatch.session import (
+    Clients,
+    CloudError,
+    NoSuchResourceError,
+    NotPermittedError,
+    new_clients,
+)
 from lambda_guard.tools.invocation import Block, Invocation
 from lambda_guard.tools.reading.grouping import Grouper, Stream, Tally
 from lambda_guard.tools.reading.readers import Target
@@ -63,7 +69,7 @@ class CloudWatchReader:
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
         """Give out the invocations that name one of the ids."""
         try:
-            rows = list(self._ask(naming_query(sorted(ids))))
+            rows = self._ask(naming_query(sorted(ids)))
         except NotPermittedError as error:
             self._fall_back(error)
             rows = list(self._search(ids))
@@ -71,7 +77,7 @@ class CloudWatchReader:
 
     def _failed(self) -> Iterator[Block]:
         try:
-            rows = list(self._ask(failed_query()))
+            rows = self._ask(failed_query())
         except NotPermittedError as error:
             self._fall_back(error)
             return self._everything()
@@ -90,12 +96,32 @@ class CloudWatchReader:
 
     def _found_groups(self) -> list[LogGroup]:
         if self._groups is None:
-            self._groups = log_groups(self._target, self._clients)
+            self._groups = log_groups(self._target, self._clients, self._warn)
         return self._groups
 
-    def _ask(self, query: str) -> Iterator[Row]:
+    def _warn(self, text: str) -> None:
+        self.tally.warnings.append(text)
+
+    def _ask(self, query: str) -> list[Row]:
+        """Ask all groups at once; where one of them does not exist, one by one, and say which."""
         groups = self._found_groups()
-        return run_query(self._logs, groups, query, self._window(), scan=self.scan, progress=self._show_scan)
+        try:
+            return self._asked(groups, query)
+        except NoSuchResourceError:
+            if len(groups) == 1:
+                raise
+        found = list[Row]()
+        for group in tuple(groups):
+            try:
+                found += self._asked([group], query)
+            except NoSuchResourceError as error:
+                groups.remove(group)  # that's said once
+                self._warn(str(error))
+        return found
+
+    def _asked(self, groups: Sequence[LogGroup], query: str) -> list[Row]:
+        rows = run_query(self._logs, groups, query, self._window(), scan=self.scan, progress=self._show_scan)
+        return list(rows)
 
     @property
     def _logs(self) -> Any:
@@ -138,12 +164,19 @@ class CloudWatchReader:
         follower = Follower(
             self._logs, self._found_groups(), time.time() * 1_000.0 if since is None else since
         )
-        for group, events in follower.rounds(stop):
-            if group is None:
-                grouper.settle()
-                yield from grouper.take()
-            else:
-                yield from self._grouped(grouper, iter([events]), group)
+        begun = False
+        try:
+            for group, events in follower.rounds(stop):
+                if group is None:
+                    begun = True
+                    grouper.settle()
+                    yield from grouper.take()
+                else:
+                    yield from self._grouped(grouper, iter([events]), group)
+        except CloudError as error:  # the last group is gone: what is held is still shown
+            if not begun:
+                raise
+            self._warn(str(error))
         grouper.finish()
         yield from grouper.take()
         cursor = datetime.fromtimestamp(follower.cursor_ms / 1_000.0, UTC).isoformat(timespec="milliseconds")
@@ -179,7 +212,7 @@ class CloudWatchReader:
         except CloudError as error:
             if len(self._found_groups()) == 1:
                 raise
-            self.tally.warnings.append(str(error))
+            self._warn(str(error))
 
     def _show_events(self, count: int) -> None:
         self._events += count
