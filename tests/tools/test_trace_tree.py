@@ -1,5 +1,7 @@
 """Joining: who caused whom, from records alone."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from lambda_guard.tools.focus import Focus
 from lambda_guard.tools.html.page_data import page_data
 from lambda_guard.tools.invocation import Invocation
-from lambda_guard.tools.render_json import trace_document
+from lambda_guard.tools.render_json import trace_line
 from lambda_guard.tools.render_trace import TraceView, others_text
 from lambda_guard.tools.terminal import Palette
 from lambda_guard.tools.trace_tree import build_traces
@@ -141,6 +143,28 @@ def test_a_very_deep_trace_is_drawn():
         line for line in TraceView(Palette(on=False), 100).trace(trace).splitlines() if line.startswith("✓")
     ]
     assert ("step-2999" in rows[-1], len(rows)) == (True, 3000)
+    text = trace_line(trace)
+    assert text.count('"children":[{"invocation_id"') == 2999
+    assert text.endswith('"children":[' + "]}" * 3001 + "\n")
+
+
+def test_the_tree_in_json_has_the_shape_of_the_tree():
+    """Branches, and several roots."""
+    traces = build_traces(
+        [
+            invocation("a", 0, span_id="1"),
+            invocation("b", 5, span_id="2", parent_id="1"),
+            invocation("c", 6, span_id="3", parent_id="2"),
+            invocation("d", 7, span_id="4", parent_id="1"),
+            invocation("e", 900, span_id="5"),
+        ]
+    )
+
+    def shape(documents):
+        return {one["invocation_id"]: shape(one["children"]) for one in documents}
+
+    told = [json.loads(trace_line(trace)) for trace in traces]
+    assert [shape(one["roots"]) for one in told] == [{"a": {"b": {"c": {}}, "d": {}}, "e": {}}]
 
 
 def seen_from(wanted, *invocations):
@@ -257,7 +281,7 @@ def test_the_page_and_json_see_a_shared_batch_the_same_way():
         "kind": "soft",
         "text": "\N{BALLOT X} of another trace: message m-2, attempt 1: error",
     }
-    told = trace_document(traces[0])["roots"][0]["children"][0]
+    told = json.loads(trace_line(traces[0]))["roots"][0]["children"][0]
     assert (told["failed"], told["shared_with"]) == (False, {"messages": 1, "traces": 1})
 
 
@@ -328,4 +352,4 @@ def test_joining_and_drawing_never_raise_and_lose_nobody(told):
     focus = Focus("m-1", invocations)
     for trace in build_traces(focus.members, focus):
         assert TraceView(Palette(on=False), 80).trace(trace)
-        assert trace_document(trace)
+        assert json.loads(trace_line(trace))

@@ -73,31 +73,36 @@ def head_document(invocation: Invocation) -> dict[str, object]:
     return _filled(told)
 
 
-def trace_document(trace: Trace) -> dict[str, object]:
-    """Give a trace as plain data: the tree under `roots`."""
+def trace_line(trace: Trace) -> str:
+    """Give a trace as a line of JSON: the tree under `roots`.
+
+    It is put together node by node: a trace may be deeper than the stack of any encoder.
+    """
+    parts = [_open_ended({"trace_id": trace.trace_id, "failed": trace.failed}, "roots")]
+    above = -1
+    for depth, node in trace.walk():
+        if depth <= above:
+            parts.append("]}" * (above - depth + 1) + ",")
+        parts.append(_open_ended(_node_document(node), "children"))
+        above = depth
+    parts.append("]}" * (above + 2) + "\n")
+    return "".join(parts)
+
+
+def _open_ended(document: dict[str, object], key: str) -> str:
+    """Write an object up to the list that is its last entry."""
+    return f'{encoded(document).rstrip()[:-1]},"{key}":['
+
+
+def _node_document(node: Node) -> dict[str, object]:
     return {
-        "trace_id": trace.trace_id,
-        "failed": trace.failed,
-        "roots": [_node_document(root) for root in trace.roots],
+        **as_document(node.invocation),
+        "link": node.link,
+        "waited_ms": node.waited_ms,
+        "dead_letters": node.dead_letters,
+        "failed": node.failed,
+        **_shared_with(node),
     }
-
-
-def _node_document(root: Node) -> dict[str, object]:
-    """Give a node and all below it; without recursion, for a trace may be deeper than Python's stack."""
-    made: dict[int, dict[str, object]] = {}
-    for _, node in root.walk():
-        made[id(node)] = {
-            **as_document(node.invocation),
-            "link": node.link,
-            "waited_ms": node.waited_ms,
-            "dead_letters": node.dead_letters,
-            "failed": node.failed,
-            **_shared_with(node),
-            "children": [],
-        }
-    for _, node in root.walk():
-        made[id(node)]["children"] = [made[id(child)] for child in node.children]
-    return made[id(root)]
 
 
 def _shared_with(node: Node) -> dict[str, object]:

@@ -18,7 +18,7 @@ from lambda_guard.tools.commands.options import (
     window,
 )
 from lambda_guard.tools.reading.readers import reader_for
-from lambda_guard.tools.render_json import encoded, trace_document
+from lambda_guard.tools.render_json import trace_line
 from lambda_guard.tools.render_trace import TraceView
 from lambda_guard.tools.selection import Selection
 from lambda_guard.tools.terminal import When
@@ -85,10 +85,6 @@ def _write(traces: list[Trace], *, as_json: bool, html: str | None, color: When)
         write_page(traces, html, title=f"Trace {traces[0].trace_id}")
         say(f"wrote {html}")
         return
-    draw = _json_line if as_json else TraceView(palette_for(color), columns()).trace
+    draw = trace_line if as_json else TraceView(palette_for(color), columns()).trace
     for one in traces:
         sys.stdout.write(draw(one))
-
-
-def _json_line(one: Trace) -> str:
-    return encoded(trace_document(one))
