@@ -280,6 +280,24 @@ def test_an_invocation_without_a_record_was_killed():
     assert told(blocks[0]) == ("00000001", "killed", ["last words"])
 
 
+@pytest.mark.parametrize(
+    ("source", "function"),
+    [
+        ("/aws/lambda/orders", "orders"),
+        ("123456789012:/aws/lambda/orders", "orders"),
+        ("logs/orders.log.gz", "orders"),
+        ("exported/000000.gz", "?"),
+        ("standard input", "?"),
+    ],
+)
+def test_a_function_that_no_line_names_goes_by_its_source(source, function):
+    """Its log group, or the file that is named after it; an export numbers its files."""
+    grouper = Grouper()
+    grouper.feed([line.encode() for line in (LOGS.start(1), LOGS.report(1))], Stream(source))
+    grouper.finish()
+    assert [block.function for block in grouper.take()] == [function]
+
+
 def test_an_invocation_without_any_end_is_unfinished():
     """Nothing tells whether it runs still: that is what is said."""
     blocks, _ = group([LOGS.line(1, 0, "still here")])

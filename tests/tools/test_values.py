@@ -69,6 +69,10 @@ def test_conditions_look_into_the_record():
     assert held("a.b=1", **{"a.b": 1})
     assert held("order=a=b", order="a=b")
     assert not held("missing=", other="")
+    deep = value = {}
+    for _ in range(5_000):
+        value = value.setdefault("a", {})
+    assert not held("deep~x", deep=deep)
 
 
 @pytest.mark.parametrize("text", ["", "key", "=value", "~value"])

@@ -328,8 +328,8 @@ def _name_of_source(source: str) -> str:
     """Guess the function from where the lines come from: its log group, or a file named after it."""
     if _LAMBDA_GROUP in source:
         return source.rpartition(_LAMBDA_GROUP)[2].partition("/")[0]
-    name = source.replace("\\", "/").rpartition("/")[2]
-    return name.partition(".")[0] if "." in name else ""
+    name, dot, _ = source.replace("\\", "/").rpartition("/")[2].partition(".")
+    return name if dot and not name.isdigit() else ""  # an export's files are numbered
 
 
 def _is_folded(raw: bytes) -> bool:

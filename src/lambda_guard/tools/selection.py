@@ -217,7 +217,10 @@ def _at_path(document: object, path: str) -> object:
 def _as_typed(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "null" if value is None else str(value)
+    try:
+        return "null" if value is None else str(value)
+    except RecursionError:  # nested more deeply than anybody would type
+        return ""
 
 
 def _same_number(typed: str, found: object) -> bool:
