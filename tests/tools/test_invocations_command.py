@@ -249,6 +249,24 @@ def test_the_document_of_the_aws_command_line_is_read(lambda_guard, logs):
     assert shown(lambda_guard("invocations", "-", "--json", stdin=document)) == ["00000001"]
 
 
+def test_what_is_no_event_in_the_document_is_shown_as_it_stands_there(lambda_guard):
+    """And an event without a time has none."""
+    events = [
+        {"timestamp": "x", "message": "no time"},
+        {"timestamp": 1795446245125},
+        5,
+        {"message": {"a": 1}},
+    ]
+    result = lambda_guard("invocations", "-", "--json", stdin=json.dumps({"events": events}))
+    lines = json.loads(result.stdout)["lines"]
+    assert [(line.get("message"), line.get("fields"), line.get("time_ms")) for line in lines] == [
+        ("no time", None, None),
+        (None, None, 1795446245125.0),
+        ("5", None, None),
+        ('{"a": 1}', None, None),
+    ]
+
+
 def test_the_document_tells_the_streams_of_its_events(lambda_guard, logs):
     """Prints of environments that ran side by side go with their own invocation, and so does a traceback."""
     error = "[ERROR] ValueError: boom\nTraceback (most recent call last):\n  File"

@@ -30,17 +30,17 @@ def lines_of_events(first: bytes, rest: Iterator[bytes]) -> Iterator[list[bytes]
         if len(whole) > DOCUMENT_BYTES_MOST:
             break
     try:
-        events = json.loads(bytes(whole))["events"]
-        yield [line for event in events if (line := _line(event)) is not None]
+        yield list(map(_line, json.loads(bytes(whole))["events"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         yield bytes(whole).split(b"\n")
     for chunk in rest:
         yield chunk.split(b"\n")
 
 
-def _line(event: object) -> TimedLine | None:
+def _line(event: object) -> bytes:
+    """Give the message of an event; what is none is shown as it stands there."""
     if not isinstance(event, dict) or not isinstance(event.get("message"), str):
-        return None
+        return json.dumps(event).encode()
     message = event["message"].rstrip("\n").encode("utf-8", "replace")
-    at = as_number(event.get("timestamp")) or 0.0
-    return TimedLine.at(message, at, str(event.get("logStreamName") or ""))
+    at = as_number(event.get("timestamp"))
+    return message if at is None else TimedLine.at(message, at, str(event.get("logStreamName") or ""))
