@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 
-from lambda_guard import _watchdog
 from lambda_guard._invocation import read
 from lambda_guard._scope import Scope
 from lambda_guard._settings import resolve
@@ -31,8 +30,8 @@ def main():
     scope = Scope(read({}, context, settings), settings, context)
 
     def watchdog():
-        _watchdog.arm(plain, scope)
-        _watchdog.disarm(scope)
+        watchdog.arm(plain, scope)
+        watchdog.disarm(scope)
 
     ways = {
         "a plain function call": plain,

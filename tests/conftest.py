@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import lambda_guard
-from lambda_guard import _seam, production
+from lambda_guard import _failsafe, production
 from lambda_guard.testing import capture
 
 _SOURCE = str(Path(lambda_guard.__file__).parents[1])
@@ -30,11 +30,11 @@ def clean_process(monkeypatch):
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         monkeypatch.delenv(name)
     stdout, factory = sys.stdout, logging.getLogRecordFactory()
-    _seam.forget()
+    _failsafe.forget()
     gc.freeze()  # the test runner's heap is no function's: to collect it holds the GIL for longer than deadlines last
     yield
     gc.unfreeze()
-    _seam.forget()
+    _failsafe.forget()
     sys.stdout = stdout
     logging.setLogRecordFactory(factory)
 

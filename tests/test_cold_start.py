@@ -5,13 +5,14 @@ import json
 import pytest
 
 OURS = {
-    "", "_attempts", "_error", "_fingerprint", "_frames", "_guard", "_invocation", "_json", "_names", "_output", "_process",
-    "_production", "_scope", "_seam", "_settings", "_stuck", "_trigger", "_trigger_table", "_watchdog", "errors",
-    "propagation", "propagation._envelope", "propagation._places", "propagation.calls", "propagation.extract",
-    "propagation.header", "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines", "sinks.log.printed",
-    "sinks.record",
+    "", "_failsafe", "_guard", "_invocation", "_json", "_names", "_process", "_production", "_scope", "_settings",
+    "_stdout", "errors", "failure", "failure.attempts", "failure.exceptions", "failure.fingerprint",
+    "failure.stack_frames", "propagation", "propagation._carriers", "propagation._envelope", "propagation.calls",
+    "propagation.extract", "propagation.header", "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines",
+    "sinks.log.printed", "sinks.record", "timeout", "timeout.snapshot", "timeout.watchdog", "trigger", "trigger.read",
+    "trigger.table",
 }  # fmt: skip
-TRACE = [f"lambda_guard.sinks.trace{name}" for name in ("", ".document", ".span", ".timeout")]
+TRACE = [f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".span", ".timeout")]
 STANDARD = {
     "atexit", "contextvars", "datetime", "decimal", "json", "logging", "math", "numbers", "resource", "string", "textwrap",
     "traceback", "typing",

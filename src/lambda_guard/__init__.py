@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from ._face import current_invocation
     from ._invocation import Invocation
     from ._production import production
+    from ._public import current_invocation
     from .sinks.metrics import Metrics
 
     logger: Logger
@@ -36,11 +36,11 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
             found = _invocation.Invocation
         elif name == "current_invocation":
-            from ._face import current_invocation as found
+            from ._public import current_invocation as found
         elif name in ("logger", "metrics"):
-            from . import _face
+            from . import _public
 
-            found = getattr(_face, name)()
+            found = getattr(_public, name)()
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from . import _attempts, _names, _process, _scope, _stuck, _watchdog
+from . import _names, _process, _scope
+from ._failsafe import attempt, attempt_all
 from ._invocation import Outcome, read
-from ._seam import attempt, attempt_all
 from ._settings import Settings
-from ._trigger import messages_of
+from .failure import attempts
 from .sinks import record
 from .sinks.log import final_attempt, lines, printed
+from .timeout import snapshot, watchdog
+from .trigger.read import messages_of
 
 Step = tuple[str, Callable[..., object]]
 
@@ -54,27 +56,27 @@ class Guard:
         if self.settings.capture_print:
             yield "log.print.enter", printed.enter
         if self.settings.tracing:
-            from .sinks.trace import span  # late: who doesn't trace doesn't pay for it
+            from .sinks.xray import span  # late: who doesn't trace doesn't pay for it
 
             yield "trace.enter", partial(span.enter, self.name)
-        yield "watchdog.arm", partial(_watchdog.arm, self.warn)
+        yield "watchdog.arm", partial(watchdog.arm, self.warn)
         yield "process.enter", record.enter  # last: what the others use isn't the handler's
 
     def _leaving(self) -> Iterator[Step]:
         yield "process.leave", record.leave  # first: what the others use isn't the handler's
-        yield "watchdog.disarm", _watchdog.disarm
+        yield "watchdog.disarm", watchdog.disarm
         yield "batch.observe", _observe_batch
         if self.settings.capture_print:
             yield "log.print.leave", printed.leave
         if self.settings.tracing:
-            from .sinks.trace import span
+            from .sinks.xray import span
 
             yield "trace.leave", span.leave
             yield "trace.close", partial(span.close, self.name)
         yield "metrics.flush", _flush_metrics
         yield "attempts.warn", final_attempt.warn
         yield "record", record.write
-        yield "attempts.remember", _attempts.remember
+        yield "attempts.remember", attempts.remember
         yield "log.leave", lines.leave
         yield "scope.leave", _scope.leave
 
@@ -88,7 +90,7 @@ class Guard:
         if self.settings.capture_print:
             yield "log.print.timeout", printed.leave
         if self.settings.tracing:
-            from .sinks.trace import timeout
+            from .sinks.xray import timeout
 
             yield "trace.timeout", partial(timeout.send, self.name)
 
@@ -128,7 +130,7 @@ class Guard:
         """Say that an invocation's time is running out, and where it stands, while the handler is at work."""
         _scope.lend(scope)
         try:
-            scope.stuck = attempt("watchdog.look", _stuck.look, scope) or _stuck.UNSEEN
+            scope.stuck = attempt("watchdog.look", snapshot.look, scope) or snapshot.UNSEEN
             duration_ms = (time.perf_counter() - scope.clock) * 1000
             attempt_all(self.warning, scope, Outcome(_names.TIMEOUT, None, None, duration_ms, time.time()))
         finally:
@@ -153,7 +155,7 @@ def _install_tracing() -> None:
     import os
 
     if os.environ.get(_names.ENV_DAEMON_ADDRESS):  # INIT has a full CPU, an invocation a fraction of one
-        from .sinks.trace import span
+        from .sinks.xray import span
 
         span.recorder().ready()
 
@@ -169,7 +171,7 @@ def _botocore_imported(module: Any) -> None:
 
 
 def _watch_calls(module: Any) -> None:
-    from ._calls import Calls
+    from ._aws_calls import Calls
     from .propagation import inject
 
     inject.watch(module, Calls())
@@ -199,6 +201,6 @@ def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
         return
     failures: Any = value.get("batchItemFailures")
     if issubclass(type(failures), list) and scope.invocation.trigger.type in _names.BATCH_TRIGGERS:
-        from . import _answer  # late: most handlers never answer so
+        from .batch import partial_response  # late: most handlers never answer so
 
-        _answer.observe(scope, failures)
+        partial_response.observe(scope, failures)

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from . import _names
 from ._settings import Settings
-from ._trigger import Trigger, read_trigger
 from .propagation.extract import Upstream, extract
 from .propagation.header import TraceHeader, parse
+from .trigger.read import Trigger, read_trigger
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
 _REMAINING_MOST: Final = 1_000_000_000  # milliseconds: a hundred times of what Lambda allows

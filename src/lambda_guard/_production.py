@@ -9,8 +9,8 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
 import wrapt
 
 from . import _settings
+from ._failsafe import attempt, failed
 from ._guard import Guard
-from ._seam import attempt, failed
 from .errors import ConfigurationError
 
 P = ParamSpec("P")
@@ -217,7 +217,7 @@ def _around(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
 
 def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Callable[..., Any]:
     """Hand a batch to the handler record by record; without a guard, too, since that isn't telemetry."""
-    from ._batch import RecordHandler
+    from .batch.loop import RecordHandler
 
     run = RecordHandler(handler, is_async=is_async, report=report).run
     around = _around(guard, ("event", "context", False)) if guard is not None else _bare

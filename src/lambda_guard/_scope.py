@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from . import _json, _names
 
 if TYPE_CHECKING:
-    from ._batch_record import BatchRecord
     from ._invocation import Invocation
     from ._settings import Settings
+    from .batch.report import BatchRecord
 
 
 class Scope:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard.local import Cloud
-from lambda_guard.local.event_source import failed_message_ids
+from lambda_guard.local.lambda_service.event_source_mapping import failed_message_ids
 
 
 @pytest.fixture(scope="module")

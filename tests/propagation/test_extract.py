@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard._names import TRIGGERS
-from lambda_guard._trigger import Trigger, read_trigger
 from lambda_guard.propagation.extract import (
     Upstream,
     extract,
@@ -22,6 +21,7 @@ from lambda_guard.propagation.extract import (
 from lambda_guard.propagation.header import TraceHeader
 from lambda_guard.testing import events
 from lambda_guard.testing.context import ClientContext, make_context
+from lambda_guard.trigger.read import Trigger, read_trigger
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:orders"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lambda_guard.local.guardian import Guardian
-from lambda_guard.local.services import Services
+from lambda_guard.local.aws.services import Services
+from lambda_guard.local.runtime.guardian import Guardian
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "handlers"
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"

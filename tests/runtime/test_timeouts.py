@@ -64,7 +64,7 @@ def test_killed_with_the_gil_held(start):
     assert '"outcome":"timeout"' not in text
     assert re.search(r"^Timeout \(0:00:00\.\d+\)!$", text, re.MULTILINE)
     assert re.search(r"stuck\.py\", line \d+ in hold_the_gil$", text, re.MULTILINE)
-    assert "lambda_guard/_watchdog.py" in text
+    assert "lambda_guard/timeout/watchdog.py" in text
 
 
 def test_made_it(start, own_lines):

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard._names import TRIGGERS
-from lambda_guard._trigger import read_trigger
 from lambda_guard.testing import events
+from lambda_guard.trigger.read import read_trigger
 
 FACTORIES = {name: getattr(events, name) for name in events.__all__}
 HEADER = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"

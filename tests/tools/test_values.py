@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_guard.tools.invocation import Invocation
-from lambda_guard.tools.model import time_of
-from lambda_guard.tools.selection import Condition, ConditionFormatError
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.model import time_of
+from lambda_guard.tools.logs.selection import Condition, ConditionFormatError
+from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.times import TimeFormatError, clock, duration_ms, moment_ms, span
-from lambda_guard.tools.timescale import Timescale
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lambda_guard.local._errors import LocalCloudError, OptionError, TemplateError
+    from lambda_guard.local.aws.xray_daemon import XRayDaemon
     from lambda_guard.local.cloud import Cloud
-    from lambda_guard.local.daemon import XRayDaemon
-    from lambda_guard.local.function import Function, InvocationResult
-    from lambda_guard.local.log_group import LogEvent
+    from lambda_guard.local.runtime.function import Function, InvocationResult
+    from lambda_guard.local.runtime.log_group import LogEvent
 
 __all__ = [
     "Cloud",
@@ -27,13 +27,13 @@ __all__ = [
 
 _HOME = {
     "Cloud": "cloud",
-    "Function": "function",
-    "InvocationResult": "function",
+    "Function": "runtime.function",
+    "InvocationResult": "runtime.function",
     "LocalCloudError": "_errors",
-    "LogEvent": "log_group",
+    "LogEvent": "runtime.log_group",
     "OptionError": "_errors",
     "TemplateError": "_errors",
-    "XRayDaemon": "daemon",
+    "XRayDaemon": "aws.xray_daemon",
 }
 
 

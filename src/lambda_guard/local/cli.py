@@ -14,7 +14,7 @@ import click
 
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.local.cloud import Cloud
-from lambda_guard.local.log_group import LogEvent
+from lambda_guard.local.runtime.log_group import LogEvent
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 

@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any, Self
 
 from lambda_guard.local._errors import LocalCloudError, OptionError, require
-from lambda_guard.local.activity import Activity, Clock
-from lambda_guard.local.cloudwatch import CloudWatchWriter
-from lambda_guard.local.daemon import Document, XRayDaemon
-from lambda_guard.local.deployment import create_queues, create_topics, subscribe
-from lambda_guard.local.event_source import EventSourceMapping
-from lambda_guard.local.function import Function, InvocationResult
-from lambda_guard.local.gateway import ApiGateway
-from lambda_guard.local.guardian import Guardian
-from lambda_guard.local.http_api import HttpResponse
-from lambda_guard.local.lambda_api import LambdaApi
-from lambda_guard.local.lambda_service import LambdaService
-from lambda_guard.local.log_group import LogEvent, LogGroup
-from lambda_guard.local.references import Place
-from lambda_guard.local.schedule import Schedules
-from lambda_guard.local.services import Services, own_session
-from lambda_guard.local.stack import (
+from lambda_guard.local.api.gateway import ApiGateway
+from lambda_guard.local.api.http import HttpResponse
+from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
+from lambda_guard.local.aws.deployment import create_queues, create_topics, subscribe
+from lambda_guard.local.aws.services import Services, own_session
+from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
+from lambda_guard.local.lambda_service.activity import Activity, Clock
+from lambda_guard.local.lambda_service.api import LambdaApi
+from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
+from lambda_guard.local.lambda_service.schedule import Schedules
+from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.local.runtime.function import Function, InvocationResult
+from lambda_guard.local.runtime.guardian import Guardian
+from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
+from lambda_guard.templates.references import Place
+from lambda_guard.templates.stack import (
     FunctionDeclaration,
     MappingDeclaration,
     QueueDeclaration,
     TopicDeclaration,
 )
-from lambda_guard.local.template import read_stack
+from lambda_guard.templates.template import read_stack
 
 ACCOUNT = "123456789012"
 _QUIET_SECONDS = 0.02

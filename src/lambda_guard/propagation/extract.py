@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from lambda_guard._names import QUEUE_TRIGGERS, SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
-from lambda_guard._trigger import Trigger, at, messages_of, record_attempt
-from lambda_guard._trigger_table import EXECUTION_ARNS, Path
+from lambda_guard.propagation._carriers import XRAY_NAMES, Search
 from lambda_guard.propagation._envelope import BodyReader, hint, look
-from lambda_guard.propagation._places import XRAY_NAMES, Search
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
+from lambda_guard.trigger.read import Trigger, at, messages_of, record_attempt
+from lambda_guard.trigger.table import EXECUTION_ARNS, Path
 
 __all__ = ["Upstream", "Upstreams", "extract", "record_attempt", "record_message_id", "record_upstream"]
 

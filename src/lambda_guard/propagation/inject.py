@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 from .. import _names
-from .._seam import attempt
+from .._failsafe import attempt
 
 _ID: Final = "lambda_guard"
 _HTTP_NAME: Final = _names.HTTP_TRACE_HEADER.lower()

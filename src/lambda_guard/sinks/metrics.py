@@ -21,9 +21,9 @@ from aws_lambda_powertools.metrics.functions import (
 )
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-from .. import _json, _names, _output, _scope
+from .. import _json, _names, _scope, _stdout
+from .._failsafe import attempt
 from .._scope import Defaults
-from .._seam import attempt
 
 _NAME_MOST: Final = 255  # characters of a metric's name, in EMF
 _DIMENSION_NAME_MOST: Final = 250
@@ -274,10 +274,10 @@ class SingleMetric:
 
 def _write_all(provider: _Provider, scope: _scope.Scope | None) -> None:
     if scope is not None and (line := _plain_line(provider, scope)) is not None:
-        _output.write(line)
+        _stdout.write(line)
         return
     for document in documents(provider):
-        _output.write(_line(document, scope))
+        _stdout.write(_line(document, scope))
 
 
 def _line(document: dict[str, Any], scope: _scope.Scope | None) -> str:

@@ -9,9 +9,10 @@ import time
 from functools import lru_cache
 from typing import Any, Final
 
-from .. import _attempts, _error, _json, _names, _output, _process, _seam
+from .. import _failsafe, _json, _names, _process, _stdout
 from .._invocation import Invocation, Outcome
 from .._scope import Scope
+from ..failure import attempts, exceptions
 
 _BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
@@ -36,11 +37,11 @@ def write(scope: Scope, outcome: Outcome) -> None:
         line = line_of(scope, outcome)
     except Exception:
         if before:
-            _output.write(before[:-1])
+            _stdout.write(before[:-1])
         raise
     if len(line) > _BYTES_MOST // 4 and len(line.encode()) > _BYTES_MOST:
         line = _json.fit(json.loads(line), _BYTES_MOST)
-    _output.write(before + line)
+    _stdout.write(before + line)
 
 
 def line_of(scope: Scope, outcome: Outcome) -> str:
@@ -56,7 +57,7 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
     trigger_dimension = f',"trigger_type":"{it.trigger.type}"' if "trigger" in settings.dimensions else ""
     return (
         f'{{"level":"{_level(scope, outcome)}","message":{_json.quote(_sentence(scope, outcome))},'
-        f'"timestamp":"{_output.timestamp(outcome.ended)}","service":{_json.quote(settings.service)},'
+        f'"timestamp":"{_stdout.timestamp(outcome.ended)}","service":{_json.quote(settings.service)},'
         f'"record":"invocation","outcome":"{outcome.kind}"{scope.tail},'
         f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
         f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
@@ -103,7 +104,7 @@ def _sentence(scope: Scope, outcome: Outcome) -> str:
     if outcome.kind == _names.TIMEOUT:
         return f"{function} is about to time out after {took}"
     if outcome.kind == _names.FAILURE:
-        kind = "unknown" if outcome.error is None else _error.type_name(outcome.error)
+        kind = "unknown" if outcome.error is None else exceptions.type_name(outcome.error)
         return f"{function} failed after {took}: {kind}"
     if failed and scope.records is not None:
         return f"{function} succeeded in {took}, but for {failed} of {scope.records['total']} records"
@@ -146,15 +147,15 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:  # noqa: C901 - a l
             found["calls_more"] = scope.calls_more
     if scope.records is not None:
         found["records"] = scope.records
-    if (number := _attempts.number(scope)) is not None:
+    if (number := attempts.number(scope)) is not None:
         found["attempt"] = number
-    if (final := _attempts.is_final(scope)) is not None:
+    if (final := attempts.is_final(scope)) is not None:
         found["final_attempt"] = final
     if scope.stuck is not None:
         _add_stuck(found, scope, outcome)
     if outcome.error is not None:
-        known = _seam.attempt("record.error", _error.as_record, outcome.error)
-        found["error"] = known or {"type": _error.type_name(outcome.error)}
+        known = _failsafe.attempt("record.error", exceptions.as_record, outcome.error)
+        found["error"] = known or {"type": exceptions.type_name(outcome.error)}
     if it.init_ms is not None:
         found["init_ms"] = round(it.init_ms, 1)
     return found
@@ -216,7 +217,7 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         metrics[_names.RECORD_FAILURES] = scope.records["failed"]
     if final := _final_attempts(scope, kind, first):
         metrics[_names.FINAL_ATTEMPTS] = final
-    if failures := _seam.take_count():
+    if failures := _failsafe.take_count():
         metrics[_names.GUARD_ERRORS] = failures
     if scope.settings.metrics_all and first:
         metrics[_names.INVOCATIONS] = 1
@@ -236,4 +237,4 @@ def _count_once(scope: Scope, metrics: dict[str, float]) -> None:
 def _final_attempts(scope: Scope, kind: str, first: bool) -> int:
     if scope.final_attempts is not None:
         return scope.final_attempts
-    return 1 if kind != _names.SUCCESS and first and _attempts.is_final(scope) else 0
+    return 1 if kind != _names.SUCCESS and first and attempts.is_final(scope) else 0

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from .. import _names
-from .._seam import attempt
+from .._failsafe import attempt
 
 
 class Metric(NamedTuple):
@@ -211,6 +211,6 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
         )
 
     def _capture_documents(self, captured: Captured) -> None:
-        from ..sinks.trace.recorder import collect
+        from ..sinks.xray.recorder import collect
 
         self._undo.append(collect(captured._documents.append))  # noqa: SLF001 - as above

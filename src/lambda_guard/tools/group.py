@@ -18,11 +18,11 @@ from lambda_guard.tools.terminal import ESCAPED, quietly
 
 SUBCOMMANDS: Final = {
     "invocations": (
-        "lambda_guard.tools.commands.invocations:invocations",
+        "lambda_guard.tools.logs.commands.invocations:invocations",
         "Show logs, one block per invocation.",
     ),
     "trace": (
-        "lambda_guard.tools.commands.trace:trace",
+        "lambda_guard.tools.logs.commands.trace:trace",
         "Show a trace across functions, as a tree with times.",
     ),
     "dlq": ("lambda_guard.tools.dlq.commands:dlq", "See why messages died, and run them again."),

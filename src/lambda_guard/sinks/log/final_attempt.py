@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from logging import WARNING
 from typing import Any
 
-from ... import _attempts, _names
+from ... import _names
 from ..._invocation import Outcome
 from ..._scope import Scope
+from ...failure import attempts
 from ...propagation.extract import record_attempt, record_message_id
 from . import lines
 
@@ -21,7 +22,7 @@ def warn(scope: Scope, outcome: Outcome) -> None:
         return
     said = scope.stuck is not None and outcome.kind != _names.TIMEOUT  # when its time was running out
     each_known = scope.final_attempts is not None  # of a batch that was handled record by record
-    if not _attempts.is_final(scope) or said or each_known:
+    if not attempts.is_final(scope) or said or each_known:
         return
     trigger, most = scope.invocation.trigger, scope.settings.max_receive_count
     goes = "the message goes"

@@ -10,13 +10,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from ... import _error, _json, _names, _output, _scope
-from ..._output import timestamp
+from ... import _json, _names, _scope, _stdout
+from ..._failsafe import attempt, failed
 from ..._scope import Defaults
-from ..._seam import attempt, failed
+from ..._stdout import timestamp
+from ...failure import exceptions
 
 if TYPE_CHECKING:
-    from ..._batch_record import BatchRecord
+    from ...batch.report import BatchRecord
 
 LOGGER_NAME: Final = "lambda_guard"
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
@@ -92,7 +93,7 @@ def make_line(  # noqa: PLR0917 - what a line is made of
 
 def warn(said: str, fields: dict[str, Any] | None = None) -> None:
     """Write a WARNING of our own."""
-    _output.write(make_line(logging.WARNING, LOGGER_NAME, said, time.time(), LOGGER_NAME, fields, None, None))
+    _stdout.write(make_line(logging.WARNING, LOGGER_NAME, said, time.time(), LOGGER_NAME, fields, None, None))
 
 
 def tail(scope: _scope.Scope, record: "BatchRecord | None") -> str:
@@ -145,7 +146,7 @@ def _fields(
     if extra:
         _merge(fields, extra, ours)
     if exc_info:
-        fields.update(_error.fields(exc_info))
+        fields.update(exceptions.fields(exc_info))
     if stack_info:
         fields["stack_info"] = stack_info
     return fields
@@ -254,7 +255,7 @@ class Handler(logging.Handler):
         attempt("log.line", self._write, record)
 
     def _write(self, record: logging.LogRecord) -> None:
-        _output.write(self.format(record) if self.formatter else format_line(record))
+        _stdout.write(self.format(record) if self.formatter else format_line(record))
 
 
 class LineLogger(logging.Logger):
@@ -299,7 +300,7 @@ def _write_line(  # noqa: PLR0917 - as above
     while stacklevel > 1 and frame.f_back is not None:
         frame, stacklevel = frame.f_back, stacklevel - 1
     location = f"{frame.f_code.co_name}:{frame.f_lineno}"
-    _output.write(make_line(level, location, said, time.time(), name, _renamed(extra), exc_info, None))
+    _stdout.write(make_line(level, location, said, time.time(), name, _renamed(extra), exc_info, None))
 
 
 def joined(extra: Any, fields: dict[str, Any]) -> dict[str, Any]:

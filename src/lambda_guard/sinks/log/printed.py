@@ -12,9 +12,9 @@ import time
 from typing import Any, Final
 
 from ... import _json, _scope
-from ..._output import Front, timestamp
+from ..._failsafe import attempt
 from ..._scope import Defaults
-from ..._seam import attempt
+from ..._stdout import Front, timestamp
 from .lines import tail
 
 _STRUCTURED: Final = ("_aws", "level")

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.tools.cloudwatch.session import Clients
+from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.errors import asked, error_code
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.message import Attributes

@@ -11,12 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.tools.cloudwatch.session import (
-    CloudError,
-    NoSuchResourceError,
-    NotPermittedError,
-    explained,
-)
+from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermittedError, explained
 
 NOTHING_MATCHED: Final = 3
 _MISSING: Final = ("NonExistentQueue", "QueueDoesNotExist", "InvalidAddress")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from lambda_guard.tools.dlq.causes import Logs, failures_of
 from lambda_guard.tools.dlq.replay import Replay, Sent
-from lambda_guard.tools.invocation import UNFINISHED, Invocation
-from lambda_guard.tools.selection import received_ids
+from lambda_guard.tools.logs.invocation import UNFINISHED, Invocation
+from lambda_guard.tools.logs.selection import received_ids
 from lambda_guard.tools.stopping import Stop
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final
 from lambda_guard.tools.dlq.letter import EXPLAINED, Letter
 from lambda_guard.tools.dlq.queue import Queue, now_ms
 from lambda_guard.tools.dlq.report import Entry, Group, Report, function_of, trace_of
-from lambda_guard.tools.render_text import short_name
+from lambda_guard.tools.logs.views.text import short_name
 from lambda_guard.tools.terminal import Palette, visible
 from lambda_guard.tools.times import date_and_clock, span
 

@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 from lambda_guard.tools.dlq.delivery import Courier, Outcome, Parcel
 from lambda_guard.tools.dlq.errors import CloudError
-from lambda_guard.tools.dlq.hand import Hand
 from lambda_guard.tools.dlq.journal import Journal, Known, Memory, State, unfinished
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import BATCH_MOST, Reading
 from lambda_guard.tools.dlq.targets import Finder, NoTargetError, Target
+from lambda_guard.tools.dlq.write_ahead import Hand
 from lambda_guard.tools.stopping import Stop
 
 BURST_SECONDS: Final = 2.0

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.tools.cloudwatch.session import Clients
+from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.delivery import Outcome, Parcel
 from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed

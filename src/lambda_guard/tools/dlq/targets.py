@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
-from lambda_guard.tools.cloudwatch.session import Clients
+from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.errors import CloudError, DeadLetterError, asked
 from lambda_guard.tools.dlq.letter import Letter, Origin, function_name
 from lambda_guard.tools.dlq.queue import Queue, find_queue, region_of, sources_of, texts

@@ -15,10 +15,10 @@ from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.shapes import read_letter
-from lambda_guard.tools.invocation import Invocation
+from lambda_guard.tools.logs.invocation import Invocation
 
 if TYPE_CHECKING:
-    from lambda_guard.local.function import Function, InvocationResult
+    from lambda_guard.local.runtime.function import Function, InvocationResult
 
 
 @dataclass(slots=True, frozen=True)
@@ -111,7 +111,7 @@ def local_function(handler: str, code: str, **settings: Any) -> "Function":
             f"--handler {handler!r}: there is no {path.with_suffix('.py')}; the code's directory is --code"
         )
     try:
-        from lambda_guard.local.function import Function
+        from lambda_guard.local.runtime.function import Function
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             "dlq try needs the local runtime: pip install 'lambda-guard[local]'", name=error.name

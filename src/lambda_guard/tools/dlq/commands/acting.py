@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from lambda_guard.tools.commands.options import palette_for, say
 from lambda_guard.tools.dlq.commands.options import Desk
 from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
 from lambda_guard.tools.dlq.journal import default_path
@@ -20,6 +19,7 @@ from lambda_guard.tools.dlq.queue import Queue, now_ms
 from lambda_guard.tools.dlq.replay import Tally
 from lambda_guard.tools.dlq.shapes import read_letter
 from lambda_guard.tools.dlq.summary import proof_text, summary_document, summary_text
+from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.terminal import When
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -4,7 +4,6 @@ import time
 
 import click
 
-from lambda_guard.tools.commands.options import palette_for, say
 from lambda_guard.tools.dlq.commands.acting import HIDDEN_SECONDS, Action, acting_options
 from lambda_guard.tools.dlq.commands.options import (
     Desk,
@@ -22,6 +21,7 @@ from lambda_guard.tools.dlq.render import LetterView
 from lambda_guard.tools.dlq.replay import Tally, recover
 from lambda_guard.tools.dlq.report import Report
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When
 

@@ -6,7 +6,6 @@ import time
 
 import click
 
-from lambda_guard.tools.commands.options import palette_for, say
 from lambda_guard.tools.dlq.commands.options import (
     Desk,
     filter_options,
@@ -20,6 +19,7 @@ from lambda_guard.tools.dlq.queue import Reading
 from lambda_guard.tools.dlq.render import SAMPLES, LetterView
 from lambda_guard.tools.dlq.report import Report
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When
 

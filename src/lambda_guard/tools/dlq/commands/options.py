@@ -6,13 +6,13 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from lambda_guard.tools.cloudwatch.session import Clients, new_clients
-from lambda_guard.tools.commands.options import say
+from lambda_guard.tools.aws import Clients, new_clients
 from lambda_guard.tools.dlq.causes import Causes, Logs
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue, now_ms
 from lambda_guard.tools.dlq.shapes import read_letter
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.logs.commands.options import say
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.times import moment_ms, span
 

@@ -10,15 +10,8 @@ from typing import Any
 
 import click
 
-from lambda_guard.tools.commands.options import palette_for, say
 from lambda_guard.tools.dlq.commands.acting import HIDDEN_SECONDS, Action, acting_options
-from lambda_guard.tools.dlq.commands.options import (
-    Desk,
-    filter_options,
-    log_options,
-    say_read,
-    view_options,
-)
+from lambda_guard.tools.dlq.commands.options import Desk, filter_options, log_options, say_read, view_options
 from lambda_guard.tools.dlq.delivery import Courier
 from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
 from lambda_guard.tools.dlq.journal import Journal, read_memory
@@ -29,6 +22,7 @@ from lambda_guard.tools.dlq.queue import Reading, now_ms
 from lambda_guard.tools.dlq.replay import Judge, Pace, Replay, recover
 from lambda_guard.tools.dlq.targets import SOURCE, Finder
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When
 from lambda_guard.tools.times import duration_ms

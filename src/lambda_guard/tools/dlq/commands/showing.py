@@ -5,7 +5,6 @@ import time
 
 import click
 
-from lambda_guard.tools.commands.options import columns, palette_for, say
 from lambda_guard.tools.dlq.causes import failures_of
 from lambda_guard.tools.dlq.commands.options import Desk, log_options, say_read, view_options
 from lambda_guard.tools.dlq.errors import NoSuchLetterError
@@ -13,10 +12,11 @@ from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue, Reading
 from lambda_guard.tools.dlq.render import LetterView, letter_document
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.invocation import Invocation
-from lambda_guard.tools.render_json import as_document, encoded
-from lambda_guard.tools.render_text import TextView
-from lambda_guard.tools.selection import identities
+from lambda_guard.tools.logs.commands.options import columns, palette_for, say
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.selection import identities
+from lambda_guard.tools.logs.views.documents import as_document, encoded
+from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When
 

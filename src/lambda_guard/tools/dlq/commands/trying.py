@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from lambda_guard.tools.commands.options import palette_for, say
 from lambda_guard.tools.dlq.commands.options import (
     Desk,
     filter_options,
@@ -27,9 +26,10 @@ from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
 from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.reading.grouping import Grouper, invocations_of
-from lambda_guard.tools.reading.streams import Stream
-from lambda_guard.tools.render_text import TextView
+from lambda_guard.tools.logs.commands.options import palette_for, say
+from lambda_guard.tools.logs.reading.grouping import Grouper, invocations_of
+from lambda_guard.tools.logs.reading.streams import Stream
+from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, visible
 from lambda_guard.tools.times import duration_ms, span

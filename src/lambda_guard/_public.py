@@ -1,0 +1,74 @@
+"""What the face gives besides the decorator.
+
+`logger` and `metrics` are made on demand; where Powertools can't be imported, stand-ins let the handler run.
+"""
+
+import os
+from typing import Any, Self
+
+from . import _settings
+from ._failsafe import attempt
+from ._invocation import Invocation
+from ._scope import Defaults, current
+from .sinks.log.lines import line_logger
+
+
+def current_invocation() -> Invocation | None:
+    """Return the facts of the invocation that is at work here, or `None` outside of one."""
+    scope = current()
+    return scope.invocation if scope is not None else None
+
+
+def logger() -> Any:
+    """Return `lambda_guard.logger`: Powertools' Logger over our lines."""
+    attempt("settings", _set_defaults)
+    return attempt("log.logger", _powertools_logger) or _plain_logger()
+
+
+def metrics() -> Any:
+    """Return `lambda_guard.metrics`."""
+    attempt("settings", _set_defaults)
+    return attempt("metrics.metrics", _powertools_metrics) or NoMetrics()
+
+
+def _set_defaults() -> None:
+    """Have what module-level code writes before anything is decorated be as the environment says."""
+    if Defaults.are_set:
+        return
+    settings = _settings.resolve({}, os.environ)
+    line_logger().setLevel(settings.log_level)
+    Defaults.set(settings)
+
+
+def _powertools_logger() -> Any:
+    from .sinks.log.powertools import make_logger
+
+    return make_logger()
+
+
+def _plain_logger() -> Any:
+    from .sinks.log.plain import PlainLogger
+
+    return PlainLogger()
+
+
+def _powertools_metrics() -> Any:
+    from .sinks.metrics import Metrics
+
+    return Metrics()
+
+
+class NoMetrics:
+    """Takes every call and records nothing; that Powertools is missing has been said in the log."""
+
+    def __getattr__(self, _: str) -> Any:
+        return self._nothing
+
+    def _nothing(self, *_: Any, **__: Any) -> "NoMetrics":
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None

@@ -1,0 +1,386 @@
+"""`each_record=True`: a batch is taken apart, each record has its turn, and one answer is given for all.
+
+What becomes of the messages in each case is a table in `docs/batches.md`. The rule behind it: a record counts
+as processed only where its handler has returned. All of this holds without telemetry, too: there is no scope
+under the kill switch, and where ours has failed.
+"""
+
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from math import inf
+from time import time
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, Final
+
+from .. import _scope
+from .._invocation import _remaining
+from ..errors import ConfigurationError, OutOfTimeError, UnidentifiedRecordError
+from ..failure import exceptions
+from ..propagation.extract import record_message_id
+from ..timeout.watchdog import margin
+from .report import BatchReport
+from .source import Source, identifiers, read_batch
+
+_CONCURRENT_MOST: Final = (
+    100  # records of `async def` handlers at once: as many connections as HTTP clients keep
+)
+_SOONER: Final = 1.25  # than the watchdog's margin: the larger of 100 ms and a tenth of the time, at most 1 s
+_NOTES_MOST: Final = 100  # on one exception object, which a module may raise again and again
+_CONTEXT: Final = ("context", "lambda_context")
+
+
+class RecordHandler:
+    """What a handler of one record has for as long as the process lives.
+
+    Args:
+        handler: as it was decorated.
+        is_async: whether it is `async def`.
+        report: answer with a partial batch response where some records fail, instead of raising.
+
+    Raises:
+        ConfigurationError: the handler can't be called with a record, or with a record and the context.
+    """
+
+    __slots__ = ("is_async", "report", "takes_context")
+
+    def __init__(self, handler: Any, *, is_async: bool, report: bool) -> None:
+        self.is_async = is_async
+        self.report = report
+        self.takes_context = _takes_context(handler)
+
+    def run(self, handler: Callable[..., Any], event: Any = None, context: Any = None) -> Any:
+        """Give each record its turn, and answer for all of them.
+
+        Args:
+            handler: the record handler, bound where it is a method.
+            event: the batch.
+            context: Lambda's.
+
+        Returns:
+            With `report`, a partial batch response; else `None`.
+
+        Raises:
+            ExceptionGroup: of the records' own exceptions: some failed and `report` is off, or all did.
+            NotABatchError: the event isn't a batch.
+            BaseException: what isn't an `Exception` comes out at once, untouched.
+        """
+        source, records = read_batch(event)
+        batch = Batch(source, records, self.report, _scope.current(), context)
+        call = self._call(handler, context)
+        try:
+            self._work_async(batch, call) if self.is_async else batch.work(call)
+        except BaseException:
+            batch.report.give_up()
+            raise
+        return batch.answer()
+
+    def _call(self, handler: Callable[..., Any], context: Any) -> Callable[[Any], Any]:
+        if not self.takes_context:
+            return handler
+        if self.takes_context is True:
+            return lambda record: handler(record, context)
+        keyword = {self.takes_context: context}
+        return lambda record: handler(record, **keyword)
+
+    def _work_async(self, batch: "Batch", call: Callable[[Any], Any]) -> None:
+        from .. import _event_loop
+
+        ended: _event_loop.Ended[None] = _event_loop.Ended()
+        _event_loop.run(ended, batch.work_async, (call,), {})
+        if ended.error is not None:
+            try:
+                raise ended.error
+            finally:
+                ended.restore_context()
+                del ended  # it holds the error, whose frames hold it
+
+
+def _takes_context(handler: Any) -> bool | str:
+    """Return whether the handler asks for a second argument; its name, where that isn't its second parameter."""
+    function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a builtin, which doesn't say
+        return False
+    if parameters and parameters[0].name in ("self", "cls"):
+        parameters = parameters[1:]
+    any_number = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    positional = [each for each in named if each.kind is not each.KEYWORD_ONLY]
+    asked = [each for each in named if each not in positional[:1] and _is_asked(each)]
+    if not (positional or any_number) or len(asked) > 1:
+        raise ConfigurationError(
+            "each_record=True needs a handler of one record: write `def handler(record):`, "
+            "or `def handler(record, context):` where it needs Lambda's context"
+        )
+    if not asked:
+        return False
+    return True if asked == positional[1:2] else asked[0].name
+
+
+def _is_asked(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty or parameter.name in _CONTEXT
+
+
+class Batch:
+    """The records of one invocation while they have their turns.
+
+    Attributes:
+        source: how the records are treated.
+        records: as they came.
+        identifiers: what a partial batch response names each by; `None` for a record without one.
+        failures: by position, the exception of each record that failed; `None` for one that wasn't begun.
+        report: tells the telemetry.
+    """
+
+    def __init__(
+        self, source: Source, records: Sequence[Any], partial: bool, scope: Any, context: Any
+    ) -> None:
+        self.source = source
+        self.records = records
+        self.identifiers = identifiers(source, records)
+        self.failures: dict[int, Exception | None] = {}
+        self.report = BatchReport(scope, records)
+        self._partial = partial
+        self._until, self._margin_s = _last_begin(scope, context)
+        self._broken_lanes: set[object] = set()
+        self._out_of_time = 0
+        # A record is looked at before its turn only where there is an order, or one without an identifier.
+        self._looked_at = source.lane is not None or None in self.identifiers
+
+    # --- Turns ----------------------------------------------------------------------------------------------
+
+    def work(self, call: Callable[[Any], Any]) -> None:
+        """Give each record its turn, in their order."""
+        begin, report, data_class, until = self.report.begin, self.report, self.source.data_class, self._until
+        try:
+            for index, record in enumerate(self.records):
+                started = time()
+                if started >= until:
+                    self._stop(range(index, len(self.records)))
+                    return
+                if self._looked_at and not self._may_begin(index, record):
+                    continue
+                current = begin(record, started)
+                try:
+                    result = call(data_class(record))
+                    if result is not None:
+                        _refuse_unfinished(result)
+                except Exception as error:
+                    self._fail(index, record, error)
+                    report.end(current, error)
+                except BaseException as error:
+                    report.end(current, error)
+                    raise
+                else:
+                    if current is not None and current.recorded:
+                        report.end(current, None)
+        finally:
+            report.leave()
+
+    async def work_async(self, call: Callable[[Any], Any]) -> None:
+        """Give each record its turn: lanes side by side, the records of a lane one after the other.
+
+        Raises:
+            BaseException: what isn't an `Exception`; the turns of the others end with it.
+        """
+        lanes = deque(self._lanes())
+        if len(lanes) <= 1:
+            for lane in lanes:
+                await self._walk(lane, call)
+            return
+        self.report.alone = False
+        await _side_by_side(lanes, lambda lane: self._walk(lane, call))
+
+    async def _walk(self, lane: Sequence[int], call: Callable[[Any], Any]) -> None:
+        for index in lane:
+            record, started = self.records[index], time()
+            if started >= self._until:
+                self._stop((index,))
+            elif not self._looked_at or self._may_begin(index, record):
+                await self._turn(index, record, started, call)
+
+    async def _turn(self, index: int, record: Any, started: float, call: Callable[[Any], Any]) -> None:
+        current = self.report.begin(record, started)
+        try:
+            _refuse_unfinished(await call(self.source.data_class(record)))
+        except Exception as error:
+            self._fail(index, record, error)
+            self.report.end(current, error)
+        except BaseException as error:
+            self.report.end(current, error)
+            raise
+        else:
+            self.report.end(current, None)
+        finally:
+            self.report.leave()
+
+    def _lanes(self) -> list[Sequence[int]]:
+        if self.source.lane is None:
+            return [(index,) for index in range(len(self.records))]
+        lanes: dict[object, list[int]] = {}
+        for index, record in enumerate(self.records):
+            lanes.setdefault(self._lane(record), []).append(index)
+        return list(lanes.values())
+
+    def _lane(self, record: Any) -> object:
+        try:
+            lane = self.source.lane(record) if self.source.lane is not None else None
+            hash(lane)
+        except Exception:  # it has no place of its own in the order: together with its like
+            return None
+        return lane
+
+    def _may_begin(self, index: int, record: Any) -> bool:
+        lane = self._lane(record) if self.source.lane is not None else None
+        if self.source.lane is not None and lane in self._broken_lanes:
+            self.failures[index] = None
+            return False
+        if self.identifiers[index] is None:
+            self.report.leave()
+            said = f"record {index + 1} of the batch has no id: it can't be answered for"
+            self._fail(index, record, UnidentifiedRecordError(said))
+            return False
+        return True
+
+    def _fail(self, index: int, record: Any, error: Exception) -> None:
+        _leave_out_our_frames(error)
+        self.failures[index] = error
+        if self.source.lane is not None:
+            self._broken_lanes.add(self._lane(record))
+        self.report.failed(record, error)
+
+    def _stop(self, left: Iterable[int]) -> None:
+        """Give back what would be cut down by the timeout if it were begun now."""
+        unbegun = [index for index in left if index not in self.failures]
+        self.failures.update(dict.fromkeys(unbegun))
+        self._out_of_time += len(unbegun)
+
+    # --- The answer -----------------------------------------------------------------------------------------
+
+    def answer(self) -> dict[str, Any] | None:
+        """Return what Lambda is told, or raise where it's told that the whole batch failed."""
+        given_back = sorted(self.failures)
+        in_part = self._partial and len(given_back) < len(self.records)
+        raises = bool(given_back) and not (in_part and all(map(self._is_identified, given_back)))
+        late = self._late() if self._out_of_time else None
+        self.report.finish(self.failures, everything=raises, out_of_time=late)
+        if raises:
+            raise ExceptionGroup(self._summary(), self._errors(given_back))
+        return {"batchItemFailures": self._items(given_back)} if self._partial else None
+
+    def _is_identified(self, index: int) -> bool:
+        return self.identifiers[index] is not None
+
+    def _items(self, given_back: list[int]) -> list[dict[str, Any]]:
+        named = [self.identifiers[index] for index in given_back]
+        if named and self.source.from_lowest and all(str(each).isdecimal() for each in named):
+            named = [min(named, key=int)]
+        return [{"itemIdentifier": each} for each in named]
+
+    def _summary(self) -> str:
+        begun = sum(error is not None for error in self.failures.values())
+        rest = len(self.failures) - begun
+        return f"{begun} of {len(self.records)} records failed" + (f", {rest} were not begun" if rest else "")
+
+    def _errors(self, given_back: list[int]) -> list[Exception]:
+        errors = [error for index in given_back if (error := self._noted(index)) is not None]
+        return [*errors, OutOfTimeError(self._late())] if self._out_of_time else errors
+
+    def _late(self) -> str:
+        left, total = self._out_of_time, len(self.records)
+        return f"{left} of {total} records were not begun: less than {self._margin_s * 1000:.0f} ms were left"
+
+    def _noted(self, index: int) -> Exception | None:
+        error = self.failures[index]
+        if error is not None:
+            message_id = record_message_id(self.records[index])
+            _add_note(
+                error,
+                f"message_id: {message_id}" if message_id is not None else f"record {index + 1} of the batch",
+            )
+        return error
+
+
+def _last_begin(scope: _scope.Scope | None, context: object) -> tuple[float, float]:
+    """Return when nothing is begun any more, in epoch seconds, and how long before the deadline that is.
+
+    A little sooner than the watchdog wakes: a batch that gives records back in time isn't one that is stuck.
+    """
+    now = time()
+    if scope is not None:
+        started, deadline = scope.invocation.started, scope.invocation.deadline
+    else:
+        left = _remaining(context)
+        started, deadline = now, now + left / 1000 if left is not None else None
+    if deadline is None:
+        return inf, 0.0
+    margin_s = margin(deadline - started) * _SOONER
+    return deadline - margin_s, margin_s
+
+
+async def _side_by_side(
+    lanes: deque[Sequence[int]], walk: Callable[[Sequence[int]], Awaitable[None]]
+) -> None:
+    import asyncio
+
+    async def work() -> BaseException | None:
+        try:
+            while lanes:
+                await walk(lanes.popleft())
+        except (
+            BaseException
+        ) as error:  # out of a task, `SystemExit` would end the loop with the other turns half-way
+            return error
+        return None
+
+    tasks = {asyncio.ensure_future(work()) for _ in range(min(len(lanes), _CONCURRENT_MOST))}
+    try:
+        while tasks:
+            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            errors = [error for task in done if (error := task.result()) is not None]
+            if errors:
+                raise errors[0]
+    finally:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _add_note(error: Exception, note: str) -> None:
+    """Add a note where the exception takes one: a frozen one doesn't, one that is raised again has it."""
+    with suppress(BaseException):  # what a property raises, `SystemExit` too, isn't the record's own error
+        notes = getattr(error, "__notes__", ())
+        if note not in notes and len(notes) < _NOTES_MOST:
+            error.add_note(note)
+
+
+_UNFINISHED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def _refuse_unfinished(result: Any) -> None:
+    """Raise where a handler has returned work that nobody will do: its record isn't processed.
+
+    Raises:
+        ConfigurationError: what the handler is to be written as.
+    """
+    kind = type(result)  # an object of the user's may have any `__class__`, or raise when it is asked
+    if issubclass(kind, _UNFINISHED) or hasattr(kind, "__await__"):
+        if issubclass(kind, CoroutineType | GeneratorType):
+            result.close()  # without a warning that it was never awaited, which this is
+        raise ConfigurationError(
+            f"the handler of a record returned a {kind.__name__}, which nobody runs: "
+            "write it as `async def` where it awaits, and without `yield`"
+        )
+
+
+def _leave_out_our_frames(error: Exception) -> None:
+    """Let the traceback begin in the user's code; where none of it was reached, it stays."""
+    trace = exceptions.trace_of(error)
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    if trace is not None:
+        BaseException.with_traceback(error, trace)

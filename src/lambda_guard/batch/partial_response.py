@@ -1,0 +1,64 @@
+"""A plain handler's own partial batch response: looked at, never changed, whatever it is made of.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+"""
+
+from logging import WARNING
+from typing import Any
+
+from .. import _names
+from .._scope import Scope
+from ..propagation.extract import record_message_id
+from ..sinks.log import final_attempt, lines
+
+
+def observe(scope: Scope, failures: list[Any]) -> None:
+    """Note the failures for the invocation record, and say what becomes of the messages of a queue.
+
+    Args:
+        scope: of the invocation.
+        failures: the answer's `batchItemFailures`.
+    """
+    # By the types' own methods, past what a class of the user's makes of them.
+    identifiers = [_identifier(item) for item in list.copy(failures)]
+    if not identifiers:
+        return
+    scope.records = {
+        "total": scope.invocation.trigger.records,
+        "failed": len(identifiers),
+        "failures": [
+            {"message_id": message_id, "outcome": _names.FAILURE}
+            for message_id in map(_message_id, identifiers[: _names.FAILED_RECORDS_MOST])
+            if message_id is not None
+        ],
+    }
+    if scope.messages:
+        final_attempt.count(scope, _given_back(scope.messages, identifiers))
+
+
+def _given_back(messages: tuple[Any, ...], identifiers: list[Any]) -> list[Any]:
+    """Return the messages that come back: those that are named, or all where Lambda can't make sense of the answer."""
+    known = {record_message_id(message): message for message in messages}
+    named = {identifier for identifier in identifiers if type(identifier) is str}
+    strangers = sum(type(identifier) is not str or identifier not in known for identifier in identifiers)
+    if not strangers:
+        return [message for message_id, message in known.items() if message_id in named]
+    if lines.line_logger().isEnabledFor(WARNING):
+        lines.warn(
+            f"{strangers} of {len(identifiers)} itemIdentifiers in the answer belong{'s' * (strangers == 1)} to no "
+            f"message of the batch: with ReportBatchItemFailures, Lambda takes all {len(messages)} messages for failed"
+        )
+    return list(messages)
+
+
+def _identifier(item: Any) -> Any:
+    found = dict.get(item, "itemIdentifier") if issubclass(type(item), dict) else None
+    return str.__str__(found) if issubclass(type(found), str) else found
+
+
+def _message_id(identifier: Any) -> str | None:
+    """Return what a record is called elsewhere that an answer names: Kafka's by partition and offset."""
+    if type(identifier) is dict:
+        partition, offset = identifier.get("partition"), identifier.get("offset")
+        return f"{partition}@{offset}" if type(partition) is str and type(offset) is int else None
+    return identifier if type(identifier) is str else None

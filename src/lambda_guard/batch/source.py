@@ -1,0 +1,115 @@
+"""Where the records of a batch come from: how they are handed over, kept in order, and named in an answer.
+
+They are handed over as Powertools' data classes; its processors aren't used (`docs/batches.md` says why).
+"""
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.data_classes.kafka_event import KafkaEventRecord
+from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from ..errors import NotABatchError
+from ..trigger.read import messages_of, read_trigger
+
+
+class Source(NamedTuple):
+    """How the records of one event source are handed over, kept in order, and named in an answer.
+
+    Attributes:
+        data_class: Powertools' class of the record.
+        identifier: what `batchItemFailures` names a record by.
+        lane: which records are to be processed each after the one before it: those of one lane. `None`:
+            there is no order.
+        from_lowest: whether Lambda takes everything from the lowest identifier on for failed.
+    """
+
+    data_class: Callable[[Any], Any]
+    identifier: Callable[[Any], Any]
+    lane: Callable[[Any], object] | None = None
+    from_lowest: bool = False
+
+
+def _kafka_identifier(record: Any) -> dict[str, Any]:
+    return {"partition": f"{record['topic']}-{record['partition']}", "offset": record["offset"]}
+
+
+def _group(record: Any) -> object:
+    try:
+        return record["attributes"]["MessageGroupId"]
+    except Exception:  # SQS gives every message of a FIFO queue one: those without stay together
+        return None
+
+
+# In https://docs.aws.amazon.com/lambda/latest/dg/: services-sqs-errorhandling.html (the message's id; of a
+# FIFO group everything after a failure goes back), services-kinesis-batchfailurereporting.html ("Lambda uses
+# the record with the lowest sequence number"), kafka-retry-configurations.html (topic-partition, offset).
+_STANDARD: Final = Source(SQSRecord, itemgetter("messageId"))
+_FIFO: Final = _STANDARD._replace(lane=_group)
+_SOURCES: Final = {
+    "sqs": _STANDARD,
+    "kinesis": Source(KinesisStreamRecord, lambda it: it["kinesis"]["sequenceNumber"], lambda _: 0, True),
+    "dynamodb": Source(DynamoDBRecord, lambda it: it["dynamodb"]["SequenceNumber"], lambda _: 0, True),
+    "kafka": Source(KafkaEventRecord, _kafka_identifier, lambda it: (it["topic"], it["partition"])),
+}
+_NO_SOURCE: Final = ("lambda", "unknown")
+
+
+def read_batch(event: Any) -> tuple[Source, Sequence[Any]]:
+    """Return how the records of a batch are to be treated, and the records.
+
+    Raises:
+        NotABatchError: the event isn't a batch, or of a source that can't be answered record by record.
+    """
+    records, kind = messages_of(event), read_trigger(event).type
+    if records is not None and len(records) == 0:
+        return _STANDARD, ()  # the last call of a Kinesis window: nothing to process, nothing to lose
+    if records is not None and kind in _NO_SOURCE:  # the first record may be the one that is broken
+        kinds = (read_trigger({"Records": [record]}).type for record in records)
+        kind = next((found for found in kinds if found not in _NO_SOURCE), kind)
+    source = _SOURCES.get(kind.rpartition("-")[2])  # `sns-sqs` is a message in a queue, too
+    # A bare list comes from a pipe, which names the records of streams by other ids.
+    if records is None or source is None or (source is not _STANDARD and isinstance(event, list)):
+        raise NotABatchError(
+            "each_record=True takes batches from SQS, Kinesis, DynamoDB streams and Kafka; this event is "
+            f"{_described(kind, event)}. Decorate with @production alone for a function that handles whole "
+            "events; in a test, make a batch with lambda_guard.testing.events.sqs(…)"
+        )
+    return (_FIFO if source is _STANDARD and _is_fifo(records) else source), records
+
+
+def _described(kind: str, event: Any) -> str:
+    if kind in _NO_SOURCE:
+        return f"a {type(event).__name__} that no such source sends"
+    return f"of type {kind!r}"
+
+
+def _is_fifo(records: Sequence[Any]) -> bool:
+    arns = (record.get("eventSourceARN") for record in records if isinstance(record, dict))
+    return str(next((arn for arn in arns if arn), "")).endswith(".fifo")
+
+
+def identifiers(source: Source, records: Sequence[Any]) -> list[Any]:
+    """Return what a partial batch response names each record by; `None` for one without an id."""
+    try:
+        found = list(map(source.identifier, records))
+        if all(map(_names_a_record, found)):
+            return found
+    except Exception:  # a record without one: each is looked at for itself
+        found = []
+    return [_identifier(source, record) for record in records]
+
+
+def _identifier(source: Source, record: Any) -> Any:
+    try:
+        found = source.identifier(record)
+    except Exception:
+        return None
+    return found if _names_a_record(found) else None
+
+
+def _names_a_record(identifier: Any) -> bool:
+    return bool(identifier) and isinstance(identifier, str | dict)

@@ -1,0 +1,1 @@
+"""Failures as values: exceptions in words, fingerprints, stack frames, attempts."""

@@ -1,0 +1,69 @@
+"""Stack frames as values: whose they are, and how they are written."""
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+Frame = tuple[str, int, str]  # file, line, function
+
+FRAMES_MOST: Final = 50
+_OURS: Final = __file__.rpartition("/failure/")[0] + "/"
+_INSTALLED: Final = ("site-packages", "dist-packages", "/opt/python/", "/lib/python3", "/var/runtime/")
+
+
+def is_ours(frame: Frame) -> bool:
+    """Whether it is lambda_guard's own."""
+    return frame[0].startswith(_OURS)
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to Python, a layer, the runtime or a package, and not to the function itself.
+
+    Packages that were installed beside the handler, into the deployment package, are known by their metadata.
+    """
+    if file.startswith("<") or any(part in file for part in _INSTALLED):
+        return True
+    root = os.environ.get("LAMBDA_TASK_ROOT")
+    if not root or not file.startswith(root + "/"):
+        return False
+    return file[len(root) + 1 :].partition("/")[0] in _packages(root)
+
+
+def own(frames: list[Frame]) -> list[Frame]:
+    """Return the frames of the function's own code; all of them where none is."""
+    return [frame for frame in frames if not is_installed(frame[0])] or frames
+
+
+def said(frames: Iterable[Frame]) -> list[str]:
+    """Return frames as records have them: `file:line in function`."""
+    return [f"{file.rpartition('/')[2]}:{line} in {function}" for file, line, function in frames]
+
+
+def shortened(frames: list[Frame]) -> list[Frame]:
+    """Return the outermost and innermost frames of a long stack."""
+    if len(frames) <= FRAMES_MOST:
+        return frames
+    return frames[: FRAMES_MOST // 5] + frames[-FRAMES_MOST * 4 // 5 :]
+
+
+@lru_cache(1)
+def _packages(root: str) -> frozenset[str]:
+    """Return the names right below `root` that installed packages have put there.
+
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    """
+    return frozenset(_recorded(root))
+
+
+def _recorded(root: str) -> Iterator[str]:
+    try:
+        folders = [entry.path for entry in os.scandir(root) if entry.name.endswith(".dist-info")]
+    except OSError:
+        return
+    for folder in folders:
+        try:
+            with open(f"{folder}/RECORD", encoding="utf-8", errors="replace") as record:  # noqa: PTH123 - not loaded
+                yield from {line.partition(",")[0].partition("/")[0] for line in record}
+        except OSError:
+            yield os.path.basename(folder).partition("-")[0].lower()  # noqa: PTH119 - as above

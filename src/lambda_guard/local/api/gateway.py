@@ -1,0 +1,139 @@
+"""API Gateway: the APIs of a stack, each on a port, and requests without a socket."""
+
+import json
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.api.http import HttpRequest, HttpResponse, match, no_route, proxy_event, response
+from lambda_guard.local.api.server import ApiServer
+from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.local.lambda_service.trace import new_root
+from lambda_guard.templates.stack import RouteDeclaration
+
+
+class ApiGateway:
+    """Answers requests with functions.
+
+    Args:
+        service: invokes the functions.
+        routes: of all APIs.
+        region: for events.
+        account: for events.
+        port: of the first API, the others follow; 0 for any free ones.
+    """
+
+    def __init__(
+        self,
+        service: LambdaService,
+        routes: Sequence[RouteDeclaration],
+        *,
+        region: str,
+        account: str,
+        port: int = 0,
+    ) -> None:
+        self._service = service
+        self._all_routes = routes
+        self._region = region
+        self._account = account
+        self._servers: dict[str, ApiServer] = {}
+        for index, api in enumerate(dict.fromkeys(route.api for route in routes)):
+            self._servers[api] = ApiServer(self, api, port=port and port + index)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        api: str | None = None,
+    ) -> HttpResponse:
+        """Answer a request given by its parts; see `Cloud.request`."""
+        raw, kind = _encoded(body)
+        sent = tuple((headers or {}).items())
+        if kind and not any(name.lower() == "content-type" for name, _ in sent):
+            sent = (("Content-Type", kind), *sent)
+        path, _, written = path.partition("?")
+        request = HttpRequest(
+            method=method.upper(),
+            path=path,
+            body=raw,
+            headers=sent,
+            query="&".join(filter(None, (written, urllib.parse.urlencode(query or {})))),
+        )
+        return self.answer(request, api)
+
+    def answer(self, request: HttpRequest, api: str | None = None) -> HttpResponse:
+        """Answer a request as API Gateway does.
+
+        Args:
+            request: the request.
+            api: the API's logical id; by default whichever has a route.
+
+        Raises:
+            LocalCloudError: there is no such API.
+        """
+        if api is not None and api not in self._servers:
+            raise LocalCloudError(f"there is no API {api!r}; APIs: {', '.join(self._servers) or 'none'}")
+        routes = [route for route in self._all_routes if api in {None, route.api}]
+        found = match(routes, request.method, request.path)
+        if found is None:
+            return no_route(rest=bool(routes) and all(route.version == "1.0" for route in routes))
+        request, header = _traced(request)
+        event = proxy_event(request, found, account=self._account, region=self._region)
+        payload = json.dumps(event).encode()
+        result = self._service.invoke(found.route.function, payload, trace_header=header)
+        return response(result, found.route.version)
+
+    def url(self, api: str | None = None) -> str:
+        """Return the URL of an API by logical id; of the only one, by default.
+
+        Raises:
+            LocalCloudError: there is no such API, or more than one and none is named.
+        """
+        if api is None and len(self._servers) == 1:
+            return next(iter(self._servers.values())).url
+        if api is None or api not in self._servers:
+            raise LocalCloudError(f"name one of the APIs: {', '.join(self._servers) or 'there is none'}")
+        return self._servers[api].url
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """The URLs by logical id."""
+        return {api: server.url for api, server in self._servers.items()}
+
+    def with_local_urls(self, text: str) -> str:
+        """Return the text with the addresses that the APIs would have on AWS replaced by those here."""
+        for api, server in self._servers.items():
+            address = f"https://{api.lower()}.execute-api.{self._region}.amazonaws.com"
+            text = text.replace(f"{address}/Prod", server.url).replace(address, server.url)
+        return text
+
+    def close(self) -> None:
+        """End the servers."""
+        for server in self._servers.values():
+            server.close()
+
+
+def _traced(request: HttpRequest) -> tuple[HttpRequest, str]:
+    """Return the request with its trace header: API Gateway starts a trace where the client has none."""
+    name = HTTP_TRACE_HEADER.lower()
+    header = request.lower_headers.get(name) or f"Root={new_root()}"
+    kept = [line for line in request.headers if line[0].lower() != name]
+    return replace(request, headers=(*kept, (HTTP_TRACE_HEADER, header))), header
+
+
+def _encoded(body: Any) -> tuple[bytes, str]:
+    """Give a body as bytes, and its content type; empty where it tells none."""
+    if body is None:
+        return b"", ""
+    if isinstance(body, bytes):
+        return body, ""
+    if isinstance(body, str):
+        return body.encode(), "text/plain"
+    return json.dumps(body).encode(), "application/json"

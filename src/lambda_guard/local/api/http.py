@@ -1,0 +1,300 @@
+"""API Gateway in front of functions: routes, proxy events, and answers.
+
+Sources: "Create AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0), "Lambda proxy
+integrations in API Gateway" (REST, 1.0).
+"""
+
+import base64
+import json
+import re
+import time
+import urllib.parse
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from lambda_guard.local.runtime.function import InvocationResult
+from lambda_guard.templates.stack import RouteDeclaration
+
+_COOKIE: Final = "set-cookie"
+_JSON: Final = (("content-type", "application/json"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request to an API.
+
+    Attributes:
+        headers: as they were sent: names in any case, one may come several times.
+        query: as it stands in the URL.
+    """
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    query: str = ""
+
+    @property
+    def header_values(self) -> dict[str, list[str]]:
+        """All values of each header, by its name as it was first written."""
+        names, found = dict[str, str](), dict[str, list[str]]()
+        for name, value in self.headers:
+            found.setdefault(names.setdefault(name.lower(), name), []).append(value)
+        return found
+
+    @property
+    def lower_headers(self) -> dict[str, str]:
+        """The headers by lower-case name; the values of one that comes several times are joined."""
+        return {
+            name.lower(): ("; " if name.lower() == "cookie" else ",").join(values)
+            for name, values in self.header_values.items()
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """What the API answered.
+
+    Attributes:
+        status: the HTTP status.
+        body: the body.
+        header_lines: each header as it is sent, with its name in lower case; one may come several times.
+        result: the invocation behind it; None where there was none.
+    """
+
+    status: int
+    body: bytes
+    header_lines: tuple[tuple[str, str], ...] = ()
+    result: InvocationResult | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers but the cookies; the values of one that comes several times are joined by commas."""
+        found = dict[str, str]()
+        for name, value in self.header_lines:
+            if name != _COOKIE:
+                found[name] = f"{found[name]},{value}" if name in found else value
+        return found
+
+    @property
+    def cookies(self) -> tuple[str, ...]:
+        """What `set-cookie` says, each time that it comes."""
+        return tuple(value for name, value in self.header_lines if name == _COOKIE)
+
+    def json(self) -> Any:
+        """Return the body, parsed.
+
+        Raises:
+            ValueError: it isn't JSON.
+        """
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route and the path parameters with which it matches."""
+
+    route: RouteDeclaration
+    parameters: dict[str, str]
+
+
+def match(routes: Sequence[RouteDeclaration], method: str, path: str) -> Match | None:
+    """Find the route: full matches before `{proxy+}`, a method before `ANY`, `$default` last."""
+    found = [
+        (_rank(route), Match(route, matched.groupdict()))
+        for route in routes
+        if route.method in {method, "ANY"} and (matched := _pattern(route.path).fullmatch(path))
+    ]
+    return min(found, key=lambda ranked: ranked[0])[1] if found else None
+
+
+def _rank(route: RouteDeclaration) -> tuple[int, int, int, int]:
+    greedy, default = "+}" in route.path, route.path == "$default"
+    return int(default), int(greedy), route.path.count("{"), int(route.method == "ANY")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    if path == "$default":
+        return re.compile(".*")
+    parts = re.split(r"\{(\w+)(\+?)\}", path.rstrip("/") or "/")
+    pattern = re.escape(parts[0])
+    for index in range(1, len(parts), 3):
+        name, greedy, literal = parts[index : index + 3]
+        pattern += f"(?P<{name}>{'.+' if greedy else '[^/]+'})" + re.escape(literal)
+    return re.compile(pattern + "/?")
+
+
+def proxy_event(request: HttpRequest, found: Match, *, account: str, region: str) -> dict[str, Any]:
+    """Return the event of a request, in the route's payload format."""
+    build = _event_1 if found.route.version == "1.0" else _event_2
+    return build(request, found, account, region)
+
+
+def _event_2(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
+    route, api = found.route, found.route.api
+    key = route.path if route.path == "$default" else f"{route.method} {route.path}"
+    body, encoded = _body(request.body)
+    headers = request.lower_headers
+    query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
+    domain = f"{api.lower()}.execute-api.{region}.amazonaws.com"
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": key,
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        "headers": {"host": domain, **{name: value for name, value in headers.items() if name != "cookie"}},
+        "requestContext": {
+            "accountId": account,
+            "apiId": api.lower(),
+            "domainName": domain,
+            "domainPrefix": api.lower(),
+            "http": {
+                "method": request.method,
+                "path": request.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": str(uuid.uuid4()),
+            "routeKey": key,
+            "stage": "$default",
+            "time": _now(),
+            "timeEpoch": int(time.time() * 1000),
+        },
+        "isBase64Encoded": encoded,
+    }
+    if "cookie" in headers:
+        event["cookies"] = [cookie.strip() for cookie in headers["cookie"].split(";")]
+    if query:
+        event["queryStringParameters"] = {name: ",".join(values) for name, values in query.items()}
+    if found.parameters:
+        event["pathParameters"] = found.parameters
+    return event if body is None else {**event, "body": body}
+
+
+def _event_1(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
+    route = found.route
+    body, encoded = _body(request.body)
+    query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
+    domain = f"{route.api.lower()}.execute-api.{region}.amazonaws.com"
+    headers = {"Host": [domain], **request.header_values}
+    return {
+        "resource": route.path,
+        "path": request.path,
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": headers,
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": found.parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": account,
+            "apiId": route.api.lower(),
+            "domainName": domain,
+            "domainPrefix": route.api.lower(),
+            "extendedRequestId": uuid.uuid4().hex[:16],
+            "httpMethod": request.method,
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": request.lower_headers.get("user-agent", "")},
+            "path": f"/Prod{request.path}",
+            "protocol": "HTTP/1.1",
+            "requestId": str(uuid.uuid4()),
+            "requestTime": _now(),
+            "requestTimeEpoch": int(time.time() * 1000),
+            "resourcePath": route.path,
+            "stage": "Prod",
+        },
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def no_route(*, rest: bool) -> HttpResponse:
+    """Return what API Gateway answers where no route matches."""
+    if rest:
+        return _message(HTTPStatus.FORBIDDEN, "Missing Authentication Token")
+    return _message(HTTPStatus.NOT_FOUND, "Not Found")
+
+
+def response(result: InvocationResult, version: str) -> HttpResponse:
+    """Map the function's answer.
+
+    A failed invocation is 502 for a REST API and 500 for an HTTP API, a malformed answer likewise; an HTTP
+    API takes an answer without `statusCode` as the body of a 200.
+    """
+    rest = version == "1.0"
+    payload = result.payload
+    if result.function_error is not None or (payload is None and result.body.strip() != b"null"):
+        return _failure(result, rest=rest)
+    if isinstance(payload, dict) and "statusCode" in payload:
+        return _mapped(payload, result, rest=rest) or _failure(result, rest=rest)
+    if rest:
+        return _failure(result, rest=True)
+    body = payload.encode() if isinstance(payload, str) else result.body
+    return HttpResponse(status=200, body=body, header_lines=_JSON, result=result)
+
+
+def _mapped(payload: dict[str, Any], result: InvocationResult, *, rest: bool) -> HttpResponse | None:
+    """Read the documented shape; None where it is malformed."""
+    body = payload.get("body")
+    try:
+        status = int(payload["statusCode"])
+        raw = b"" if body is None else body.encode()
+        raw = base64.b64decode(raw) if payload.get("isBase64Encoded") else raw
+        lines = _header_lines(payload) if rest else _header_lines_and_cookies(payload)
+    except (TypeError, ValueError, AttributeError):
+        return None
+    if not HTTPStatus.CONTINUE <= status <= 599:  # noqa: PLR2004 - the last status code there is
+        return None
+    return HttpResponse(status=status, body=raw, header_lines=lines, result=result)
+
+
+def _header_lines(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Merge `headers` into `multiValueHeaders`: what stands in both is sent once."""
+    many = [
+        (name.lower(), str(value))
+        for name, values in (payload.get("multiValueHeaders") or {}).items()
+        for value in _listed(values)
+    ]
+    single = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
+    return (*(line for line in single if line not in many), *many)
+
+
+def _header_lines_and_cookies(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Read what payload format 2.0 knows: a header has one value, and cookies are apart."""
+    headers = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
+    return (*headers, *((_COOKIE, str(cookie)) for cookie in _listed(payload.get("cookies") or [])))
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return value
+
+
+def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
+    if rest:
+        return _message(HTTPStatus.BAD_GATEWAY, "Internal server error", result)
+    return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error", result)
+
+
+def _message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:
+    body = json.dumps({"message": text}).encode()
+    return HttpResponse(status=int(status), body=body, header_lines=_JSON, result=result)
+
+
+def _body(body: bytes) -> tuple[str | None, bool]:
+    if not body:
+        return None, False
+    try:
+        return body.decode(), False
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), True
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")

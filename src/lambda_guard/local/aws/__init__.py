@@ -1,0 +1,1 @@
+"""The services around the functions, most of them moto's."""

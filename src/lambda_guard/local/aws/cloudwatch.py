@@ -1,0 +1,89 @@
+"""Sends log events on to CloudWatch Logs, in batches, from one thread."""
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+from lambda_guard.local.runtime.log_group import LogEvent
+
+_EVERY_SECONDS = 0.1
+_BATCH_MOST = 1000
+
+
+class CloudWatchWriter:
+    """Takes events at any time and writes them soon after.
+
+    Args:
+        client: a boto3 client of CloudWatch Logs.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._events: queue.SimpleQueue[tuple[str, LogEvent] | None] = queue.SimpleQueue()
+        self._streams: set[tuple[str, str]] = set()
+        self._changed = threading.Condition()
+        self._pending = 0
+        self._thread = threading.Thread(target=self._run, name="cloudwatch-logs", daemon=True)
+        self._thread.start()
+
+    def create_group(self, name: str) -> None:
+        """Create a log group."""
+        self._client.create_log_group(logGroupName=name)
+
+    def write(self, group: str, event: LogEvent) -> None:
+        """Take an event."""
+        with self._changed:
+            self._pending += 1
+        self._events.put((group, event))
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything is written; False where it took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._pending == 0, timeout)
+
+    def _run(self) -> None:
+        ended = False
+        while not ended and (first := self._events.get()) is not None:
+            time.sleep(_EVERY_SECONDS)
+            batch, ended = self._batch(first)
+            try:
+                self._send(batch)
+            except Exception:
+                # The service is closing: the lines are in the files and in memory anyway.
+                ended = True
+            with self._changed:
+                self._pending = 0 if ended else self._pending - len(batch)
+                self._changed.notify_all()
+
+    def _batch(self, first: tuple[str, LogEvent]) -> tuple[list[tuple[str, LogEvent]], bool]:
+        """Return what has come with the first event, and whether the end has."""
+        batch = [first]
+        while len(batch) < _BATCH_MOST and not self._events.empty():
+            item = self._events.get()
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
+
+    def _send(self, batch: list[tuple[str, LogEvent]]) -> None:
+        by_stream: dict[tuple[str, str], list[LogEvent]] = defaultdict(list)
+        for group, event in batch:
+            if event.message:  # CloudWatch Logs takes no empty message
+                by_stream[group, event.stream].append(event)
+        for (group, stream), events in by_stream.items():
+            if (group, stream) not in self._streams:
+                self._client.create_log_stream(logGroupName=group, logStreamName=stream)
+                self._streams.add((group, stream))
+            ordered = sorted(events, key=lambda event: event.timestamp)
+            self._client.put_log_events(
+                logGroupName=group,
+                logStreamName=stream,
+                logEvents=[{"timestamp": event.timestamp, "message": event.message} for event in ordered],
+            )
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._events.put(None)
+        self._thread.join(10)

@@ -1,0 +1,62 @@
+"""Creates what a stack declares in moto."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.templates.stack import QueueDeclaration, SubscriptionDeclaration, TopicDeclaration
+
+
+def create_queues(sqs: Any, queues: Iterable[QueueDeclaration]) -> None:
+    """Create queues; redrive policies come last, since they name queues that must exist.
+
+    Raises:
+        LocalCloudError: SQS refuses; the message names the resource.
+    """
+    urls = {}
+    for queue in queues:
+        attributes = {key: value for key, value in queue.attributes.items() if key != "RedrivePolicy"}
+        answer = _asked(queue.logical_id, sqs.create_queue, QueueName=queue.name, Attributes=attributes)
+        urls[queue.logical_id] = answer["QueueUrl"]
+    for queue in queues:
+        if "RedrivePolicy" in queue.attributes:
+            policy = {"RedrivePolicy": queue.attributes["RedrivePolicy"]}
+            _asked(
+                queue.logical_id, sqs.set_queue_attributes, QueueUrl=urls[queue.logical_id], Attributes=policy
+            )
+
+
+def create_topics(sns: Any, topics: Iterable[TopicDeclaration]) -> None:
+    """Create topics.
+
+    Raises:
+        LocalCloudError: SNS refuses; the message names the resource.
+    """
+    for topic in topics:
+        _asked(topic.logical_id, sns.create_topic, Name=topic.name, Attributes=dict(topic.attributes))
+
+
+def subscribe(sns: Any, subscriptions: Iterable[SubscriptionDeclaration]) -> None:
+    """Create subscriptions.
+
+    Raises:
+        LocalCloudError: SNS refuses; the message names the resource.
+    """
+    for subscription in subscriptions:
+        _asked(
+            subscription.logical_id,
+            sns.subscribe,
+            TopicArn=subscription.topic_arn,
+            Protocol=subscription.protocol,
+            Endpoint=subscription.endpoint,
+            Attributes=dict(subscription.attributes),
+        )
+
+
+def _asked(logical_id: str, operation: Any, **parameters: Any) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return operation(**parameters)
+    except (BotoCoreError, ClientError) as error:
+        raise LocalCloudError(f"resource {logical_id}: {error}") from error

@@ -1,0 +1,126 @@
+"""The parent's side of moto's process, and boto3 clients for it."""
+
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.runtime.guardian import Guardian
+from lambda_guard.local.runtime.http_server import HOST
+from lambda_guard.local.runtime.output import Output
+
+_START_SECONDS_MOST = 60.0
+_NO_PROXY = {"NO_PROXY": HOST, "no_proxy": HOST}  # what moto sends to us needs none
+
+
+class Services:
+    """SQS, SNS, CloudWatch Logs and the rest of moto on one loopback port.
+
+    Args:
+        guardian: starts the process.
+        control: `host:port` of what answers Lambda's API.
+        region: of the clients.
+        port: a fixed port, or 0 for any free one.
+
+    Raises:
+        LocalCloudError: the server doesn't start; the message ends with what it printed.
+    """
+
+    def __init__(self, guardian: Guardian, control: str, *, region: str, port: int = 0) -> None:
+        self.region = region
+        self._guardian = guardian
+        self._lines: list[str] = []
+        self._spoke = threading.Condition()
+        self._output = Output(self._hear)
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
+        self._ended = False
+        self._process = self._start(port, control)
+        self._output.start()
+        self._waiter = threading.Thread(target=self._watch, name="moto", daemon=True)
+        self._waiter.start()
+
+    def _start(self, port: int, control: str) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return self._guardian.start(
+            [sys.executable, "-m", "lambda_guard.local.aws.moto_server", str(port), control],
+            env={**environment, **_NO_PROXY, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
+            cwd=os.path.dirname(os.path.abspath(__file__)),  # noqa: PTH100, PTH120 - just some directory
+            output=self._output.writer,
+        )
+
+    def _watch(self) -> None:
+        self._guardian.reap(self._process)
+        with self._spoke:
+            self._ended = True
+            self._spoke.notify_all()
+
+    def _hear(self, line: str) -> None:
+        with self._spoke:
+            self._lines.append(line)
+            self._spoke.notify_all()
+
+    def _port_line(self) -> str | None:
+        return next((line for line in self._lines if line.isdigit()), None)
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the services; waits for the server."""
+        with self._spoke:
+            self._spoke.wait_for(lambda: self._ended or self._port_line(), timeout=_START_SECONDS_MOST)
+            port = self._port_line()
+        if port is None:
+            self._output.drain()
+            said = "\n".join(self._lines[-15:])
+            raise LocalCloudError(
+                f"the services did not start (is the port free? --port chooses another one); they said:\n{said}"
+            )
+        return f"http://{HOST}:{port}"
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service, for any thread; one per service is kept."""
+        with self._clients_lock:
+            if service not in self._clients:
+                self._clients[service] = self._new_client(service)
+            return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            proxies={},
+            max_pool_connections=64,
+            read_timeout=930,
+            retries={"total_max_attempts": 1},
+        )
+        return own_session(self.region).client(service, endpoint_url=self.endpoint, config=config)
+
+    def close(self) -> None:
+        """Kill the process and close the clients."""
+        self._guardian.signal(self._process, 9)
+        self._waiter.join(10)
+        self._output.close()
+        with self._clients_lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+
+def own_session(region: str | None = None) -> Any:
+    """Return a boto3 session that knows nothing of the developer's profiles and files."""
+    import boto3
+    import botocore.session
+
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.session.Session(
+        botocore_session=botocore.session.Session(session_vars=variables),
+        region_name=region,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
+    )

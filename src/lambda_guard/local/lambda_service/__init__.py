@@ -1,0 +1,1 @@
+"""The Lambda service: invocations, retries, event source mappings, schedules."""

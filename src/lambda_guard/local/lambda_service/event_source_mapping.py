@@ -1,0 +1,228 @@
+"""Event source mappings: poll a queue, invoke the function with batches, delete or return the messages.
+
+Sources: "Using Lambda with Amazon SQS", "Handling errors for an SQS event source in Lambda".
+"""
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.aws.services import Services
+from lambda_guard.local.lambda_service.activity import Clock
+from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.local.lambda_service.trace import fresh_header
+from lambda_guard.local.runtime.function import InvocationResult
+from lambda_guard.templates.stack import MappingDeclaration
+
+Message = dict[str, Any]
+_RECEIVE_MOST = 10
+_POLL_SECONDS = 20
+_SHORT_WAIT_SECONDS = 0.02
+_log = logging.getLogger(__name__)
+
+
+def sqs_record(message: Message, queue_arn: str) -> dict[str, Any]:
+    """Return a received message as a record of Lambda's SQS event."""
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": dict(message.get("Attributes", {})),
+        "messageAttributes": {
+            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": queue_arn.split(":")[3],
+    }
+    if "MD5OfMessageAttributes" in message:
+        record["md5OfMessageAttributes"] = message["MD5OfMessageAttributes"]
+    return record
+
+
+def _attribute(value: dict[str, Any]) -> dict[str, Any]:
+    attribute = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+    if "StringValue" in value:
+        return {"stringValue": value["StringValue"], **attribute}
+    return {"binaryValue": base64.b64encode(value.get("BinaryValue", b"")).decode(), **attribute}
+
+
+def failed_message_ids(payload: Any, message_ids: Iterable[str]) -> set[str]:
+    """Return the ids that a partial batch response gives back to the queue.
+
+    "Lambda treats a batch as a complete success" if the response is empty or null, or its list is; "as a
+    complete failure" if the response is of another shape, or an identifier is empty, null, or of no message
+    of the batch.
+    """
+    everything = set(message_ids)
+    if payload in (None, "", {}):
+        return set()
+    if not isinstance(payload, dict):
+        return everything
+    failures = payload.get("batchItemFailures")
+    if failures is None:
+        return set()
+    if not isinstance(failures, list):
+        return everything
+    named = [failure.get("itemIdentifier") if isinstance(failure, dict) else None for failure in failures]
+    known = all(isinstance(name, str) and name in everything for name in named)
+    return {name for name in named if isinstance(name, str)} if known else everything
+
+
+class EventSourceMapping:
+    """Polls one queue for one function until `close`.
+
+    Failed messages come back when the visibility timeout ends, as on AWS; with `speed` above 1 they are made
+    visible earlier by that factor, counted from their receipt.
+    """
+
+    def __init__(
+        self,
+        declaration: MappingDeclaration,
+        services: Services,
+        service: LambdaService,
+        clock: Clock,
+        *,
+        speed: float,
+    ) -> None:
+        self.declaration = declaration
+        self._sqs = services.client("sqs")
+        account, name = declaration.queue_arn.split(":")[4:6]
+        self.queue_url = f"{services.endpoint}/{account}/{name}"
+        self._service = service
+        self._clock = clock
+        self._speed = speed
+        self._closed = threading.Event()
+        self._slots = threading.Semaphore(declaration.concurrency_most)
+        prefix = f"esm-{name}"
+        self._pool = ThreadPoolExecutor(declaration.concurrency_most, thread_name_prefix=prefix)
+        self._thread = threading.Thread(target=self._poll, name=f"{prefix}-poller", daemon=True)
+        self._thread.start()
+
+    def _poll(self) -> None:
+        while not self._closed.is_set():
+            self._slots.acquire()
+            batch, received = self._gather_or_pause()
+            if not batch or self._closed.is_set():
+                self._slots.release()
+                continue
+            self._pool.submit(self._process, batch, received)
+
+    def _gather_or_pause(self) -> tuple[list[Message], float]:
+        received = time.monotonic()
+        try:
+            batch = self._gather()
+        except Exception:
+            # The service is closing, or the queue was deleted: the poller outlives both.
+            self._closed.wait(0.5)
+            return [], received
+        return batch, time.monotonic()
+
+    def _gather(self) -> list[Message]:
+        """Receive a batch: what is there, or what comes within the batching window."""
+        wanted = self.declaration.batch_size
+        batch = self._receive(wanted, _POLL_SECONDS)
+        until = time.monotonic() + self.declaration.window / self._speed
+        while batch and len(batch) < wanted and not self._closed.is_set():
+            remaining = until - time.monotonic()
+            more = self._receive(wanted - len(batch), max(0, min(_POLL_SECONDS, int(remaining))))
+            if not more and remaining <= 0:
+                break
+            if not more:
+                self._closed.wait(min(remaining, _SHORT_WAIT_SECONDS))
+            batch += more
+        return batch
+
+    def _receive(self, count: int, wait: int) -> list[Message]:
+        answer = self._sqs.receive_message(
+            QueueUrl=self.queue_url,
+            MaxNumberOfMessages=min(count, _RECEIVE_MOST),
+            WaitTimeSeconds=wait,
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        messages: list[Message] = answer.get("Messages", [])
+        return messages
+
+    def _process(self, batch: list[Message], received: float) -> None:
+        try:
+            result = self._invoke(batch)
+            failed = self._failed(result, batch)
+            self._delete([message for message in batch if message["MessageId"] not in failed])
+            self._give_back([message for message in batch if message["MessageId"] in failed], received)
+        except Exception:
+            if not self._closed.is_set():
+                _log.exception("a batch of %s was not concluded: it comes back", self.queue_url)
+        finally:
+            self._slots.release()
+
+    def _invoke(self, batch: list[Message]) -> InvocationResult | None:
+        event = {"Records": [sqs_record(message, self.declaration.queue_arn) for message in batch]}
+        upstream = [message.get("Attributes", {}).get("AWSTraceHeader") for message in batch]
+        header = fresh_header(upstream)
+        try:
+            return self._service.invoke(
+                self.declaration.function, json.dumps(event).encode(), trace_header=header
+            )
+        except LocalCloudError:
+            return None
+
+    def _failed(self, result: InvocationResult | None, batch: list[Message]) -> set[str]:
+        ids = [message["MessageId"] for message in batch]
+        if result is None or result.function_error is not None:
+            return set(ids)
+        # Without ReportBatchItemFailures the answer isn't read: all messages are deleted.
+        return (
+            failed_message_ids(result.payload, ids) if self.declaration.report_batch_item_failures else set()
+        )
+
+    def _delete(self, messages: list[Message]) -> None:
+        for chunk in _chunks(messages):
+            entries = [
+                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+                for index, message in enumerate(chunk)
+            ]
+            self._sqs.delete_message_batch(QueueUrl=self.queue_url, Entries=entries)
+
+    def _give_back(self, messages: list[Message], received: float) -> None:
+        if not messages or self._speed == 1:
+            return
+        attributes = self._sqs.get_queue_attributes(
+            QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"]
+        )["Attributes"]
+        due = received + float(attributes["VisibilityTimeout"]) / self._speed
+        self._clock.after(max(0.0, due - time.monotonic()), lambda: self._make_visible(messages))
+
+    def _make_visible(self, messages: list[Message]) -> None:
+        for chunk in _chunks(messages):
+            entries = [
+                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+                for index, message in enumerate(chunk)
+            ]
+            try:
+                self._sqs.change_message_visibility_batch(QueueUrl=self.queue_url, Entries=entries)
+            except Exception:
+                # The queue is gone or the service is closing; if not, the visibility timeout does it.
+                return
+
+    def stop(self) -> None:
+        """Take no more messages."""
+        self._closed.set()
+
+    def join(self) -> None:
+        """Wait for the threads, after `stop` and after the services have ended."""
+        self._slots.release()
+        self._thread.join(10)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(messages: list[Message]) -> Iterator[list[Message]]:
+    for start in range(0, len(messages), _RECEIVE_MOST):
+        yield messages[start : start + _RECEIVE_MOST]

@@ -1,0 +1,100 @@
+"""Schedules: the events of EventBridge rules and of EventBridge Scheduler, and when they fire."""
+
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.lambda_service.activity import Clock
+from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.templates.stack import ScheduleDeclaration
+
+_RATE = re.compile(r"^rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)$")
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
+
+
+def interval(expression: str) -> float | None:
+    """Return the seconds between two firings of `rate(…)`; None for any other expression."""
+    found = _RATE.match(expression.strip())
+    return float(found[1]) * _SECONDS[found[2]] if found else None
+
+
+class Schedules:
+    """Fires schedules, on demand and by themselves.
+
+    Args:
+        schedules: all of a stack.
+        service: invokes the functions, asynchronously.
+        clock: for `rate(…)`.
+        speed: how much faster than on AWS they fire by themselves.
+        region: for events.
+        account: for events.
+    """
+
+    def __init__(
+        self,
+        schedules: Sequence[ScheduleDeclaration],
+        service: LambdaService,
+        clock: Clock,
+        *,
+        speed: float,
+        region: str,
+        account: str,
+    ) -> None:
+        self._schedules = schedules
+        self._service = service
+        self._clock = clock
+        self._speed = speed
+        self._region = region
+        self._account = account
+        for schedule in schedules:
+            seconds = interval(schedule.expression)
+            if seconds is not None and schedule.enabled:
+                self._repeat(schedule, seconds / speed)
+
+    def fire(self, name: str) -> None:
+        """Fire a schedule now, by logical id or name.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        found = [schedule for schedule in self._schedules if name in {schedule.logical_id, schedule.name}]
+        if not found:
+            names = ", ".join(schedule.logical_id for schedule in self._schedules) or "none"
+            raise LocalCloudError(f"there is no schedule {name!r}; schedules: {names}")
+        for schedule in found:
+            self._fire(schedule)
+
+    def _fire(self, schedule: ScheduleDeclaration) -> None:
+        event = scheduled_event(schedule, account=self._account, region=self._region)
+        self._service.invoke_later(schedule.function, json.dumps(event).encode())
+
+    def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
+        def fire() -> None:
+            with contextlib.suppress(LocalCloudError):  # the cloud is closing
+                self._fire(schedule)
+            self._clock.after(seconds, fire)
+
+        self._clock.after(seconds, fire)
+
+
+def scheduled_event(schedule: ScheduleDeclaration, *, account: str, region: str) -> Any:
+    """Return the event that the function gets."""
+    if schedule.payload is not None:
+        return schedule.payload
+    detail: Any = {} if schedule.source == "aws.events" else "{}"
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": schedule.source,
+        "account": account,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [schedule.arn],
+        "detail": detail,
+    }

@@ -1,0 +1,293 @@
+"""The Lambda service: synchronous and asynchronous invocations, retries, dead-letter queues, destinations."""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.aws.services import Services
+from lambda_guard.local.aws.xray_daemon import XRayDaemon
+from lambda_guard.local.lambda_service.activity import Activity, Clock
+from lambda_guard.local.lambda_service.trace import ServiceTrace, new_root
+from lambda_guard.local.runtime.function import Function, InvocationResult
+from lambda_guard.templates.stack import FunctionDeclaration
+
+# "Lambda waits one minute before the first retry and two minutes before the second."
+RETRY_SECONDS = (60.0, 120.0)
+_ERROR_MESSAGE_MOST = 1024  # "ErrorMessage: the first 1 KB of the error message"
+_RECENT_RESULTS = 10_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A function and how it was declared."""
+
+    function: Function
+    declaration: FunctionDeclaration
+    pool: ThreadPoolExecutor
+
+
+@dataclass(frozen=True, slots=True)
+class AsynchronousEvent:
+    """An event in Lambda's internal queue."""
+
+    request_id: str
+    function: str
+    payload: bytes
+    trace_header: str
+    client_context: Any
+    accepted: float
+    attempt: int = 1
+
+
+class LambdaService:
+    """Invokes functions, as the service does.
+
+    Args:
+        services: where queues and topics are.
+        clock: for what happens later.
+        activity: counts what is under way.
+        daemon: gets the service's segments.
+        speed: how much faster than on AWS the delays between retries are.
+        sampled: whether traces that start here are sampled.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        clock: Clock,
+        activity: Activity,
+        daemon: XRayDaemon,
+        *,
+        speed: float,
+        sampled: bool,
+    ) -> None:
+        self._services = services
+        self._clock = clock
+        self._activity = activity
+        self._daemon = daemon
+        self._speed = speed
+        self._sampled = sampled
+        self._functions: dict[str, Deployed] = {}
+        self._lock = threading.Lock()
+        self._results: deque[tuple[str, InvocationResult]] = deque(maxlen=_RECENT_RESULTS)
+        self._closed = False
+
+    def deploy(self, function: Function, declaration: FunctionDeclaration) -> None:
+        """Make a function known."""
+        pool = ThreadPoolExecutor(
+            declaration.reserved_concurrency, thread_name_prefix=f"async-{function.name}"
+        )
+        self._functions[function.name] = Deployed(function, declaration, pool)
+
+    @property
+    def functions(self) -> Mapping[str, Deployed]:
+        """The functions by name."""
+        return self._functions
+
+    def find(self, name_or_arn: str) -> Deployed | None:
+        """Find a function by name or (partial) ARN, qualified or not; None where there is none."""
+        parts = name_or_arn.split(":")
+        name = parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]
+        return self._functions.get(name)
+
+    def results(self) -> list[tuple[str, InvocationResult]]:
+        """Return function name and result of the latest invocations, oldest first."""
+        with self._lock:
+            return list(self._results)
+
+    def invoke(
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        trace_header: str | None = None,
+        client_context: Any = None,
+        request_id: str | None = None,
+    ) -> InvocationResult:
+        """Invoke a function and wait for its end; the header is the caller's.
+
+        Raises:
+            LocalCloudError: there is no such function, or the cloud is closed.
+        """
+        deployed = self._deployed(name)
+        function = deployed.function
+        trace = ServiceTrace.begin(
+            function.arn, trace_header, active=deployed.declaration.tracing, sampled=self._sampled
+        )
+        with self._activity.underway():
+            began = time.time()
+            result = function.invoke(
+                payload, trace_header=trace.header, client_context=client_context, request_id=request_id
+            )
+            self._record(deployed, trace, result, began)
+        return result
+
+    def _record(
+        self, deployed: Deployed, trace: ServiceTrace, result: InvocationResult, began: float
+    ) -> None:
+        function = deployed.function
+        with self._lock:
+            self._results.append((function.name, result))
+        # With PassThrough, "Lambda doesn't send traces to X-Ray".
+        if trace.sampled and deployed.declaration.tracing:
+            failed = result.function_error is not None
+            documents = trace.documents(
+                function.name, function.arn, result.request_id, began, time.time(), failed=failed
+            )
+            for document in documents:
+                self._daemon.add(document)
+
+    def invoke_later(
+        self, name: str, payload: bytes, *, trace_header: str | None = None, client_context: Any = None
+    ) -> str:
+        """Accept an event for asynchronous invocation and return its request id.
+
+        Raises:
+            LocalCloudError: there is no such function, or the cloud is closed.
+        """
+        deployed = self._deployed(name)
+        event = AsynchronousEvent(
+            str(uuid.uuid4()),
+            deployed.function.name,
+            payload,
+            trace_header or f"Root={new_root()}",  # every attempt belongs to one trace
+            client_context,
+            time.monotonic(),
+        )
+        self._activity.begin()
+        self._submit(event)
+        return event.request_id
+
+    def _submit(self, event: AsynchronousEvent) -> None:
+        try:
+            self._functions[event.function].pool.submit(self._attempt, event)
+        except RuntimeError:  # the pool is shut down: the cloud is closing
+            self._activity.end()
+
+    def _attempt(self, event: AsynchronousEvent) -> None:
+        try:
+            result = self.invoke(
+                event.function,
+                event.payload,
+                trace_header=event.trace_header,
+                client_context=event.client_context,
+                request_id=event.request_id,
+            )
+            if result.function_error is None:
+                self._succeeded(event, result)
+            elif not self._retried(event):
+                self._given_up(event, result)
+        except Exception:
+            self._activity.end()
+            if not self._closed:
+                _log.exception(
+                    "the asynchronous invocation %s of %s is lost", event.request_id, event.function
+                )
+
+    def _succeeded(self, event: AsynchronousEvent, result: InvocationResult) -> None:
+        declaration = self._functions[event.function].declaration
+        if declaration.on_success:
+            self._deliver(declaration.on_success, self._document(event, result, "Success"))
+        self._activity.end()
+
+    def _retried(self, event: AsynchronousEvent) -> bool:
+        declaration = self._functions[event.function].declaration
+        delay = RETRY_SECONDS[min(event.attempt, len(RETRY_SECONDS)) - 1]
+        too_often = event.attempt > declaration.retries_most
+        too_old = self._age(event) + delay > declaration.event_age_most
+        if too_often or too_old:
+            return False
+        again = replace(event, attempt=event.attempt + 1)
+        self._clock.after(delay / self._speed, lambda: self._submit(again))
+        return True
+
+    def _age(self, event: AsynchronousEvent) -> float:
+        return (time.monotonic() - event.accepted) * self._speed
+
+    def _given_up(self, event: AsynchronousEvent, result: InvocationResult) -> None:
+        declaration = self._functions[event.function].declaration
+        exhausted = event.attempt > declaration.retries_most
+        condition = "RetriesExhausted" if exhausted else "EventAgeExceeded"
+        if declaration.on_failure:
+            self._deliver(declaration.on_failure, self._document(event, result, condition))
+        if declaration.dead_letter_arn:
+            self._deliver(declaration.dead_letter_arn, event.payload.decode(), _dead_letter(event, result))
+        self._activity.end()
+
+    def _document(self, event: AsynchronousEvent, result: InvocationResult, condition: str) -> str:
+        """Return what a destination gets ("Capturing records of Lambda asynchronous invocations")."""
+        deployed = self._functions[event.function]
+        response: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
+        if result.function_error:
+            response["functionError"] = result.function_error
+        document = {
+            "version": "1.0",
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "requestContext": {
+                "requestId": event.request_id,
+                "functionArn": f"{deployed.function.arn}:$LATEST",
+                "condition": condition,
+                "approximateInvokeCount": event.attempt,
+            },
+            "requestPayload": json.loads(event.payload or b"null"),
+            "responseContext": response,
+            "responsePayload": result.payload,
+        }
+        return json.dumps(document)
+
+    def _deliver(self, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
+        _, _, service, _, account, *_, name = arn.split(":")
+        if service == "sqs":
+            url = f"{self._services.endpoint}/{account}/{name}"
+            self._services.client("sqs").send_message(
+                QueueUrl=url, MessageBody=body, MessageAttributes=attributes or {}
+            )
+        elif service == "sns":
+            self._services.client("sns").publish(
+                TopicArn=arn, Message=body, MessageAttributes=attributes or {}
+            )
+        else:
+            self.invoke_later(arn, body.encode())
+
+    def _deployed(self, name: str) -> Deployed:
+        deployed = self.find(name)
+        if deployed is None:
+            known = ", ".join(sorted(self._functions)) or "none"
+            raise LocalCloudError(f"there is no function {name!r} here; functions: {known}")
+        if self._closed:
+            raise LocalCloudError("the local cloud is closed: no more invocations")
+        return deployed
+
+    def stop(self) -> None:
+        """Take no more invocations and kill the functions."""
+        self._closed = True
+        for deployed in self._functions.values():
+            deployed.pool.shutdown(wait=False, cancel_futures=True)
+            deployed.function.close()
+
+    def join(self) -> None:
+        """Wait for the threads, after `stop`."""
+        for deployed in self._functions.values():
+            with contextlib.suppress(RuntimeError):
+                deployed.pool.shutdown(wait=True)
+
+
+def _dead_letter(event: AsynchronousEvent, result: InvocationResult) -> dict[str, Any]:
+    """Return the message attributes of a dead letter ("Adding a dead-letter queue")."""
+    message = (result.error_message or "").encode()[:_ERROR_MESSAGE_MOST].decode("utf-8", "ignore")
+    return {
+        "RequestID": {"DataType": "String", "StringValue": event.request_id},
+        "ErrorCode": {"DataType": "Number", "StringValue": "200"},
+        "ErrorMessage": {"DataType": "String", "StringValue": message or "-"},
+    }

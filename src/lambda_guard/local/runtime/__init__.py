@@ -1,0 +1,1 @@
+"""Functions in the real runtime client, each environment a process of its own."""

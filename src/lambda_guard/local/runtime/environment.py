@@ -1,0 +1,329 @@
+"""One execution environment: the real runtime client in a process of its own, one invocation at a time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from lambda_guard.local.runtime import platform_log
+from lambda_guard.local.runtime.guardian import Guardian
+from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
+from lambda_guard.local.runtime.output import Output
+from lambda_guard.local.runtime.runtime_api import Invocation, RuntimeApi, RuntimeReply
+
+# On AWS the INIT phase may take 10 s; a development machine under load gets more.
+INIT_SECONDS_MOST = 30.0
+NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to AWS is refused on the spot
+
+Status = Literal["success", "error", "timeout", "killed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSettings:
+    """A function's configuration, in Lambda's terms.
+
+    Attributes:
+        name: the function's name.
+        handler: `module.attribute`, for example `app.handler`.
+        code: the directory of the code; becomes `LAMBDA_TASK_ROOT` and the working directory.
+        timeout: seconds; fractions are allowed.
+        memory: MB; reported, not enforced.
+        environment: the function's own variables.
+        log_format: `Text` or `JSON`.
+        region: for ARNs and `AWS_REGION`.
+        account: for ARNs.
+        version: `AWS_LAMBDA_FUNCTION_VERSION`.
+        endpoint_url: where AWS is for this function; by default nowhere, so that no call leaves the machine.
+        daemon_address: the X-Ray daemon's `host:port`; None leaves the variable out.
+        initialization_type: `on-demand`, `provisioned-concurrency` or `snap-start`.
+        freeze: whether the process is stopped between invocations, as on AWS.
+        python: the interpreter.
+    """
+
+    name: str
+    handler: str
+    code: Path
+    timeout: float = 3.0
+    memory: int = 128
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log_format: Literal["Text", "JSON"] = "Text"
+    region: str = "eu-west-1"
+    account: str = "123456789012"
+    version: str = "$LATEST"
+    endpoint_url: str = NOWHERE
+    daemon_address: str | None = None
+    initialization_type: str = "on-demand"
+    freeze: bool = True
+    python: str = sys.executable
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN, without a qualifier."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+
+    @property
+    def log_group(self) -> str:
+        """The name of the function's log group."""
+        return f"/aws/lambda/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an invocation ended in its environment.
+
+    Attributes:
+        status: `success`, `error` (raised, or the process exited), `timeout` or `killed` (by a signal).
+        body: the answer or the error document.
+        error_type: None for success.
+        duration_ms: milliseconds from hand-over to reply.
+        cold_start: whether the environment was started for it.
+        init_ms: milliseconds of its start; None for a warm one.
+        max_memory_mb: MB.
+        lines: the log lines, those of a cold start's INIT included.
+    """
+
+    status: Status
+    body: bytes
+    error_type: str | None
+    duration_ms: float
+    cold_start: bool
+    init_ms: float | None
+    max_memory_mb: int
+    lines: tuple[str, ...]
+
+
+class Environment:
+    """Starts the process at once; `run` waits for it."""
+
+    def __init__(self, settings: FunctionSettings, guardian: Guardian, log: LogGroup) -> None:
+        self._settings = settings
+        self._guardian = guardian
+        self._log = log
+        self._json = settings.log_format == "JSON"
+        self.stream = f"{datetime.now(UTC):%Y/%m/%d}/[{settings.version}]{uuid.uuid4().hex}"
+        self._lines: list[str] = []
+        self._used = False
+        self._init_ms: float | None = None
+        self._home = tempfile.TemporaryDirectory(prefix="lambda-")
+        self._api = RuntimeApi()
+        self._output = Output(self._write)
+        self._write(platform_log.init_start(settings.name, settings.version, _runtime(), as_json=self._json))
+        self._started = time.monotonic()
+        try:
+            self._process = self._start()
+        except OSError:
+            self._api.close()
+            self._home.cleanup()
+            raise
+        self._output.start()
+        self._waiter = threading.Thread(target=self._watch, name=f"wait-{settings.name}", daemon=True)
+        self._waiter.start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return self._guardian.start(
+            [self._settings.python, "-m", "awslambdaric", self._settings.handler],
+            env=variables(self._settings, self.stream, self._api.address, self._home.name),
+            cwd=str(self._settings.code),
+            output=self._output.writer,
+        )
+
+    def _watch(self) -> None:
+        self._guardian.reap(self._process)
+        self._api.abandon()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended."""
+        return self._api.gone
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def run(self, invocation: Invocation) -> Ending:
+        """Run one invocation to its end; its deadline is set here, when the environment is ready.
+
+        After a timeout or a crash the environment is gone and has to be closed.
+        """
+        cold, self._used = not self._used, True
+        ready = self._api.wait_until_ready(self._started + INIT_SECONDS_MOST if cold else time.monotonic())
+        if cold:
+            self._init_ms = (time.monotonic() - self._started) * 1000
+        trace = invocation.trace_header
+        self._write(
+            platform_log.start(invocation.request_id, self._settings.version, trace, as_json=self._json)
+        )
+        began = time.monotonic()
+        reply = self._exchange(invocation, began) if ready else None
+        return self._conclude(invocation, reply, began, cold=cold)
+
+    def _exchange(self, invocation: Invocation, began: float) -> RuntimeReply | None:
+        self._guardian.signal(self._process, signal.SIGCONT)
+        deadline_ms = int((time.time() + self._settings.timeout) * 1000)
+        self._api.deliver(replace(invocation, deadline_ms=deadline_ms))
+        reply = self._api.wait_for_reply(began + self._settings.timeout)
+        if self._settings.freeze and not self._api.gone:
+            self._guardian.signal(self._process, signal.SIGSTOP)
+        return reply
+
+    def _conclude(
+        self, invocation: Invocation, reply: RuntimeReply | None, began: float, *, cold: bool
+    ) -> Ending:
+        memory = _peak_memory_mb(self._process.pid)
+        timed_out = reply is None and not self._api.gone
+        ended = time.monotonic() if reply is None else reply.received
+        if timed_out:
+            self.kill()
+        elif reply is None:
+            self._waiter.join()
+        self._output.drain()
+        status, error_type, body, message = self._judge(invocation.request_id, reply, timed_out=timed_out)
+        report = platform_log.Report(
+            request_id=invocation.request_id,
+            status="failure" if status == "killed" or error_type == "Runtime.ExitError" else status,
+            error_type=error_type,
+            duration_ms=(ended - began) * 1000,
+            memory_mb=self._settings.memory,
+            max_memory_mb=memory,
+            init_ms=self._init_ms if cold else None,
+            trace_header=invocation.trace_header,
+        )
+        for line in platform_log.end(report, message, as_json=self._json):
+            self._write(line)
+        lines, self._lines = tuple(self._lines), []
+        return Ending(
+            status=status,
+            body=body,
+            error_type=error_type,
+            duration_ms=report.duration_ms,
+            cold_start=cold,
+            init_ms=report.init_ms,
+            max_memory_mb=memory,
+            lines=lines,
+        )
+
+    def _judge(
+        self, request_id: str, reply: RuntimeReply | None, *, timed_out: bool
+    ) -> tuple[Status, str | None, bytes, str | None]:
+        """Return status, error type, document, and the platform's line, in AWS's words."""
+        if reply is None and self._api.init_error is not None:
+            reply = self._api.init_error
+        if reply is not None:
+            return ("error" if reply.error_type else "success"), reply.error_type, reply.body, None
+        if timed_out:
+            said = f"Task timed out after {self._settings.timeout:.2f} seconds"
+            line = f"{platform_log.now_text()} {request_id} {said}"
+            return "timeout", "Sandbox.Timedout", _error("Sandbox.Timedout", request_id, said), line
+        code = self._process.returncode
+        said = _exit_text(code)
+        error = "Runtime.ExitError"
+        line = f"RequestId: {request_id} Error: {said}\n{error}"
+        return ("killed" if code < 0 else "error"), error, _error(error, request_id, said), line
+
+    def _write(self, line: str) -> None:
+        self._lines.append(line)
+        self._log.write(LogEvent(time.time_ns() // 1_000_000, self.stream, line))
+
+    def kill(self) -> None:
+        """Kill the process with SIGKILL: no `finally`, no `atexit`."""
+        self._guardian.signal(self._process, signal.SIGKILL)
+        self._waiter.join()
+
+    def close(self) -> None:
+        """Kill the process and free everything."""
+        self.kill()
+        self._api.close()
+        self._output.close()
+        self._home.cleanup()
+
+
+def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: str) -> dict[str, str]:
+    """Return the process's environment variables: AWS's, the function's own, of the host's only PATH.
+
+    Source: "Defined runtime environment variables".
+    """
+    reserved = {
+        "_HANDLER": settings.handler,
+        "AWS_LAMBDA_FUNCTION_NAME": settings.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": settings.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": settings.initialization_type,
+        "AWS_LAMBDA_LOG_FORMAT": settings.log_format,
+        "AWS_LAMBDA_LOG_GROUP_NAME": settings.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "AWS_REGION": settings.region,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "LAMBDA_TASK_ROOT": str(settings.code),
+        "TZ": ":UTC",
+    }
+    if settings.daemon_address:
+        host, _, port = settings.daemon_address.rpartition(":")
+        reserved |= {
+            "AWS_XRAY_DAEMON_ADDRESS": settings.daemon_address,
+            "_AWS_XRAY_DAEMON_ADDRESS": host,
+            "_AWS_XRAY_DAEMON_PORT": port,
+        }
+    if settings.log_format == "JSON":
+        reserved["AWS_LAMBDA_LOG_LEVEL"] = "INFO"
+    defaults = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "en_US.UTF-8",
+        "HOME": home,  # or botocore would read the developer's own ~/.aws
+        "PYTHONPATH": str(settings.code),
+        "AWS_ENDPOINT_URL": settings.endpoint_url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return {**reserved, **defaults, **settings.environment}
+
+
+def _runtime() -> str:
+    return f"python:{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _error(error_type: str, request_id: str, message: str) -> bytes:
+    return json.dumps(
+        {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {message}"}
+    ).encode()
+
+
+def _exit_text(code: int) -> str:
+    if code == 0:
+        return "Runtime exited without providing a reason"
+    if code > 0:
+        return f"Runtime exited with error: exit status {code}"
+    names = {signal.SIGKILL: "killed", signal.SIGSEGV: "segmentation fault", signal.SIGTERM: "terminated"}
+    number = -code
+    try:
+        text = names.get(signal.Signals(number)) or signal.Signals(number).name
+    except ValueError:
+        text = str(number)
+    return f"Runtime exited with error: signal: {text}"
+
+
+def _peak_memory_mb(pid: int) -> int:
+    """Return the peak resident memory, from /proc; 0 where there is none."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) // 1024
+    return 0

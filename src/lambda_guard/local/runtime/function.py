@@ -1,0 +1,292 @@
+"""A function: the real `python -m awslambdaric` in as many execution environments as are needed at once."""
+
+import json
+import random
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from lambda_guard.local._errors import LocalCloudError, require
+from lambda_guard.local.runtime.environment import Ending, Environment, FunctionSettings, Status
+from lambda_guard.local.runtime.guardian import Guardian
+from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
+from lambda_guard.local.runtime.runtime_api import Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationResult:
+    """What came of one invocation.
+
+    Attributes:
+        request_id: the invocation's id.
+        status: `success`, `error` (raised, or the process exited), `timeout` or `killed` (ended by a signal).
+        payload: the answer or the error document, parsed; None where it isn't JSON.
+        body: the same as bytes, as Invoke returns it.
+        function_error: None or `Unhandled`, as in Invoke's `FunctionError`.
+        error_type: the error document's `errorType`; None for success.
+        error_message: the error document's `errorMessage`; None for success.
+        cold_start: whether an environment was started for it.
+        duration_ms: milliseconds.
+        init_ms: milliseconds of the cold start; None for a warm one.
+        max_memory_mb: the process's peak, in MB.
+        lines: this invocation's log lines as written, the platform's included; a cold start's INIT comes
+            first.
+        log_stream: the environment that ran it.
+        trace_header: what it was given as `_X_AMZN_TRACE_ID`.
+    """
+
+    request_id: str
+    status: Status
+    payload: Any
+    body: bytes
+    function_error: str | None
+    error_type: str | None
+    error_message: str | None
+    cold_start: bool
+    duration_ms: float
+    init_ms: float | None
+    max_memory_mb: int
+    lines: tuple[str, ...]
+    log_stream: str
+    trace_header: str | None
+
+
+class Function:
+    """Runs a handler in processes of its own; a context manager.
+
+    Environments are started when they are needed and kept; one that timed out or died is replaced at the next
+    invocation. Where `reserved_concurrency` environments are busy, `invoke` waits for one.
+
+    Args:
+        name: the function's name.
+        handler: `module.attribute`.
+        code: the directory that holds the module.
+        timeout: seconds, fractions allowed; the process is killed then.
+        memory: MB; reported, not enforced.
+        environment: the function's own variables.
+        log_format: `Text` or `JSON`.
+        reserved_concurrency: the most environments at once.
+        log: the log group to write to; by default one of its own, in memory.
+        guardian: what starts the processes; by default one of its own.
+        **settings: the rest of `FunctionSettings`: region, account, version, endpoint_url, daemon_address,
+            initialization_type, freeze, python.
+
+    Attributes:
+        settings: the configuration.
+        cold_starts: how many environments were started so far.
+        log: the log group.
+
+    Raises:
+        LocalCloudError: `code` is no directory, or `reserved_concurrency` is below 1.
+        MissingExtraError: the runtime client isn't installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        handler: str,
+        code: str | Path,
+        timeout: float = 3.0,
+        memory: int = 128,
+        environment: Mapping[str, str] | None = None,
+        log_format: Literal["Text", "JSON"] = "Text",
+        reserved_concurrency: int = 10,
+        log: LogGroup | None = None,
+        guardian: Guardian | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settings = FunctionSettings(
+            name=name,
+            handler=handler,
+            code=_directory(name, code),
+            timeout=timeout,
+            memory=memory,
+            environment=dict(environment or {}),
+            log_format=log_format,
+            **settings,
+        )
+        require("awslambdaric")
+        if reserved_concurrency < 1:
+            raise LocalCloudError(f"function {name}: reserved_concurrency must be at least 1")
+        self.name = name
+        self.arn = self.settings.arn
+        self.log = log or LogGroup(self.settings.log_group)
+        self.cold_starts = 0
+        self._most = reserved_concurrency
+        self._own_guardian = Guardian() if guardian is None else None
+        self._guardian = guardian or self._own_guardian
+        self._changed = threading.Condition()
+        self._idle: list[Environment] = []
+        self._live: set[Environment] = set()
+        self._taken = 0
+        self._closed = False
+
+    def invoke(
+        self,
+        event: Any = None,
+        *,
+        trace_header: str | None = None,
+        client_context: Any = None,
+        cognito_identity: Any = None,
+        request_id: str | None = None,
+    ) -> InvocationResult:
+        """Invoke the function and wait for its end.
+
+        Args:
+            event: anything that JSON takes; bytes are sent as they are.
+            trace_header: what the handler finds in `_X_AMZN_TRACE_ID`.
+            client_context: becomes `context.client_context`; a value that JSON takes.
+            cognito_identity: becomes `context.identity`; a value that JSON takes.
+            request_id: by default a new UUID.
+
+        Raises:
+            LocalCloudError: the function is closed.
+            TypeError: JSON doesn't take the event.
+        """
+        payload = event if isinstance(event, bytes) else json.dumps(event).encode()
+        environment = self._acquire()
+        try:
+            invocation = Invocation(
+                request_id=request_id or str(uuid.uuid4()),
+                event=payload,
+                deadline_ms=0,
+                function_arn=self.arn,
+                trace_header=trace_header,
+                client_context=None if client_context is None else json.dumps(client_context),
+                cognito_identity=None if cognito_identity is None else json.dumps(cognito_identity),
+            )
+            ending = environment.run(invocation)
+            return _result(invocation, ending, environment.stream)
+        finally:
+            self._release(environment)
+
+    def warm(self) -> None:
+        """Start an environment now, so that the next invocation need not wait for it."""
+        self._release(self._acquire())
+
+    def kill(self) -> bool:
+        """Kill a random live environment, busy or idle, as a crash would; False where none is alive."""
+        with self._changed:
+            alive = [environment for environment in self._live if not environment.gone]
+        if not alive:
+            return False
+        random.choice(alive).kill()  # noqa: S311 - a crash needs no secret
+        return True
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the live environments."""
+        with self._changed:
+            return [environment.pid for environment in self._live if not environment.gone]
+
+    def events(self) -> list[LogEvent]:
+        """Return all log events of the function."""
+        return self.log.events()
+
+    def close(self) -> None:
+        """Kill every environment; an invocation under way ends as killed."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            environments = list(self._live)
+            self._changed.notify_all()
+        for environment in environments:
+            environment.kill()
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken == 0, timeout=10)
+        for environment in environments:
+            environment.close()
+        if self._own_guardian is not None:
+            self._own_guardian.close()
+            self.log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _acquire(self) -> Environment:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._taken < self._most)
+            if self._closed:
+                raise LocalCloudError(f"function {self.name} is closed: no more invocations")
+            self._taken += 1
+            environment = self._idle.pop() if self._idle else None
+        if environment is not None and not environment.gone:
+            return environment
+        if environment is not None:
+            self._discard(environment)
+        try:
+            return self._start()
+        except BaseException:
+            self._give_back()
+            raise
+
+    def _start(self) -> Environment:
+        guardian = self._guardian
+        assert guardian is not None
+        environment = Environment(self.settings, guardian, self.log)
+        with self._changed:
+            self.cold_starts += 1
+            self._live.add(environment)
+            closed = self._closed
+        if closed:  # close() has not seen this one
+            self._discard(environment)
+            raise LocalCloudError(f"function {self.name} is closed: no more invocations")
+        return environment
+
+    def _release(self, environment: Environment) -> None:
+        if environment.gone and not self._closed:
+            self._discard(environment)
+        with self._changed:
+            if not environment.gone:
+                self._idle.append(environment)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._taken -= 1
+            self._changed.notify_all()
+
+    def _discard(self, environment: Environment) -> None:
+        with self._changed:
+            self._live.discard(environment)
+        environment.close()
+
+
+def _directory(name: str, code: str | Path) -> Path:
+    path = Path(code).resolve()
+    if not path.is_dir():
+        raise LocalCloudError(
+            f"function {name}: the code {str(code)!r} is no directory; pass the one with the module"
+        )
+    return path
+
+
+def _result(invocation: Invocation, ending: Ending, stream: str) -> InvocationResult:
+    try:
+        payload = json.loads(ending.body)
+    except ValueError:
+        payload = None
+    document = payload if ending.error_type and isinstance(payload, dict) else {}
+    return InvocationResult(
+        request_id=invocation.request_id,
+        status=ending.status,
+        payload=payload,
+        body=ending.body,
+        function_error="Unhandled" if ending.error_type else None,
+        error_type=ending.error_type,
+        error_message=document.get("errorMessage"),
+        cold_start=ending.cold_start,
+        duration_ms=ending.duration_ms,
+        init_ms=ending.init_ms,
+        max_memory_mb=ending.max_memory_mb,
+        lines=ending.lines,
+        log_stream=stream,
+        trace_header=invocation.trace_header,
+    )

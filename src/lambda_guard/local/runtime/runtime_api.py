@@ -1,0 +1,212 @@
+"""Lambda's Runtime API for one execution environment, on loopback.
+
+The interface is the one documented in "Using the Lambda runtime API for custom runtimes": `next` is a long
+poll which hands out one invocation at a time, `response` and `error` end it, `init/error` says that the
+function could not be loaded.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from lambda_guard.local.runtime.http_server import LoopbackServer, RequestHandler
+
+RESPONSE_BYTES_MOST = 6 * 1024 * 1024 + 100  # "6,291,556 bytes", Lambda quotas
+_ROOT = "/2018-06-01/runtime"
+_INVOCATION = re.compile(rf"^{_ROOT}/invocation/([^/]+)/(response|error)$")
+_ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One invocation as the runtime receives it.
+
+    Attributes:
+        request_id: a UUID; becomes `context.aws_request_id`.
+        event: the JSON document, encoded.
+        deadline_ms: when the environment is killed, in milliseconds since the epoch.
+        function_arn: becomes `context.invoked_function_arn`.
+        trace_header: becomes `_X_AMZN_TRACE_ID`; None leaves the variable out.
+        client_context: the caller's client context, a JSON document.
+        cognito_identity: the caller's identity, a JSON document.
+    """
+
+    request_id: str
+    event: bytes
+    deadline_ms: int
+    function_arn: str
+    trace_header: str | None = None
+    client_context: str | None = None
+    cognito_identity: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers with which `next` answers."""
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": self.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(self.deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": self.function_arn,
+            "Lambda-Runtime-Trace-Id": self.trace_header,
+            "Lambda-Runtime-Client-Context": self.client_context,
+            "Lambda-Runtime-Cognito-Identity": self.cognito_identity,
+        }
+        return {name: value for name, value in headers.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeReply:
+    """What the runtime posted: the handler's answer, or its error.
+
+    Attributes:
+        body: the document as posted.
+        error_type: None for an answer; else the error's type.
+        received: when, on the monotonic clock, in seconds.
+    """
+
+    body: bytes
+    error_type: str | None = None
+    received: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of_error(cls, body: bytes, header: str | None) -> "RuntimeReply":
+        """Read an error document; its `errorType` is more exact than the header."""
+        try:
+            document = json.loads(body)
+        except ValueError:
+            document = None
+        named = document.get("errorType") if isinstance(document, dict) else None
+        return cls(body, str(named or header or "Runtime.Unknown"))
+
+
+class RuntimeApi:
+    """The server, and the rendezvous between the runtime and the one who invokes.
+
+    Every wait ends with the runtime's step, with `abandon` (the process is gone) or at its time.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._parked = False
+        self._next: Invocation | None = None
+        self._current: str | None = None
+        self._reply: RuntimeReply | None = None
+        self._gone = False
+        self.init_error: RuntimeReply | None = None
+        self._server = LoopbackServer(_Handler, self)
+        self.address = self._server.address
+
+    # --- The invoker's side ---------------------------------------------------------------------------------
+
+    def wait_until_ready(self, until: float) -> bool:
+        """Wait for the runtime's call of `next`, at the most until the monotonic time `until`, in seconds."""
+        return self._wait(lambda: self._parked, until) and self._parked
+
+    def deliver(self, invocation: Invocation) -> None:
+        """Hand the invocation to the parked `next` call."""
+        with self._changed:
+            self._reply, self._current, self._next = None, invocation.request_id, invocation
+            self._parked = False
+            self._changed.notify_all()
+
+    def wait_for_reply(self, until: float) -> RuntimeReply | None:
+        """Wait until the runtime has replied and asks for more, so that everything it printed is out.
+
+        Returns:
+            The reply; None where there was none until the monotonic time `until`, in seconds, or the process
+            is gone.
+        """
+        self._wait(lambda: self._reply is not None and self._parked, until)
+        with self._changed:
+            return self._reply
+
+    def abandon(self) -> None:
+        """Say that the process is gone: every wait ends."""
+        with self._changed:
+            self._gone = True
+            self._changed.notify_all()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process is gone."""
+        return self._gone
+
+    def close(self) -> None:
+        """End every wait and the server."""
+        self.abandon()
+        self._server.close()
+
+    def _wait(self, met: Callable[[], bool], until: float) -> bool:
+        with self._changed:
+            remaining = max(0.0, until - time.monotonic())
+            self._changed.wait_for(lambda: met() or self._gone, timeout=remaining)
+            return met()
+
+    # --- The runtime's side ---------------------------------------------------------------------------------
+
+    def take(self) -> Invocation | None:
+        """Park until there is an invocation; None when the environment ends."""
+        with self._changed:
+            self._parked = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._next is not None or self._gone)
+            invocation, self._next = self._next, None
+            return invocation
+
+    def reply(self, request_id: str, reply: RuntimeReply) -> HTTPStatus:
+        """Take the runtime's reply; one that is too large counts as an error, as on AWS."""
+        status = HTTPStatus.ACCEPTED
+        if reply.error_type is None and len(reply.body) > RESPONSE_BYTES_MOST:
+            status, reply = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(len(reply.body))
+        with self._changed:
+            if request_id != self._current:
+                return HTTPStatus.BAD_REQUEST
+            self._reply, self._current = reply, None
+            self._changed.notify_all()
+        return status
+
+    def fail_init(self, reply: RuntimeReply) -> None:
+        """Note that the function could not be loaded."""
+        with self._changed:
+            self.init_error = reply
+            self._changed.notify_all()
+
+
+def _too_large(size: int) -> RuntimeReply:
+    most = RESPONSE_BYTES_MOST
+    message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({most} bytes)."
+    error_type = "Function.ResponseSizeTooLarge"
+    return RuntimeReply(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), error_type)
+
+
+class _Handler(RequestHandler):
+    @property
+    def _api(self) -> RuntimeApi:
+        owner: RuntimeApi = self.server.owner  # type: ignore[attr-defined]  # LoopbackServer's
+        return owner
+
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        if self.path == f"{_ROOT}/restore/next":
+            self.answer(HTTPStatus.OK)
+        elif self.path != f"{_ROOT}/invocation/next":
+            self.answer(HTTPStatus.NOT_FOUND)
+        elif (invocation := self._api.take()) is None:
+            self.close_connection = True
+        else:
+            self.answer(HTTPStatus.OK, invocation.event, invocation.headers().items())
+
+    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+        body = self.body()
+        if self.path in {f"{_ROOT}/init/error", f"{_ROOT}/restore/error"}:
+            self._api.fail_init(RuntimeReply.of_error(body, self.headers.get(_ERROR_TYPE)))
+            self.answer(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
+        elif found := _INVOCATION.match(self.path):
+            error = found[2] == "error"
+            reply = (
+                RuntimeReply.of_error(body, self.headers.get(_ERROR_TYPE)) if error else RuntimeReply(body)
+            )
+            self.answer(self._api.reply(found[1], reply), b'{"status":"OK"}')
+        else:
+            self.answer(HTTPStatus.NOT_FOUND)

@@ -1,0 +1,180 @@
+"""What a process is doing right now, for an invocation that is about to be cut off: seen from another thread.
+
+Nothing is stopped for it and nobody is asked: the interpreter's own list of frames is read.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+from .. import _names
+from .._scope import Scope
+from ..failure import fingerprint, stack_frames
+from ..failure.stack_frames import Frame
+from ..propagation.calls import resources
+
+THREADS_MOST: Final = 10
+TASKS_MOST: Final = 10
+CALLS_MOST: Final = 10
+
+
+class Stuck(NamedTuple):
+    """Where an invocation stands.
+
+    Attributes:
+        stack: of the handler's thread, or of its main task where an event loop waits there; innermost last.
+        tasks: the stacks of the event loop's other tasks.
+        threads: (name, frames) of the other threads: the innermost frame of the user's code, and the
+            innermost of all. calls: AWS calls that have not been answered, as the invocation record has
+            them. since_ms: milliseconds since the handler was called.
+    """
+
+    stack: list[Frame]
+    tasks: list[list[Frame]]
+    threads: list[tuple[str, list[Frame]]]
+    calls: list[dict[str, Any]]
+    since_ms: float
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the invocation record's `stuck`."""
+        found: dict[str, Any] = {_names.STUCK_STACK: stack_frames.said(self.stack)}
+        if self.calls:
+            found[_names.STUCK_CALLS] = self.calls
+        if self.tasks:
+            found[_names.STUCK_TASKS] = [stack_frames.said(stack) for stack in self.tasks]
+        if self.threads:
+            found[_names.STUCK_THREADS] = [
+                {"name": name, "at": stack_frames.said(stack)} for name, stack in self.threads
+            ]
+        return found
+
+    def as_error(self) -> dict[str, Any]:
+        """Return the invocation record's `error`: being stuck at one place twice has one cause."""
+        file, line, function = stack_frames.own(self.stack)[-1] if self.stack else ("", 0, "")
+        where = f" in {function} ({file.rpartition('/')[2]}:{line})" if file else ""
+        return {
+            "type": _names.TIMEOUT_TYPE,
+            "message": f"still at work after {self.since_ms:.0f} ms{where}{self._waiting()}",
+            "fingerprint": fingerprint.of_place(_names.TIMEOUT_TYPE, self.stack),
+            "stack": stack_frames.said(self.stack),
+        }
+
+    def _waiting(self) -> str:
+        if not self.calls:
+            return ""
+        call = max(self.calls, key=lambda each: each["for_ms"])
+        resource = f" {call['resource']}" if call["resource"] else ""
+        return f", waiting for {call['service']} {call['operation']}{resource} for {call['for_ms']} ms"
+
+
+UNSEEN: Final = Stuck([], [], [], [], 0.0)  # where looking failed
+
+
+def look(scope: Scope) -> Stuck:
+    """See what the process does while `scope`'s handler is at work; for threads other than the handler's."""
+    frames = sys._current_frames()  # noqa: SLF001 - the only way to see another thread's
+    at = frames.pop(scope.thread, None)
+    frames.pop(threading.get_ident(), None)
+    stack, tasks = _handler(at) if at is not None else ([], [])
+    since_ms = (time.perf_counter() - scope.clock) * 1000
+    return Stuck(stack, tasks, _threads(frames), list(_calls(scope)), since_ms)
+
+
+def _handler(innermost: FrameType) -> tuple[list[Frame], list[list[Frame]]]:
+    frames = [*_outwards(innermost)]
+    loop, main = _event_loop(frames)
+    if loop is None:
+        return _below_ours(frames), []
+    tasks = _tasks(loop, main)
+    waits = _is_waiting(frames)
+    return (_chain(main) if waits else _below_ours(frames)), tasks
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _below_ours(frames: list[FrameType]) -> list[Frame]:
+    """Return what the handler called, outermost first: not the runtime client around us, and not us."""
+    inwards = [_frame(frame) for frame in reversed(frames)]
+    first = next((index for index, frame in enumerate(inwards) if stack_frames.is_ours(frame)), 0)
+    return stack_frames.shortened([frame for frame in inwards[first:] if not stack_frames.is_ours(frame)])
+
+
+def _frame(frame: FrameType) -> Frame:
+    return frame.f_code.co_filename, frame.f_lineno or frame.f_code.co_firstlineno, frame.f_code.co_name
+
+
+def _event_loop(frames: list[FrameType]) -> tuple[Any, Any]:
+    """Return the event loop that runs on these frames and the task that it runs to completion."""
+    for frame in frames:
+        if frame.f_code.co_name == "run_until_complete" and _is_asyncio(frame):
+            return frame.f_locals.get("self"), frame.f_locals.get("future")
+    return None, None
+
+
+def _is_asyncio(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.endswith("/asyncio/base_events.py")
+
+
+def _is_waiting(frames: list[FrameType]) -> bool:
+    """Whether the loop has nothing to run: right inside of it is its selector, and not a callback."""
+    inside = next(
+        (index for index, frame in enumerate(frames) if frame.f_code.co_name == "_run_once"), len(frames)
+    )
+    return all(frame.f_code.co_filename.endswith("/selectors.py") for frame in frames[:inside])
+
+
+def _tasks(loop: Any, main: Any) -> list[list[Frame]]:
+    import asyncio
+
+    others = [task for task in asyncio.all_tasks(loop) if task is not main]
+    others.sort(key=lambda task: (len(task.get_name()), task.get_name()))
+    return [stack for task in others[:TASKS_MOST] if (stack := _chain(task))]
+
+
+def _chain(task: Any) -> list[Frame]:
+    """Return the frames of a suspended task, outermost first, along what each coroutine awaits."""
+    found: list[Frame] = []
+    link = task.get_coro()
+    for _ in range(1000):  # a chain longer than the recursion limit is none
+        frame = next(
+            (at for name in ("cr_frame", "gi_frame", "ag_frame") if (at := getattr(link, name, None))), None
+        )
+        if frame is not None:
+            found.append(_frame(frame))
+        names = ("cr_await", "gi_yieldfrom", "ag_await")
+        link = next((after for name in names if (after := getattr(link, name, None)) is not None), None)
+        if link is None:
+            break
+    return stack_frames.shortened([frame for frame in found if not stack_frames.is_ours(frame)])
+
+
+def _threads(frames: Mapping[int, FrameType]) -> list[tuple[str, list[Frame]]]:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = [(names.get(ident) or f"thread {ident}", _in_short(frame)) for ident, frame in frames.items()]
+    found.sort(key=lambda thread: (len(thread[1]) == 1, thread[0]))  # the user's own code first
+    return found[:THREADS_MOST]
+
+
+def _in_short(innermost: FrameType) -> list[Frame]:
+    at = _frame(innermost)
+    own = next(
+        (frame for frame in map(_frame, _outwards(innermost)) if not stack_frames.is_installed(frame[0])), at
+    )
+    return [own] if own == at else [own, at]
+
+
+def _calls(scope: Scope) -> Iterator[dict[str, Any]]:
+    for call, began in list((scope.in_flight or {}).items())[:CALLS_MOST]:
+        yield {
+            "service": call.service,
+            "operation": call.operation,
+            "resource": resources(call.service, call.params)[0],
+            "for_ms": round((time.perf_counter() - began) * 1000),
+        }

@@ -1,0 +1,1 @@
+"""Logs by invocation, and traces across functions."""

@@ -1,0 +1,231 @@
+"""Reading CloudWatch Logs: asking the service where an index helps, paging through where it does not."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, NotPermittedError, new_clients
+from lambda_guard.tools.logs.cloudwatch.extents import Place, places_of
+from lambda_guard.tools.logs.cloudwatch.following import Follower
+from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
+from lambda_guard.tools.logs.cloudwatch.insights import Row, Scan, failed_query, naming_query, run_query
+from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages, line_of
+from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.reading.grouping import Grouper, Stream, Tally
+from lambda_guard.tools.logs.reading.readers import Target
+from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.stopping import Stop
+
+DEFAULT_WINDOW_MS: Final = 3_600_000.0
+
+
+class CloudWatchReader:
+    """Reads log groups.
+
+    Args:
+        target: which groups.
+        selection: what is wanted: its times bound what is read, its ids and failures are asked of Logs
+            Insights.
+        clients: gives clients of AWS; None makes them with the usual credentials and AWS_ENDPOINT_URL.
+    """
+
+    def __init__(self, target: Target, selection: Selection, clients: Clients | None = None) -> None:
+        self.tally = Tally()
+        self.scan = Scan()
+        self._target = target
+        self._selection = selection
+        self._clients = clients or new_clients()
+        self._groups: list[LogGroup] | None = None
+        self._streams: dict[tuple[str, str], Stream] = {}
+        self._events = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._clear_progress()
+        if self.scan.queries:
+            told = f"{self.scan.matched:,.0f} of {self.scan.scanned:,.0f} events matched"
+            self.tally.notes.append(
+                f"{told}, {self.scan.size / 1e9:.3f} GB scanned, about ${self.scan.dollars:.4f}"
+            )
+
+    def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
+        """Give out what is wanted, as it comes; it may give more, which the selection then leaves out."""
+        if follow is not None:
+            return self._follow(follow)
+        if self._selection.ids:
+            return iter(self.read_naming(self._selection.ids))
+        return self._failed() if self._selection.failed else self._everything()
+
+    def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
+        """Give out the invocations that name one of the ids."""
+        try:
+            rows = self._ask(naming_query(sorted(ids)))
+        except NotPermittedError as error:
+            self._fall_back(error)
+            rows = list(self._search(ids))
+        return self._at(places_of(row for row in rows if any(one in row.message for one in ids)))
+
+    def _failed(self) -> Iterator[Block]:
+        try:
+            rows = self._ask(failed_query())
+        except NotPermittedError as error:
+            self._fall_back(error)
+            return self._everything()
+        return self._at(places_of(rows))
+
+    def _fall_back(self, error: CloudError) -> None:
+        note = f"{error}; reading page by page instead, which takes longer"
+        if note not in self.tally.notes:
+            self.tally.notes.append(note)
+
+    def _window(self) -> tuple[float, float]:
+        now = time.time() * 1_000.0
+        until = self._selection.until_ms or now
+        since = self._selection.since_ms
+        return (until - DEFAULT_WINDOW_MS if since is None else since), until
+
+    def _found_groups(self) -> list[LogGroup]:
+        if self._groups is None:
+            self._groups = log_groups(self._target, self._clients, self._warn)
+        return self._groups
+
+    def _warn(self, text: str) -> None:
+        self.tally.warnings.append(text)
+
+    def _ask(self, query: str) -> list[Row]:
+        """Ask all groups at once; where one of them does not exist, one by one, and say which."""
+        groups = self._found_groups()
+        try:
+            return self._asked(groups, query)
+        except NoSuchResourceError:
+            if len(groups) == 1:
+                raise
+        found = list[Row]()
+        for group in tuple(groups):
+            try:
+                found += self._asked([group], query)
+            except NoSuchResourceError as error:
+                groups.remove(group)  # that's said once
+                self._warn(str(error))
+        return found
+
+    def _asked(self, groups: Sequence[LogGroup], query: str) -> list[Row]:
+        rows = run_query(self._logs, groups, query, self._window(), scan=self.scan, progress=self._show_scan)
+        return list(rows)
+
+    @property
+    def _logs(self) -> Any:
+        return self._clients("logs")
+
+    def _search(self, ids: Iterable[str]) -> Iterator[Row]:
+        """Search by paging: one term at a time, for every server understands that."""
+        for group in self._found_groups():
+            for one in sorted(ids):
+                for event in self._events_of(Extract(group, *self._window(), term=one)):
+                    yield Row(
+                        group.name,
+                        str(event.get("logStreamName", "")),
+                        str(event["timestamp"]),
+                        str(event["message"]),
+                    )
+
+    def _everything(self) -> Iterator[Block]:
+        """Page through all groups; invocations that the window cuts show as unfinished."""
+        grouper = self._new_grouper()
+        for group in self._found_groups():
+            yield from self._grouped(grouper, self._pages(Extract(group, *self._window())), group)
+        grouper.finish()
+        yield from grouper.take()
+
+    def _at(self, places: list[Place]) -> Iterator[Block]:
+        """Read the places, and give out the invocations that were found there, whole, and no others."""
+        known = {group.name: group for group in self._found_groups()}
+        grouper = self._new_grouper()
+        for place in places:
+            group = known.get(place.group, LogGroup(place.group))
+            extract = Extract(group, place.begin_ms, place.end_ms, (place.stream,) if place.stream else ())
+            yield from _only(place.ids, self._grouped(grouper, self._pages(extract), group))
+            grouper.finish()
+            yield from _only(place.ids, grouper.take())
+
+    def _follow(self, stop: Stop) -> Iterator[Block]:
+        grouper = self._new_grouper()
+        since = self._selection.since_ms
+        follower = Follower(
+            self._logs, self._found_groups(), time.time() * 1_000.0 if since is None else since
+        )
+        begun = False
+        try:
+            for group, events in follower.rounds(stop):
+                if group is None:
+                    begun = True
+                    grouper.settle()
+                    yield from grouper.take()
+                else:
+                    yield from self._grouped(grouper, iter([events]), group)
+        except CloudError as error:  # the last group is gone: what is held is still shown
+            if not begun:
+                raise
+            self._warn(str(error))
+        grouper.finish()
+        yield from grouper.take()
+        cursor = datetime.fromtimestamp(follower.cursor_ms / 1_000.0, UTC).isoformat(timespec="milliseconds")
+        self.tally.notes.append(f"to go on from here: --follow --since {cursor}")
+
+    def _new_grouper(self) -> Grouper:
+        grouper = Grouper()
+        notes, warnings = self.tally.notes, self.tally.warnings
+        self.tally = grouper.tally
+        self.tally.notes, self.tally.warnings = notes, warnings
+        return grouper
+
+    def _grouped(self, grouper: Grouper, pages: Iterator[list[Event]], group: LogGroup) -> Iterator[Block]:
+        for page in pages:
+            for event in page:
+                grouper.feed((line_of(event),), self._stream(group.name, str(event.get("logStreamName", ""))))
+            yield from grouper.take()
+
+    def _stream(self, group: str, name: str) -> Stream:
+        key = (group, name)
+        if key not in self._streams:
+            self._streams[key] = Stream(group, exact=bool(name))
+        return self._streams[key]
+
+    def _events_of(self, extract: Extract) -> Iterator[Event]:
+        for page in self._pages(extract):
+            yield from page
+
+    def _pages(self, extract: Extract) -> Iterator[list[Event]]:
+        """Page through; a group that can't be read is said, and the others are read."""
+        try:
+            yield from event_pages(self._logs, extract, self._show_events)
+        except CloudError as error:
+            if len(self._found_groups()) == 1:
+                raise
+            self._warn(str(error))
+
+    def _show_events(self, count: int) -> None:
+        self._events += count
+        self._show(f"{self._events:,} events read")
+
+    def _show_scan(self, so_far: dict[str, float]) -> None:
+        matched, scanned = so_far.get("recordsMatched", 0.0), so_far.get("recordsScanned", 0.0)
+        size = so_far.get("bytesScanned", 0.0) / 1e9
+        self._show(f"{matched:,.0f} of {scanned:,.0f} events matched so far, {size:.3f} GB scanned")
+
+    def _show(self, text: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    def _clear_progress(self) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+
+
+def _only(ids: set[str], blocks: Iterable[Block]) -> Iterator[Invocation]:
+    return (block for block in blocks if isinstance(block, Invocation) and block.invocation_id in ids)

@@ -1,0 +1,172 @@
+"""`lambda-guard invocations`: one block per invocation."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+
+import click
+
+from lambda_guard.tools.logs.commands.options import (
+    columns,
+    output_options,
+    palette_for,
+    refuse_two_outputs,
+    say,
+    say_tally,
+    source_options,
+    target_of,
+    time_options,
+    window,
+)
+from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.model import Stray
+from lambda_guard.tools.logs.reading.grouping import invocations_of
+from lambda_guard.tools.logs.reading.readers import Reader, reader_for
+from lambda_guard.tools.logs.selection import Condition, Selection
+from lambda_guard.tools.logs.views.documents import block_pieces
+from lambda_guard.tools.logs.views.in_parallel import Draw, Shown, drawn, drawn_in_bulk, shown_in
+from lambda_guard.tools.logs.views.text import TextView
+from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import Encoded, When
+from lambda_guard.tools.times import duration_ms
+
+EPILOG = """\b
+Examples:
+  lambda-guard invocations app.log old.log.gz
+  sam logs --tail | lambda-guard invocations -
+  lambda-guard invocations --function orders --failed --since 2h
+  lambda-guard invocations --log-group '/aws/lambda/shop-*' --slower-than 2s --where trigger.type=sqs
+  lambda-guard invocations app.log --where order_id=o-17 --html report.html
+"""
+
+
+@click.command(epilog=EPILOG)
+@source_options
+@time_options
+@click.option(
+    "--failed", is_flag=True, help="Only errors, timeouts, killed ones, and batches that failed in part."
+)
+@click.option("--slower-than", metavar="TIME", help="Only those that ran longer: 250ms, 2s.")
+@click.option("--cold", is_flag=True, help="Only cold starts.")
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only those with this key in their record or in a line; dots lead inside, ~ for contains.",
+)
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only this invocation, trace or message.")
+@click.option("--follow", "-f", is_flag=True, help="Go on as logs come in, until Ctrl-C.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="Stop after so many invocations."
+)
+@output_options
+def invocations(  # noqa: PLR0917 - click passes options by name
+    paths: tuple[str, ...],
+    groups: tuple[str, ...],
+    functions: tuple[str, ...],
+    stacks: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    failed: bool,
+    slower_than: str | None,
+    cold: bool,
+    conditions: tuple[str, ...],
+    ids: tuple[str, ...],
+    follow: bool,
+    limit: int | None,
+    as_json: bool,
+    html: str | None,
+    color: When,
+) -> int:
+    """Show logs grouped by invocation: how each went, then its own lines.
+
+    SOURCE is a file (gzipped or not) or - for standard input. Lines of interleaved environments come out
+    apart. Lambda's own START, END and REPORT lines are folded in; lines that belong to no invocation are
+    shown as such.
+    """
+    target = target_of(paths, groups, functions, stacks)
+    since_ms, until_ms = window(since, until)
+    selection = Selection(
+        failed=failed,
+        cold=cold,
+        slower_than_ms=duration_ms(slower_than) if slower_than is not None else None,
+        since_ms=since_ms,
+        until_ms=until_ms,
+        conditions=tuple(Condition.parse(text) for text in conditions),
+        ids=frozenset(ids),
+    )
+    refuse_two_outputs(as_json=as_json, html=html)
+    if follow and html:
+        raise click.UsageError("--html needs an end: leave --follow out")
+    with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
+        found = reader.read(follow=stop)
+        chosen = limited(selected(found, selection, reader), limit)
+        if html:
+            shown = _write_page(chosen, html, reader)
+        else:
+            pieces = block_pieces if as_json else TextView(palette_for(color), columns()).pieces
+            draw = Encoded(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
+            waits = follow or target.in_the_cloud or "-" in target.paths
+            shown = _write(chosen, draw, reader, in_bulk=not waits)
+    return say_tally(reader.tally, shown, not selection.is_everything)
+
+
+def selected(blocks: Iterable[Block], selection: Selection, reader: Reader) -> Iterator[Block]:
+    """Let the selected invocations through and keep count; stray lines pass where no filter is set."""
+    everything = selection.is_everything
+    for block in blocks:
+        if isinstance(block, Stray):
+            if everything:
+                yield block
+            continue
+        reader.tally.invocations += not block.late
+        reader.tally.failed += block.failed and not block.late
+        if everything or selection.matches(block):
+            yield block
+
+
+def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
+    """Stop after so many invocations."""
+    if limit is None:
+        yield from blocks
+        return
+    for block in blocks:
+        yield block
+        limit -= isinstance(block, Invocation)
+        if limit <= 0:
+            return
+
+
+def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool) -> int:
+    """Write the blocks, each at once where someone may be looking on; in bulk, only the first."""
+    shown, at_once = 0, not in_bulk or sys.stdout.isatty()
+    output = sys.stdout.buffer
+    for some in drawn_in_bulk(blocks, draw) if in_bulk else drawn(blocks, draw):
+        output.write(some.text)
+        if at_once or not shown:
+            output.flush()
+        shown += _counted(some.shown, reader)
+    return shown
+
+
+def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
+    from lambda_guard.tools.logs.traces.tree import build_traces
+    from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
+
+    read = list(limited(blocks, INVOCATIONS_MOST))
+    invocations = list(invocations_of(read))
+    strays = [block for block in read if isinstance(block, Stray)]
+    shown = _counted(shown_in(read), reader)
+    write_page(build_traces(invocations), path, title="Invocations", strays=strays)
+    say(f"wrote {path}")
+    if len(invocations) == INVOCATIONS_MOST:
+        say(f"  the page ends with the first {INVOCATIONS_MOST:,}: choose by --failed, --since or --where")
+    return shown
+
+
+def _counted(some: Shown, reader: Reader) -> int:
+    """Note what is odd about what is shown, and give how many invocations it is."""
+    reader.tally.broken += some.broken
+    reader.tally.clock_jumps += some.clock_jumps
+    return some.invocations

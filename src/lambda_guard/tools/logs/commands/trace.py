@@ -1,0 +1,90 @@
+"""`lambda-guard trace`: everything that hangs together with an id, across functions."""
+
+import sys
+
+import click
+
+from lambda_guard.tools.logs.commands.options import (
+    columns,
+    output_options,
+    palette_for,
+    refuse_two_outputs,
+    say,
+    say_tally,
+    source_options,
+    target_of,
+    time_options,
+    window,
+)
+from lambda_guard.tools.logs.reading.readers import reader_for
+from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
+from lambda_guard.tools.logs.traces.tree import Trace, build_traces
+from lambda_guard.tools.logs.views.documents import trace_line
+from lambda_guard.tools.logs.views.waterfall import TraceView
+from lambda_guard.tools.terminal import When
+
+EPILOG = """\b
+Examples:
+  lambda-guard trace 1-6742a1b5-0123456789abcdef01234567 orders.log billing.log
+  lambda-guard trace 6f0c1d3e-5b51-4c55-9d9e-1f2c64d3a001 --stack shop --since 2h
+  lambda-guard trace 059f36b4-87a3-44ab-83d2-661975830a7d *.log --html trace.html
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("wanted", metavar="ID")
+@source_options
+@time_options
+@output_options
+def trace(  # noqa: PLR0917 - click passes options by name
+    wanted: str,
+    paths: tuple[str, ...],
+    groups: tuple[str, ...],
+    functions: tuple[str, ...],
+    stacks: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    html: str | None,
+    color: When,
+) -> int:
+    """Show all that hangs together with ID, across functions: a tree with a waterfall.
+
+    ID is an invocation id, a trace id or a message id. It is made from the invocation records alone: no
+    trace backend is asked, so nothing is missing for being unsampled. SOURCE is a file (gzipped or not) or -
+    for standard input.
+    """
+    refuse_two_outputs(as_json=as_json, html=html)
+    target = target_of(paths, groups, functions, stacks)
+    since_ms, until_ms = window(since, until)
+    selection = Selection(since_ms=since_ms, until_ms=until_ms)
+    reader = reader_for(target, selection)
+    with reader:
+        focus = collect(wanted, reader.read_naming)
+    invocations = [one for one in focus.members if selection.matches(one)]
+    if len(invocations) >= INVOCATIONS_MOST:
+        reader.tally.notes.append(f"more than {INVOCATIONS_MOST:,} hang together: the first are shown")
+    traces = build_traces(invocations, focus)
+    if not traces:
+        say_tally(reader.tally, 0, filtered=True)
+        say(
+            f"lambda-guard: nothing in these logs names {wanted}: "
+            "is it complete, and is the time right (--since)?"
+        )
+        return 1
+    reader.tally.invocations, reader.tally.failed = len(invocations), sum(one.failed for one in traces)
+    _write(traces, as_json=as_json, html=html, color=color)
+    return say_tally(reader.tally, len(invocations), filtered=True)
+
+
+def _write(traces: list[Trace], *, as_json: bool, html: str | None, color: When) -> None:
+    if html:
+        from lambda_guard.tools.logs.views.html.page import write_page
+
+        write_page(traces, html, title=f"Trace {traces[0].trace_id}")
+        say(f"wrote {html}")
+        return
+    draw = trace_line if as_json else TraceView(palette_for(color), columns()).trace
+    for one in traces:
+        sys.stdout.write(draw(one))

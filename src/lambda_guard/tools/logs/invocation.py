@@ -1,0 +1,339 @@
+"""One invocation, as its lines tell it: what the views draw, and what the filters ask.
+
+Filters pass most invocations over by their record alone, so the other lines are parsed when they are first
+asked for.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from lambda_guard import _names as names
+from lambda_guard.tools.logs.model import (
+    TRUE_TIMES_MS,
+    Line,
+    Report,
+    Stray,
+    as_mapping,
+    as_number,
+    time_of,
+    true_time,
+)
+from lambda_guard.tools.logs.reading.line_owner import load
+from lambda_guard.tools.logs.reading.lines import parse, tells_of_an_error
+
+KILLED: Final = "killed"
+"""The environment ended the invocation: out of memory, a crash, or the end of the time without a record."""
+
+UNFINISHED: Final = "unfinished"
+"""No end of it stands in these logs: still running, cut off, or killed where no platform line says so."""
+
+CLOCK_TOLERANCE_MS: Final = 1_000.0
+"""How far outside its invocation a line's time may lie before the clock is said to have jumped."""
+
+EXPLAINED: Final = {
+    KILLED: "killed: the environment ended before the invocation could write its record "
+    "(out of memory, a crash, or no time left)",
+    UNFINISHED: "no end of it in these logs: still running, cut off, or killed",
+}
+"""What the outcomes mean that no process can say of itself."""
+
+CLOCK_JUMPED: Final = "the clock jumped: times that can't be true are shown as written, and count for nothing"
+
+_HINT_KEYS: Final = (
+    names.FUNCTION_NAME,
+    names.FUNCTION_VERSION,
+    names.SERVICE,
+    names.XRAY_TRACE_ID,
+    names.COLD_START,
+)
+_FOLDED: Final = (
+    b"START RequestId: ",
+    b"END RequestId: ",
+    b"REPORT RequestId: ",
+    b"INIT_START Runtime Version: ",
+    b"XRAY TraceId: ",
+)
+_FOLDED_EVENTS: Final = ("platform.start", "platform.runtimeDone", "platform.report", "platform.initStart")
+_LAMBDA_GROUP: Final = "/aws/lambda/"
+
+
+class Invocation(Struct, dict=True):
+    """One invocation.
+
+    What is asked for once or costs little is a property: until Python 3.12 a cached one takes a lock, and a
+    microsecond.
+
+    Attributes:
+        invocation_id: Lambda's request id. A retried asynchronous invocation keeps its id: `attempt_seen`
+            tells them apart.
+        source: the file or log group that the lines come from.
+        raw: all its lines as they were read, in the order of the log.
+        record: the invocation record, where lambda_guard wrote one.
+        report: what Lambda itself said.
+        guarded: whether the lines were written by lambda_guard.
+        attempt_seen: 1 for the first invocation under this id in these logs, 2 for its first retry.
+        late: these lines came after the block of this id had been given out.
+        record_line: the line of `raw` that holds the record.
+        repeats: whether one of its lines may stand there twice.
+    """
+
+    invocation_id: str
+    source: str = ""
+    raw: Sequence[bytes] = ()
+    record: Mapping[str, object] | None = None
+    report: Report = field(default_factory=Report)
+    guarded: bool = False
+    attempt_seen: int = 1
+    late: bool = False
+    record_line: bytes | None = None
+    repeats: bool = True
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle it as it was read: what a line tells is read again in less time than it takes to be carried over."""
+        report = None if self.report.is_empty() else self.report
+        place = self.raw.index(self.record_line) if self.record_line is not None else -1
+        seen = (report, self.guarded, self.attempt_seen, self.late, self.repeats)
+        return _read_again, (self.invocation_id, self.source, self.raw, place, *seen)
+
+    @cached_property
+    def lines(self) -> Sequence[Line]:
+        """Its lines but the record and those that `report` says in full.
+
+        A line that stands there twice is one with a count.
+        """
+        record = self.record_line
+        own = [raw for raw in self.raw if raw != record]
+        if not self.report.is_empty():
+            own = [raw for raw in own if not _is_folded(raw)]
+        if not self.repeats:
+            return list(map(parse, own))
+        return [
+            replace(parse(raw), times=count) if count > 1 else parse(raw)
+            for raw, count in Counter(own).items()
+        ]
+
+    @cached_property
+    def hints(self) -> Mapping[str, object]:
+        """Function name and the like, from the first line that tells them.
+
+        For invocations without a record.
+        """
+        found: dict[str, object] = {}
+        for document in filter(None, (load(raw) for raw in self.raw if raw[:1] == b"{")):
+            found = {key: document[key] for key in _HINT_KEYS if key in document} | found
+        return {names.FUNCTION_NAME: _name_of_source(self.source)} | found
+
+    @cached_property
+    def symptom(self) -> str:
+        """What a line says about the end where no record does: `timeout`, `killed`, `error`, or nothing."""
+        for line in self.lines:
+            if line.kind == "platform" and line.message.startswith("Task timed out after "):
+                return names.TIMEOUT
+            if line.kind == "platform" and line.message.startswith("Error: Runtime exited"):
+                return KILLED
+        return names.FAILURE if any(map(tells_of_an_error, self.raw, [*self.raw[1:], b""])) else ""
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """The record, or, where there is none, what can be said in its place under the same keys."""
+        return self.record if self.record is not None else self._inferred
+
+    @cached_property
+    def _inferred(self) -> dict[str, object]:
+        report = self.report
+        found: dict[str, object] = {
+            names.OUTCOME: self.outcome,
+            names.INVOCATION_ID: self.invocation_id,
+            names.FUNCTION_NAME: self.hints.get(names.FUNCTION_NAME),
+            names.FUNCTION_VERSION: self.hints.get(names.FUNCTION_VERSION) or report.version,
+            names.SERVICE: self.hints.get(names.SERVICE),
+            names.XRAY_TRACE_ID: self.hints.get(names.XRAY_TRACE_ID) or report.trace_id,
+            names.COLD_START: self.hints.get(names.COLD_START, report.init_ms is not None or None),
+            names.DURATION_MS: report.duration_ms,
+            names.INIT_MS: report.init_ms,
+            names.MEMORY_USED_MB: report.memory_used_mb,
+            names.MEMORY_LIMIT_MB: report.memory_limit_mb,
+        }
+        return {key: value for key, value in found.items() if value not in (None, "")}
+
+    @property
+    def outcome(self) -> str:
+        """`success`, `error`, `timeout`, `killed` or `unfinished`.
+
+        What the platform saw beats what the process could say.
+        """
+        said = str(self.record.get(names.OUTCOME) or "") if self.record is not None else ""
+        if self.report.status in {"timeout", "error", "failure"}:
+            seen = names.TIMEOUT if self.report.status == "timeout" else names.FAILURE
+            return said if said not in ("", names.SUCCESS) else self._worse(seen)
+        return said or self._without_a_record()
+
+    def _worse(self, seen: str) -> str:
+        """A process that could not write its record did not merely fail: it was ended from outside."""
+        if seen == names.FAILURE and self.record is None and (self.guarded or self._was_ended):
+            return KILLED
+        return seen
+
+    @property
+    def _was_ended(self) -> bool:
+        """Whether the platform says that the process is gone: it exited, or was ended for its memory."""
+        return self.symptom == KILLED or any(end in self.report.error_type for end in ("Exit", "OutOfMemory"))
+
+    def _without_a_record(self) -> str:
+        if self.symptom:
+            return self.symptom
+        if not self.report.ended:
+            return UNFINISHED
+        return KILLED if self.guarded else names.SUCCESS
+
+    @property
+    def failed(self) -> bool:
+        """Whether the outcome is known and is not success, or a part of the batch failed."""
+        return self.outcome not in (names.SUCCESS, UNFINISHED) or self.failed_records > 0
+
+    @property
+    def failed_records(self) -> int:
+        """How many records of the batch failed."""
+        if self.record is None:
+            return 0
+        return int(as_number(as_mapping(self.record.get(names.RECORDS)).get("failed")) or 0)
+
+    @property
+    def function(self) -> str:
+        """The function's name, or what stands for it where no line tells it."""
+        return self.text(names.FUNCTION_NAME) or self.text(names.SERVICE) or "?"
+
+    @property
+    def version(self) -> str:
+        """The function's version; empty where unknown."""
+        return self.text(names.FUNCTION_VERSION)
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the work belongs to."""
+        return self.text(names.XRAY_TRACE_ID) or self.text(names.TRACE_ID)
+
+    @property
+    def trigger(self) -> Mapping[str, object]:
+        """`{type, source, records}`; empty where unknown."""
+        return as_mapping(self.facts.get(names.TRIGGER))
+
+    @property
+    def error(self) -> Mapping[str, object]:
+        """`{type, message, fingerprint, stack}`; empty where there is none."""
+        return as_mapping(self.facts.get(names.ERROR))
+
+    @property
+    def cold(self) -> bool:
+        """Whether it started its environment."""
+        return self.facts.get(names.COLD_START) in (True, "true", "True")
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt: the queue's receive count, or what was counted here."""
+        return int(as_number(self.facts.get(names.ATTEMPT)) or self.attempt_seen)
+
+    @property
+    def duration_ms(self) -> float | None:
+        """How long it ran, in milliseconds, by its record, by the platform, or by its first and last line."""
+        said = as_number(self.facts.get(names.DURATION_MS))
+        if said is not None or self.report.duration_ms is not None:
+            return said if said is not None else self.report.duration_ms
+        times = self._times
+        return max(times) - min(times) if len(times) > 1 else None
+
+    @cached_property
+    def _times(self) -> list[float]:
+        told = [line.time_ms for line in self.lines] + [self.report.started_at_ms, self.report.ended_at_ms]
+        return [at for at in map(true_time, told) if at is not None]
+
+    @property
+    def start_ms(self) -> float | None:
+        """When it began, in milliseconds since 1970."""
+        return self._span[0]
+
+    @property
+    def end_ms(self) -> float | None:
+        """When it ended, or when the last sign of it was written, in milliseconds since 1970."""
+        return self._span[1]
+
+    @cached_property
+    def _span(self) -> tuple[float | None, float | None]:
+        ended = true_time(self._recorded_ms)
+        if ended is not None:
+            return ended - (as_number(self.facts.get(names.DURATION_MS)) or 0.0), ended
+        began, took = true_time(self.report.started_at_ms), self.duration_ms
+        if began is None:
+            began = min(self._times, default=None)
+        return began, max(self._times, default=None) if began is None or took is None else began + took
+
+    @property
+    def _recorded_ms(self) -> float | None:
+        return time_of(self.record.get(names.TIMESTAMP)) if self.record is not None else None
+
+    @cached_property
+    def clock_jumped(self) -> bool:
+        """Whether it carries times that can't be true.
+
+        When no function can have run; lines also before the start or after the end, by more than a second.
+        """
+        earliest, latest = TRUE_TIMES_MS
+        start, end = self._span
+        if self.record is not None and start is not None and end is not None:
+            earliest, latest = start - CLOCK_TOLERANCE_MS, end + CLOCK_TOLERANCE_MS
+        recorded = self._recorded_ms
+        if recorded is not None and not earliest <= recorded <= latest:
+            return True
+        for line in self.lines:
+            at = line.time_ms
+            if at is not None and not earliest <= at <= latest and line.kind == "log":
+                return True
+        return False
+
+    def text(self, key: str) -> str:
+        """Give a fact as text; empty where it is missing."""
+        value = self.facts.get(key)
+        return "" if value is None else str(value)
+
+    def number(self, key: str) -> float | None:
+        """Give a fact as a number; None where it is missing or no number."""
+        return as_number(self.facts.get(key))
+
+    def entries(self, key: str) -> list[Mapping[str, object]]:
+        """Give a fact that is a list of objects, such as `sent`; anything else in it is left out."""
+        value = self.facts.get(key)
+        return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+
+
+Block = Invocation | Stray
+
+
+def _read_again(
+    invocation_id: str, source: str, raw: Sequence[bytes], place: int, report: Report | None, *seen: Any
+) -> Invocation:
+    line = raw[place] if place >= 0 else None
+    record = load(line) if line is not None else None
+    guarded, attempt_seen, late, repeats = seen
+    return Invocation(
+        invocation_id, source, raw, record, report or Report(), guarded, attempt_seen, late, line, repeats
+    )
+
+
+def _name_of_source(source: str) -> str:
+    """Guess the function from where the lines come from: its log group, or a file named after it."""
+    if _LAMBDA_GROUP in source:
+        return source.rpartition(_LAMBDA_GROUP)[2].partition("/")[0]
+    name, dot, _ = source.replace("\\", "/").rpartition("/")[2].partition(".")
+    return name if dot and not name.isdigit() else ""  # an export's files are numbered
+
+
+def _is_folded(raw: bytes) -> bool:
+    if raw[:1] == b"{":
+        document = (load(raw) if b'"platform.' in raw else None) or {}
+        return document.get("type") in _FOLDED_EVENTS and isinstance(document.get("record"), Mapping)
+    return raw.startswith(_FOLDED)

@@ -1,0 +1,46 @@
+"""Documents of events, as `aws logs filter-log-events` and `get-log-events` write them.
+
+One JSON object for all of it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from lambda_guard.tools.logs.model import TimedLine, as_number
+
+DOCUMENT_BYTES_MOST: Final = 256 * 2**20
+_OPENING: Final = re.compile(rb'\s*\{\s*"(?:events|searchedLogStreams)"\s*:\s*\[')
+
+
+def is_event_document(first: bytes) -> bool:
+    """Tell such a document by its first bytes."""
+    return _OPENING.match(first) is not None
+
+
+def lines_of_events(first: bytes, rest: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Give the events' messages as lines with their times and streams.
+
+    A document that is cut or over 256 MB is given out as the lines that it is made of: nothing is hidden.
+    """
+    whole = bytearray(first)
+    for chunk in rest:
+        whole += chunk
+        if len(whole) > DOCUMENT_BYTES_MOST:
+            break
+    try:
+        yield list(map(_line, json.loads(bytes(whole))["events"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        yield bytes(whole).split(b"\n")
+    for chunk in rest:
+        yield chunk.split(b"\n")
+
+
+def _line(event: object) -> bytes:
+    """Give the message of an event; what is none is shown as it stands there."""
+    if not isinstance(event, dict) or not isinstance(event.get("message"), str):
+        return json.dumps(event).encode()
+    message = event["message"].rstrip("\n").encode("utf-8", "replace")
+    at = as_number(event.get("timestamp"))
+    return message if at is None else TimedLine.at(message, at, str(event.get("logStreamName") or ""))

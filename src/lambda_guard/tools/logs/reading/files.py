@@ -1,0 +1,217 @@
+"""Sources on this machine.
+
+Files, gzipped files, standard input. Lines come in chunks, memory stays bounded.
+"""
+
+import codecs
+import gzip
+import os
+import select
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from lambda_guard.tools.logs.invocation import Block
+from lambda_guard.tools.logs.reading.events import is_event_document, lines_of_events
+from lambda_guard.tools.logs.reading.grouping import Grouper, Stream, Tally
+from lambda_guard.tools.stopping import Stop
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+CHUNK_BYTES: Final = 2**17
+LINE_BYTES_MOST: Final = 8 * 2**20
+"""A line longer than this is cut into pieces: no log line of Lambda is, CloudWatch Logs ends them at 1 MB."""
+
+POLL_SECONDS: Final = 0.25
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None) -> Iterator[Block]:
+    """Read files one after the other, `-` being standard input, and give out blocks as they are ready.
+
+    What can't be read is told in `grouper.tally.warnings`, and the rest is read.
+
+    Args:
+        paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in
+            the file, not by its name.
+        grouper: takes the lines, and keeps the tally.
+        follow: go on reading all of them as they grow, until it is stopped.
+    """
+    names = [name for path in paths for name in _files_of(path, grouper.tally)]
+    reading = [_read_path(name, grouper, follow) for name in names]
+    yield from filter(None, chain.from_iterable(reading) if follow is None else _in_turn(reading, follow))
+    grouper.finish()
+    yield from grouper.take()
+
+
+def _in_turn(reading: list[Iterator[Block | None]], stop: Stop) -> Iterator[Block | None]:
+    """Give out what each source has until it is silent, then the next one's; pause when all are."""
+    while reading:
+        for one in tuple(reading):
+            for block in one:
+                yield block
+                if block is None:
+                    break
+            else:
+                reading.remove(one)
+        stop.wait(POLL_SECONDS)
+
+
+def _files_of(path: str, tally: Tally) -> list[str]:
+    if path == "-" or not Path(path).is_dir():
+        return [path]
+
+    def note(error: OSError) -> None:
+        tally.warnings.append(f"{error.filename}: {_reason(error)}")
+
+    below = (Path(folder, name) for folder, _, found in os.walk(path, onerror=note) for name in found)
+    return sorted(str(file) for file in below if file.is_file())
+
+
+def _read_path(path: str, grouper: Grouper, growing: Stop | None) -> Iterator[Block | None]:
+    """Read one source; None stands for an idle moment."""
+    name = "standard input" if path == "-" else path
+    stream = Stream(name)
+    try:
+        chunks = _stdin_chunks(growing) if path == "-" else _file_chunks(path, growing)
+        for chunk in _lines(chunks):
+            if chunk:
+                grouper.feed(chunk, stream)
+                yield from grouper.take()
+            else:
+                grouper.settle()
+                yield from grouper.take()
+                yield None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        grouper.tally.warnings.append(
+            f"{name}: the compressed data is cut off or damaged ({error}); what came before it is shown"
+        )
+    except OSError as error:
+        grouper.tally.warnings.append(f"{name}: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    return error.strerror or str(error)
+
+
+def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
+    with Path(path).open("rb") as file:
+        magic = file.peek(2)[:2]  # what a pipe has given can't be read again
+        if magic == _GZIP_MAGIC:
+            with gzip.open(file) as unzipped:
+                yield from _until_end(unzipped)
+            return
+        yield from _decoded(_until_end(file), magic)
+        if growing is not None:
+            yield from _tail(Path(path), file, growing)
+
+
+def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+    """Give out what one read yields.
+
+    A read for a full chunk would lose what stands before the place where a file is cut.
+    """
+    while chunk := file.read1(CHUNK_BYTES):  # type: ignore[union-attr] # a buffered reader, as open() gives it
+        yield chunk
+
+
+def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
+    """Turn UTF-16, which PowerShell's `>` writes, into UTF-8."""
+    if magic not in _UTF16_MARKS:
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode()
+
+
+def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
+    """Give out what is added to a file, from its start again where it was truncated or replaced.
+
+    Empty chunks when idle.
+    """
+    with ExitStack() as newer:
+        while not stop.requested:
+            # Looked at before reading: what was written until then is still in the old file.
+            replaced = _was_replaced(path, file)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+            yield b""
+            if replaced:
+                yield from _line_end(file)
+                newer.close()
+                file = newer.enter_context(path.open("rb"))
+
+
+def _line_end(file: BinaryIO) -> Iterator[bytes]:
+    """End the last line of a file that nothing more comes of: the next file's first line is another."""
+    if file.tell():
+        file.seek(-1, os.SEEK_CUR)
+        if file.read(1) != b"\n":
+            yield b"\n"
+
+
+def _was_replaced(path: Path, file: BinaryIO) -> bool:
+    try:
+        now = path.stat()
+    except OSError:
+        return False
+    return now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell()
+
+
+def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
+    """Give out what comes in at once; an empty chunk when nothing came for a while."""
+    source = cast("BufferedReader", sys.stdin.buffer)
+    can_wait = hasattr(select, "poll")
+    started = False
+    while growing is None or not growing.requested:
+        if can_wait and not select.select([source], [], [], POLL_SECONDS)[0]:
+            yield b""
+            continue
+        if not started and source.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+            with gzip.open(source) as unzipped:
+                yield from _until_end(unzipped)
+            return
+        # What was looked at stands in the buffer, for which select() would wait in vain.
+        chunk = os.read(source.fileno(), CHUNK_BYTES) if started else source.read1()
+        started = True
+        if not chunk:
+            return
+        yield chunk
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Cut chunks into lines, without their ends; an empty list stands for an idle moment."""
+    with closing(chunks):  # type: ignore[type-var] # generators, all of them
+        first = b""
+        for first in chunks:
+            if first:
+                break
+            yield []
+        first = first.removeprefix(codecs.BOM_UTF8)
+        if is_event_document(first):
+            yield from lines_of_events(first, chunks)
+            return
+        yield from _split(first, chunks)
+
+
+def _split(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    *lines, rest = first.split(b"\n")
+    yield lines
+    for chunk in chunks:
+        *lines, rest = (
+            (rest + chunk).split(b"\n") if len(rest) < LINE_BYTES_MOST else [rest, *chunk.split(b"\n")]
+        )
+        yield lines
+    if rest:
+        yield [rest]

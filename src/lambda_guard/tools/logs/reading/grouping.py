@@ -1,0 +1,418 @@
+"""Grouping: lines go in as they come, invocations come out as they finish. One pass, bounded memory.
+
+What keeps it fast: a line that lambda_guard wrote is recognised by a search for its `invocation_id`, and
+parsed only when its invocation is looked at. What keeps it small: an invocation is given out and let go soon
+after its record or its REPORT line; those that never end are given out once too many of them are held.
+"""
+
+import time
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from lambda_guard import _names as names
+from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.model import Report, Stray
+from lambda_guard.tools.logs.reading.line_owner import Identified, Sign, identify, load
+from lambda_guard.tools.logs.reading.lines import add_init_to_report, add_to_report, parse
+from lambda_guard.tools.logs.reading.retries import (
+    count_of_earlier_attempt,
+    end_of,
+    is_much_later,
+    is_retry,
+    last_sign_of,
+    tells_time,
+)
+from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally
+
+__all__ = ["Group", "Grouper", "Stream", "Tally", "invocations_of"]
+
+GRACE_LINES: Final = 2_000
+"""So many more lines are read before an ended invocation is given out.
+
+END, REPORT and stragglers come after its record.
+"""
+
+GRACE_SECONDS: Final = 2.0
+"""The same in time, for sources that fall silent."""
+
+OPEN_MOST: Final = 20_000
+HELD_BYTES_MOST: Final = 64 * 2**20
+REMEMBERED_MOST: Final = 20_000
+STRAYS_MOST: Final = 1_000
+
+_ID_KEY: Final = b'"invocation_id":"'
+_RECORD_KEY: Final = b'"record":"invocation"'
+
+
+class Grouper:
+    """Takes lines in, gives `Invocation`s and `Stray` lines out.
+
+    Args:
+        open_most: how many invocations may be open before the eldest are given out as unfinished.
+        held_bytes_most: how many bytes of lines may be held, likewise.
+        grace_lines: how many lines to wait for stragglers of an ended invocation.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_most: int = OPEN_MOST,
+        held_bytes_most: int = HELD_BYTES_MOST,
+        grace_lines: int = GRACE_LINES,
+    ) -> None:
+        self.tally = Tally()
+        self._open_most = open_most
+        self._held_bytes_most = held_bytes_most
+        self._grace_lines = grace_lines
+        self._open: dict[bytes, Group] = {}
+        self._ended: deque[tuple[int, float, Group]] = deque()
+        self._ready: list[Block] = []
+        self._strays: tuple[Stream, int, list[bytes]] | None = None
+        self._starting: dict[Stream, None] = {}
+        self._events = 0
+        self._remembered: OrderedDict[bytes, tuple[int, float, array[int]]] = OrderedDict()
+        self._streams: dict[str, Stream] = {}
+        self._held = 0
+
+    def feed(self, lines: Sequence[bytes], stream: Stream) -> None:
+        """Take lines of one stream in, in their order.
+
+        The body of the loop runs for every line of what may be gigabytes. The key is trusted where no `{`
+        comes before it but the first: then it is a key of the outermost object. Every other line is looked at
+        closely. An id is a UUID, but where it is not.
+        """
+        find_group = self._open.get
+        for place, line in enumerate(lines, self.tally.lines + 1):
+            at = line.find(_ID_KEY)
+            if at > 0 and line.rfind(b"{", 0, at) == 0:
+                group = find_group(line[at + 17 : at + 53]) if line[at + 53 : at + 54] == b'"' else None
+                if group is None:
+                    group = self._group_of(line, at + 17, stream)
+                if group is not None and not group.done:
+                    group.guarded = True
+                    group.lines.append(line)
+                    if line.find(_RECORD_KEY) > 0:  # `in` takes longer, with bytes
+                        self._take_record(group)
+                    continue
+            self._feed_closely(line, stream, place)
+        size = sum(map(len, lines))
+        self.tally.lines += len(lines)
+        self.tally.size += size
+        self._held += size
+        self._let_go()
+
+    def _group_of(self, line: bytes, at: int, stream: Stream) -> Group | None:
+        """Find or open the group of a line whose id begins there; None where the id is cut, or was seen before."""
+        end = line.find(b'"', at)
+        owner = line[at:end]
+        group = self._open.get(owner)
+        if group is None and owner not in self._remembered and end > at:
+            group = self._opened(owner, stream)
+        return group
+
+    def take(self) -> Iterator[Block]:
+        """Give out what is ready."""
+        ready, self._ready = self._ready, []
+        yield from ready
+
+    def settle(self) -> None:
+        """Make ready what ended a while ago: to be called when a source falls silent."""
+        now = time.monotonic()
+        while self._ended and (self._ended[0][2].done is False or now - self._ended[0][1] > GRACE_SECONDS):
+            self._emit_ended(self._ended.popleft()[2])
+        self._emit_strays()
+
+    def finish(self) -> None:
+        """Make everything ready, in the order of their ends as far as they tell it.
+
+        The sources are at their end.
+        """
+        self._ended.clear()
+        for group in sorted(self._open.values(), key=last_sign_of):
+            self._emit(group)
+        self._emit_strays()
+        self._emit_eldest_starting(0)
+
+    def _feed_closely(self, line: bytes, file: Stream, place: int) -> None:
+        """Find the owner of a line; `file` holds one stream, or several that prefixes tell apart."""
+        if not line.strip():
+            if file.reported is not None and file.reported[1] == place - 1:
+                file.reported = (file.reported[0], place)
+            return
+        identified = identify(line)
+        stream = self._stream_for(identified, line, file)
+        if identified.invocation_id is None:
+            self._feed_nameless(identified, stream, place)
+            return
+        group = self._group_for(identified, identified.invocation_id, stream)
+        if group is not None:
+            self._add(group, identified)
+        if identified.sign is Sign.REPORT:
+            file.reported = stream.reported = (group, place)
+
+    def _stream_for(self, identified: Identified, line: bytes, file: Stream) -> Stream:
+        """Take the stream that source or prefix name; without, a nameless line goes on where the last one stood.
+
+        An event of several lines, such as a traceback, has a prefix before its first alone.
+        """
+        named = identified.stream or getattr(line, "stream", "")
+        if named:
+            file.within = self._stream_of(file, named)
+        elif identified.invocation_id is not None or identified.line is not line:
+            return file
+        return file.within or file
+
+    def _stream_of(self, parent: Stream, name: str) -> Stream:
+        """Tell apart the streams that one file holds."""
+        key = f"{parent.name}\0{name}"
+        if key not in self._streams:
+            self._streams[key] = Stream(parent.name, exact=True)
+        return self._streams[key]
+
+    def _feed_nameless(self, identified: Identified, stream: Stream, place: int) -> None:
+        """Give a line without an id to the one invocation that runs in its stream.
+
+        Where several may, to none. What initializes an environment goes with the invocation that starts
+        next, and the line with the trace id, the second of the REPORT event, with the one that was reported.
+        """
+        if identified.sign is Sign.XRAY and stream.is_below_report(place):
+            self._feed_trace_id(identified.line, stream)
+            return
+        if stream.is_initialized_by(identified.sign):
+            self._hold_starting(identified.line, stream)
+            return
+        group = self._running_in(stream)
+        if group is not None:
+            group.lines.append(identified.line)
+            return
+        if self._strays is not None and (
+            self._strays[0] is not stream or len(self._strays[2]) >= STRAYS_MOST
+        ):
+            self._emit_strays()
+        if self._strays is None:
+            self._events += 1
+            self._strays = (stream, self._events, [])
+        self._strays[2].append(identified.line)
+
+    def _running_in(self, stream: Stream) -> Group | None:
+        """Give the one invocation that runs in a stream; None where several may, or none does.
+
+        One that was given out goes on in a late block, but where its id is a retry's by now.
+        """
+        if len(stream.running) != 1:
+            return None
+        group = next(iter(stream.running.values()))
+        now = self._open.get(group.invocation_id)
+        if now is not None:
+            return group if now is group else None
+        late = self._opened(group.invocation_id, stream, group.attempt, late=True)
+        if group.done:
+            self._mark_ended(late)
+        return late
+
+    def _feed_trace_id(self, line: bytes, stream: Stream) -> None:
+        group = stream.reported[0] if stream.reported is not None else None
+        if group is None or line in group.lines:
+            self.tally.duplicates += 1
+            return
+        group.lines.append(line)
+        add_to_report(group.report, line)
+
+    def _hold_starting(self, line: bytes, stream: Stream) -> None:
+        self._starting[stream] = None
+        stream.starting.append(line)
+        if len(stream.starting) >= STARTING_MOST:
+            self._emit_starting(stream)
+
+    def _group_for(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
+        """Find or open the group; None for a line that was there already."""
+        group = self._open.get(owner)
+        if group is None:
+            return (
+                self._reopened(identified, owner, stream)
+                if owner in self._remembered
+                else self._opened(owner, stream)
+            )
+        if not is_retry(group, identified):
+            return group
+        self._emit(group)
+        return self._opened(owner, stream, group.attempt + 1)
+
+    def _reopened(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
+        attempt, end_ms, seen = self._remembered[owner]
+        starts_again = identified.sign is Sign.START and not tells_time(identified.line)
+        if hash(identified.line) in seen and not starts_again:
+            self.tally.duplicates += 1 + len(self._taken_starting(stream))
+            return None
+        if identified.sign is Sign.START or is_much_later(identified, end_ms):
+            return self._opened(owner, stream, attempt + 1)
+        group = self._opened(owner, stream, attempt, late=True)
+        self._mark_ended(group)
+        return group
+
+    def _opened(self, owner: bytes, stream: Stream, attempt: int = 1, *, late: bool = False) -> Group:
+        self._events += 1
+        group = Group(owner, stream, self._events, attempt=attempt, late=late)
+        self._open[owner] = group
+        if late:
+            stream.running.pop(owner, None)  # what was given out has not ended by this
+        if stream.exact:
+            self._end_running(stream)
+        for other in stream.ended:
+            stream.running.pop(other.invocation_id, None)
+        stream.ended.clear()
+        stream.running[owner] = group
+        if stream.starting and not late:
+            group.lines = self._taken_starting(stream)
+            for line in group.lines:
+                add_init_to_report(group.report, line)
+        return group
+
+    def _taken_starting(self, stream: Stream) -> list[bytes]:
+        """Take what was written while the environment was made ready: its first invocation begins with it."""
+        lines, stream.starting = stream.starting, []
+        self._starting.pop(stream, None)
+        return lines
+
+    def _end_running(self, stream: Stream) -> None:
+        """An environment runs one invocation at a time: where the next one starts, the last one is over."""
+        for other in stream.running.values():
+            other.report.ended = True
+            self._mark_ended(other)
+
+    def _add(self, group: Group, identified: Identified) -> None:
+        sign, line = identified.sign, identified.line
+        group.guarded = group.guarded or (line[:1] == b"{" and _ID_KEY[:-2] in line)
+        if sign in (Sign.START, Sign.END, Sign.REPORT) and line in group.lines:
+            self.tally.duplicates += 1 + (
+                len(self._taken_starting(group.stream)) if sign is Sign.START else 0
+            )
+            return
+        group.lines.append(line)
+        group.started = group.started or sign is Sign.START
+        if sign is Sign.RECORD:
+            self._take_record(group)
+        elif sign in (Sign.START, Sign.END, Sign.REPORT):
+            add_to_report(group.report, line)
+        if sign is Sign.REPORT:
+            self._mark_ended(group)
+            group.stream.running.pop(group.invocation_id, None)
+
+    def _take_record(self, group: Group) -> None:
+        """The last line of the group may be its record.
+
+        Where two stand, the later one is true (it made it after all).
+        """
+        document = load(group.lines[-1])
+        if document is None or document.get(names.RECORD) != names.RECORD_INVOCATION:
+            return
+        if group.record is not None and group.lines[-1] in group.lines[:-1]:
+            self.tally.duplicates += 1
+        if group.record is None:
+            self._split_off_attempt(group, document)
+        group.record, group.record_line = document, group.lines[-1]
+        self._mark_ended(group)
+
+    def _split_off_attempt(self, group: Group, record: dict[str, object]) -> None:
+        """Give out what an earlier attempt wrote that left no record: it was killed, and no START tells them apart."""
+        count = 0 if group.started or group.late else count_of_earlier_attempt(group.lines, record)
+        if not count:
+            return
+        earlier = replace(group, lines=group.lines[:count], report=Report(ended=True))
+        group.lines, group.attempt = group.lines[count:], group.attempt + 1
+        self._give_out(earlier)
+
+    def _mark_ended(self, group: Group) -> None:
+        if not group.done:
+            group.done = True
+            group.stream.ended.append(group)
+            self._ended.append((self.tally.lines, time.monotonic(), group))
+
+    def _let_go(self) -> None:
+        """Make ready what ended long enough ago, and the eldest where too much is held."""
+        limit = self.tally.lines - self._grace_lines
+        while self._ended and self._ended[0][0] <= limit:
+            self._emit_ended(self._ended.popleft()[2])
+        if len(self._starting) > self._open_most or self._held > self._held_bytes_most:
+            self._emit_eldest_starting(self._open_most // 2)
+        if len(self._open) > self._open_most or self._held > self._held_bytes_most:
+            self._evict()
+
+    def _evict(self) -> None:
+        self._held = sum(len(line) for group in self._open.values() for line in group.lines)
+        for group in list(self._open.values()):
+            if len(self._open) <= self._open_most // 2 and self._held <= self._held_bytes_most // 2:
+                return
+            self.tally.evicted += not (group.done or group.late)
+            self._emit(group)
+
+    def _emit_ended(self, group: Group) -> None:
+        if self._open.get(group.invocation_id) is group:
+            self._emit(group)
+
+    def _emit(self, group: Group) -> None:
+        if self._strays is not None and self._strays[1] < group.opened:
+            self._emit_strays()
+        del self._open[group.invocation_id]
+        group.stream.forget(group)
+        if group.stream.running.get(group.invocation_id) is group and group.report.ended:
+            del group.stream.running[group.invocation_id]
+        self._give_out(group)
+
+    def _give_out(self, group: Group) -> None:
+        seen = array("q", map(hash, group.lines))
+        self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
+        self._remember(group, seen)
+        self._held -= sum(map(len, group.lines))
+
+    def _remember(self, group: Group, seen: "array[int]") -> None:
+        """Keep what it takes to know late lines, duplicates and retries."""
+        known = self._remembered.pop(group.invocation_id, None)
+        if known is not None:
+            seen += known[2]
+        self._remembered[group.invocation_id] = (group.attempt, end_of(group), seen)
+        if len(self._remembered) > REMEMBERED_MOST:
+            self._remembered.popitem(last=False)
+
+    def _emit_strays(self) -> None:
+        if self._strays is not None:
+            stream, _, lines = self._strays
+            self._strays = None
+            self._emit_stray(stream, lines)
+
+    def _emit_eldest_starting(self, most: int) -> None:
+        """Give out initializations that no invocation came of, until only so many are held."""
+        while len(self._starting) > most:
+            self._emit_starting(next(iter(self._starting)))
+
+    def _emit_starting(self, stream: Stream) -> None:
+        self._emit_stray(stream, self._taken_starting(stream))
+
+    def _emit_stray(self, stream: Stream, lines: list[bytes]) -> None:
+        self._held -= sum(map(len, lines))
+        self.tally.strays += len(lines)
+        self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
+
+
+def _finished(group: Group, *, repeats: bool) -> Invocation:
+    return Invocation(
+        group.invocation_id.decode("utf-8", "replace"),
+        group.stream.name,
+        group.lines,
+        group.record,
+        group.report,
+        group.guarded,
+        group.attempt,
+        group.late,
+        group.record_line,
+        repeats,
+    )
+
+
+def invocations_of(blocks: Iterable[Block]) -> Iterator[Invocation]:
+    """Leave the stray lines out."""
+    return (block for block in blocks if isinstance(block, Invocation))

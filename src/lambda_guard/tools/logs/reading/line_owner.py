@@ -1,0 +1,184 @@
+"""Whose line is it? The cheap look at a line that the grouping takes, before anything is parsed for show.
+
+A line names its invocation in one of many ways: lambda_guard's `invocation_id`, Powertools'
+`function_request_id`, the `requestId` of Lambda's own JSON format, a platform event, the text forms of
+START, END and REPORT, or the prefix that the runtimes put before text. Where it names none, it belongs to
+whatever runs in its stream.
+"""
+
+import json
+import re
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+import msgspec
+
+from lambda_guard import _names as names
+from lambda_guard.tools.logs.model import TimedLine, as_mapping, time_of
+
+ID_KEYS: Final = (
+    names.INVOCATION_ID,
+    "function_request_id",  # Powertools
+    "requestId",  # Lambda's JSON log format
+    "AWSRequestId",  # Lambda's JSON log format, errors of older runtimes
+    "aws_request_id",
+    "awsRequestId",
+)
+
+_UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+_PLATFORM: Final = re.compile(rb"(?:(START|REPORT) RequestId: (\S+)\s|(END) RequestId: (\S+))")
+_AROUND: Final = re.compile(
+    rb"(INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| TraceId: |\t)"
+)
+_CRASH: Final = re.compile(rb"RequestId: (%b) Error: " % _UUID)
+_TIMED_OUT: Final = re.compile(rb"(%b) (%b) Task timed out after " % (_TIME, _UUID))
+_RUNTIME_TEXT: Final = re.compile(rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID))
+_NODE_TEXT: Final = re.compile(rb"%b\t(%b)\t[A-Z]+\t" % (_TIME, _UUID))
+_STREAM: Final = rb"\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\]\w+"
+_PREFIX: Final = re.compile(
+    rb"(?:(?P<before>%b)\s+)?(?P<time>%b)\s(?:(?P<stream>%b)\s)?(?P<rest>.*)"
+    % (_STREAM, _TIME.replace(b"[T ]", b"T"), _STREAM),
+    re.DOTALL,
+)
+"""What a tool puts before a line; a date with a space after it is the line's own, such as a print begins with."""
+
+
+_decode_quickly: Final = msgspec.json.Decoder().decode
+"""In a third of the time of `json.loads`, but strict: NaN, lone surrogates and broken UTF-8 are refused."""
+
+_decode_patiently: Final = json.JSONDecoder().raw_decode
+
+
+class Sign(Enum):
+    """What a line does to its invocation."""
+
+    START = auto()
+    END = auto()
+    REPORT = auto()
+    INIT_START = auto()
+    INIT = auto()
+    XRAY = auto()
+    RECORD = auto()
+    LINE = auto()
+
+
+_AROUND_SIGNS: Final = {b"INIT_START": Sign.INIT_START, b"XRAY": Sign.XRAY}
+
+
+class Identified(NamedTuple):
+    """A line and whose it is.
+
+    Attributes:
+        sign: what it does.
+        invocation_id: None where the line names no invocation.
+        line: the line, without the prefix that an export put before it.
+        stream: the log stream that such a prefix named; empty where there was none.
+    """
+
+    sign: Sign
+    invocation_id: bytes | None
+    line: bytes
+    stream: str = ""
+
+
+def identify(line: bytes) -> Identified:
+    """Tell whose line it is. Never raises, whatever the bytes are."""
+    stripped = line.strip()
+    if stripped[:1] == b"{":
+        sign, owner = _from_json(stripped)
+        return Identified(sign, owner, line)
+    sign, owner = _from_text(stripped)
+    if owner is None and stripped[:1].isdigit() and not isinstance(line, TimedLine):
+        return _without_prefix(line, stripped)
+    return Identified(sign, owner, line)
+
+
+def load(line: bytes, *, trailing: bool = False) -> dict[str, object] | None:
+    """Parse a line of JSON; None where it is not an object, or broken.
+
+    Args:
+        line: what writers of JSON differ about (NaN, lone surrogates, bytes that are no UTF-8) is taken, too.
+        trailing: let other text follow the object.
+    """
+    try:
+        value = _decode_quickly(line)
+    except (ValueError, RecursionError):
+        return _load_patiently(line, trailing)
+    return value if value.__class__ is dict else None
+
+
+def _load_patiently(line: bytes, trailing: bool) -> dict[str, object] | None:
+    try:
+        text = line.decode("utf-8", "replace").strip()
+        value, end = _decode_patiently(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and (trailing or end == len(text)) else None
+
+
+def _without_prefix(line: bytes, stripped: bytes) -> Identified:
+    """Take off what `aws logs tail`, `sam logs` and exports to S3 put before a line: time and stream."""
+    prefix = _PREFIX.match(stripped)
+    time_ms = time_of(prefix["time"].decode().replace(",", ".")) if prefix else None
+    if prefix is None or time_ms is None:
+        return Identified(Sign.LINE, None, line)
+    rest = TimedLine.at(prefix["rest"], time_ms)
+    stream = (prefix["before"] or prefix["stream"] or b"").decode("utf-8", "replace")
+    sign, owner = _from_json(rest) if rest[:1] == b"{" else _from_text(rest)
+    return Identified(sign, owner, rest, stream)
+
+
+def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
+    platform = _PLATFORM.match(line)
+    if platform:
+        return Sign[(platform[1] or platform[3]).decode()], platform[2] or platform[4]
+    for pattern, group in ((_RUNTIME_TEXT, 1), (_NODE_TEXT, 1), (_TIMED_OUT, 2), (_CRASH, 1)):
+        found = pattern.match(line)
+        if found:
+            return Sign.LINE, found[group]
+    around = _AROUND.match(line)
+    return (_AROUND_SIGNS.get(around[1], Sign.INIT) if around else Sign.LINE), None
+
+
+def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
+    document = load(line)
+    if document is None:
+        return Sign.LINE, _salvaged(line)
+    kind = document.get("type")
+    if isinstance(kind, str) and kind.startswith("platform."):
+        owner = _as_id(as_mapping(document.get("record")).get("requestId"))
+        return (_platform_sign(kind) if owner else _EVENTS_OF_INIT.get(kind, Sign.LINE)), owner
+    owner = next((found for key in ID_KEYS if (found := _as_id(document.get(key)))), None)
+    is_record = document.get(names.RECORD) == names.RECORD_INVOCATION
+    return (Sign.RECORD if is_record and owner else Sign.LINE), owner
+
+
+def _platform_sign(kind: str) -> Sign:
+    return {
+        "platform.start": Sign.START,
+        "platform.runtimeDone": Sign.END,
+        "platform.report": Sign.REPORT,
+    }.get(kind, Sign.LINE)
+
+
+_EVENTS_OF_INIT: Final = {
+    "platform.initStart": Sign.INIT_START,
+    "platform.initRuntimeDone": Sign.INIT,
+    "platform.initReport": Sign.INIT,
+    "platform.extension": Sign.INIT,
+    "platform.telemetrySubscription": Sign.INIT,
+}
+
+
+def _as_id(value: object) -> bytes | None:
+    return value.encode("utf-8", "replace") if isinstance(value, str) and value else None
+
+
+_SALVAGE: Final = re.compile(rb'"(?:invocation_id|function_request_id|requestId)": ?"(%b)"' % _UUID)
+
+
+def _salvaged(line: bytes) -> bytes | None:
+    """Find the id in a line that was cut in the middle: what is left of it still belongs somewhere."""
+    found = _SALVAGE.search(line)
+    return found[1] if found else None

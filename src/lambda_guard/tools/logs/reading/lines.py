@@ -1,0 +1,321 @@
+"""The meaning of a line: from bytes to `Line`, and from platform lines to `Report`. Pure; never raises."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from lambda_guard import _names as names
+from lambda_guard.tools.logs.model import Line, Report, as_mapping, as_number, time_of
+from lambda_guard.tools.logs.reading.line_owner import ID_KEYS, load
+
+_LEVELS: Final = {
+    **{level: level for level in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
+    "WARN": "WARNING",
+    "FATAL": "CRITICAL",
+    "ERR": "ERROR",
+}
+_USUAL_KEYS: Final = (names.SERVICE, *(key for key in names.LINE_KEYS if key != names.INVOCATION_ID))
+_COMMON_KEYS: Final = frozenset(
+    (
+        names.INVOCATION_ID,
+        *_USUAL_KEYS,
+        names.LEVEL,
+        names.LOCATION,
+        names.LOGGER_NAME,
+        names.MESSAGE,
+        names.TIMESTAMP,
+        names.EXCEPTION,
+        names.EXCEPTION_NAME,
+        names.STACK_TRACE,
+        names.EMF,
+    )
+)
+_KEYS_BESIDE: Final = {
+    "function_request_id": frozenset(("function_request_id", "function_arn", "function_memory_size")),
+    "requestId": frozenset(("requestId", "tenantId")),
+}
+"""What Powertools and Lambda's JSON format write into each line, by the key that names the invocation."""
+
+HIDDEN_KEYS: Final = _COMMON_KEYS.union(ID_KEYS, *_KEYS_BESIDE.values())
+"""Keys that may be no field of a line: all lines of an invocation have them, or they are shown as something else."""
+
+_LOOKED_AT: Final = HIDDEN_KEYS | {names.RECORD}
+_RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
+_NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
+_NODE_ERROR: Final = re.compile(
+    rb"\S+\t[0-9a-fA-F-]{36}\tERROR\t(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection) *\t\{"
+)
+_TRACEBACK: Final = re.compile(rb"[\r\n]Traceback ")
+_BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
+_TIMED_OUT: Final = re.compile(
+    r"(?:(\d{4}-\S+) )?(?:[0-9a-fA-F-]{36} )?(Task timed out after [\d.]+ seconds)"
+)
+_CRASH: Final = re.compile(r"RequestId: \S+ (Error: .*)", re.DOTALL)
+_PLATFORM_TEXT: Final = re.compile(
+    r"(?:START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|TELEMETRY\t|INIT_REPORT |XRAY TraceId: "
+)
+_REPORT_FIELDS: Final = {
+    "Duration": "duration_ms",
+    "Billed Duration": "billed_ms",
+    "Init Duration": "init_ms",
+    "Memory Size": "memory_limit_mb",
+    "Max Memory Used": "memory_used_mb",
+}
+_METRICS: Final = {
+    "durationMs": "duration_ms",
+    "billedDurationMs": "billed_ms",
+    "initDurationMs": "init_ms",
+    "memorySizeMB": "memory_limit_mb",
+    "maxMemoryUsedMB": "memory_used_mb",
+}
+
+
+def parse(raw: bytes) -> Line:
+    """Understand one line as far as it can be. Never raises: what is not understood is shown as it is."""
+    if raw[:1] != b"{":
+        return _from_text(raw.decode("utf-8", "replace").strip("\r\n"), raw)
+    document = load(raw, trailing=True)
+    if document is None:
+        text = raw.decode("utf-8", "replace").strip()
+        return Line("text", getattr(raw, "time_ms", None), "", text, broken=True)
+    # The keys that Powertools and Lambda's JSON format agree on are taken out; what stays in is the user's.
+    take = document.pop
+    timestamp, level, message = (
+        take(names.TIMESTAMP, None),
+        take(names.LEVEL, None),
+        take(names.MESSAGE, None),
+    )
+    time_ms = time_of(timestamp)
+    if time_ms is None or message.__class__ is not str or level.__class__ is not str or names.EMF in document:
+        document |= {names.TIMESTAMP: timestamp, names.LEVEL: level, names.MESSAGE: message}
+        return _from_unusual_document(document, raw, time_ms)
+    exception = _exception(document) if names.EXCEPTION in document or "stackTrace" in document else ""
+    location, logger = take(names.LOCATION, ""), take(names.LOGGER_NAME, "")
+    guarded = take(names.INVOCATION_ID, None) is not None
+    for key in _USUAL_KEYS:
+        take(key, None)
+    if not _LOOKED_AT.isdisjoint(document):
+        document = _fields(document, _own_keys(document, guarded=guarded))
+    return Line(
+        "log",
+        time_ms,
+        _LEVELS.get(level) or _level(level),
+        message,
+        location if location.__class__ is str else str(location or ""),
+        logger if logger.__class__ is str else str(logger or ""),
+        document,
+        exception,
+    )
+
+
+def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:
+    """Read what others write.
+
+    Platform events, the runtime's own errors, EMF documents, structlog, anything.
+    """
+    kind = document.get("type")
+    if isinstance(kind, str) and kind.startswith("platform."):
+        return _platform_event(kind, document)
+    emf = as_mapping(document.get(names.EMF))
+    elsewhere = (time_of(document.get("time")), time_of(emf.get("Timestamp")))
+    times = (getattr(raw, "time_ms", None), *elsewhere)
+    level = document.get(names.LEVEL)
+    instead = {"time"} if time_ms is None else set[str]()
+    instead |= set() if level else {"log_level"}
+    return Line(
+        "log",
+        time_ms if time_ms is not None else next((at for at in times if at is not None), None),
+        _level(str(level or document.get("log_level") or "")),
+        _message(document),
+        str(document.get(names.LOCATION) or ""),
+        str(document.get(names.LOGGER_NAME) or ""),
+        _fields(document, _own_keys(document) | instead),
+        _exception(document),
+    )
+
+
+def _own_keys(document: Mapping[str, object], *, guarded: bool = False) -> frozenset[str]:
+    """Tell which keys of a line are the writer's own: other names for an invocation's id are the user's fields."""
+    owner = next(
+        (key for key in _KEYS_BESIDE if key in document and not (guarded and key == "requestId")), None
+    )
+    if owner is not None:
+        return _COMMON_KEYS | _KEYS_BESIDE[owner]
+    others = () if guarded else [key for key in ID_KEYS if key in document]
+    return _COMMON_KEYS.union(others[:1])
+
+
+def _fields(document: Mapping[str, object], own: frozenset[str]) -> dict[str, object]:
+    """Give what is told beyond the writer's own keys; nothing of a record that a later one overruled."""
+    if document.get(names.RECORD) == names.RECORD_INVOCATION:
+        return {}
+    return {key: value for key, value in document.items() if key not in own}
+
+
+def _message(document: Mapping[str, object]) -> str:
+    message = document.get(names.MESSAGE)
+    if isinstance(message, str):
+        return message
+    if message is None:
+        return _message_of_others(document)
+    return _compact(message)
+
+
+def _message_of_others(document: Mapping[str, object]) -> str:
+    """What stands for a message in lines that have none.
+
+    The runtime's own errors, EMF documents, structlog's `event`.
+    """
+    if "errorMessage" in document:
+        return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
+    if names.EMF in document:
+        return "metrics"
+    event = document.get("event") or document.get("msg")
+    return event if isinstance(event, str) else ""
+
+
+def _exception(document: Mapping[str, object]) -> str:
+    text = document.get(names.EXCEPTION)
+    if isinstance(text, str):
+        return text
+    frames = document.get("stackTrace")
+    return "\n".join(str(frame).rstrip() for frame in frames) if isinstance(frames, list) else ""
+
+
+def _platform_event(kind: str, document: Mapping[str, object]) -> Line:
+    record = as_mapping(document.get("record"))
+    fields = {key: value for key, value in record.items() if key != "requestId"}
+    return Line("platform", time_of(document.get("time")), "", kind, fields=fields)
+
+
+def _from_text(text: str, raw: bytes) -> Line:
+    time_ms: float | None = getattr(raw, "time_ms", None)
+    if _PLATFORM_TEXT.match(text):
+        return Line("platform", time_ms, "", text.replace("\t", "  ").strip())
+    if found := _RUNTIME_TEXT.match(text):
+        return Line("text", time_of(found[2]) or time_ms, _level(found[1]), found[3])
+    if found := _NODE_TEXT.match(text):
+        return Line("text", time_of(found[1]) or time_ms, _level(found[2]), found[3])
+    if found := _TIMED_OUT.match(text):
+        return Line("platform", time_of(found[1]) or time_ms, "ERROR", found[2])
+    if found := _CRASH.match(text):
+        return Line("platform", time_ms, "ERROR", found[1])
+    return _plain(text, time_ms)
+
+
+def _plain(text: str, time_ms: float | None) -> Line:
+    """Read a print, or the runtime's report of an error.
+
+    It joins its lines by carriage returns, and indents them by no-break spaces.
+    """
+    found = _BARE_LEVEL.match(text)
+    if found is None:
+        return Line("text", time_ms, "", text.replace("\r", "\n"))
+    message, _, traceback = found[2].replace("\r", "\n").replace("\xa0", " ").partition("\n")
+    return Line("text", time_ms, _level(found[1]), message, exception=traceback.rstrip())
+
+
+def _level(level: str) -> str:
+    upper = level.upper()
+    return _LEVELS.get(upper, upper)
+
+
+def _compact(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str, separators=(", ", ": "))
+
+
+def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
+    """Tell whether a line is a runtime's own report of an exception that left the handler.
+
+    What a handler logs of an exception that it caught looks much alike: it names a logger, or the time before the text.
+
+    Args:
+        raw: the line.
+        following: the next line, where the traceback may stand.
+    """
+    if raw[:1] == b"{":
+        document = (load(raw) if b'"errorType"' in raw else None) or {}
+        return "errorType" in document and names.MESSAGE not in document
+    if raw.startswith(b"[ERROR] "):
+        return _TRACEBACK.search(raw) is not None or following.startswith(b"Traceback ")
+    return _NODE_ERROR.match(raw) is not None
+
+
+def add_to_report(report: Report, raw: bytes) -> bool:
+    """Read a platform line into the report of its invocation.
+
+    Returns:
+        Whether the line is said in full by the report, and needs no place among the lines.
+    """
+    if raw[:1] == b"{":
+        document = load(raw)
+        return document is not None and _add_event(report, document)
+    text = raw.decode("utf-8", "replace").strip()
+    time_ms: float | None = getattr(raw, "time_ms", None)
+    if text.startswith("START "):
+        report.version = text.partition("Version: ")[2].split("\n")[0].strip() or report.version
+        report.started_at_ms = time_ms
+    elif text.startswith("END "):
+        report.ended, report.ended_at_ms = True, time_ms
+    else:
+        _add_report_text(report, text)
+    return True
+
+
+def add_init_to_report(report: Report, raw: bytes) -> None:
+    """Read the version of the runtime from INIT_START; other lines about an initialization tell nothing of it."""
+    if raw[:1] == b"{":
+        record = as_mapping((load(raw) or {}).get("record"))
+        report.runtime = str(record.get("runtimeVersion") or "") or report.runtime
+        return
+    told = raw.decode("utf-8", "replace").partition("INIT_START Runtime Version: ")[2]
+    report.runtime = told.split("\t")[0].strip() or report.runtime
+
+
+def _add_report_text(report: Report, text: str) -> None:
+    """Read a REPORT line, whose fields tabs part; `Status` stands there for failures alone."""
+    report.ended = True
+    for part in re.split(r"[\t\n]+", text):
+        key, _, value = (piece.strip() for piece in part.partition(":"))
+        if key in _REPORT_FIELDS:
+            setattr(report, _REPORT_FIELDS[key], _leading_number(value))
+        elif key == "Status":
+            report.status = value.lower()
+        elif key == "Error Type":
+            report.error_type = value
+        elif key.startswith("XRAY TraceId"):
+            report.trace_id = value.split(maxsplit=1)[0] if value else ""
+
+
+def _leading_number(text: str) -> float | None:
+    try:
+        return as_number(float(text.split(maxsplit=1)[0]))
+    except (ValueError, IndexError):
+        return None
+
+
+def _add_event(report: Report, document: Mapping[str, object]) -> bool:
+    record = as_mapping(document.get("record"))
+    at = time_of(document.get("time"))
+    if document.get("type") == "platform.start":
+        report.version, report.started_at_ms = str(record.get("version") or report.version), at
+    elif document.get("type") in {"platform.runtimeDone", "platform.report"}:
+        report.ended = True
+        report.ended_at_ms = at
+        report.status = str(record.get("status") or report.status)
+        report.error_type = str(record.get("errorType") or report.error_type)
+        for key, value in as_mapping(record.get("metrics")).items():
+            if key in _METRICS:
+                setattr(report, _METRICS[key], as_number(value))
+    else:
+        return False
+    report.trace_id = _trace_id(record) or report.trace_id
+    return True
+
+
+def _trace_id(record: Mapping[str, object]) -> str:
+    """Take the root out of `tracing.value`, which is an X-Ray header."""
+    header = str(as_mapping(record.get("tracing")).get("value") or "")
+    return next((part[5:] for part in header.split(";") if part.startswith("Root=")), "")

@@ -1,0 +1,101 @@
+"""One face for all sources: what is read once, as it comes, and what is read again and again for a trace."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from lambda_guard.tools.logs.invocation import Block
+from lambda_guard.tools.logs.reading.files import read_paths
+from lambda_guard.tools.logs.reading.grouping import Grouper, Tally
+from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.stopping import Stop
+
+
+@dataclass(slots=True, frozen=True)
+class Target:
+    """Where to read from, as typed.
+
+    Attributes:
+        paths: files, `-` being standard input.
+        groups: log groups, globs, ARNs.
+        functions: names of functions, whose log groups are looked up.
+        stacks: CloudFormation stacks, whose functions' log groups are looked up.
+    """
+
+    paths: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    functions: Sequence[str] = ()
+    stacks: Sequence[str] = ()
+
+    @property
+    def in_the_cloud(self) -> bool:
+        """Whether CloudWatch Logs is asked."""
+        return bool(self.groups or self.functions or self.stacks)
+
+
+class Reader(Protocol):
+    """Reads its sources and groups what they hold.
+
+    Attributes:
+        tally: what was read so far; replaced when reading begins again.
+    """
+
+    tally: Tally
+
+    def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
+        """Give everything out, as it comes; with `follow`, go on until it is stopped."""
+
+    def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
+        """Give at least everything out that names one of the ids; may be called again."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+class FileReader:
+    """Reads files; standard input is kept in a temporary file where it must be read again."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.tally = Tally()
+        self._paths = list(paths)
+        self._spooled: tempfile._TemporaryFileWrapper[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._spooled is not None:
+            self._spooled.close()
+
+    def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
+        """Give everything out, as it comes."""
+        return self._read(self._paths, follow)
+
+    def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked
+        """Give everything out, however often it is called."""
+        return self._read([self._spool() if path == "-" else path for path in self._paths], None)
+
+    def _read(self, paths: list[str], follow: Stop | None) -> Iterator[Block]:
+        grouper = Grouper()
+        self.tally = grouper.tally
+        return read_paths(paths, grouper, follow=follow)
+
+    def _spool(self) -> str:
+        if self._spooled is None:
+            self._spooled = tempfile.NamedTemporaryFile(prefix="lambda-guard-")  # noqa: SIM115 - __exit__ closes it
+            shutil.copyfileobj(sys.stdin.buffer, self._spooled)
+            self._spooled.flush()
+        return self._spooled.name
+
+
+def reader_for(target: Target, selection: Selection) -> Reader:
+    """Choose the reader for what was typed; boto3 is imported only where CloudWatch Logs is asked."""
+    if target.in_the_cloud:
+        from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
+
+        return CloudWatchReader(target, selection)
+    return FileReader(target.paths)

@@ -1,0 +1,84 @@
+"""What the grouping holds while it reads: streams, invocations in the making, and a tally."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from lambda_guard.tools.logs.model import Report
+from lambda_guard.tools.logs.reading.line_owner import Sign
+
+STARTING_MOST: Final = 100
+"""So many lines about one initialization are held; a dozen is usual, with many extensions."""
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """Where lines come from, one after the other.
+
+    Attributes:
+        name: as shown: a file or a log group.
+        exact: whether this is one log stream, hence one environment, in which one invocation runs at a time.
+        starting: what the platform wrote about an initialization, until the invocation that it was for starts.
+        reported: the invocation whose REPORT was the last of this stream, None where that line was there
+            already, and the place of the line.
+        within: of a file that holds several streams, the one that the last prefix named.
+    """
+
+    name: str
+    exact: bool = False
+    running: dict[bytes, "Group"] = field(default_factory=dict)
+    ended: list["Group"] = field(default_factory=list)
+    starting: list[bytes] = field(default_factory=list)
+    reported: tuple["Group | None", int] | None = None
+    within: "Stream | None" = None
+
+    def is_initialized_by(self, sign: Sign) -> bool:
+        """Tell whether a line is about the initialization of an environment, not about what runs in it."""
+        return sign is Sign.INIT_START or (sign is Sign.INIT and bool(self.starting) and not self.running)
+
+    def is_below_report(self, place: int) -> bool:
+        """Tell whether the line at `place` follows a REPORT.
+
+        Where several environments may share the stream, only the line right below it does.
+        """
+        return self.reported is not None and (self.exact or self.reported[1] == place - 1)
+
+    def forget(self, group: "Group") -> None:
+        """Let go of an invocation that was given out."""
+        if self.reported is not None and self.reported[0] is group:
+            self.reported = None
+
+
+class Group(msgspec.Struct, eq=False):
+    """An invocation in the making: its lines as they were read."""
+
+    invocation_id: bytes
+    stream: Stream
+    opened: int
+    lines: list[bytes] = []
+    record: dict[str, object] | None = None
+    record_line: bytes | None = None
+    report: Report = msgspec.field(default_factory=Report)
+    guarded: bool = False
+    attempt: int = 1
+    late: bool = False
+    done: bool = False
+    started: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read, and what was odd about it: nothing is passed over in silence."""
+
+    lines: int = 0
+    size: int = 0
+    duplicates: int = 0
+    invocations: int = 0
+    failed: int = 0
+    strays: int = 0
+    broken: int = 0
+    evicted: int = 0
+    clock_jumps: int = 0
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

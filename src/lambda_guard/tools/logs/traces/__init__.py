@@ -1,0 +1,1 @@
+"""From invocation records to the tree of a trace."""

@@ -1,0 +1,318 @@
+"""Joining invocations into traces, from their records alone.
+
+No trace backend is asked, and nothing is sampled.
+
+Who caused whom is told by, in this order: a message id that one sent and the other received; the id of the
+span that sent; the id of the span that called. A message that comes again is a retry; one that comes from
+another queue than before comes from the dead-letter queue, for a redrive keeps the message's id.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from msgspec.structs import replace
+
+from lambda_guard import _names as names
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.model import as_number
+from lambda_guard.tools.logs.selection import failures, received_ids, sent_ids, trace_ids
+from lambda_guard.tools.logs.traces.membership import Focus, Others
+from lambda_guard.tools.logs.traces.timescale import Timescale
+
+LinkKind = Literal["root", "message", "span", "retry", "dead-letter"]
+_FAR: Final = 1e18
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """An invocation in its trace.
+
+    Attributes:
+        link: how it is known to follow from what stands above it.
+        sent: the entry of the sender's record that led here, where it is known.
+        waited_ms: from the send to the start, or for a retry from the end of the attempt before, ms; None
+            where unknown.
+        other_senders: how many more invocations sent something of its batch.
+        unreceived: what it sent that no invocation in these logs received.
+        dead_letters: ids of messages whose last attempt this was, and failed.
+        others: what of its batch belongs to other traces than the one that is shown.
+    """
+
+    invocation: Invocation
+    link: LinkKind = "root"
+    sent: Mapping[str, object] = field(default_factory=dict)
+    waited_ms: float | None = None
+    other_senders: int = 0
+    children: list["Node"] = field(default_factory=list)
+    unreceived: list[Mapping[str, object]] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)
+    others: Others | None = None
+
+    @property
+    def received(self) -> set[str]:
+        """The messages that it was invoked with and that belong to the trace that is shown."""
+        return received_ids(self.invocation) - (self.others.message_ids if self.others else frozenset())
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, other than for messages of other traces alone."""
+        invocation = self.invocation
+        if self.others is None or invocation.outcome != names.SUCCESS:
+            return invocation.failed
+        return invocation.failed_records > sum(map(self.is_of_others, failures(invocation)))
+
+    def is_of_others(self, failure: Mapping[str, object]) -> bool:
+        """Tell whether a failed record of the batch is a message of another trace."""
+        return self.others is not None and str(failure.get(names.MESSAGE_ID)) in self.others.message_ids
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, "Node"]]:
+        """Give it and all below, top down, with their depths. A trace may be deeper than Python's stack."""
+        waiting = [(depth, self)]
+        while waiting:
+            level, node = waiting.pop()
+            yield level, node
+            waiting.extend((level + 1, child) for child in reversed(node.children))
+
+
+@dataclass(slots=True)
+class Trace:
+    """Invocations that belong together."""
+
+    trace_id: str
+    roots: list[Node]
+
+    def walk(self) -> Iterator[tuple[int, Node]]:
+        """Give all nodes, top down, with their depths."""
+        for root in self.roots:
+            yield from root.walk()
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """All its invocations, top down."""
+        return [node.invocation for _, node in self.walk()]
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return sum(node.failed for _, node in self.walk())
+
+    def timescale(self) -> Timescale:
+        """Give the scale of its waterfall, from the first send to the last end."""
+        return Timescale(_spans(node for _, node in self.walk()))
+
+
+def build_traces(invocations: Iterable[Invocation], focus: Focus | None = None) -> list[Trace]:
+    """Join invocations into traces, in the order of their starts.
+
+    Args:
+        invocations: all of them.
+        focus: what is looked at. With one, a batch that several traces share is seen from there; without,
+            it joins them.
+    """
+    return _Joiner(merge_late(invocations), focus).traces()
+
+
+def merge_late(invocations: Iterable[Invocation]) -> list[Invocation]:
+    """Give late lines back to the invocation that they belong to."""
+    merged: dict[tuple[str, int], Invocation] = {}
+    for invocation in invocations:
+        key = (invocation.invocation_id, invocation.attempt_seen)
+        first = merged.get(key)
+        merged[key] = _with_lines(first, invocation) if first is not None else invocation
+    return list(merged.values())
+
+
+def _with_lines(first: Invocation, late: Invocation) -> Invocation:
+    return replace(
+        first,
+        raw=[*first.raw, *late.raw],
+        record=late.record or first.record,
+        record_line=late.record_line or first.record_line,
+        report=first.report if late.report.is_empty() else late.report,
+        guarded=first.guarded or late.guarded,
+        late=False,
+    )
+
+
+def _spans(nodes: Iterable[Node]) -> Iterator[tuple[float, float]]:
+    for node in nodes:
+        start, end = node.invocation.start_ms, node.invocation.end_ms
+        if start is not None:
+            yield start, max(start, end or start)
+
+
+class _Joiner:
+    """Looks up who sent what, once for all invocations."""
+
+    def __init__(self, invocations: list[Invocation], focus: Focus | None) -> None:
+        self._focus = focus
+        self._nodes = [
+            Node(one, others=focus.others(one) if focus else None) for one in sorted(invocations, key=_start)
+        ]
+        self._senders: dict[str, tuple[Node, Mapping[str, object]]] = {}
+        self._spans: dict[str, tuple[Node, Mapping[str, object]]] = {}
+        self._receivers: dict[str, list[Node]] = defaultdict(list)
+        self._same_id: dict[str, list[Node]] = defaultdict(list)
+        self._parents: dict[Node, Node] = {}
+        for node in self._nodes:
+            self._index(node)
+
+    def traces(self) -> list[Trace]:
+        roots = [node for node in self._nodes if not self._place(node)]
+        for node in self._nodes:
+            self._finish(node)
+        named = self._focus.name if self._focus else ""
+        return [Trace(named or _name_of(group), group) for group in self._grouped(roots)]
+
+    def _index(self, node: Node) -> None:
+        invocation = node.invocation
+        self._same_id[invocation.invocation_id].append(node)
+        span = invocation.text(names.SPAN_ID)
+        if span:
+            self._spans.setdefault(span, (node, {}))
+        for sent in invocation.entries(names.SENT):
+            if sent.get(names.MESSAGE_ID):
+                self._senders.setdefault(str(sent[names.MESSAGE_ID]), (node, sent))
+            if sent.get(names.SPAN_ID):
+                self._spans.setdefault(str(sent[names.SPAN_ID]), (node, sent))
+        for message in node.received:
+            self._receivers[message].append(node)
+
+    def _place(self, node: Node) -> bool:
+        """Hang a node where it belongs; False where nothing above it is known."""
+        before = self._attempt_before(node)
+        if before is not None and self._came_from_another_queue(node, before):
+            return self._hang(node, before, "dead-letter", {}, _since(before, node))
+        if before is not None:
+            node.link, node.waited_ms = "retry", _since(before, node)
+            parent = self._parents.get(before)
+            return parent is not None and self._hang(node, parent, "retry", before.sent, node.waited_ms)
+        sender = self._sender_of(node)
+        if sender is not None:
+            return self._hang(node, sender[0], "message", sender[1], _queued(sender[0], node))
+        caller = self._caller_of(node)
+        if caller is not None:
+            return self._hang(node, caller[0], "span", caller[1], _queued(caller[0], node))
+        return False
+
+    def _hang(
+        self, node: Node, parent: Node, link: LinkKind, sent: Mapping[str, object], waited_ms: float | None
+    ) -> bool:
+        above: Node | None = parent
+        while above is not None:
+            if above is node:
+                return False
+            above = self._parents.get(above)
+        node.link, node.sent, node.waited_ms = link, sent, waited_ms
+        self._parents[node] = parent
+        parent.children.append(node)
+        return True
+
+    def _attempt_before(self, node: Node) -> Node | None:
+        """Find the attempt before this one: the same invocation id, or the same message, earlier."""
+        candidates = list(self._same_id[node.invocation.invocation_id])
+        for message in node.received:
+            candidates += self._receivers[message]
+        earlier = [one for one in candidates if one is not node and _order(one) < _order(node)]
+        return max(earlier, key=_order, default=None)
+
+    def _came_from_another_queue(self, node: Node, before: Node) -> bool:
+        ours, theirs = _queue(node), _queue(before)
+        return bool(ours and theirs and ours != theirs)
+
+    def _sender_of(self, node: Node) -> tuple[Node, Mapping[str, object]] | None:
+        found = [self._senders[message] for message in sorted(node.received) if message in self._senders]
+        others = [sender for sender in found if sender[0] is not node]
+        node.other_senders = max(0, len({id(sender[0]) for sender in others}) - 1)
+        return min(others, key=lambda sender: _order(sender[0]), default=None)
+
+    def _caller_of(self, node: Node) -> tuple[Node, Mapping[str, object]] | None:
+        parents = [node.invocation.text(names.PARENT_ID)]
+        parents += [str(entry.get("parent_id") or "") for entry in node.invocation.entries(names.UPSTREAMS)]
+        found = (self._spans.get(parent) for parent in parents if parent)
+        return next((caller for caller in found if caller is not None and caller[0] is not node), None)
+
+    def _finish(self, node: Node) -> None:
+        received = {id(child.sent) for child in node.children}
+        for sent in node.invocation.entries(names.SENT):
+            message = str(sent.get(names.MESSAGE_ID))
+            elsewhere = self._focus is not None and self._focus.is_received_elsewhere(message)
+            if id(sent) not in received and not elsewhere and not self._receivers.get(message):
+                node.unreceived.append(sent)
+        if node.failed and node.invocation.facts.get(names.FINAL_ATTEMPT) is True:
+            node.dead_letters = sorted(_given_up(node))
+
+    def _grouped(self, roots: list[Node]) -> list[list[Node]]:
+        """Put roots together that share a trace id, or a message, with anything below one another."""
+        groups: list[tuple[set[str], list[Node]]] = []
+        owner: dict[str, int] = {}
+        for root in roots:
+            marks = _marks(root)
+            homes = sorted({owner[mark] for mark in marks if mark in owner})
+            home = homes[0] if homes else len(groups)
+            if not homes:
+                groups.append((set(), []))
+            for other in homes[1:]:
+                groups[home][0].update(groups[other][0])
+                groups[home][1].extend(groups[other][1])
+                owner.update(dict.fromkeys(groups[other][0], home))
+                groups[other] = (set(), [])
+            groups[home][0].update(marks)
+            groups[home][1].append(root)
+            owner.update(dict.fromkeys(marks, home))
+        return [sorted(group, key=_order) for _, group in groups if group]
+
+
+def _marks(root: Node) -> set[str]:
+    marks = set[str]()
+    for _, node in root.walk():
+        invocation = node.invocation
+        marks |= (
+            {invocation.invocation_id}
+            | trace_ids(invocation)
+            | sent_ids(invocation)
+            | received_ids(invocation)
+        )
+    return marks
+
+
+def _given_up(node: Node) -> set[str]:
+    """Where the answer named what failed, the rest of the batch is done with."""
+    if node.invocation.outcome != names.SUCCESS:
+        return node.received
+    return node.received & {str(one.get(names.MESSAGE_ID)) for one in failures(node.invocation)}
+
+
+def _name_of(roots: list[Node]) -> str:
+    invocations = [node.invocation for root in roots for _, node in root.walk()]
+    return next((one.trace_id for one in invocations if one.trace_id), invocations[0].invocation_id)
+
+
+def _queue(node: Node) -> str:
+    return str(node.invocation.trigger.get(names.TRIGGER_SOURCE) or "")
+
+
+def _start(invocation: Invocation) -> tuple[float, int, str]:
+    start = invocation.start_ms
+    return (_FAR if start is None else start, invocation.attempt_seen, invocation.invocation_id)
+
+
+def _order(node: Node) -> tuple[float, int, str]:
+    return _start(node.invocation)
+
+
+def _queued(sender: Node, node: Node) -> float | None:
+    """How long the message was under way.
+
+    Its age as the receiver told it, else the time since the sender ended. The age is the one of the oldest
+    message of the batch, which may be another trace's.
+    """
+    age = None if node.others else as_number(node.invocation.facts.get(names.MESSAGE_AGE))
+    return age if age is not None else _since(sender, node)
+
+
+def _since(before: Node, node: Node) -> float | None:
+    start, end = node.invocation.start_ms, before.invocation.end_ms
+    return max(0.0, start - end) if start is not None and end is not None and start >= end else None

@@ -1,0 +1,1 @@
+"""What is shown of invocations and traces: text, JSON documents, an HTML page."""

@@ -1,0 +1,117 @@
+"""An invocation as one JSON object: the shape of `--json`, and of the data in the HTML page."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec.structs import asdict
+
+from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.model import Stray
+from lambda_guard.tools.logs.traces.tree import Node, Trace
+
+_encode_quickly: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+_EMPTY: Final[tuple[object, ...]] = ("", {})
+
+
+def encoded(document: object) -> str:
+    """Write a line of JSON that any reader takes.
+
+    NaN and Infinity, which Python's JSON alone knows, become null.
+    """
+    try:
+        text = _encode_quickly(document).decode()
+    except (ValueError, OverflowError):  # halves of surrogate pairs, integers beyond 64 bits
+        plain = _finite(msgspec.to_builtins(document, enc_hook=str))
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=str)
+    return f"{text}\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def block_pieces(block: Block) -> tuple[str]:
+    """Give a block as a line of JSON, in one piece."""
+    return (encoded(as_document(block)),)
+
+
+def as_document(block: Block) -> dict[str, object]:
+    """Give a block as plain data.
+
+    What is known, under the names of the record; times in milliseconds since 1970.
+    """
+    head = {"source": block.source} if isinstance(block, Stray) else head_document(block)
+    return {**head, "lines": block.lines}
+
+
+def head_document(invocation: Invocation) -> dict[str, object]:
+    """Give everything of an invocation but its lines."""
+    told: dict[str, object] = {
+        "invocation_id": invocation.invocation_id,
+        "outcome": invocation.outcome,
+        "failed": invocation.failed,
+        "function_name": invocation.function,
+        "function_version": invocation.version,
+        "start_ms": invocation.start_ms,
+        "end_ms": invocation.end_ms,
+        "duration_ms": invocation.duration_ms,
+        "attempt": invocation.attempt,
+        "late": invocation.late or None,
+        "clock_jumped": invocation.clock_jumped or None,
+        "source": invocation.source,
+        "record": invocation.record,
+        "platform": None if invocation.report.is_empty() else _filled(asdict(invocation.report)),
+    }
+    return _filled(told)
+
+
+def trace_line(trace: Trace) -> str:
+    """Give a trace as a line of JSON: the tree under `roots`.
+
+    It is put together node by node: a trace may be deeper than the stack of any encoder.
+    """
+    parts = [_open_ended({"trace_id": trace.trace_id, "failed": trace.failed}, "roots")]
+    above = -1
+    for depth, node in trace.walk():
+        if depth <= above:
+            parts.append("]}" * (above - depth + 1) + ",")
+        parts.append(_open_ended(_node_document(node), "children"))
+        above = depth
+    parts.append("]}" * (above + 2) + "\n")
+    return "".join(parts)
+
+
+def _open_ended(document: dict[str, object], key: str) -> str:
+    """Write an object up to the list that is its last entry."""
+    return f'{encoded(document).rstrip()[:-1]},"{key}":['
+
+
+def _node_document(node: Node) -> dict[str, object]:
+    return {
+        **as_document(node.invocation),
+        "link": node.link,
+        "waited_ms": node.waited_ms,
+        "dead_letters": node.dead_letters,
+        "failed": node.failed,
+        **_shared_with(node),
+    }
+
+
+def _shared_with(node: Node) -> dict[str, object]:
+    """Tell what else was in its batch; nothing where there is nothing, or where all is shown."""
+    if node.others is None:
+        return {}
+    return {"shared_with": _filled({"messages": node.others.messages, "traces": node.others.traces})}
+
+
+def _filled(document: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is not known: a key that is there has a value."""
+    return {key: value for key, value in document.items() if value is not None and value not in _EMPTY}

@@ -1,0 +1,68 @@
+"""Writing the page: data, style and script in one file, which needs no network and may not use any.
+
+What stands in logs is data throughout: it is put into the page as JSON in which `<`, `>` and `&` are
+escaped, and drawn as text. A content security policy allows this page's own style and script, by their
+hashes, and nothing else.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from lambda_guard.tools.logs.model import Stray
+from lambda_guard.tools.logs.traces.tree import Trace
+from lambda_guard.tools.logs.views.html.page_data import page_data
+
+INVOCATIONS_MOST: Final = 20_000
+"""A page with more would be of no use, and hard on a browser."""
+
+_ESCAPES: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def write_page(
+    traces: Sequence[Trace], path: str | Path, *, title: str, strays: Iterable[Stray] = ()
+) -> None:
+    """Write one self-contained HTML page.
+
+    Args:
+        traces: what to show, as `build_traces` gives it.
+        path: the file; it is overwritten.
+        title: the page's heading.
+        strays: lines that belong to no invocation; they are shown after the traces.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    Path(path).write_text(render_page(traces, title=title, strays=strays), encoding="utf-8")
+
+
+def render_page(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> str:
+    """Give the page as text: see `write_page`."""
+    style, script = _part("page.css"), _part("page.js")
+    return Template(_part("page.html")).substitute(
+        title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        data=_embedded(page_data(traces, title=title, strays=strays)),
+    )
+
+
+def _embedded(document: object) -> str:
+    """Write JSON that can't end the script element that it stands in, whatever the logs say."""
+    return json.dumps(document, separators=(",", ":"), default=str).translate(_ESCAPES)
+
+
+def _part(name: str) -> str:
+    return (files(__package__ or "") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

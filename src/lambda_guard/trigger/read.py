@@ -1,0 +1,226 @@
+"""From an event to what triggered the invocation, by the rows of `_trigger_table`.
+
+Pure, and for any object: an event is only ever looked at, never changed, copied or trusted.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from lambda_guard.propagation._envelope import look
+from lambda_guard.trigger.table import MARKS, RECORD_ROWS, SHAPE_ROWS, Path, RecordRow, ShapeRow
+
+_SECONDS_BELOW: Final = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
+_MS_BELOW: Final = 100_000_000_000_000  # the year 5138 in milliseconds: above is no time of a message
+_SCALARS: Final = (str, int, float)
+_LOG_HEAD: Final = (
+    2048  # characters of compressed log data, and bytes of it unpacked, that may name the log group
+)
+
+
+class Trigger(NamedTuple):
+    """What triggered an invocation; immutable.
+
+    Attributes:
+        type: one of `_names.TRIGGERS`. A batch is named after its first record, a message in envelopes after
+            the outermost. `lambda` is any JSON value that no service gives a shape: a direct invocation,
+            EventBridge Scheduler with an input of its own, an IoT rule, a state's plain input. SNS with raw
+            delivery is `sqs`, for nothing tells it from other messages. `unknown` is an AWS event source without
+            a type here, or an object that no JSON text gives.
+        source: ARN or name of what sent it: queue, topic, stream, bucket, API id, rule …; None if the event
+            doesn't say.
+        records: how many records the event holds; 1 if it isn't a batch.
+        attempt: the highest `ApproximateReceiveCount`; None where the source doesn't count.
+        oldest_ms: when the oldest message was sent, in milliseconds since the epoch; None where the event
+            doesn't say or isn't a message.
+    """
+
+    type: str
+    source: str | None = None
+    records: int = 1
+    attempt: int | None = None
+    oldest_ms: int | None = None
+
+
+LAMBDA: Final = Trigger("lambda")
+UNKNOWN: Final = Trigger("unknown")
+
+
+def read_trigger(event: object) -> Trigger:
+    """Tell what triggered the invocation. Never raises, whatever the event is."""
+    try:
+        return _read(event)
+    except Exception:  # an object whose methods raise: no event that Lambda ever made
+        return UNKNOWN
+
+
+def messages_of(event: object) -> Sequence[Any] | None:
+    """The records of a batch in one sequence; None where the event isn't a batch.
+
+    Raises:
+        Exception: whatever a hostile object's methods raise; callers of this module stand in a guard.
+    """
+    if isinstance(event, list):
+        return event
+    if not isinstance(event, dict) or event.keys().isdisjoint(MARKS):
+        return None
+    records = event.get("Records")
+    if isinstance(records, list):
+        return records
+    row = _row_of(event)
+    return _flat(at(event, row.records)) if row is not None and row.records else None
+
+
+def _read(event: object) -> Trigger:
+    if isinstance(event, dict):
+        if event.keys().isdisjoint(MARKS):
+            return LAMBDA
+        return _read_records(event.get("Records")) or _read_shape(event) or LAMBDA
+    if isinstance(event, list):
+        return _read_list(event)
+    return LAMBDA if event is None or isinstance(event, _SCALARS) else UNKNOWN
+
+
+def _read_records(records: object) -> Trigger | None:
+    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+        return None
+    first = records[0]
+    event_source = first.get("eventSource") or first.get("EventSource")
+    if not isinstance(event_source, str):
+        return None
+    row = RECORD_ROWS.get(event_source)
+    if row is None:
+        return Trigger("unknown", _source(first, (("eventSourceARN",),)) or event_source, len(records))
+    if row.type == "sqs":
+        return _read_queue(row, first, records)
+    return Trigger(row.type, _source(first, row.source), len(records), None, _oldest(records, row.time))
+
+
+def _read_queue(row: RecordRow, first: dict[str, Any], records: list[Any]) -> Trigger:
+    envelope = look(first.get("body"))
+    kind = row.type if envelope is None else f"{envelope.kind}-{row.type}"
+    attempt, oldest = _counts_and_times(records)
+    return Trigger(kind, _source(first, row.source), len(records), attempt, oldest)
+
+
+def _counts_and_times(records: list[Any]) -> tuple[int | None, int | None]:
+    try:  # as SQS writes them; in a batch most counts are the same, so that few are converted
+        if len(records) == 1:
+            first = records[0]["attributes"]
+            return int(first["ApproximateReceiveCount"]), int(first["SentTimestamp"])
+        attributes = [record["attributes"] for record in records if type(record) is dict]
+        counts = {each["ApproximateReceiveCount"] for each in attributes}
+        times = {each["SentTimestamp"] for each in attributes}
+        return max(map(int, counts)), min(map(int, times))
+    except Exception:
+        return max(filter(None, map(record_attempt, records)), default=None), _oldest(records, _SENT)
+
+
+_SENT: Final = RECORD_ROWS["aws:sqs"].time
+
+
+def record_attempt(record: object) -> int | None:
+    """How often a message was received, with this time; None where nobody counts. Never raises."""
+    try:
+        count = int(at(record, ("attributes", "ApproximateReceiveCount")))
+    except Exception:
+        return None
+    return count if count > 0 else None
+
+
+def _read_list(event: list[Any]) -> Trigger:
+    """A bare list: records of EventBridge Pipes, or a batch of AppSync's resolver calls."""
+    trigger = _read_records(event)
+    if trigger is None and event and isinstance(event[0], dict):
+        row = _row_of(event[0])
+        if row is not None and row.type == "appsync":
+            trigger = Trigger(row.type, _source(event[0], row.source), len(event))
+    return trigger or LAMBDA
+
+
+def _read_shape(event: dict[str, Any]) -> Trigger | None:
+    row = _row_of(event)
+    if row is None:
+        return None
+    source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else _source(event, row.source)
+    if not row.records:
+        return Trigger(row.type, source, 1, None, _time(event, row.time))
+    records = _flat(at(event, row.records))
+    return Trigger(row.type, source, len(records), None, _oldest(records, row.time))
+
+
+def _row_of(event: dict[str, Any]) -> ShapeRow | None:
+    for row in SHAPE_ROWS:
+        if row.mark in event and all(test(at(event, path)) for path, test in row.tests):
+            return row
+    return None
+
+
+def _flat(records: object) -> list[Any]:
+    if isinstance(records, dict):  # Kafka's by topic and partition, RabbitMQ's by queue
+        return [record for part in records.values() if isinstance(part, list) for record in part]
+    return records if isinstance(records, list) else []
+
+
+def at(value: Any, path: Path) -> Any:
+    """What stands at a path of keys and indices; None where it leads nowhere."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and len(value) > step:
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def _source(value: dict[str, Any], paths: tuple[Path, ...]) -> str | None:
+    for path in paths:
+        source = at(value, path)
+        if isinstance(source, str) and source:
+            return source
+    return None
+
+
+def _oldest(records: Iterable[Any], paths: tuple[Path, ...]) -> int | None:
+    if not paths:
+        return None
+    return min(filter(None, (_time(record, paths) for record in records)), default=None)
+
+
+def _time(value: Any, paths: tuple[Path, ...]) -> int | None:
+    try:
+        for path in paths:
+            time = at(value, path)
+            if time is not None:
+                return _epoch_ms(time)
+    except Exception:  # no time that anybody could read
+        return None
+    return None
+
+
+def _epoch_ms(time: Any) -> int | None:
+    """Milliseconds since the epoch, from a number in seconds or milliseconds, its digits, or ISO 8601."""
+    if isinstance(time, str) and not time.isdecimal():
+        from datetime import UTC, datetime
+
+        moment = datetime.fromisoformat(time)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    number = float(time)
+    if 0 < number < _SECONDS_BELOW:
+        number *= 1000
+    return round(number) if 0 < number < _MS_BELOW else None
+
+
+def _log_group(data: str) -> str | None:
+    """The log group, from the beginning of CloudWatch Logs' base64 of gzip of JSON."""
+    import re
+    import zlib
+    from binascii import a2b_base64
+
+    try:
+        unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: with gzip's header
+        head = unpack.decompress(a2b_base64(data[:_LOG_HEAD]), _LOG_HEAD)
+    except Exception:
+        return None
+    match = re.search(rb'"logGroup"\s*:\s*"([^"\\]+)"', head)
+    return None if match is None else match[1].decode("utf-8", "replace")
