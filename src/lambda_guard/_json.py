@@ -21,9 +21,7 @@ _DEPTH_MOST: Final = 12
 _INTEGER_MOST: Final = (
     2**2048
 )  # Python refuses to write integers of more digits than it is set to (640 at least)
-_OURS: Final = frozenset(
-    value for name, value in vars(_names).items() if isinstance(value, str) and not name.startswith("ENV_")
-) | {"truncated"}
+_OURS: Final = _names.TOP_KEYS | {_names.EMF, *_names.UNITS}
 _TYPE_NAME: Final[Any] = vars(type)["__name__"]
 _PROTECTED: Final = 256  # characters: no id and no key of ours is longer
 
@@ -146,7 +144,7 @@ def fit(document: dict[str, Any], most: int) -> str:
     for limit in (most // 4, most // 40, _PROTECTED):
         if len(line) <= most and len(line.encode()) <= most:
             return line
-        document = {**_shortened_fields(json.loads(line), limit), "truncated": True}
+        document = {**_shortened_fields(json.loads(line), limit), _names.TRUNCATED: True}
         line = encode(document)
     return line if len(line.encode()) <= most else encode(_fewer(document, most))
 

@@ -23,38 +23,61 @@ MESSAGE_IDS: Final = "message_ids"
 EXCEPTION: Final = "exception"
 EXCEPTION_NAME: Final = "exception_name"
 EXCEPTION_NOTES: Final = "exception_notes"
-STACK_TRACE: Final = "stack_trace"
+STACK_INFO: Final = "stack_info"
+STACK_TRACE: Final = "stack_trace"  # {type, value, module, frames: [{file, line, function}], exceptions}
+VALUE: Final = "value"
+MODULE: Final = "module"
+FRAMES: Final = "frames"
+FILE: Final = "file"
+LINE: Final = "line"
+FUNCTION: Final = "function"
+EXCEPTIONS: Final = "exceptions"
+AT: Final = "at"  # frames, where a part of ours failed; where a thread stands
+TRUNCATED: Final = "truncated"  # the line was too long for a log event and has been cut
 LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSION, COLD_START)
 
 # --- Keys of the invocation record -----------------------------------------------------------------------------
 RECORD: Final = "record"
 RECORD_INVOCATION: Final = "invocation"
 OUTCOME: Final = "outcome"
-TRIGGER: Final = "trigger"
-TRIGGER_TYPE: Final = "type"
-TRIGGER_SOURCE: Final = "source"
-TRIGGER_RECORDS: Final = "records"
+TRIGGER: Final = "trigger"  # {type, source, records}
+TYPE: Final = "type"
+SOURCE: Final = "source"
+# Of a trigger a number; of a batch {total, failed, failures: [{message_id, attempt, outcome, error}]}.
+RECORDS: Final = "records"
+TOTAL: Final = "total"
+FAILED: Final = "failed"
+FAILURES: Final = "failures"
 SPAN_ID: Final = "span_id"
 PARENT_ID: Final = "parent_id"
 TRACE_ID: Final = "traceId"  # the name that CloudWatch Logs indexes by default
 LAMBDA_TRACE_ID: Final = "lambda_trace_id"  # the function's own trace, where another one was adopted
-UPSTREAMS: Final = "upstreams"
+UPSTREAMS: Final = "upstreams"  # [{trace_id, parent_id, message_ids}]
+UPSTREAM_TRACE_ID: Final = "trace_id"
 UPSTREAMS_MORE: Final = "upstreams_more"
-SENT: Final = "sent"
+SENT: Final = "sent"  # [{service, operation, target, message_id, span_id}]
+OPERATION: Final = "operation"
+TARGET: Final = "target"
 SENT_MORE: Final = "sent_more"
-CALLS: Final = "calls"
+CALLS: Final = "calls"  # [{service, operation, resource, count, errors}]; of `stuck` with for_ms
+RESOURCE: Final = "resource"
+CALL_COUNT: Final = "count"
+CALL_ERRORS: Final = "errors"
+FOR_MS: Final = "for_ms"
 CALLS_MORE: Final = "calls_more"
-RECORDS: Final = "records"
 ATTEMPT: Final = "attempt"
 FINAL_ATTEMPT: Final = "final_attempt"
 MAX_RECEIVE_COUNT: Final = "max_receive_count"  # on the WARNING that an event is given up
 QUEUE: Final = "queue"
-ERROR: Final = "error"
-STUCK: Final = "stuck"  # of an invocation that is about to be cut off
-STUCK_STACK: Final = "stack"
-STUCK_CALLS: Final = "calls"
-STUCK_TASKS: Final = "tasks"
-STUCK_THREADS: Final = "threads"
+ERROR: Final = "error"  # {type, message, fingerprint, stack}
+FINGERPRINT: Final = "fingerprint"
+STACK: Final = "stack"
+STUCK: Final = (
+    "stuck"  # of an invocation that is about to be cut off: {stack, calls, tasks, threads: [{name, at}]}
+)
+TASKS: Final = "tasks"
+THREADS: Final = "threads"
+THREAD_NAME: Final = "name"
 TIMEOUT_WARNED: Final = "timeout_warned"  # a record of outcome `timeout` went before this one
 DURATION_MS: Final = "duration_ms"
 REMAINING_MS: Final = "remaining_ms"
@@ -62,6 +85,15 @@ MEMORY_USED_MB: Final = "memory_used_mb"
 MEMORY_LIMIT_MB: Final = "memory_limit_mb"
 CPU_MS: Final = "cpu_ms"
 INIT_MS: Final = "init_ms"
+TRIGGER_TYPE: Final = "trigger_type"  # the dimension `trigger`, since `trigger` itself is an object
+# What stands at the top of a line or a record; the rest stands inside of these.
+TOP_KEYS: Final = frozenset((
+    LEVEL, LOCATION, MESSAGE, TIMESTAMP, SERVICE, LOGGER_NAME, *LINE_KEYS, MESSAGE_ID, MESSAGE_IDS, EXCEPTION,
+    EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, TRIGGER, SPAN_ID,
+    PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE, RECORDS,
+    ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, DURATION_MS, REMAINING_MS,
+    MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE,
+))  # fmt: skip
 
 UPSTREAMS_MOST: Final = 20
 MESSAGE_IDS_MOST: Final = 100
@@ -143,7 +175,16 @@ UNITS: Final = {
     DURATION: MILLISECONDS,
 }
 DEFAULT_NAMESPACE: Final = "LambdaGuard"
+# {Timestamp, CloudWatchMetrics: [{Namespace, Dimensions, Metrics: [{Name, Unit, StorageResolution}]}]}
 EMF: Final = "_aws"
+EMF_TIMESTAMP: Final = "Timestamp"
+EMF_DIRECTIVES: Final = "CloudWatchMetrics"
+EMF_NAMESPACE: Final = "Namespace"
+EMF_DIMENSIONS: Final = "Dimensions"
+EMF_METRICS: Final = "Metrics"
+EMF_NAME: Final = "Name"
+EMF_UNIT: Final = "Unit"
+EMF_RESOLUTION: Final = "StorageResolution"
 EMF_METRICS_MOST: Final = 100
 EMF_VALUES_MOST: Final = 100
 EMF_DIMENSIONS_MOST: Final = 30
@@ -175,3 +216,36 @@ ENV_DAEMON_ADDRESS: Final = "AWS_XRAY_DAEMON_ADDRESS"
 HTTP_TRACE_HEADER: Final = "X-Amzn-Trace-Id"
 SQS_TRACE_ATTRIBUTE: Final = "AWSTraceHeader"
 W3C_TRACE_HEADER: Final = "traceparent"
+
+# --- X-Ray documents: https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html ------------
+SEGMENT_NAME: Final = "name"
+SEGMENT_ID: Final = "id"
+SEGMENT_TRACE_ID: Final = "trace_id"
+SEGMENT_PARENT_ID: Final = "parent_id"
+SEGMENT_TYPE: Final = "type"
+SUBSEGMENT: Final = "subsegment"
+SEGMENT_NAMESPACE: Final = "namespace"
+SEGMENT_START_TIME: Final = "start_time"
+SEGMENT_END_TIME: Final = "end_time"
+SEGMENT_IN_PROGRESS: Final = "in_progress"
+SEGMENT_ANNOTATIONS: Final = "annotations"
+UPSTREAM_TRACE: Final = "upstream_trace_id"  # annotation of the function's own trace
+SEGMENT_METADATA: Final = "metadata"
+SEGMENT_LEFT_OUT: Final = "left_out_for_size"  # in our metadata
+SEGMENT_SUBSEGMENTS: Final = "subsegments"
+SEGMENT_LINKS: Final = "links"
+SEGMENT_FAULT: Final = "fault"
+SEGMENT_THROTTLE: Final = "throttle"
+SEGMENT_HTTP: Final = "http"
+SEGMENT_STATUS: Final = "status"
+SEGMENT_SQL: Final = "sql"
+SEGMENT_AWS: Final = "aws"
+SEGMENT_REGION: Final = "region"
+SEGMENT_REQUEST_ID: Final = "request_id"
+SEGMENT_RETRIES: Final = "retries"
+# {working_directory, exceptions: [{id, type, message, remote, stack: [{path, line, label}], cause}]}
+SEGMENT_CAUSE: Final = "cause"
+SEGMENT_WORKING_DIRECTORY: Final = "working_directory"
+SEGMENT_REMOTE: Final = "remote"
+SEGMENT_PATH: Final = "path"
+SEGMENT_LABEL: Final = "label"

@@ -40,13 +40,13 @@ class Stuck(NamedTuple):
 
     def as_record(self) -> dict[str, Any]:
         """Return the invocation record's `stuck`."""
-        found: dict[str, Any] = {_names.STUCK_STACK: stack_frames.said(self.stack)}
+        found: dict[str, Any] = {_names.STACK: stack_frames.said(self.stack)}
         if self.calls:
-            found[_names.STUCK_CALLS] = self.calls
+            found[_names.CALLS] = self.calls
         if self.tasks:
-            found[_names.STUCK_TASKS] = [stack_frames.said(stack) for stack in self.tasks]
+            found[_names.TASKS] = [stack_frames.said(stack) for stack in self.tasks]
         if self.threads:
-            found[_names.STUCK_THREADS] = [
+            found[_names.THREADS] = [
                 {"name": name, "at": stack_frames.said(stack)} for name, stack in self.threads
             ]
         return found

@@ -71,7 +71,7 @@ def count_of_earlier_attempt(lines: Sequence[bytes], record: Mapping[str, object
 
     Without a START between them, and where the trigger repeats what fails; elsewhere the clock has jumped.
     """
-    trigger = as_mapping(record.get(names.TRIGGER)).get(names.TRIGGER_TYPE)
+    trigger = as_mapping(record.get(names.TRIGGER)).get(names.TYPE)
     if trigger not in ASYNCHRONOUS or _minute_of(lines[0]) == _minute_of(lines[-1]):
         return 0
     ended, took = time_of(record.get(names.TIMESTAMP)), as_number(record.get(names.DURATION_MS))

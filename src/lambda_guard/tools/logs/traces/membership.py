@@ -198,13 +198,13 @@ def deliveries(invocation: Invocation) -> list[Delivery]:
 
 def _is_single(invocation: Invocation, told: list[Delivery]) -> bool:
     """Tell whether it was invoked with one message, so that whatever led to it led to that."""
-    records = as_number(invocation.trigger.get(names.TRIGGER_RECORDS))
+    records = as_number(invocation.trigger.get(names.RECORDS))
     return len(told) <= 1 and (records == 1 if records else sum(len(one.message_ids) for one in told) <= 1)
 
 
 def _count_of(ids: frozenset[str], told: list[Delivery], invocation: Invocation) -> int | None:
     """Count messages by their ids; a message in an envelope may have two, so that ids alone don't tell."""
-    total = int(as_number(invocation.trigger.get(names.TRIGGER_RECORDS)) or 0)
+    total = int(as_number(invocation.trigger.get(names.RECORDS)) or 0)
     listed = sum(len(one.message_ids) for one in told)
     if not total or listed not in (total, 2 * total):
         return None

@@ -291,7 +291,7 @@ def _name_of(roots: list[Node]) -> str:
 
 
 def _queue(node: Node) -> str:
-    return str(node.invocation.trigger.get(names.TRIGGER_SOURCE) or "")
+    return str(node.invocation.trigger.get(names.SOURCE) or "")
 
 
 def _start(invocation: Invocation) -> tuple[float, int, str]:

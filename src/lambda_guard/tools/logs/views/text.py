@@ -189,10 +189,10 @@ def trigger_text(trigger: Mapping[str, object]) -> str:
     """Say what invoked it, and with how many records."""
     if not trigger:
         return ""
-    said = str(trigger.get(names.TRIGGER_TYPE) or "")
-    if source := trigger.get(names.TRIGGER_SOURCE):
+    said = str(trigger.get(names.TYPE) or "")
+    if source := trigger.get(names.SOURCE):
         said = f"{said} {short_name(str(source))}"
-    count = as_number(trigger.get(names.TRIGGER_RECORDS))
+    count = as_number(trigger.get(names.RECORDS))
     if count is not None and count > 1:
         said = f"{said} {TIMES}{count:.0f}"
     return said.strip()
