@@ -13,7 +13,7 @@ ROOT = Path(lambda_guard.__file__).parent
 LAYERS = (
     {"_names", "errors"},
     {
-        "_json", "_stdout", "_process", "failure", "failure.stack_frames", "trigger", "trigger.table", "timeout",
+        "_json", "_stdout", "_process", "failure", "failure.stack_frames", "trigger", "trigger.plain", "trigger.table", "timeout",
         "batch", "propagation", "sinks", "sinks.log", "sinks.xray", "propagation._envelope", "propagation.calls",
         "propagation.header",
     },

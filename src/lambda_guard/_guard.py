@@ -112,7 +112,7 @@ class Guard:
     def _begin(self, event: object, context: object) -> "_scope.Scope":
         scope = _scope.Scope(read(event, context, self.settings, self.init_ms), self.settings, context)
         if scope.invocation.trigger.type in _names.QUEUE_TRIGGERS and not self.settings.each_record:
-            scope.messages = _messages(event)
+            scope.messages = attempt("messages", _messages, event) or ()
         _scope.enter(scope)
         return scope
 
@@ -189,7 +189,7 @@ def _flush_metrics_so_far(scope: "_scope.Scope", _: Outcome) -> None:
 
 def _messages(event: object) -> tuple[Any, ...]:
     """Return the messages that Lambda took from a queue, which the handler may take out of the event."""
-    if isinstance(event, list):  # from a pipe, which reads answers by rules of its own
+    if issubclass(type(event), list):  # from a pipe, which reads answers by rules of its own
         return ()
     return tuple(messages_of(event) or ())
 

@@ -5,10 +5,11 @@ import time
 from typing import Any, Final, NamedTuple
 
 from . import _names
+from ._failsafe import attempt
 from ._settings import Settings
-from .propagation.extract import Upstream, extract
+from .propagation.extract import NONE, Upstream, extract
 from .propagation.header import TraceHeader, parse
-from .trigger.read import Trigger, read_trigger
+from .trigger.read import UNKNOWN, Trigger, read_trigger
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
 _REMAINING_MOST: Final = 1_000_000_000  # milliseconds: a hundred times of what Lambda allows
@@ -87,9 +88,10 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
     """
     cold_start = _is_cold()
     started = time.time()
-    trace = parse(os.environ.get(_names.ENV_TRACE_HEADER)) if settings.tracing else None
-    trigger = read_trigger(event)
-    upstreams = extract(event, trigger, context)
+    header = os.environ.get(_names.ENV_TRACE_HEADER) if settings.tracing else None
+    trace = attempt("trace.header", parse, header) if header else None
+    trigger = attempt("trigger", read_trigger, event) or UNKNOWN
+    upstreams = attempt("upstreams", extract, event, trigger, context) or NONE
     known = _read_plain(context) or _read_odd(context)
     invocation_id, function, version, memory_mb, remaining_ms = known
     return Invocation(

@@ -1,7 +1,7 @@
 """The upstream trace headers of an event, and the ids of the messages that each of them sent.
 
-Pure, and for any object: nothing is changed, nothing raised, nothing kept. SQS takes the straight way through
-`attributes.AWSTraceHeader`; every other place stands in the table of `_places`.
+Pure, and for any object: nothing is changed, nothing kept. SQS takes the straight way through
+`attributes.AWSTraceHeader`; every other place stands in the table of `_carriers`.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,18 @@ from lambda_guard._names import QUEUE_TRIGGERS, SQS_TRACE_ATTRIBUTE, W3C_TRACE_H
 from lambda_guard.propagation._carriers import XRAY_NAMES, Search
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
-from lambda_guard.trigger.read import Trigger, at, messages_of, record_attempt
+from lambda_guard.trigger.read import Trigger, again, at, messages_of, record_attempt
 from lambda_guard.trigger.table import EXECUTION_ARNS, Path
 
-__all__ = ["Upstream", "Upstreams", "extract", "record_attempt", "record_message_id", "record_upstream"]
+__all__ = [
+    "NONE",
+    "Upstream",
+    "Upstreams",
+    "extract",
+    "record_attempt",
+    "record_message_id",
+    "record_upstream",
+]
 
 _UPSTREAMS_MOST: Final = 100
 _IDENTITY: Final = len("Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8")
@@ -86,7 +94,7 @@ class Upstreams(tuple[Upstream, ...]):  # noqa: SLOT001 - slots that hold someth
     more_traces: bool = False
 
 
-_NONE: Final = Upstreams()
+NONE: Final = Upstreams()
 
 
 def extract(event: object, trigger: Trigger, context: object = None) -> Upstreams:
@@ -100,42 +108,51 @@ def extract(event: object, trigger: Trigger, context: object = None) -> Upstream
 
     Returns:
         The distinct upstreams by root and parent, in order of first appearance and at most a hundred;
-        messages without a header together at the end, if they have ids. Never raises.
+        messages without a header together at the end, if they have ids.
     """
     try:
-        records = _records(event, trigger)
-        if records is not None:
-            return _extract_batch(records, trigger)
-        return _extract_single(event, trigger, context)
-    except Exception:  # an object whose methods raise: no event that Lambda ever made
-        return _NONE
+        return _extract(event, trigger, context)
+    except Exception:
+        return again(_extract, event, trigger, context)
+
+
+def _extract(event: object, trigger: Trigger, context: object) -> Upstreams:
+    records = _records(event, trigger)
+    if records is not None:
+        return _extract_batch(records, trigger)
+    return _extract_single(event, trigger, context)
 
 
 def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
-    """The trace header that came with one record of a batch; None without. Never raises.
+    """Return the trace header that came with one record of a batch; None without.
 
     Args:
         record: the record, as a dict or as Powertools' data class of it.
         trigger_type: `Trigger.type` of the batch.
     """
+    raw, queue = _raw(record), trigger_type in QUEUE_TRIGGERS
     try:
-        plain, queue = _plain(record), trigger_type in QUEUE_TRIGGERS
-        header = parse(_queue_header(plain)) if queue else None
-        return _header_elsewhere(plain, queue, BodyReader()) if header is None else header
+        return _record_header(raw, queue)
     except Exception:
-        return None
+        return again(_record_header, raw, queue)
+
+
+def _record_header(record: object, queue: bool) -> TraceHeader | None:
+    header = parse(_queue_header(record)) if queue else None
+    return _header_elsewhere(record, queue, BodyReader()) if header is None else header
 
 
 def record_message_id(record: object) -> str | None:
-    """The id of one record of a batch; None if it has none. Never raises.
+    """Return the id of one record of a batch; None if it has none.
 
     SQS: `messageId`; SNS: `MessageId`; Kinesis: the sequence number; DynamoDB: `eventID`; Kafka:
     `<topic>-<partition>@<offset>`; S3: the id of the request that made the change; others: what they call it.
     """
+    raw = _raw(record)
     try:
-        return _id(_plain(record))
+        return _id(raw)
     except Exception:
-        return None
+        return again(_id, raw)
 
 
 def _records(event: object, trigger: Trigger) -> Sequence[Any] | None:
@@ -150,7 +167,7 @@ def _extract_single(event: object, trigger: Trigger, context: object) -> Upstrea
         header = _header_of_context(context)
     paths = _EVENT_IDS.get(trigger.type)
     ids = () if paths is None else _ids_at(event, paths)
-    return Upstreams((Upstream(header, ids),)) if header is not None or ids else _NONE
+    return Upstreams((Upstream(header, ids),)) if header is not None or ids else NONE
 
 
 def _header_of_event(event: object, trigger: Trigger) -> TraceHeader | None:
@@ -164,30 +181,41 @@ def _header_of_event(event: object, trigger: Trigger) -> TraceHeader | None:
 
 
 def _header_of_context(context: object) -> TraceHeader | None:
-    try:
-        return _header_of_client(_part(context, "client_context")) or _header_of_w3c(context)
-    except Exception:  # a context of somebody's test whose attributes raise
-        return None
+    return _header_of_client(_part(context, "client_context")) or _header_of_w3c(context)
 
 
 def _header_of_client(client: object) -> TraceHeader | None:
     if client is None:
         return None
     for carrier in (_part(client, "custom"), _part(client, "env"), client):
-        found = Search(BodyReader()).carrier(carrier)
+        found = _header_in(carrier)
         if found is not None:
             return found
     return None
 
 
+def _header_in(carrier: object) -> TraceHeader | None:
+    try:
+        return Search(BodyReader()).carrier(carrier)
+    except Exception:
+        return again(Search(BodyReader()).carrier, carrier)
+
+
 def _header_of_w3c(context: object) -> TraceHeader | None:
-    w3c = getattr(context, "w3c", None)
-    fields = w3c() if callable(w3c) else None
-    return from_w3c(fields.get(W3C_TRACE_HEADER)) if isinstance(fields, dict) else None
+    fields: Any = None
+    try:
+        w3c = getattr(context, "w3c", None)
+        fields = w3c() if callable(w3c) else None
+    except Exception:  # a context of the user's own making
+        return None
+    return from_w3c(dict.get(fields, W3C_TRACE_HEADER)) if issubclass(type(fields), dict) else None
 
 
 def _part(value: object, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    try:
+        return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    except Exception:  # a context of the user's own making
+        return None
 
 
 def _ids_at(event: object, paths: tuple[Path, ...]) -> tuple[str, ...]:
@@ -220,17 +248,16 @@ class _Groups:
         self._without: list[str] = []
 
     def add(self, record: object) -> None:
-        try:
-            text = _queue_header(record) if self._queue else None
-            ids = self._by_text.get(text) if text is not None else None
-            if ids is None:
-                if text is not None and len(self._by_text) >= _UPSTREAMS_MOST:
-                    self._more.add(text[:_IDENTITY])
-                    return
-                ids = self._group_of(record, text)
-            self._add_ids(record, ids)
-        except Exception:  # one record that can't be read is no reason to lose the others' traces
+        if not isinstance(record, dict):
             return
+        text = _queue_header(record) if self._queue else None
+        ids = self._by_text.get(text) if text is not None else None
+        if ids is None:
+            if text is not None and len(self._by_text) >= _UPSTREAMS_MOST:
+                self._more.add(text[:_IDENTITY])
+                return
+            ids = self._group_of(record, text)
+        self._add_ids(record, ids)
 
     def _group_of(self, record: Any, text: str | None) -> list[str]:
         header = None if text is None else parse(text)
@@ -298,6 +325,9 @@ def _id(record: object) -> str | None:
     return None
 
 
-def _plain(record: object) -> object:
-    """The dict under a record: Powertools' data classes are wrappers of one."""
-    return record if isinstance(record, dict) else getattr(record, "raw_event", None)
+def _raw(record: object) -> object:
+    """Return the dict under a record: Powertools' data classes are wrappers of one."""
+    try:
+        return record if isinstance(record, dict) else getattr(record, "raw_event", None)
+    except Exception:  # an object of the user's own making
+        return None

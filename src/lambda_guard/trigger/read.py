@@ -1,13 +1,15 @@
-"""From an event to what triggered the invocation, by the rows of `_trigger_table`.
+"""From an event to what triggered the invocation, by the rows of `table`.
 
-Pure, and for any object: an event is only ever looked at, never changed, copied or trusted.
+Pure, and for any object: an event is only ever looked at, never changed or trusted.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeVar
 
 from lambda_guard.propagation._envelope import look
 from lambda_guard.trigger.table import MARKS, RECORD_ROWS, SHAPE_ROWS, Path, RecordRow, ShapeRow
+
+T = TypeVar("T")
 
 _SECONDS_BELOW: Final = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
 _MS_BELOW: Final = 100_000_000_000_000  # the year 5138 in milliseconds: above is no time of a message
@@ -46,19 +48,30 @@ UNKNOWN: Final = Trigger("unknown")
 
 
 def read_trigger(event: object) -> Trigger:
-    """Tell what triggered the invocation. Never raises, whatever the event is."""
+    """Return what triggered the invocation, whatever the event is."""
     try:
         return _read(event)
-    except Exception:  # an object whose methods raise: no event that Lambda ever made
-        return UNKNOWN
+    except Exception:
+        return again(_read, event)
 
 
-def messages_of(event: object) -> Sequence[Any] | None:
-    """The records of a batch in one sequence; None where the event isn't a batch.
+def again(read: Callable[..., T], value: object, *args: Any) -> T:
+    """Return `read(value, *args)` of a plain copy of the value, since reading the value itself has failed."""
+    from .plain import plain  # late: only a test makes what can't be read
 
-    Raises:
-        Exception: whatever a hostile object's methods raise; callers of this module stand in a guard.
-    """
+    return read(plain(value), *args)
+
+
+def messages_of(event: object) -> list[Any] | None:
+    """Return the records of a batch in one list; None where the event isn't a batch."""
+    try:
+        records = _messages(event)
+    except Exception:
+        records = again(_messages, event)
+    return records if records is None or type(records) is list else list.copy(records)
+
+
+def _messages(event: object) -> list[Any] | None:
     if isinstance(event, list):
         return event
     if not isinstance(event, dict) or event.keys().isdisjoint(MARKS):
@@ -111,18 +124,25 @@ def _counts_and_times(records: list[Any]) -> tuple[int | None, int | None]:
         counts = {each["ApproximateReceiveCount"] for each in attributes}
         times = {each["SentTimestamp"] for each in attributes}
         return max(map(int, counts)), min(map(int, times))
-    except Exception:
-        return max(filter(None, map(record_attempt, records)), default=None), _oldest(records, _SENT)
+    except (LookupError, TypeError, ValueError):
+        return max(filter(None, map(_receive_count, records)), default=None), _oldest(records, _SENT)
 
 
 _SENT: Final = RECORD_ROWS["aws:sqs"].time
 
 
 def record_attempt(record: object) -> int | None:
-    """How often a message was received, with this time; None where nobody counts. Never raises."""
+    """Return how often a message was received, this time included; None where nobody counts."""
+    try:
+        return _receive_count(record)
+    except Exception:
+        return again(_receive_count, record)
+
+
+def _receive_count(record: object) -> int | None:
     try:
         count = int(at(record, ("attributes", "ApproximateReceiveCount")))
-    except Exception:
+    except (TypeError, ValueError, OverflowError):
         return None
     return count if count > 0 else None
 
@@ -193,7 +213,7 @@ def _time(value: Any, paths: tuple[Path, ...]) -> int | None:
             time = at(value, path)
             if time is not None:
                 return _epoch_ms(time)
-    except Exception:  # no time that anybody could read
+    except (TypeError, ValueError, OverflowError):  # not a time
         return None
     return None
 
@@ -220,7 +240,7 @@ def _log_group(data: str) -> str | None:
     try:
         unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: with gzip's header
         head = unpack.decompress(a2b_base64(data[:_LOG_HEAD]), _LOG_HEAD)
-    except Exception:
+    except (zlib.error, ValueError):
         return None
     match = re.search(rb'"logGroup"\s*:\s*"([^"\\]+)"', head)
     return None if match is None else match[1].decode("utf-8", "replace")
