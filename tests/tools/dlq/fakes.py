@@ -23,6 +23,8 @@ class FakeSqs:
         cut: at which call the power is cut, counted from 1, and whether before or after its effect.
         refused: bodies → the `Failed` entry that they get.
         broken: operation → error code, raised for the whole call.
+        visible_again_at: before which receives, counted from 1, the visibility timeout of all that is in flight is over:
+            its receipt handles delete and release nothing from then on.
     """
 
     def __init__(self, **queues):
@@ -32,6 +34,7 @@ class FakeSqs:
         self.cut = None
         self.refused = {}
         self.broken = {}
+        self.visible_again_at = ()
         self.in_flight = defaultdict(dict)
         self.attributes = defaultdict(dict)
         self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
@@ -96,6 +99,8 @@ class FakeSqs:
         with self._call("ReceiveMessage"):
             name = self._existing(QueueUrl)
             held = self.in_flight[name]
+            if self.calls.count("ReceiveMessage") in self.visible_again_at:
+                held.clear()
             groups = {
                 m["Attributes"].get("MessageGroupId")
                 for m in self.queues[name]
@@ -129,6 +134,10 @@ class FakeSqs:
             return answer
 
     def delete_message_batch(self, QueueUrl, Entries):
+        """An old receipt handle: "the request succeeds, but the message might not be deleted".
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+        """
         with self._call("DeleteMessageBatch"):
             name, held = self._existing(QueueUrl), self.in_flight[QueueUrl.rpartition("/")[2]]
             gone = {held.pop(entry["ReceiptHandle"], None) for entry in Entries}

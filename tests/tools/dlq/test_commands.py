@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from lambda_guard.local import Cloud
 from lambda_guard.tools.group import run
 
+from .fakes import FakeSqs
+from .server import served
 from .test_shapes import DESTINATION, STREAM
 
 HANDLER = """
@@ -81,70 +82,17 @@ def queue(cloud):
     return make
 
 
-class Scripted(BaseHTTPRequestHandler):
-    """SQS that gives prepared answers, one after the other, and refuses everything else; None is silence."""
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        answers = self.server.answers.get(self.headers["X-Amz-Target"].partition(".")[2])
-        answer = answers and (answers.pop(0) if len(answers) > 1 else answers[0])
-        self.close_connection = True
-        if answers and answer is None:
-            return
-        denied = {"__type": "AccessDenied", "message": "no"}
-        body = json.dumps(denied if answer is None else answer).encode()
-        self.send_response(403 if answer is None else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def answers(monkeypatch, dlq):
-    """What SQS answers, by operation: a queue that may be seen, and nothing more unless a test adds it."""
-    with HTTPServer(("127.0.0.1", 0), Scripted) as server:
-        arn = "arn:aws:sqs:eu-west-1:123456789012:dead"
-        server.answers = {
-            "GetQueueUrl": [{"QueueUrl": "http://sqs.local/123456789012/dead"}],
-            "GetQueueAttributes": [{"Attributes": {"QueueArn": arn}}],
-        }
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        yield server.answers
-        server.shutdown()
-        thread.join()
-
-
-def test_what_the_sdk_has_sent_twice_is_said(answers, dlq):
-    """A try without an answer may have arrived: the one after it is counted as one that may be the second."""
-    letter = {"MessageId": "m-1", "ReceiptHandle": "r-1", "Body": "{}"}
-    answers |= {
-        "ListDeadLetterSourceQueues": [{"queueUrls": ["http://sqs.local/123456789012/orders"]}],
-        "ReceiveMessage": [{"Messages": [letter]}, {}],
-        "SendMessageBatch": [None, {"Successful": [{"Id": "0", "MessageId": "m-2"}]}],
-        "DeleteMessageBatch": [{"Successful": [{"Id": "0"}]}],
-    }
-    code, out, _ = dlq("replay", "dead", "--yes")
-    assert code == 0
-    assert out.splitlines()[:2] == [
-        "replayed           1  gone from dead",
-        "  1 letter may have arrived twice: an earlier try had no answer",
-    ]
-
-
 @pytest.mark.parametrize("command", ["replay", "discard"])
-def test_without_permission_nothing_is_said_to_be_in_order(answers, dlq, command):
+def test_without_permission_nothing_is_said_to_be_in_order(dlq, command, monkeypatch):
     """What AWS refuses is named, as the permission that is missing; that is not the same as an empty queue."""
-    code, out, err = dlq(command, "dead", "--yes")
+    with served(FakeSqs(dead=[]), monkeypatch.setenv) as server:
+        server.sqs.broken["ReceiveMessage"] = "AccessDenied"
+        code, out, err = dlq(command, "dead", "--yes")
     assert code == 1
     assert out.startswith("dead: nothing was done\n")
-    assert (
-        err
-        == "lambda-guard: AWS refused to receive from the queue dead: the permission ReceiveMessage is missing (no)\n"
+    assert err == (
+        "lambda-guard: AWS refused to receive from the queue dead: the permission ReceiveMessage is missing "
+        "(AccessDenied it is)\n"
     )
 
 
