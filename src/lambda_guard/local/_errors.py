@@ -30,14 +30,12 @@ class TemplateError(LocalCloudError, ValueError):
     exit_code = 2
 
 
-def require(*modules: str) -> None:
-    """Check that modules of the extra are installed, without importing them.
+def require(who: str, *modules: str, extra: str) -> None:
+    """Check that the modules of an extra are installed, without importing them.
 
     Raises:
         MissingExtraError: one isn't; the message says what to install.
     """
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        raise MissingExtraError(
-            f"the local cloud needs {', '.join(missing)}: pip install 'lambda-guard[local]'"
-        )
+        raise MissingExtraError(f"{who} needs {', '.join(missing)}: pip install 'lambda-guard[{extra}]'")

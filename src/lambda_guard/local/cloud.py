@@ -82,7 +82,16 @@ class Cloud:
         freeze: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        require("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
+        require(
+            "the local cloud",
+            "moto",
+            "flask",
+            "samtranslator",
+            "awslambdaric",
+            "boto3",
+            "yaml",
+            extra="local",
+        )
         if not 0 < speed < math.inf:
             raise OptionError(f"speed must be a number above 0 (1 is AWS's pace), not {speed}")
         if not _is_region(region):

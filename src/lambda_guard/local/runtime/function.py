@@ -109,7 +109,7 @@ class Function:
             log_format=log_format,
             **settings,
         )
-        require("awslambdaric")
+        require("a function in the runtime client", "awslambdaric", extra="try")
         if reserved_concurrency < 1:
             raise LocalCloudError(f"function {name}: reserved_concurrency must be at least 1")
         self.name = name

@@ -114,7 +114,7 @@ def local_function(handler: str, code: str, **settings: Any) -> "Function":
         from lambda_guard.local.runtime.function import Function
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "dlq try needs the local runtime: pip install 'lambda-guard[local]'", name=error.name
+            "dlq try needs the local runtime: pip install 'lambda-guard[try]'", name=error.name
         ) from error
     return Function(name=module.rpartition(".")[2] or module, handler=handler, code=code, **settings)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_guard.local import TemplateError
@@ -220,7 +220,7 @@ def test_parameters_can_be_given(read):
     assert set(stack.outputs) == {"QueueUrl", "None"}
 
 
-def test_a_plain_cloudformation_template(read, build):
+def test_a_plain_cloudformation_template(read):
     """Resources without SAM are read as well, with the code in a local directory."""
     template = {
         "Resources": {
@@ -544,6 +544,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)  # SAM's translator is imported by the first example, in a second
 @given(VALUES)
 def test_any_value_is_resolved_or_refused(tmp_path_factory, value):
     """Whatever stands in a property, reading gives a stack or a TemplateError, never anything else."""
