@@ -17,6 +17,8 @@ LAYERS = (
         "batch", "propagation", "sinks", "sinks.log", "sinks.xray", "propagation._envelope", "propagation.calls",
         "propagation.header",
     },
+    {"shapes", "shapes.arns", "shapes.eventbridge", "shapes.http"},
+    {"shapes.kinesis", "shapes.sns", "shapes.sqs"},
     {
         "_settings", "_scope", "failure.fingerprint", "trigger.read", "_event_loop", "propagation._carriers",
     },
@@ -42,7 +44,11 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 # Parts of one thing, which know each other.
 TOGETHER = ("sinks.log.", "sinks.xray.", "testing")
 # What the desk and the local cloud take from the core.
-FOR_THE_DESK = {"_names", "_settings", "errors"}
+FOR_THE_DESK = {"_names", "_settings", "errors", "propagation.header"}
+FOR_THE_DESK |= {
+    "shapes",
+    *(f"shapes.{name}" for name in ("arns", "eventbridge", "http", "kinesis", "sns", "sqs")),
+}
 # Who imports what isn't ours and isn't the standard library.
 FOREIGN = {
     "wrapt": {"_production", "_guard", "propagation.inject"},
@@ -191,8 +197,8 @@ def test_nothing_heavy_is_imported_with_a_module(module):
 
 
 @pytest.mark.parametrize("module", DESK)
-def test_the_desk_takes_names_settings_and_errors(module):
-    """Tools and the local cloud read what the runtime writes, and share nothing else with it."""
+def test_the_desk_takes_what_is_shared(module):
+    """Tools and the local cloud take names, settings, errors, shapes and the trace header, and nothing else of the runtime."""
     allowed = {name for name in ours(DESK[module]) if name.split(".")[0] in ("tools", "local", "templates")}
     assert ours(DESK[module]) - allowed <= FOR_THE_DESK
 

@@ -1,4 +1,4 @@
-"""The X-Ray trace header as a value, and its W3C twin.
+"""The X-Ray trace header as a value, read from its own form and from W3C's: the one parser, for tools and `local` too.
 
 `Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1`, as in
 https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader. What isn't of
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST: Final = 1024  # characters; AWS names no limit, a real header has about 120
+_KNOWN: Final = frozenset(("Root", "Parent", "Sampled", "Lineage"))
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
@@ -106,27 +107,27 @@ def parse(text: object) -> TraceHeader | None:
 def _parse_fields(text: str) -> TraceHeader | None:
     if "Root" not in text or not (text.isascii() and text.strip().isprintable()):
         return None
-    fields, extra = _split_fields(text)
-    root, parent = fields.get("Root", ""), fields.get("Parent") or None
+    known = fields(text)
+    root, parent, sampled = known.get("Root", ""), known.get("Parent") or None, known.get("Sampled")
     if not _are_ids(root, parent):
         return None
-    sampled = fields.get("Sampled")
     if sampled not in ("0", "1", "?"):
         sampled = None
-    return TraceHeader(root, parent, sampled, fields.get("Lineage") or None, tuple(extra))
+    extra = tuple((name, value) for name, value in _pairs(text) if name not in _KNOWN)
+    return TraceHeader(root, parent, sampled, known.get("Lineage") or None, extra)
 
 
-def _split_fields(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    fields: dict[str, str] = {}
-    extra: list[tuple[str, str]] = []
-    for part in text.split(";"):
-        name, equals, value = part.partition("=")
-        name, value = name.strip(), value.strip()
-        if name in ("Root", "Parent", "Sampled", "Lineage"):
-            fields.setdefault(name, value)
-        elif name and equals:
-            extra.append((name, value))
-    return fields, extra
+def fields(text: str | None) -> dict[str, str]:
+    """Return a header's fields as they stand, well-formed or not; the first of several with one name.
+
+    For reading what others wrote, a local cloud or an old log. What is sent on goes through `parse`.
+    """
+    return dict(reversed(_pairs(text or "")))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    parts = (part.partition("=") for part in text.split(";"))
+    return [(name.strip(), value.strip()) for name, equals, value in parts if equals and name.strip()]
 
 
 def _are_ids(root: str, parent: str | None) -> bool:
@@ -159,16 +160,3 @@ def _is_version(traceparent: str) -> bool:
     if version == "00":
         return not rest
     return _HEX_DIGITS.issuperset(version) and version != "ff" and rest[:1] in ("", "-")
-
-
-def to_w3c(header: TraceHeader) -> str | None:
-    """Write the header as a W3C `traceparent`.
-
-    Returns:
-        `00-<trace id>-<parent>-<flags>`; None where the header has no parent, which W3C requires. A decision
-        that isn't made yet (`?`) counts as not sampled, for W3C has no word for it.
-    """
-    if header.parent is None:
-        return None
-    flags = "01" if header.is_sampled else "00"
-    return f"00-{header.root[2:10]}{header.root[11:]}-{header.parent}-{flags}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lambda_guard.shapes import eventbridge as shapes
 from lambda_guard.testing._queue_events import TraceHeaders, sns_in_sqs, sqs
 from lambda_guard.testing._samples import ACCOUNT, QUEUE_ARN, REGION, SENT_MS, Event, iso, numbered, uuid
 
@@ -28,17 +29,16 @@ def eventbridge(
         event_id: the id that `PutEvents` gave.
         sent_ms: when it came about, milliseconds since the epoch; the event has whole seconds.
     """
-    return {
-        "version": "0",
-        "id": event_id or uuid(1, kind=3),
-        "detail-type": detail_type,
-        "source": source,
-        "account": ACCOUNT,
-        "time": iso(sent_ms, timespec="seconds"),
-        "region": REGION,
-        "resources": list(resources),
-        "detail": {} if detail is None else detail,
-    }
+    return shapes.event(
+        {} if detail is None else detail,
+        detail_type=detail_type,
+        source=source,
+        event_id=event_id or uuid(1, kind=3),
+        time=iso(sent_ms, timespec="seconds"),
+        account=ACCOUNT,
+        region=REGION,
+        resources=resources,
+    )
 
 
 def eventbridge_in_sqs(

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 
 from lambda_guard._names import SQS_TRACE_ATTRIBUTE
+from lambda_guard.shapes import sns as sns_shapes
+from lambda_guard.shapes import sqs as sqs_shapes
 from lambda_guard.testing._samples import (
     FIFO_QUEUE_ARN,
     QUEUE_ARN,
-    REGION,
     SENT_MS,
     TOPIC_ARN,
     Event,
@@ -65,47 +66,38 @@ def sqs(
     )
     records = []
     for number, (body, message_id, header, received, group) in numbered(columns):
-        record = _sqs_record(number, text_of(body), arn, received, sent_ms)
-        record["messageId"] = message_id or record["messageId"]
-        record["messageAttributes"] = _sqs_attributes(message_attributes or {})
+        attributes = _system_attributes(received, sent_ms)
         if header is not None:
-            record["attributes"][SQS_TRACE_ATTRIBUTE] = header
+            attributes[SQS_TRACE_ATTRIBUTE] = header
         if fifo:
-            record["attributes"] |= _fifo_attributes(number, group)
+            attributes |= _fifo_attributes(number, group)
+        record = sqs_shapes.record(
+            text_of(body),
+            queue_arn=arn,
+            message_id=message_id or uuid(number),
+            receipt_handle=f"receipt-{number}-{received}",
+            attributes=attributes,
+            message_attributes={
+                name: sqs_shapes.text_attribute(value) for name, value in (message_attributes or {}).items()
+            },
+            md5_of_body=_md5(text_of(body)),
+        )
         records.append(record)
     return {"Records": records}
 
 
-def _sqs_record(number: int, body: str, queue_arn: str, attempt: int, sent_ms: int) -> Event:
+def _md5(body: str) -> str:
     from hashlib import md5
 
-    return {
-        "messageId": uuid(number),
-        "receiptHandle": f"receipt-{number}-{attempt}",
-        "body": body,
-        "attributes": {
-            "ApproximateReceiveCount": str(attempt),
-            "SentTimestamp": str(sent_ms),
-            "SenderId": "AIDAEXAMPLEEXAMPLE123",
-            "ApproximateFirstReceiveTimestamp": str(sent_ms + 1),
-        },
-        "messageAttributes": {},
-        "md5OfBody": md5(body.encode(), usedforsecurity=False).hexdigest(),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn,
-        "awsRegion": REGION,
-    }
+    return md5(body.encode(), usedforsecurity=False).hexdigest()
 
 
-def _sqs_attributes(attributes: Mapping[str, str]) -> Event:
+def _system_attributes(attempt: int, sent_ms: int) -> dict[str, str]:
     return {
-        name: {
-            "stringValue": value,
-            "stringListValues": [],
-            "binaryListValues": [],
-            "dataType": "String",
-        }
-        for name, value in attributes.items()
+        "ApproximateReceiveCount": str(attempt),
+        "SentTimestamp": str(sent_ms),
+        "SenderId": "AIDAEXAMPLEEXAMPLE123",
+        "ApproximateFirstReceiveTimestamp": str(sent_ms + 1),
     }
 
 
@@ -146,20 +138,9 @@ def sns(
         message_id=message_id or uuid(1, kind=1),
         sent_ms=sent_ms,
     )
-    unsubscribe = notification.pop("UnsubscribeURL")
-    signing = notification.pop("SigningCertURL")
-    return {
-        "Records": [
-            {
-                "EventVersion": "1.0",
-                "EventSubscriptionArn": f"{topic_arn}:{uuid(1, kind=2)}",
-                "EventSource": "aws:sns",
-                "Sns": {"Subject": None, "MessageAttributes": {}}
-                | notification
-                | {"SigningCertUrl": signing, "UnsubscribeUrl": unsubscribe},
-            },
-        ],
-    }
+    return sns_shapes.event(
+        sns_shapes.for_a_function(notification), subscription_arn=f"{topic_arn}:{uuid(1, kind=2)}"
+    )
 
 
 def _notification(
@@ -171,22 +152,14 @@ def _notification(
     message_id: str,
     sent_ms: int,
 ) -> Event:
-    notification: Event = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic_arn}
-    if subject is not None:
-        notification["Subject"] = subject
-    notification |= {
-        "Message": text_of(message),
-        "Timestamp": iso(sent_ms),
-        "SignatureVersion": "1",
-        "Signature": "c2lnbmF0dXJl",
-        "SigningCertURL": f"https://sns.{REGION}.amazonaws.com/SimpleNotificationService-example.pem",
-        "UnsubscribeURL": f"https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={topic_arn}",
-    }
-    if attributes:
-        notification["MessageAttributes"] = {
-            name: {"Type": "String", "Value": value} for name, value in attributes.items()
-        }
-    return notification
+    return sns_shapes.notification(
+        text_of(message),
+        topic_arn=topic_arn,
+        message_id=message_id,
+        timestamp=iso(sent_ms),
+        subject=subject,
+        attributes={name: {"Type": "String", "Value": value} for name, value in (attributes or {}).items()},
+    )
 
 
 def sns_in_sqs(

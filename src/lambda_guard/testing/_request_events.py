@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.shapes import http as shapes
 from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, text_of, uuid
 
 _API_ID = "a1b2c3d4e5"
@@ -27,6 +28,27 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _body(body: object) -> str | None:
     return None if body is None else text_of(body)
+
+
+def _several(values: Headers) -> dict[str, list[str]]:
+    return {name: [value] for name, value in (values or {}).items()}
+
+
+def _request(
+    method: str, path: str, *, headers: Headers, query: Headers, body: object, request_id: str
+) -> shapes.Request:
+    return shapes.Request(
+        method=method,
+        path=path,
+        headers=_several(headers),
+        query=_several(query),
+        body=_body(body),
+        is_base64=False,
+        source_ip=_SOURCE_IP,
+        user_agent=_USER_AGENT,
+        request_id=request_id,
+        time_ms=SENT_MS,
+    )
 
 
 def api_gateway(
@@ -60,42 +82,16 @@ def api_gateway(
         stage: the stage.
         api_id: the API.
     """
-    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
-    usual = {"Accept": "application/json", "Host": host, "User-Agent": _USER_AGENT}
+    api = shapes.Api(api_id, stage, ACCOUNT, REGION)
+    usual = {"Accept": "application/json", "Host": api.domain, "User-Agent": _USER_AGENT}
     sent = _with_trace(headers, usual, trace_header)
-    resource = resource or path
-    return {
-        "resource": resource,
-        "path": path,
-        "httpMethod": method,
-        "headers": sent,
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
-        "queryStringParameters": dict(query) if query else None,
-        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()}
-        if query
-        else None,
-        "pathParameters": dict(path_parameters) if path_parameters else None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourceId": "abc123",
-            "resourcePath": resource,
-            "httpMethod": method,
-            "extendedRequestId": "example-extended=",
-            "requestTime": _CLOCK,
-            "path": f"/{stage}{path}",
-            "accountId": ACCOUNT,
-            "protocol": "HTTP/1.1",
-            "stage": stage,
-            "domainPrefix": api_id,
-            "requestTimeEpoch": SENT_MS,
-            "requestId": uuid(1, kind=6),
-            "identity": {"sourceIp": _SOURCE_IP, "userAgent": _USER_AGENT, "user": None},
-            "domainName": host,
-            "apiId": api_id,
-        },
-        "body": _body(body),
-        "isBase64Encoded": False,
-    }
+    return shapes.event_v1(
+        _request(method, path, headers=sent, query=query, body=body, request_id=uuid(1, kind=6)),
+        api,
+        resource=resource or path,
+        path_parameters=path_parameters or {},
+        extended_request_id="example-extended=",
+    )
 
 
 def http_api(
@@ -125,40 +121,15 @@ def http_api(
         stage: the stage.
         api_id: the API.
     """
-    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
-    sent = _lower(_with_trace(headers, {"accept": "*/*", "host": host}, trace_header))
-    event: Event = {
-        "version": "2.0",
-        "routeKey": route_key or f"{method} {path}",
-        "rawPath": path,
-        "rawQueryString": urlencode(query or {}),
-        "headers": sent,
-        "requestContext": {
-            "accountId": ACCOUNT,
-            "apiId": api_id,
-            "domainName": host,
-            "domainPrefix": api_id,
-            "http": {
-                "method": method,
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": _SOURCE_IP,
-                "userAgent": _USER_AGENT,
-            },
-            "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": route_key or f"{method} {path}",
-            "stage": stage,
-            "time": _CLOCK,
-            "timeEpoch": SENT_MS,
-        },
-        "isBase64Encoded": False,
-    }
-    given = {
-        "queryStringParameters": dict(query or {}),
-        "pathParameters": dict(path_parameters or {}),
-        "body": _body(body),
-    }
-    return event | {name: value for name, value in given.items() if value}
+    api = shapes.Api(api_id, stage, ACCOUNT, REGION)
+    sent = _lower(_with_trace(headers, {"accept": "*/*", "host": api.domain}, trace_header))
+    return shapes.event_v2(
+        _request(method, path, headers=sent, query=query, body=body, request_id="JKJaXmPLvHcESHA="),
+        api,
+        route_key=route_key or f"{method} {path}",
+        path_parameters=path_parameters or {},
+        raw_query=urlencode(query or {}),
+    )
 
 
 def function_url(
@@ -232,8 +203,8 @@ def alb(
     if not multi_value:
         return event | {"queryStringParameters": dict(query or {}), "headers": sent}
     return event | {
-        "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()},
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "multiValueQueryStringParameters": _several(query),
+        "multiValueHeaders": _several(sent),
     }
 
 
@@ -285,7 +256,7 @@ def websocket(
     event: Event = {"requestContext": context, "isBase64Encoded": False}
     if event_type == "CONNECT":
         sent = _with_trace(headers, {"Host": host}, trace_header)
-        event |= {"headers": sent, "multiValueHeaders": {name: [value] for name, value in sent.items()}}
+        event |= {"headers": sent, "multiValueHeaders": _several(sent)}
     if event_type == "MESSAGE":
         event["body"] = _body(body) or ""
         context["messageId"] = "example-message="

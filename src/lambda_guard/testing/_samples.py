@@ -46,11 +46,6 @@ def one_each(value: Any, count: int, name: str) -> list[Any]:
     return list(value)
 
 
-def name_in(arn: str) -> str:
-    """The last part of an ARN, which is the resource's name."""
-    return arn.rpartition(":")[2].rpartition("/")[2]
-
-
 def numbered(values: Iterable[Any]) -> enumerate[Any]:
     """The values with numbers from 1."""
     return enumerate(values, start=1)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from numbers import Number
 from typing import Any
 
-from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, name_in, numbered, text_of, uuid
+from lambda_guard.shapes import arns
+from lambda_guard.shapes import kinesis as shapes
+from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, numbered, text_of, uuid
 
 _STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
 _TABLE_STREAM_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders/stream/2025-11-25T00:00:00.000"
@@ -14,8 +16,12 @@ _CLUSTER_ARN = f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/orders/{uuid(1)}-1"
 _BROKER_ARN = f"arn:aws:mq:{REGION}:{ACCOUNT}:broker:orders:b-{uuid(1)}"
 
 
+def _bytes(payload: object) -> bytes:
+    return payload if isinstance(payload, bytes) else text_of(payload).encode()
+
+
 def _base64(payload: object) -> str:
-    return b64encode(payload if isinstance(payload, bytes) else text_of(payload).encode()).decode()
+    return b64encode(_bytes(payload)).decode()
 
 
 def kinesis(
@@ -36,22 +42,15 @@ def kinesis(
     """
     return {
         "Records": [
-            {
-                "kinesis": {
-                    "kinesisSchemaVersion": "1.0",
-                    "partitionKey": partition_key,
-                    "sequenceNumber": _sequence_number(number),
-                    "data": _base64(payload),
-                    "approximateArrivalTimestamp": sent_ms / 1000,
-                },
-                "eventSource": "aws:kinesis",
-                "eventVersion": "1.0",
-                "eventID": f"{shard_id}:{_sequence_number(number)}",
-                "eventName": "aws:kinesis:record",
-                "invokeIdentityArn": f"arn:aws:iam::{ACCOUNT}:role/orders",
-                "awsRegion": REGION,
-                "eventSourceARN": stream_arn,
-            }
+            shapes.record(
+                _bytes(payload),
+                stream_arn=stream_arn,
+                shard_id=shard_id,
+                sequence_number=_sequence_number(number),
+                partition_key=partition_key,
+                arrived=sent_ms / 1000,
+                role_arn=f"arn:aws:iam::{ACCOUNT}:role/orders",
+            )
             for number, payload in numbered(payloads or ({},))
         ],
     }
@@ -235,7 +234,7 @@ def _rabbit_message(number: int, body: object, headers: Mapping[str, str]) -> Ev
             "userId": "orders",
             "appId": None,
             "clusterId": None,
-            "bodySize": len(text_of(body)) if not isinstance(body, bytes) else len(body),
+            "bodySize": len(_bytes(body)),
         },
         "redelivered": False,
         "data": _base64(body),
@@ -290,7 +289,7 @@ def logs(
         "owner": ACCOUNT,
         "logGroup": log_group,
         "logStream": log_stream,
-        "subscriptionFilters": [name_in(log_group)],
+        "subscriptionFilters": [arns.name(log_group)],
         "logEvents": [
             {"id": f"{number:056d}", "timestamp": sent_ms, "message": message}
             for number, message in numbered(messages or ("order accepted",))

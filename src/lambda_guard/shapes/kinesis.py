@@ -1,0 +1,45 @@
+"""A record of a Kinesis stream: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html."""
+
+from base64 import b64encode
+from typing import Any
+
+from . import arns
+
+
+def record(
+    data: bytes,
+    *,
+    stream_arn: str,
+    shard_id: str,
+    sequence_number: str,
+    partition_key: str,
+    arrived: float,
+    role_arn: str | None = None,
+) -> dict[str, Any]:
+    """Return a record of the event `{"Records": […]}`.
+
+    Args:
+        data: what was put into the stream.
+        stream_arn: the stream.
+        shard_id: the shard.
+        sequence_number: the record's number in the shard.
+        partition_key: what the producer chose.
+        arrived: when it arrived, in seconds since the epoch.
+        role_arn: the role that reads the stream; left out if None.
+    """
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": partition_key,
+            "sequenceNumber": sequence_number,
+            "data": b64encode(data).decode("ascii"),
+            "approximateArrivalTimestamp": arrived,
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{shard_id}:{sequence_number}",
+        "eventName": "aws:kinesis:record",
+        **({"invokeIdentityArn": role_arn} if role_arn is not None else {}),
+        "awsRegion": arns.region(stream_arn),
+        "eventSourceARN": stream_arn,
+    }

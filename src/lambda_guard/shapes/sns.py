@@ -1,0 +1,66 @@
+"""A notification of SNS, as a function gets it and as a queue does.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html,
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import arns
+
+_FOR_A_FUNCTION = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
+
+
+def notification(
+    message: str,
+    *,
+    topic_arn: str,
+    message_id: str,
+    timestamp: str,
+    subject: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    subscription_arn: str = "",
+) -> dict[str, Any]:
+    """Return the envelope that a queue gets as the body, unless raw message delivery is on.
+
+    Args:
+        message: what was published.
+        topic_arn: the topic.
+        message_id: the id that SNS gave.
+        timestamp: when it was published, as `2025-11-25T15:04:05.135Z`.
+        subject: left out if None.
+        attributes: `{"Type": …, "Value": …}` by name; left out if there are none.
+        subscription_arn: in the link that unsubscribes; the topic's if empty.
+    """
+    host = f"https://sns.{arns.region(topic_arn)}.amazonaws.com/"
+    return {
+        "Type": "Notification",
+        "MessageId": message_id,
+        "TopicArn": topic_arn,
+        **({"Subject": subject} if subject is not None else {}),
+        "Message": message,
+        "Timestamp": timestamp,
+        "SignatureVersion": "1",
+        "Signature": "c2lnbmF0dXJl",
+        "SigningCertURL": f"{host}SimpleNotificationService-example.pem",
+        "UnsubscribeURL": f"{host}?Action=Unsubscribe&SubscriptionArn={subscription_arn or topic_arn}",
+        **({"MessageAttributes": dict(attributes)} if attributes else {}),
+    }
+
+
+def for_a_function(notification: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notification under the keys that a function gets: a subject and attributes always, URLs as `Url`."""
+    renamed = {_FOR_A_FUNCTION.get(key, key): value for key, value in notification.items()}
+    return {"Subject": None, "MessageAttributes": {}} | renamed
+
+
+def event(notification: Mapping[str, Any], *, subscription_arn: str) -> dict[str, Any]:
+    """Return the event of one notification, which stands in it as it is (see `for_a_function`)."""
+    record = {
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscription_arn,
+        "EventSource": "aws:sns",
+        "Sns": notification,
+    }
+    return {"Records": [record]}

@@ -1,0 +1,143 @@
+"""AWS's events and ARNs, built and read in one place: whole, in AWS's order, and told by the triggers' table."""
+
+import json
+
+import pytest
+
+from lambda_guard.shapes import arns, eventbridge, http, kinesis, sns, sqs
+from lambda_guard.trigger.read import read_trigger
+
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
+FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
+
+
+@pytest.mark.parametrize(
+    ("text", "arn", "name"),
+    [
+        (QUEUE, arns.Arn("aws", "sqs", "eu-west-1", "123456789012", "orders"), "orders"),
+        ("arn:aws-cn:s3:::b", arns.Arn("aws-cn", "s3", "", "", "b"), "b"),
+        ("arn:aws:events:r:1:rule/bus/nightly", arns.Arn("aws", "events", "r", "1", "rule/bus/nightly"), "nightly"),
+        (f"{FUNCTION}:live", arns.Arn("aws", "lambda", "eu-west-1", "123456789012", "function:orders:live"), "live"),
+    ],
+)  # fmt: skip
+def test_an_arn_has_six_fields(text, arn, name):
+    """An ARN is taken apart into its fields; colons in the resource belong to it."""
+    assert arns.parse(text) == arn
+    assert arns.region(text) == arn.region
+    assert arn.name == name == arns.name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "orders", "arn:aws:sqs", "urn:aws:sqs:r:1:orders", "https://sqs.r.amazonaws.com/1/orders"]
+)
+def test_any_other_text_is_not_an_arn(text):
+    """What isn't an ARN has no fields and no region."""
+    assert arns.parse(text) is None
+    assert arns.region(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "qualifier"),
+    [
+        ("orders", "orders", ""),
+        ("orders:live", "orders", "live"),
+        (FUNCTION, "orders", ""),
+        (f"{FUNCTION}:$LATEST", "orders", "$LATEST"),
+        ("123456789012:function:orders:7", "orders", "7"),
+        ("function:orders", "orders", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_function_is_named_in_every_form(text, name, qualifier):
+    """A name, a partial ARN and a full one give the same name; version or alias stand apart."""
+    assert arns.function(text) == (name, qualifier)
+
+
+def test_a_stream_is_named():
+    """A Kinesis stream has its own name, a DynamoDB stream its table's."""
+    assert arns.stream("arn:aws:kinesis:r:1:stream/orders") == "orders"
+    assert arns.stream("arn:aws:dynamodb:r:1:table/orders/stream/2025-11-25T00:00:00.000") == "orders"
+    assert arns.stream("orders") == "orders"
+
+
+def test_a_message_of_sqs_is_a_record():
+    """A record has the fields of AWS's example in its order, binary attributes as base64, and no field without a value."""
+    record = sqs.record(
+        "a",
+        queue_arn=QUEUE,
+        message_id="m-1",
+        receipt_handle="r-1",
+        attributes={"SentTimestamp": "1"},
+        message_attributes={
+            "text": sqs.text_attribute("x"),
+            "raw": {"DataType": "Binary", "BinaryValue": b"\xff"},
+        },
+        md5_of_attributes="d",
+    )
+    assert json.dumps(record) == (
+        '{"messageId": "m-1", "receiptHandle": "r-1", "body": "a", "attributes": {"SentTimestamp": "1"}, '
+        '"messageAttributes": {"text": {"stringValue": "x", "stringListValues": [], "binaryListValues": [], "dataType": '
+        '"String"}, "raw": {"binaryValue": "/w==", "stringListValues": [], "binaryListValues": [], "dataType": "Binary"}}, '
+        f'"eventSource": "aws:sqs", "eventSourceARN": "{QUEUE}", "awsRegion": "eu-west-1", "md5OfMessageAttributes": "d"}}'
+    )
+    assert read_trigger({"Records": [record]}).type == "sqs"
+
+
+def test_a_notification_goes_into_a_queue_and_to_a_function():
+    """The envelope leaves out what a notification doesn't have; a function gets a subject and attributes always."""
+    topic = QUEUE.replace("sqs", "sns")
+    envelope = sns.notification("a", topic_arn=topic, message_id="n-1", timestamp="2025-11-25T15:04:05.135Z")
+    assert "Subject" not in envelope
+    assert "MessageAttributes" not in envelope
+    event = sns.event(sns.for_a_function(envelope), subscription_arn=f"{topic}:s-1")
+    fields = event["Records"][0]["Sns"]
+    assert fields["Subject"] is None
+    assert fields["MessageAttributes"] == {}
+    assert fields["UnsubscribeUrl"] == envelope["UnsubscribeURL"]
+    assert "UnsubscribeURL" not in fields
+    assert read_trigger(event).source == topic
+
+
+def test_other_services_events_are_told_as_theirs():
+    """What a builder returns is told by the triggers' table as what it is."""
+    stream = "arn:aws:kinesis:eu-west-1:1:stream/orders"
+    record = kinesis.record(
+        b"a", stream_arn=stream, shard_id="s", sequence_number="7", partition_key="p", arrived=1.5
+    )
+    assert record["eventID"] == "s:7"
+    assert read_trigger({"Records": [record]})[:2] == ("kinesis", stream)
+    event = eventbridge.event(
+        {}, detail_type="D", source="mine", event_id="e", time="t", account="1", region="r"
+    )
+    assert read_trigger(event)[:2] == ("eventbridge", "mine")
+
+
+def test_a_request_has_two_formats():
+    """Several values stand in lists in format 1.0, and joined by commas in 2.0; time is written as the clock of the host."""
+    request = http.Request(
+        "GET",
+        "/a",
+        {"x": ["1", "2"]},
+        {"q": ["1", "2"]},
+        None,
+        False,
+        "192.0.2.1",
+        "",
+        "id",
+        1_764_083_045_135,
+    )
+    api = http.Api("abc", "prod", "1", "eu-west-1")
+    one = http.event_v1(request, api, resource="/a", path_parameters={}, extended_request_id="e")
+    two = http.event_v2(
+        request, api, route_key="GET /a", path_parameters={}, raw_query="q=1&q=2", cookies=["a=b"]
+    )
+    assert (one["headers"], one["multiValueHeaders"]) == ({"x": "2"}, {"x": ["1", "2"]})
+    assert one["multiValueQueryStringParameters"] == {"q": ["1", "2"]}
+    assert (two["headers"], two["queryStringParameters"]) == ({"x": "1,2"}, {"q": "1,2"})
+    assert two["cookies"] == ["a=b"]
+    assert "pathParameters" not in two
+    assert "body" not in two
+    assert (
+        one["requestContext"]["requestTime"] == two["requestContext"]["time"] == "25/Nov/2025:15:04:05 +0000"
+    )
+    assert [read_trigger(event).type for event in (one, two)] == ["apigateway", "apigateway-v2"]
