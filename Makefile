@@ -88,8 +88,12 @@ test-newest-moto: install
 demo: install
 	@$(BIN)/python -m examples.app.demo
 
+# With the newest dependencies, which is what `pip install lambda-guard` gives; the lock's are older.
 bench: install
-	@$(BIN)/python -m benchmarks
+	@rm -rf build/wheel && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/wheel .
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric build/wheel/*.whl
+	@$(BIN)/python -m benchmarks $(LEG)/bin/python
 
 lock:
 	@test -x $(UV) || $(MAKE) install

@@ -2,15 +2,18 @@
 
     python -m benchmarks.budgets
 
-Each contender runs in processes of its own, in turn with the others, so that a change of the machine's speed
-meets them all. Standard output is a pipe through the runtime client's own unbuffered stream, and the daemon a
-UDP socket that is read. Cold starts are whole processes, less what an interpreter needs that only imports the
-contenders.
+Instructions are the gate: valgrind (`--tool=callgrind`) counts the same number for the same code, where the hash seed
+is fixed. Time stands beside them. Each contender runs in processes of its own, in turn with the others, so that a
+change of the machine's speed meets them all. Standard output is a pipe through the runtime client's own unbuffered
+stream, and the daemon a UDP socket that is read. Cold starts are whole processes, less what an interpreter needs
+that only imports the contenders.
 """
 
 import contextlib
 import importlib.metadata
 import platform
+import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -25,13 +28,19 @@ ROUNDS = 7
 BATCHES = 100
 CALLS = 30
 PROCESSES = 15
+COUNTED = (300, 1300)  # calls of two processes, the difference of which is what warm calls cost
+CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 
-WARM = f"""
-import sys, time
+SETUP = """
+import sys
 from awslambdaric.bootstrap import Unbuffered
 from benchmarks import contenders
 sys.stdout = Unbuffered(sys.stdout)
-handler, context, times = contenders.CONTENDERS[sys.argv[1]](), contenders.Context(), []
+handler, context = contenders.CONTENDERS[sys.argv[1]](), contenders.Context()
+"""
+TIMED = f"""{SETUP}
+import time
+times = []
 for batch in range(-20, {BATCHES}):
     started = time.perf_counter()
     for _ in range({CALLS}):
@@ -40,6 +49,10 @@ for batch in range(-20, {BATCHES}):
         times.append((time.perf_counter() - started) / {CALLS} * 1e6)
 print(sorted(times)[len(times) // 10], file=sys.stderr)
 """
+CALLED = f"""{SETUP}
+for _ in range(int(sys.argv[2])):
+    handler(contenders.EVENT, context)
+"""
 COLD = """
 import sys
 from benchmarks import contenders
@@ -47,44 +60,100 @@ if sys.argv[1] != "interpreter":
     contenders.CONTENDERS[sys.argv[1]]()(contenders.EVENT, contenders.Context())
 """
 
+# What lambda_guard is measured in, and beside what; the budget is a share of the other's instructions.
+ROWS = (
+    (
+        "warm call: a log line, a metric, a sampled trace",
+        ("warm", "lambda_guard"),
+        "Powertools' three decorators",
+        ("warm", "powertools"),
+        0.39,
+    ),
+    ("the same", ("warm", "lambda_guard"), "two lines and a datagram by hand", ("warm", "floor"), 1.9),
+    (
+        "cold path: import, decorate, first sampled call",
+        ("cold", "lambda_guard"),
+        "Powertools' three, as documented",
+        ("cold", "powertools"),
+        0.62,
+    ),
+    (
+        "cold path, tracing off",
+        ("untraced", "lambda_guard"),
+        "the same, traced",
+        ("cold", "powertools"),
+        0.57,
+    ),
+    (
+        "cold path, tracing off",
+        ("untraced", "lambda_guard"),
+        "the same, untraced",
+        ("untraced", "powertools"),
+        1.05,
+    ),
+)
+COLD_PATHS = [(kind, name) for kind in ("cold", "untraced") for name in ("lambda_guard", "powertools")]
+
 
 def main():
     print(_machine())
     with _daemon() as port:
-        warm = warm_calls(port)
-        cold = cold_starts(port)
-    rows = [
-        (
-            "warm call: a log line, a metric, a sampled trace",
-            "Powertools' three decorators",
-            _middle(warm, "lambda_guard", "powertools"),
-            0.5,
-        ),
-        ("the same", "two lines and a datagram by hand", _middle(warm, "lambda_guard", "floor"), 3.0),
-        (
-            "cold path: import, decorate, first sampled call",
-            "Powertools' three, as documented",
-            cold["lambda_guard"],
-            0.5,
-        ),
-        ("cold path, tracing off", "the same", cold["tracing off"], 0.3),
-    ]
-    print(f"\n{'what':52}{'against':36}{'ratio':>8}{'budget':>9}")
-    for what, against, ratio, budget in rows:
-        print(f"{what:52}{against:36}{ratio:8.2f}{budget:9.1f}  {'met' if ratio <= budget else 'MISSED'}")
-    said = ", ".join(f"{name} {statistics.median(times):.0f}" for name, times in warm.items())
-    print(f"\nwarm, in µs a call: {said}")
-    return 0 if all(ratio <= budget for *_, ratio, budget in rows) else 1
+        times = warm_times(port) | cold_times(port)
+        counts = instructions(port)
+    print(f"\n{'what':50}{'against':34}{'time':>6}{'instructions':>14}{'budget':>8}")
+    missed = 0
+    for what, ours, against, other, budget in ROWS:
+        ratio = counts[ours] / counts[other] if counts else 0.0
+        missed += ratio > budget
+        verdict = ("met" if ratio <= budget else "MISSED") if counts else ""
+        counted = f"{ratio:14.3f}" if counts else f"{'-':>14}"
+        print(f"{what:50}{against:34}{_middle(times, ours, other):6.2f}{counted}{budget:8.2f}  {verdict}")
+    print(f"\nwarm, in µs a call: {_said(times, 'warm', 1)}; cold, in ms: {_said(times, 'cold', 1000)}")
+    if not counts:
+        print("Without valgrind no instructions are counted, and no budget is judged.")
+    return 1 if missed else 0
 
 
-def warm_calls(port):
+def warm_times(port):
     """Return each contender's µs a call, a figure for each round: the first decile of its batches."""
-    found = {name: [] for name in contenders.CONTENDERS}
+    found = {("warm", name): [] for name in contenders.CONTENDERS}
     for number in range(ROUNDS):
-        for name, times in found.items():
-            times.append(float(_run(WARM, name, contenders.environment(port)).stderr))
+        for (_, name), times in found.items():
+            times.append(float(_run(TIMED, name, environment=contenders.environment(port)).stderr))
         _progress("warm calls", number + 1, ROUNDS)
     return found
+
+
+def cold_times(port):
+    """Return the seconds of each cold path, a figure for each round."""
+    found = {key: [] for key in COLD_PATHS}
+    for number in range(PROCESSES):
+        interpreter = _seconds("interpreter", _environment(port, "cold"))
+        for (kind, name), times in found.items():
+            times.append(_seconds(name, _environment(port, kind)) - interpreter)
+        _progress("cold starts", number + 1, PROCESSES)
+    return found
+
+
+def instructions(port):
+    """Return the instructions of a warm call and of each cold path; nothing where valgrind isn't installed."""
+    if shutil.which("valgrind") is None:
+        return {}
+    few, many = COUNTED
+    environment = _environment(port, "cold")
+    counts = {
+        ("warm", name): (_count(CALLED, name, many, environment) - _count(CALLED, name, few, environment))
+        / (many - few)
+        for name in contenders.CONTENDERS
+    }
+    interpreter = _count(COLD, "interpreter", 1, environment)
+    for kind, name in COLD_PATHS:
+        counts[kind, name] = _count(COLD, name, 1, _environment(port, kind)) - interpreter
+    return counts
+
+
+def _environment(port, kind):
+    return {**contenders.environment(port, tracing=kind != "untraced"), "PYTHONHASHSEED": "0"}
 
 
 def _middle(times, one, other):
@@ -92,37 +161,27 @@ def _middle(times, one, other):
     return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
 
 
-def cold_starts(port):
-    """Return lambda_guard's cold path over Powertools', with tracing and without it."""
-    on, off = contenders.environment(port), contenders.environment(port, tracing=False)
-    runs = {
-        "interpreter": ("interpreter", on),
-        "powertools": ("powertools", on),
-        "lambda_guard": ("lambda_guard", on),
-        "tracing off": ("lambda_guard", off),
+def _said(times, kind, factor):
+    of_kind = {
+        name: statistics.median(found) * factor for (which, name), found in times.items() if which == kind
     }
-    times = {key: [] for key in runs}
-    for number in range(PROCESSES):
-        for key, (name, environment) in runs.items():
-            started = time.perf_counter()
-            _run(COLD, name, environment)
-            times[key].append(time.perf_counter() - started)
-        _progress("cold starts", number + 1, PROCESSES)
-    net = {
-        key: [b - a for a, b in zip(times["interpreter"], found, strict=True)]
-        for key, found in times.items()
-        if key != "interpreter"
-    }
-    print(
-        f"cold, in ms less the interpreter's {statistics.median(times['interpreter']) * 1000:.0f}:", end=" "
-    )
-    print(", ".join(f"{key} {statistics.median(found) * 1000:.0f}" for key, found in net.items()))
-    return {key: _middle(net, key, "powertools") for key in net}
+    return ", ".join(f"{name} {value:.0f}" for name, value in of_kind.items())
 
 
-def _run(code, name, environment):
+def _seconds(name, environment):
+    started = time.perf_counter()
+    _run(COLD, name, environment=environment)
+    return time.perf_counter() - started
+
+
+def _count(code, name, calls, environment):
+    said = _run(code, name, str(calls), environment=environment, prefix=CALLGRIND).stderr
+    return int(re.search(r"Collected : (\d+)", said)[1])
+
+
+def _run(code, *arguments, environment, prefix=()):
     return subprocess.run(
-        [sys.executable, "-c", code, name],
+        [*prefix, sys.executable, "-c", code, *arguments],
         env={**environment, "PYTHONPATH": str(Path(__file__).parent.parent)},
         capture_output=True,
         text=True,
