@@ -2,6 +2,7 @@
 # make test      everything that CI runs: lint, types, all tests, the legs
 # make demo      three functions, a topic and queues on this machine, and what became of the orders
 # make bench     the budgets, measured
+# make mutants   does a test notice when the code is broken? 300 small breaks, within an hour
 # make lock      new versions into requirements/dev.txt
 
 PYTHON ?= python3
@@ -9,13 +10,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 LEG    := .venv-leg
+MUTANTS := .venv-mutants
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-newest-moto demo bench lock clean
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-newest-moto demo bench mutants lock clean
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,6s/^# //p' Makefile
 
 install: $(VENV)/installed
 
@@ -95,6 +97,17 @@ bench: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric build/wheel/*.whl
 	@$(BIN)/python -m benchmarks $(LEG)/bin/python
 
+# Say `make mutants MUTANTS_OPTIONS="--sample 40"` for less; what is done isn't done again.
+mutants: $(MUTANTS)/installed
+	@$(MUTANTS)/bin/python -m mutants $(MUTANTS_OPTIONS)
+
+$(MUTANTS)/installed: $(VENV)/installed
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(MUTANTS)
+	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python -c requirements/constraints.txt -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python --group mutants
+	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python --no-deps -e .
+	@touch $@
+
 lock:
 	@test -x $(UV) || $(MAKE) install
 	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
@@ -102,4 +115,4 @@ lock:
 	  -c requirements/constraints.txt -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) $(LEG) build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LEG) $(MUTANTS) build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

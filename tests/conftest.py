@@ -5,6 +5,7 @@ import functools
 import gc
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import lambda_guard
@@ -22,6 +24,41 @@ from lambda_guard.testing import capture
 
 _SOURCE = str(Path(lambda_guard.__file__).parents[1])
 _FOREIGN = ("AWS_", "LAMBDA_GUARD_", "POWERTOOLS_", "_X_AMZN_")
+
+
+# A busy machine is no failure: no example has a deadline, and drawing one may take its time. A fixture of ours is the
+# same for all examples.
+hypothesis.settings.register_profile(
+    "lambda_guard",
+    deadline=None,
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
+)
+hypothesis.settings.load_profile("lambda_guard")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    """Have one seed for the tests' order, for `random` and for Hypothesis' examples: pytest-randomly's."""
+    if hypothesis.core.global_force_seed is None:
+        hypothesis.core.global_force_seed = _seed(config)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say of each test that failed how to run it alone."""
+    failed = [*terminalreporter.stats.get("failed", ()), *terminalreporter.stats.get("error", ())]
+    if failed:
+        terminalreporter.section("to run one alone", sep="-")
+    seed = "" if _seed(config) is None else f" --randomly-seed={_seed(config)}"
+    for name in dict.fromkeys(report.nodeid for report in failed):
+        terminalreporter.write_line(f"{os.path.relpath(sys.executable)} -m pytest{seed} {shlex.quote(name)}")
+
+
+def _seed(config):
+    seed = getattr(config.option, "randomly_seed", None)
+    return seed if isinstance(seed, int) else None
 
 
 @pytest.fixture(autouse=True)

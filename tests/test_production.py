@@ -355,7 +355,7 @@ def test_all_metrics_are_written_where_asked(monkeypatch):
 def test_the_current_invocation_is_that_of_the_handler():
     """Inside of a handler the facts of its invocation are at hand; outside there are none."""
     assert current_invocation() is None
-    context = make_context(function_name="shop-orders", timeout_ms=5000)
+    context = make_context(function_name="shop-orders", timeout_ms=60_000)
     with capture("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"):
         found = production(lambda event, context: current_invocation())(events.sqs("a"), context)
     assert type(found) is Invocation
@@ -364,7 +364,7 @@ def test_the_current_invocation_is_that_of_the_handler():
     assert found.trigger.type == "sqs"
     assert found.trace_id == "1-5759e988-bd862e3fe1be46a994272793"
     assert found.memory_limit_mb == 128
-    assert found.deadline - found.started == pytest.approx(5, abs=0.5)
+    assert found.deadline - found.started == pytest.approx(60, abs=10)
     assert current_invocation() is None
 
 

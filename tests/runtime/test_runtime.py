@@ -121,7 +121,7 @@ def test_a_value_that_json_cannot_take_is_refused_as_without_the_decorator(start
 
 def test_a_timeout_is_a_timeout_and_leaves_what_was_written(start, own_lines):
     """A handler that takes too long is killed as without us; its lines are there, and the next invocation is cold."""
-    function = start("shop.guarded", timeout=1.0)
+    function = start("shop.guarded", timeout=3.0)
     result = function.invoke({"do": "sleep"})
     assert (result.status, result.error_type) == ("timeout", "Sandbox.Timedout")
     line = own_lines(result)[0]

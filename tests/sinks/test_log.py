@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import lambda_guard
@@ -994,7 +994,7 @@ ANY_VALUE = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(message=ANY_VALUE, fields=st.dictionaries(ANY_KEY, ANY_VALUE, max_size=4))
 @example(message="", fields={"self": 1, "msg": 2, "level": 3, "extra_": 4})
 def test_any_message_with_any_fields_is_a_line(invoke, message, fields):

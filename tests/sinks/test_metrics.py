@@ -8,7 +8,7 @@ import time
 
 import pytest
 from aws_lambda_powertools.metrics import MetricResolution, MetricUnit, single_metric
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_guard import logger, metrics, production
@@ -549,7 +549,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     added=st.lists(st.tuples(NAMES, UNITS, NUMBERS), max_size=12),
     dimensions=st.dictionaries(NAMES, st.text(max_size=5), max_size=3),
@@ -581,7 +581,7 @@ def test_every_accepted_value_is_written_once(invoke, added, dimensions, metadat
     assert written <= len(added)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     added=st.lists(
         st.tuples(st.text(min_size=1, max_size=9).map(str.strip).filter(bool), UNITS, NUMBERS),

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_guard import production
@@ -415,7 +415,7 @@ def test_names_that_json_must_escape(invoke):
     assert record["trigger"]["source"] == odd
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     event=st.sampled_from(
         [events.sqs("a"), events.sns("a"), events.kinesis("a"), events.http_api(), {}, None, 3]

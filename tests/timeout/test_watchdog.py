@@ -18,6 +18,7 @@ import pytest
 
 from lambda_guard import logger, metrics, production
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
+from lambda_guard.timeout.watchdog import margin
 
 TIMED_OUT = '"outcome":"timeout"'
 LONG = 10.0  # seconds, after which a test gives up
@@ -61,7 +62,8 @@ def outcomes(captured):
 
 
 def short():
-    return make_context(timeout_ms=300)
+    """A context whose alarm goes off after half a second: until then the handler is where it waits for it."""
+    return make_context(timeout_ms=600)
 
 
 def sleeps(captured, released):
@@ -112,19 +114,18 @@ def logs_and_prints(captured, released):
 
 
 @pytest.mark.parametrize(
-    ("work", "timeout_ms"),
+    "work",
     [
-        (sleeps, 300),
-        (waits_on_a_socket, 300),
-        (waits_for_a_lock, 300),
-        # Lambda's default: where the machine is busy, whoever never sleeps is kept waiting with the GIL in its hands.
-        (computes, 3_000),
-        (is_in_c_without_the_gil, 3_000),
-        (waits_for_a_thread, 300),
-        (logs_and_prints, 3_000),
+        sleeps,
+        waits_on_a_socket,
+        waits_for_a_lock,
+        computes,
+        is_in_c_without_the_gil,
+        waits_for_a_thread,
+        logs_and_prints,
     ],
 )
-def test_on_time(captured, released, work, timeout_ms):
+def test_on_time(captured, released, work):
     """Whatever the handler is doing, one record says before the deadline where, and the last one that it made it."""
 
     @production
@@ -132,13 +133,38 @@ def test_on_time(captured, released, work, timeout_ms):
         work(captured, released)
         return context.get_remaining_time_in_millis()
 
-    handler({}, make_context(timeout_ms=timeout_ms))
+    # Lambda's default, with a margin of 300 ms: where the machine is busy, whoever never sleeps is kept waiting with
+    # the GIL in its hands.
+    handler({}, make_context(timeout_ms=3_000))
     warned, ended = captured.records
     assert outcomes(captured) == [("timeout", None), ("success", True)]
     assert warned["remaining_ms"] > 0
     assert warned["error"]["stack"] == warned["stuck"]["stack"]
     assert f" in {work.__name__}" in " ".join(warned["stuck"]["stack"])
     assert "stuck" not in ended
+
+
+@pytest.mark.parametrize(
+    ("seconds", "before"),
+    [
+        (0.05, 0.025),
+        (0.1, 0.05),
+        (0.2, 0.1),
+        (0.3, 0.1),
+        (1, 0.1),
+        (1.5, 0.15),
+        (3, 0.3),
+        (9, 0.9),
+        (10, 1.0),
+        (11, 1.0),
+        (60, 1.0),
+        (900, 1.0),
+        (86_400, 1.0),
+    ],
+)
+def test_margin(seconds, before):
+    """The alarm is a tenth of the time before the deadline, 100 ms to 1 s, and of very little time in the middle."""
+    assert margin(seconds) == pytest.approx(before)
 
 
 def test_record(captured, released):
@@ -148,7 +174,7 @@ def test_record(captured, released):
     def handler(event, context):
         waits_for_a_lock(captured, released)
 
-    context = make_context(timeout_ms=300, function_name="bills", function_version="7")
+    context = make_context(timeout_ms=600, function_name="bills", function_version="7")
     handler(events.sqs("{}", attempt=2), context)
     warned = captured.records[0]
     line = waits_for_a_lock.__code__.co_firstlineno
@@ -365,7 +391,7 @@ def test_call_in_flight(captured, released):
             client.send_message(QueueUrl=f"{url}/123456789012/orders", MessageBody="{}")
 
         with pytest.raises(Exception, match="Connection was closed"):
-            handler({}, make_context(timeout_ms=600))
+            handler({}, make_context(timeout_ms=3_000))  # time to begin the call
     (call,) = captured.records[0]["stuck"]["calls"]
     assert call == {
         "service": "sqs",
@@ -455,7 +481,7 @@ def test_records_at_work(own, is_async):
     with capture(own) as captured:
         handler = production(each_record=True, service="billing")(handle_async if is_async else handle)
         handler(
-            events.sqs("a", "b", trace_header=headers), make_context(timeout_ms=1_000)
+            events.sqs("a", "b", trace_header=headers), make_context(timeout_ms=2_000)
         )  # time to begin both
         until(lambda: TIMED_OUT in captured.output)
     warned = [each for each in captured.segments if each.document.get("in_progress")]
@@ -480,8 +506,8 @@ def test_no_false_alarm(captured):
         time.sleep(event)
 
     for index in range(40):
-        handler(0.001 * (index % 5), make_context(timeout_ms=150 + index))
-    handler(0.4, make_context(timeout_ms=60_000))  # past the deadlines of all the others
+        handler(0.001 * (index % 5), make_context(timeout_ms=1_500 + index))
+    handler(1.6, make_context(timeout_ms=60_000))  # past the deadlines of all the others
     assert outcomes(captured) == [("success", None)] * 41
 
 
@@ -547,10 +573,12 @@ def test_hardly_any_time(captured, released):
     @production
     def handler(event, context):
         sleeps(captured, released)
+        return time.monotonic()
 
-    handler({}, make_context(timeout_ms=60))
+    begun = time.monotonic()
+    warned = handler({}, make_context(timeout_ms=180))
     assert outcomes(captured) == [("timeout", None), ("success", True)]
-    assert 20 < captured.records[0]["duration_ms"] < 10_000
+    assert 0.08 < warned - begun < LONG
 
 
 def test_concurrent_invocations(captured, released):
@@ -562,14 +590,14 @@ def test_concurrent_invocations(captured, released):
         while captured.output.count(TIMED_OUT) < 2 and time.monotonic() < end:
             time.sleep(0.005)
 
-    contexts = [make_context(timeout_ms=timeout_ms) for timeout_ms in (300, 400, 60_000)]
+    contexts = [make_context(timeout_ms=timeout_ms) for timeout_ms in (600, 800, 60_000)]
     threads = [threading.Thread(target=handler, args=({}, context)) for context in contexts]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     warned = [record["invocation_id"] for record in captured.records if record["outcome"] == "timeout"]
-    assert warned == [context.aws_request_id for context in contexts[:2]]
+    assert sorted(warned) == sorted(context.aws_request_id for context in contexts[:2])
     assert sum(record.get("timeout_warned", False) for record in captured.records) == 2
 
 
@@ -580,13 +608,13 @@ def test_clock_set_back(captured, monkeypatch):
 
     @production
     def handler(event, context):
-        shift[0] = -0.5
-        time.sleep(0.5)
+        shift[0] = -2.0
+        time.sleep(1.0)
         before = TIMED_OUT in captured.output
         sleeps(captured, None)
         return before
 
-    assert handler({}, make_context(timeout_ms=400)) is False
+    assert handler({}, make_context(timeout_ms=600)) is False
     assert outcomes(captured) == [("timeout", None), ("success", True)]
 
 
@@ -646,15 +674,15 @@ def test_gil_held():
     """A C call that keeps the GIL is shown by faulthandler, with the watchdog's own frame in it, and only then."""
     out, err = script("""
         import ctypes
-        def hold(): ctypes.PyDLL(None).usleep(400_000)
+        def hold(): ctypes.PyDLL(None).sleep(2)
         @production
         def handler(event, context):
-            time.sleep(0.32)
+            time.sleep(1.0)  # the dump is armed by now
             event()
-        handler(hold, make_context(timeout_ms=600))
-        handler(lambda: time.sleep(0.25), make_context(timeout_ms=600))
+        handler(hold, make_context(timeout_ms=3000))  # warned of at 2.7 s, the dump 0.15 s later
+        handler(lambda: time.sleep(2.0), make_context(timeout_ms=3000))
     """)
-    assert err.count("Timeout (0:00:00.") == 1
+    assert err.count("Timeout (0:00:0") == 1
     assert " in hold\n" in err
     assert "lambda_guard/timeout/watchdog.py" in err
     assert out.count(TIMED_OUT) == 2  # as soon as the GIL was free again
@@ -666,9 +694,9 @@ def test_gil_held_after_the_end():
     out, err = script("""
         import ctypes
         @production
-        def handler(event, context): time.sleep(0.3)
-        handler({}, make_context(timeout_ms=600))
-        ctypes.PyDLL(None).usleep(500_000)
+        def handler(event, context): time.sleep(0.5)
+        handler({}, make_context(timeout_ms=1500))
+        ctypes.PyDLL(None).sleep(2)
     """)
     assert err == ""
     assert TIMED_OUT not in out
@@ -680,12 +708,12 @@ def test_on_time_where_the_first_invocation_imports():
         class SlowToImport:
             def find_spec(self, name, path=None, target=None):
                 if name == "aws_xray_sdk":
-                    time.sleep(0.6)
+                    time.sleep(2.0)
         sys.meta_path.insert(0, SlowToImport())
         os.environ["_X_AMZN_TRACE_ID"] = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
         @production
-        def handler(event, context): time.sleep(0.8)
-        handler({}, make_context(timeout_ms=1200))
+        def handler(event, context): time.sleep(2.5)
+        handler({}, make_context(timeout_ms=4000))  # warned of at 3.6 s, not at 5.6
     """)
     assert json.loads(out.splitlines()[0])["outcome"] == "timeout"
 
@@ -734,7 +762,7 @@ def test_thaw():
     lines = []
 
     def freeze(process):
-        for line, seconds in (("within", 2.0), ("between", 0.6)):
+        for line, seconds in (("within", 3.5), ("between", 1.0)):
             while line not in lines:
                 lines.append(process.stdout.readline().strip())
             process.send_signal(signal.SIGSTOP)
@@ -746,9 +774,9 @@ def test_thaw():
         def tell(text): os.write(1, text.encode() + b"\\n")
         @production
         def handler(event, context): event()
-        def sleep(): tell("within"); time.sleep(0.4); time.sleep(0.1)
-        handler(sleep, make_context(timeout_ms=500))
-        handler(lambda: None, make_context(timeout_ms=400))
+        def sleep(): tell("within"); time.sleep(1.4); time.sleep(0.1)
+        handler(sleep, make_context(timeout_ms=1500))
+        handler(lambda: None, make_context(timeout_ms=1000))
         tell("between"); time.sleep(0.2)
         handler(lambda: time.sleep(0.5), make_context(timeout_ms=60_000))
         """,
@@ -767,27 +795,27 @@ def test_fork():
         import warnings; warnings.simplefilter("ignore")
         import multiprocessing
         @production
-        def child(event, context): time.sleep(0.35)
+        def child(event, context): time.sleep(1.5)
         @production
         def handler(event, context):
-            time.sleep(0.3)  # the dump is armed by now
+            time.sleep(0.5)  # the dump is armed by now
             pid = os.fork()
             if pid == 0:
-                time.sleep(0.5)
+                time.sleep(1.0)
                 sys.exit(0)
             _, status = os.waitpid(pid, 0)
             assert status == 0
-        handler({}, make_context(timeout_ms=600, aws_request_id="parent"))
+        handler({}, make_context(timeout_ms=1000, aws_request_id="parent"))
         def work():
-            child({}, make_context(timeout_ms=400, aws_request_id="child"))
-            time.sleep(0.4)  # the time of the parent's invocation runs out
+            child({}, make_context(timeout_ms=600, aws_request_id="child"))
+            time.sleep(1.5)  # the time of the parent's invocation runs out
         @production
         def pool(event, context):
             process = multiprocessing.get_context("fork").Process(target=work)
             process.start()
             process.join()
             assert process.exitcode == 0
-        pool({}, make_context(timeout_ms=800, aws_request_id="pool"))
+        pool({}, make_context(timeout_ms=2500, aws_request_id="pool"))
         """
     )
     warned = [line for line in out.splitlines() if TIMED_OUT in line]

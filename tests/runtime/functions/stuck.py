@@ -36,13 +36,12 @@ def hash_without_the_gil():
 
 
 def hold_the_gil():
-    time.sleep(0.35)
+    time.sleep(1.0)
     ctypes.PyDLL(None).sleep(30)
 
 
 def make_it():
-    time.sleep(1.6)  # of 2 s; warned at 1.8
-    time.sleep(0.25)
+    time.sleep(4.75)  # of 5 s; warned at 4.5
     return os.getpid()
 
 

@@ -696,7 +696,7 @@ def given_out(grouper):
     ]
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     st.lists(PIECES, max_size=30),
     st.booleans(),

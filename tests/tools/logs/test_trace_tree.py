@@ -337,7 +337,7 @@ RECORD = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), RECORD), max_size=12))
 def test_joining_and_drawing_never_raise_and_lose_nobody(told):
     """Whatever the records say, each invocation stands in exactly one place of one tree, and can be drawn."""
