@@ -1,7 +1,6 @@
 """Clients of AWS, and what their errors mean for the one who types."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -116,8 +115,3 @@ def _translated(error: Any, what: str) -> CloudError:
     if code in _EXPIRED:
         return CloudError("the credentials have expired: log in again (aws sso login)")
     return CloudError(f"AWS could not {what}: {code}: {message}")
-
-
-def warn(text: str) -> None:
-    """Say on standard error what does not stop the reading."""
-    sys.stderr.write(f"lambda-guard: {text}\n")

@@ -6,6 +6,7 @@ Colours only where someone sees them, control characters made visible, broken pi
 import codecs
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ ESCAPED: Final = "lambda_guard.escaped"
 """How streams that can't take a character write it: the name for `errors=`."""
 
 When = Literal["auto", "always", "never"]
-Style = Callable[[str], str]
 
 _CODES: Final = {
     "bold": "1",
@@ -71,6 +71,26 @@ def wants_colour(when: When, stream: IO[str]) -> bool:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
+
+
+def palette_for(when: When) -> Palette:
+    """Choose the colours for standard output."""
+    return Palette(on=wants_colour(when, sys.stdout))
+
+
+def columns() -> int | None:
+    """Return the width of the terminal; None where standard output isn't one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(text: str) -> None:
+    """Write a line about the work itself to standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def warn(text: str) -> None:
+    """Write a line about what went wrong to standard error, under the program's name."""
+    say(f"lambda-guard: {text}")
 
 
 def visible(text: str, newline: str = "\\n") -> str:

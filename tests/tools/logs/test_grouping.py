@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import Stray, TimedLine
-from lambda_guard.tools.logs.reading.grouping import Grouper, Stream
+from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.streams import Stream
 from lambda_guard.tools.logs.selection import identities
 
 from ..conftest import BEGAN, TRACE, Logs, encode, invocation_id, stamp

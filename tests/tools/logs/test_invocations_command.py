@@ -357,12 +357,12 @@ def test_wrong_options_say_what_to_type(lambda_guard, shop):
         (("--since", "yesterday"), "write how long ago (15m, 2h, 3d) or an ISO time"),
         (("--slower-than", "2 parsecs"), "write it like 250ms, 2s, 15m, 2h or 1h30m"),
         (("--where", "nonsense"), "write key=value, or key~part for contains"),
-        (("",), "an empty name is no source"),
+        (("",), "the name of a source is empty"),
         (("--since", ""), "'' is no time"),
         (("--slower-than", ""), "'' is no duration"),
         (("--log-group", "x"), "name either files or log groups, not both"),
         (("--follow", "--html", "x.html"), "leave --follow out"),
-        (("--since", "15m", "--until", "1h"), "--since 15m is not before --until 1h"),
+        (("--since", "15m", "--until", "1h"), "--since 15m isn't before --until 1h"),
     ):
         result = lambda_guard("invocations", shop[0], *options)
         assert result.returncode == 2, options

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard import _names as names
-from lambda_guard.tools.aws import warn
 from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError
 from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.model import as_mapping, as_number
-from lambda_guard.tools.logs.reading.readers import Reader, Target, reader_for
+from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Selection, failures, received_ids
+from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.terminal import warn
 
 _FILE_BEGINNINGS: Final = ("./", "../", "~")
 _FILE_ENDINGS: Final = (".log", ".gz", ".json", ".jsonl", ".txt", "/")

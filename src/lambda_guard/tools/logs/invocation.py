@@ -5,7 +5,7 @@ asked for.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -311,6 +311,11 @@ class Invocation(Struct, dict=True):
 
 
 Block = Invocation | Stray
+
+
+def invocations_of(blocks: Iterable[Block]) -> Iterator[Invocation]:
+    """Leave the stray lines out."""
+    return (block for block in blocks if isinstance(block, Invocation))
 
 
 def _read_again(

@@ -19,8 +19,7 @@ from lambda_guard.tools.dlq.queue import Queue, now_ms
 from lambda_guard.tools.dlq.replay import Tally
 from lambda_guard.tools.dlq.shapes import read_letter
 from lambda_guard.tools.dlq.summary import proof_text, summary_document, summary_text
-from lambda_guard.tools.logs.commands.options import palette_for, say
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import When, palette_for, say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 HIDDEN_SECONDS = 30

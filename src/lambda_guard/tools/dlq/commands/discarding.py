@@ -21,9 +21,8 @@ from lambda_guard.tools.dlq.render import LetterView
 from lambda_guard.tools.dlq.replay import Tally, recover
 from lambda_guard.tools.dlq.report import Report
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import When, palette_for, say
 
 EPILOG = """\b
 Examples:

@@ -19,9 +19,8 @@ from lambda_guard.tools.dlq.queue import Reading
 from lambda_guard.tools.dlq.render import SAMPLES, LetterView
 from lambda_guard.tools.dlq.report import Report
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import When, palette_for, say
 
 EPILOG = """\b
 Examples:

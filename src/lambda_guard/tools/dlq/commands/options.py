@@ -12,8 +12,8 @@ from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue, now_ms
 from lambda_guard.tools.dlq.shapes import read_letter
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.logs.commands.options import say
 from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import say
 from lambda_guard.tools.times import moment_ms, span
 
 Command = TypeVar("Command", bound=Callable[..., Any])

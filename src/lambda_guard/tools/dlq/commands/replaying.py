@@ -22,9 +22,8 @@ from lambda_guard.tools.dlq.queue import Reading, now_ms
 from lambda_guard.tools.dlq.replay import Judge, Pace, Replay, recover
 from lambda_guard.tools.dlq.targets import SOURCE, Finder
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.logs.commands.options import palette_for, say
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import When, palette_for, say
 from lambda_guard.tools.times import duration_ms
 
 EPILOG = """\b

@@ -12,13 +12,12 @@ from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue, Reading
 from lambda_guard.tools.dlq.render import LetterView, letter_document
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.logs.commands.options import columns, palette_for, say
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.selection import identities
 from lambda_guard.tools.logs.views.documents import as_document, encoded
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import When, columns, palette_for, say
 
 EPILOG = """\b
 Examples:

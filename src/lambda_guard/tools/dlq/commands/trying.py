@@ -26,12 +26,12 @@ from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
 from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
 from lambda_guard.tools.dlq.where import Filter
-from lambda_guard.tools.logs.commands.options import palette_for, say
-from lambda_guard.tools.logs.reading.grouping import Grouper, invocations_of
+from lambda_guard.tools.logs.invocation import invocations_of
+from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import Palette, When, visible
+from lambda_guard.tools.terminal import Palette, When, palette_for, say, visible
 from lambda_guard.tools.times import duration_ms, span
 
 EPILOG = """\b

@@ -8,10 +8,11 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermittedError, warn
+from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermittedError
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup
 from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages
 from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import warn
 
 OVERLAP_MS: Final = 30_000.0
 """How late an event may arrive and still be seen."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, explained
-from lambda_guard.tools.logs.reading.readers import Target
+from lambda_guard.tools.logs.target import Target
 
 _WILD: Final = "*?["
 

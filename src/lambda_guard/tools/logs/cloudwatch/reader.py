@@ -13,9 +13,10 @@ from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
 from lambda_guard.tools.logs.cloudwatch.insights import Row, Scan, failed_query, naming_query, run_query
 from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages, line_of
 from lambda_guard.tools.logs.invocation import Block, Invocation
-from lambda_guard.tools.logs.reading.grouping import Grouper, Stream, Tally
-from lambda_guard.tools.logs.reading.readers import Target
+from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.logs.target import Target
 from lambda_guard.tools.stopping import Stop
 
 DEFAULT_WINDOW_MS: Final = 3_600_000.0

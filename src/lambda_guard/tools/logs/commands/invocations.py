@@ -7,27 +7,23 @@ from contextlib import nullcontext
 import click
 
 from lambda_guard.tools.logs.commands.options import (
-    columns,
     output_options,
-    palette_for,
     refuse_two_outputs,
-    say,
     say_tally,
     source_options,
     target_of,
     time_options,
     window,
 )
-from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import Stray
-from lambda_guard.tools.logs.reading.grouping import invocations_of
-from lambda_guard.tools.logs.reading.readers import Reader, reader_for
+from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Condition, Selection
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.in_parallel import Draw, Shown, drawn, drawn_in_bulk, shown_in
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import Encoded, When
+from lambda_guard.tools.terminal import Encoded, When, columns, palette_for, say
 from lambda_guard.tools.times import duration_ms
 
 EPILOG = """\b

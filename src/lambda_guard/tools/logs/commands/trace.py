@@ -5,24 +5,21 @@ import sys
 import click
 
 from lambda_guard.tools.logs.commands.options import (
-    columns,
     output_options,
-    palette_for,
     refuse_two_outputs,
-    say,
     say_tally,
     source_options,
     target_of,
     time_options,
     window,
 )
-from lambda_guard.tools.logs.reading.readers import reader_for
+from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.selection import Selection
 from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
 from lambda_guard.tools.logs.traces.tree import Trace, build_traces
 from lambda_guard.tools.logs.views.documents import trace_line
 from lambda_guard.tools.logs.views.waterfall import TraceView
-from lambda_guard.tools.terminal import When
+from lambda_guard.tools.terminal import When, columns, palette_for, say
 
 EPILOG = """\b
 Examples:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.reading.events import is_event_document, lines_of_events
-from lambda_guard.tools.logs.reading.grouping import Grouper, Stream, Tally
+from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.stopping import Stop
 
 if TYPE_CHECKING:

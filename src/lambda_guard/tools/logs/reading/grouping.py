@@ -6,29 +6,26 @@ after its record or its REPORT line; those that never end are given out once too
 """
 
 import time
-from array import array
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
 from lambda_guard import _names as names
-from lambda_guard.tools.logs.invocation import Block, Invocation
-from lambda_guard.tools.logs.model import Report, Stray
+from lambda_guard.tools.logs.invocation import Block
+from lambda_guard.tools.logs.model import Report
 from lambda_guard.tools.logs.reading.line_owner import Identified, Sign, identify, load
-from lambda_guard.tools.logs.reading.lines import add_init_to_report, add_to_report, parse
+from lambda_guard.tools.logs.reading.lines import add_init_to_report, add_to_report
+from lambda_guard.tools.logs.reading.outbox import Outbox
 from lambda_guard.tools.logs.reading.retries import (
     count_of_earlier_attempt,
-    end_of,
     is_much_later,
     is_retry,
     last_sign_of,
     tells_time,
 )
 from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally
-
-__all__ = ["Group", "Grouper", "Stream", "Tally", "invocations_of"]
 
 GRACE_LINES: Final = 2_000
 """So many more lines are read before an ended invocation is given out.
@@ -41,8 +38,6 @@ GRACE_SECONDS: Final = 2.0
 
 OPEN_MOST: Final = 20_000
 HELD_BYTES_MOST: Final = 64 * 2**20
-REMEMBERED_MOST: Final = 20_000
-STRAYS_MOST: Final = 1_000
 
 _ID_KEY: Final = b'"invocation_id":"'
 _RECORD_KEY: Final = b'"record":"invocation"'
@@ -70,13 +65,10 @@ class Grouper:
         self._grace_lines = grace_lines
         self._open: dict[bytes, Group] = {}
         self._ended: deque[tuple[int, float, Group]] = deque()
-        self._ready: list[Block] = []
-        self._strays: tuple[Stream, int, list[bytes]] | None = None
+        self._outbox = Outbox(self.tally)
         self._starting: dict[Stream, None] = {}
         self._events = 0
-        self._remembered: OrderedDict[bytes, tuple[int, float, array[int]]] = OrderedDict()
         self._streams: dict[str, Stream] = {}
-        self._held = 0
 
     def feed(self, lines: Sequence[bytes], stream: Stream) -> None:
         """Take lines of one stream in, in their order.
@@ -102,7 +94,7 @@ class Grouper:
         size = sum(map(len, lines))
         self.tally.lines += len(lines)
         self.tally.size += size
-        self._held += size
+        self._outbox.held += size
         self._let_go()
 
     def _group_of(self, line: bytes, at: int, stream: Stream) -> Group | None:
@@ -110,21 +102,20 @@ class Grouper:
         end = line.find(b'"', at)
         owner = line[at:end]
         group = self._open.get(owner)
-        if group is None and owner not in self._remembered and end > at:
+        if group is None and owner not in self._outbox.remembered and end > at:
             group = self._opened(owner, stream)
         return group
 
     def take(self) -> Iterator[Block]:
         """Give out what is ready."""
-        ready, self._ready = self._ready, []
-        yield from ready
+        yield from self._outbox.take()
 
     def settle(self) -> None:
         """Make ready what ended a while ago: to be called when a source falls silent."""
         now = time.monotonic()
         while self._ended and (self._ended[0][2].done is False or now - self._ended[0][1] > GRACE_SECONDS):
             self._emit_ended(self._ended.popleft()[2])
-        self._emit_strays()
+        self._outbox.end_strays()
 
     def finish(self) -> None:
         """Make everything ready, in the order of their ends as far as they tell it.
@@ -134,8 +125,8 @@ class Grouper:
         self._ended.clear()
         for group in sorted(self._open.values(), key=last_sign_of):
             self._emit(group)
-        self._emit_strays()
-        self._emit_eldest_starting(0)
+        self._outbox.end_strays()
+        self._emit_oldest_starting(0)
 
     def _feed_closely(self, line: bytes, file: Stream, place: int) -> None:
         """Find the owner of a line; `file` holds one stream, or several that prefixes tell apart."""
@@ -189,14 +180,8 @@ class Grouper:
         if group is not None:
             group.lines.append(identified.line)
             return
-        if self._strays is not None and (
-            self._strays[0] is not stream or len(self._strays[2]) >= STRAYS_MOST
-        ):
-            self._emit_strays()
-        if self._strays is None:
-            self._events += 1
-            self._strays = (stream, self._events, [])
-        self._strays[2].append(identified.line)
+        self._events += 1
+        self._outbox.add_stray(identified.line, stream, self._events)
 
     def _running_in(self, stream: Stream) -> Group | None:
         """Give the one invocation that runs in a stream; None where several may, or none does.
@@ -234,7 +219,7 @@ class Grouper:
         if group is None:
             return (
                 self._reopened(identified, owner, stream)
-                if owner in self._remembered
+                if owner in self._outbox.remembered
                 else self._opened(owner, stream)
             )
         if not is_retry(group, identified):
@@ -243,7 +228,7 @@ class Grouper:
         return self._opened(owner, stream, group.attempt + 1)
 
     def _reopened(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
-        attempt, end_ms, seen = self._remembered[owner]
+        attempt, end_ms, seen = self._outbox.remembered[owner]
         starts_again = identified.sign is Sign.START and not tells_time(identified.line)
         if hash(identified.line) in seen and not starts_again:
             self.tally.duplicates += 1 + len(self._taken_starting(stream))
@@ -324,7 +309,7 @@ class Grouper:
             return
         earlier = replace(group, lines=group.lines[:count], report=Report(ended=True))
         group.lines, group.attempt = group.lines[count:], group.attempt + 1
-        self._give_out(earlier)
+        self._outbox.put(earlier)
 
     def _mark_ended(self, group: Group) -> None:
         if not group.done:
@@ -337,15 +322,15 @@ class Grouper:
         limit = self.tally.lines - self._grace_lines
         while self._ended and self._ended[0][0] <= limit:
             self._emit_ended(self._ended.popleft()[2])
-        if len(self._starting) > self._open_most or self._held > self._held_bytes_most:
-            self._emit_eldest_starting(self._open_most // 2)
-        if len(self._open) > self._open_most or self._held > self._held_bytes_most:
+        if len(self._starting) > self._open_most or self._outbox.held > self._held_bytes_most:
+            self._emit_oldest_starting(self._open_most // 2)
+        if len(self._open) > self._open_most or self._outbox.held > self._held_bytes_most:
             self._evict()
 
     def _evict(self) -> None:
-        self._held = sum(len(line) for group in self._open.values() for line in group.lines)
+        self._outbox.held = sum(len(line) for group in self._open.values() for line in group.lines)
         for group in list(self._open.values()):
-            if len(self._open) <= self._open_most // 2 and self._held <= self._held_bytes_most // 2:
+            if len(self._open) <= self._open_most // 2 and self._outbox.held <= self._held_bytes_most // 2:
                 return
             self.tally.evicted += not (group.done or group.late)
             self._emit(group)
@@ -355,64 +340,17 @@ class Grouper:
             self._emit(group)
 
     def _emit(self, group: Group) -> None:
-        if self._strays is not None and self._strays[1] < group.opened:
-            self._emit_strays()
+        self._outbox.end_strays(before=group.opened)
         del self._open[group.invocation_id]
         group.stream.forget(group)
         if group.stream.running.get(group.invocation_id) is group and group.report.ended:
             del group.stream.running[group.invocation_id]
-        self._give_out(group)
+        self._outbox.put(group)
 
-    def _give_out(self, group: Group) -> None:
-        seen = array("q", map(hash, group.lines))
-        self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
-        self._remember(group, seen)
-        self._held -= sum(map(len, group.lines))
-
-    def _remember(self, group: Group, seen: "array[int]") -> None:
-        """Keep what it takes to know late lines, duplicates and retries."""
-        known = self._remembered.pop(group.invocation_id, None)
-        if known is not None:
-            seen += known[2]
-        self._remembered[group.invocation_id] = (group.attempt, end_of(group), seen)
-        if len(self._remembered) > REMEMBERED_MOST:
-            self._remembered.popitem(last=False)
-
-    def _emit_strays(self) -> None:
-        if self._strays is not None:
-            stream, _, lines = self._strays
-            self._strays = None
-            self._emit_stray(stream, lines)
-
-    def _emit_eldest_starting(self, most: int) -> None:
+    def _emit_oldest_starting(self, most: int) -> None:
         """Give out initializations that no invocation came of, until only so many are held."""
         while len(self._starting) > most:
             self._emit_starting(next(iter(self._starting)))
 
     def _emit_starting(self, stream: Stream) -> None:
-        self._emit_stray(stream, self._taken_starting(stream))
-
-    def _emit_stray(self, stream: Stream, lines: list[bytes]) -> None:
-        self._held -= sum(map(len, lines))
-        self.tally.strays += len(lines)
-        self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
-
-
-def _finished(group: Group, *, repeats: bool) -> Invocation:
-    return Invocation(
-        group.invocation_id.decode("utf-8", "replace"),
-        group.stream.name,
-        group.lines,
-        group.record,
-        group.report,
-        group.guarded,
-        group.attempt,
-        group.late,
-        group.record_line,
-        repeats,
-    )
-
-
-def invocations_of(blocks: Iterable[Block]) -> Iterator[Invocation]:
-    """Leave the stray lines out."""
-    return (block for block in blocks if isinstance(block, Invocation))
+        self._outbox.put_strays(stream, self._taken_starting(stream))

@@ -4,36 +4,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.reading.files import read_paths
-from lambda_guard.tools.logs.reading.grouping import Grouper, Tally
+from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.logs.target import Target
 from lambda_guard.tools.stopping import Stop
-
-
-@dataclass(slots=True, frozen=True)
-class Target:
-    """Where to read from, as typed.
-
-    Attributes:
-        paths: files, `-` being standard input.
-        groups: log groups, globs, ARNs.
-        functions: names of functions, whose log groups are looked up.
-        stacks: CloudFormation stacks, whose functions' log groups are looked up.
-    """
-
-    paths: Sequence[str] = ()
-    groups: Sequence[str] = ()
-    functions: Sequence[str] = ()
-    stacks: Sequence[str] = ()
-
-    @property
-    def in_the_cloud(self) -> bool:
-        """Whether CloudWatch Logs is asked."""
-        return bool(self.groups or self.functions or self.stacks)
 
 
 class Reader(Protocol):
