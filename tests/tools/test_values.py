@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import time_of
-from lambda_guard.tools.logs.selection import Condition, ConditionFormatError
+from lambda_guard.tools.logs.selection import Selection
 from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.times import TimeFormatError, clock, duration_ms, moment_ms, span
+from lambda_guard.tools.where import Condition, ConditionFormatError
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,8 @@ def test_no_time_is_too_odd_to_be_read(value):
 
 
 def held(text, **record):
-    return Condition.parse(text).holds(Invocation("i", record={"record": "invocation", **record}))
+    selection = Selection(conditions=(Condition.parse(text),))
+    return selection.matches(Invocation("i", record={"record": "invocation", **record}))
 
 
 def test_conditions_look_into_the_record():
@@ -75,10 +77,40 @@ def test_conditions_look_into_the_record():
     assert not held("deep~x", deep=deep)
 
 
-@pytest.mark.parametrize("text", ["", "key", "=value", "~value"])
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("took_ms>2", True), ("took_ms>2500", False), ("took_ms>=2500", True), ("took_ms<2s", False),
+        ("took_ms<=2.5s", True), ("took_ms=2500ms", True), ("took_ms!=2500", False), ("took_ms < 1h", True),
+        ("steps.n>3", True), ("steps.n<1", False), ("word>1", False), ("word<9", False), ("flag>0", False),
+        ("missing>0", False), ("missing<0", False), ("missing!=1", True), ("word!=5", False), ("word!=6", True),
+        ("steps.n!=4", False), ("steps.n!=5", True), ("a!b=1", True), ("a!b!=1", False),
+    ],
+)  # fmt: skip
+def test_conditions_compare_numbers_and_deny(text, holds):
+    """Durations are milliseconds; texts and booleans aren't numbers; != is the opposite of =, for missing keys too."""
+    record = {"took_ms": 2500.0, "steps": [{"n": 1}, {"n": 4}], "word": "5", "flag": True, "a!b": 1}
+    assert held(text, **record) is holds
+
+
+@pytest.mark.parametrize("where", ["record", "line"])
+@pytest.mark.parametrize(
+    ("text", "holds"), [("size>10", True), ("size>12", False), ("size!=12", False), ("size!=13", True)]
+)
+def test_numbers_are_found_in_records_and_lines(where, text, holds):
+    """A line counts as the record does."""
+    line = b'{"level":"INFO","message":"m","timestamp":"2026-11-23T15:04:05Z","size":12}'
+    record = {"record": "invocation", "size": 12} if where == "record" else {"record": "invocation"}
+    invocation = Invocation("i", raw=[line] if where == "line" else [], record=record)
+    assert Selection(conditions=(Condition.parse(text),)).matches(invocation) is holds
+
+
+@pytest.mark.parametrize("text", ["", "key", "=value", "~value", "a>", "a<soon", "a>=2x"])
 def test_what_is_no_condition_is_refused(text):
-    """A key and a value it takes."""
-    with pytest.raises(ConditionFormatError, match="is no condition: write key=value"):
+    """It takes a key and a value, and for an order a number."""
+    with pytest.raises(
+        ConditionFormatError, match=f"invalid condition '{text}': .*(write KEY=VALUE|write 3, 0.5)"
+    ):
         Condition.parse(text)
 
 

@@ -26,3 +26,8 @@ color_option = click.option(
     default="auto",
     help="Colours; auto: on terminals, unless NO_COLOR is set.",
 )
+
+
+def where_option(text: str) -> Callable[[Command], Command]:
+    """Make --where, which `where.Condition` reads; `text` is its help, for the keys differ."""
+    return click.option("--where", "conditions", multiple=True, metavar="CONDITION", help=text)

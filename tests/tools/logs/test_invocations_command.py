@@ -356,7 +356,7 @@ def test_wrong_options_say_what_to_type(lambda_guard, shop):
     for options, hint in (
         (("--since", "yesterday"), "write how long ago (15m, 2h, 3d) or an ISO time"),
         (("--slower-than", "2 parsecs"), "write it like 250ms, 2s, 15m, 2h or 1h30m"),
-        (("--where", "nonsense"), "write key=value, or key~part for contains"),
+        (("--where", "nonsense"), "write KEY=VALUE, KEY!=VALUE, KEY~PART"),
         (("",), "the name of a source is empty"),
         (("--since", ""), "'' is no time"),
         (("--slower-than", ""), "'' is no duration"),

@@ -1,6 +1,5 @@
 """Which letters: the filters of the command line as one value. Pure."""
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,18 +7,10 @@ from typing import Any, Final
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter, function_name
 from lambda_guard.tools.times import duration_ms
+from lambda_guard.tools.where import ORDERS, Condition
 
-_FORM: Final = re.compile(r"\s*([A-Za-z][\w.-]*?)\s*(>=|<=|!=|=|~|>|<)\s*(.*?)\s*", re.DOTALL)
 _ATTRIBUTE: Final = "attribute."
-_COMPARED: Final[dict[str, Callable[[float, float], bool]]] = {
-    "=": lambda found, wanted: found == wanted,
-    "!=": lambda found, wanted: found != wanted,
-    ">": lambda found, wanted: found > wanted,
-    "<": lambda found, wanted: found < wanted,
-    ">=": lambda found, wanted: found >= wanted,
-    "<=": lambda found, wanted: found <= wanted,
-}
-
+_NUMBERS: Final = ("age", "receives")
 _TEXTS: Final[dict[str, Callable[[Letter], tuple[str, ...]]]] = {
     "error": lambda one: (one.failure.type, one.failure.sentence, one.failure.cause),
     "fingerprint": lambda one: (one.failure.fingerprint,),
@@ -43,53 +34,6 @@ UNTOLD: Final = frozenset({"error", "message", "function", "version", "invocatio
 
 
 @dataclass(slots=True, frozen=True)
-class Condition:
-    """One `--where`."""
-
-    key: str
-    operator: str
-    value: str
-    number: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> "Condition":
-        """Read `error=KeyError`, `message~declined`, `age>1h`, `receives>=3`, `attribute.tenant=blue`.
-
-        Raises:
-            DeadLetterError: it can't be read; the message lists the keys.
-            TimeFormatError: the age can't be read.
-        """
-        form = _FORM.fullmatch(text)
-        if form is None:
-            raise DeadLetterError(
-                f"{text!r} is no condition: write error=KeyError, message~declined or age>1h"
-            )
-        key, operator, value = form.groups()
-        if key in {"age", "receives"}:
-            return cls(key, operator, value, _number(key, operator, value))
-        if key not in _TEXTS and not key.startswith(_ATTRIBUTE):
-            known = ", ".join(["age", "receives", *_TEXTS, "attribute.NAME"])
-            raise DeadLetterError(f"{key!r} is nothing that letters are selected by: {known}")
-        if operator not in {"=", "!=", "~"}:
-            raise DeadLetterError(f"{key} is text: compare it with =, != or ~ (contains), not {operator}")
-        return cls(key, operator, value)
-
-    def holds(self, letter: Letter, now_ms: float) -> bool:
-        """Tell whether a letter is meant."""
-        if self.key == "age":
-            sent = letter.message.sent_ms
-            return sent is not None and _COMPARED[self.operator](now_ms - sent, self.number)
-        if self.key == "receives":
-            return _COMPARED[self.operator](letter.message.receives, self.number)
-        return self._compare(_texts(letter, self.key))
-
-    def _compare(self, found: tuple[str, ...]) -> bool:
-        if self.operator == "~":
-            return any(self.value.lower() in text.lower() for text in found)
-        return (self.value in found) == (self.operator == "=")
-
-
-@dataclass(slots=True, frozen=True)
 class Filter:
     """All filters together: a letter is meant if every one lets it pass.
 
@@ -107,10 +51,12 @@ class Filter:
         """Read what was typed.
 
         Raises:
-            DeadLetterError: something of it can't be read.
+            DeadLetterError: letters aren't selected by that.
+            ConditionFormatError: a condition can't be read.
+            TimeFormatError: an age can't be read.
         """
         return cls(
-            tuple(Condition.parse(text) for text in conditions),
+            tuple(map(_condition, conditions)),
             frozenset(ids),
             _compiled(match) if match else None,
         )
@@ -134,25 +80,39 @@ class Filter:
         """Tell whether a letter is meant."""
         return (
             (not self.ids or letter.message_id in self.ids)
-            and all(condition.holds(letter, now_ms) for condition in self.conditions)
+            and all(_holds(condition, letter, now_ms) for condition in self.conditions)
             and (self.match is None or _is_true(_searched(self.match, letter.event)))
         )
 
 
-def _number(key: str, operator: str, value: str) -> float:
-    if operator == "~":
-        raise DeadLetterError(f"{key} is a number: compare it with =, !=, <, <=, > or >=")
-    if key == "age":
-        return duration_ms(value)
-    if not value.isdigit():
-        raise DeadLetterError(f"receives{operator}{value}: {value!r} is no whole number")
-    return float(value)
+def _condition(text: str) -> Condition:
+    """Read a condition, and check that letters can be selected by it."""
+    condition = Condition.parse(text)
+    key, operator, value = condition.key, condition.operator, condition.value
+    if key in _NUMBERS:
+        if operator == "~":
+            raise DeadLetterError(f"{key} is a number: compare it with =, !=, <, <=, > or >=")
+        if key == "age":
+            duration_ms(value)
+        elif not value.isdigit():
+            raise DeadLetterError(f"invalid condition {text!r}: {key} counts, so write a whole number")
+    elif key not in _TEXTS and not key.startswith(_ATTRIBUTE):
+        known = ", ".join([*_NUMBERS, *_TEXTS, "attribute.NAME"])
+        raise DeadLetterError(f"unknown key {key!r}: letters are selected by {known}")
+    elif operator in ORDERS:
+        raise DeadLetterError(f"{key} is text: compare it with =, != or ~ (contains), not {operator}")
+    return condition
 
 
-def _texts(letter: Letter, key: str) -> tuple[str, ...]:
-    if key.startswith(_ATTRIBUTE):
-        return (letter.message.text(key.removeprefix(_ATTRIBUTE)),)
-    return _TEXTS[key](letter)
+def _holds(condition: Condition, letter: Letter, now_ms: float) -> bool:
+    if condition.key == "receives":
+        return condition.holds([letter.message.receives])
+    if condition.key == "age":
+        sent = letter.message.sent_ms
+        return sent is not None and condition.holds([now_ms - sent])
+    if condition.key.startswith(_ATTRIBUTE):
+        return condition.holds([letter.message.text(condition.key.removeprefix(_ATTRIBUTE))])
+    return condition.holds(_TEXTS[condition.key](letter))
 
 
 def _function_of(letter: Letter) -> str:

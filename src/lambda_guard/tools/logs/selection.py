@@ -1,91 +1,20 @@
 """Which invocations to show: the filters of the command line as one value. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
 from lambda_guard import _names as names
-from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import Line
 from lambda_guard.tools.logs.reading.line_owner import load
 from lambda_guard.tools.logs.reading.lines import HIDDEN_KEYS
+from lambda_guard.tools.where import ORDERS, Condition, at_path
 
-_MISSING: Final = object()
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-
-
-class ConditionFormatError(LambdaGuardError, ValueError):
-    """A `--where` was typed in a way that can't be read."""
-
-    exit_code = 2
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One `--where`: a key of the record, or of a line, and what it must be or contain.
-
-    Attributes:
-        key: dots lead into objects: `trigger.type`.
-        contains: compare by "contains" (`~`), not "equals" (`=`).
-    """
-
-    key: str
-    value: str
-    contains: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> "Condition":
-        """Read `key=value` or `key~part`.
-
-        Raises:
-            ConditionFormatError: it is neither.
-        """
-        places = [at for at in (text.find("="), text.find("~")) if at > 0]
-        if not places:
-            raise ConditionFormatError(f"{text!r} is no condition: write key=value, or key~part for contains")
-        at = min(places)
-        return cls(text[:at].strip(), text[at + 1 :].strip(), text[at] == "~")
-
-    def holds(self, invocation: Invocation) -> bool:
-        """Ask the record first, then each line."""
-        if self._agrees(_at_path(invocation.facts, self.key)):
-            return True
-        if self._is_plain and not self._stands_in(invocation.raw):
-            return False
-        told: Iterable[Mapping[str, object]] = map(_told, invocation.lines)
-        if self.key.partition(".")[0] in HIDDEN_KEYS:
-            told = chain(told, filter(None, (load(raw) for raw in invocation.raw if raw[:1] == b"{")))
-        return any(self._agrees(_at_path(document, self.key)) for document in told)
-
-    @property
-    def _is_plain(self) -> bool:
-        """Whether the log holds the value as it was typed: nobody escapes it, and it is not put together from parts."""
-        return self.key != names.LEVEL and _PLAIN.fullmatch(self.value) is not None
-
-    def _stands_in(self, raw: Sequence[bytes]) -> bool:
-        """Look for the value before any line is parsed: hardly one in a thousand invocations has it."""
-        text = b"\n".join(raw)
-        return self._sought in (text.lower() if self.contains else text)
-
-    @cached_property
-    def _sought(self) -> bytes:
-        return (self.value.lower() if self.contains else self.value).encode()
-
-    def _agrees(self, found: object) -> bool:
-        if found is _MISSING:
-            return False
-        if isinstance(found, list):
-            return any(self._agrees(entry) for entry in found)
-        text = _as_typed(found)
-        return (
-            self.value.lower() in text.lower()
-            if self.contains
-            else self.value == text or _same_number(self.value, found)
-        )
 
 
 @dataclass(slots=True, frozen=True)
@@ -120,7 +49,7 @@ class Selection:
             and (self.slower_than_ms is None or (invocation.duration_ms or 0.0) > self.slower_than_ms)
             and (not self.ids or bool(self.ids & identities(invocation)))
             and self._in_time(invocation)
-            and all(condition.holds(invocation) for condition in self.conditions)
+            and all(one.holds(_values(one, invocation)) for one in self.conditions)
         )
 
     def _in_time(self, invocation: Invocation) -> bool:
@@ -186,8 +115,36 @@ def failures(invocation: Invocation) -> list[Mapping[str, object]]:
     return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
 
 
-def _told(line: Line) -> Mapping[str, object]:
-    """Give all keys of a line, the common ones by the names that they have in the log."""
+def _values(condition: Condition, invocation: Invocation) -> Iterator[object]:
+    """Find what a condition asks for: in the record first, then in each line."""
+    yield at_path(invocation.facts, condition.key)
+    sought = _sought(condition)
+    if sought is not None:
+        # Before any line is parsed: hardly one in a thousand invocations has it.
+        raw = b"\n".join(invocation.raw)
+        if sought not in (raw.lower() if condition.operator == "~" else raw):
+            return
+    documents: Iterable[Mapping[str, object]] = map(_all_keys, invocation.lines)
+    if condition.key.partition(".")[0] in HIDDEN_KEYS:
+        documents = chain(documents, filter(None, (load(raw) for raw in invocation.raw if raw[:1] == b"{")))
+    yield from (at_path(document, condition.key) for document in documents)
+
+
+@lru_cache
+def _sought(condition: Condition) -> bytes | None:
+    """Return what stands in the log wherever the condition can agree; None where nothing is certain to.
+
+    Nobody escapes plain letters and digits in JSON: a value stands there as it was typed, and so does the key of
+    a number. But levels go by several names, and a number can be written in several ways.
+    """
+    text = condition.key.partition(".")[0] if condition.operator in ORDERS else condition.value
+    if condition.key == names.LEVEL or _PLAIN.fullmatch(text) is None:
+        return None
+    return (text.lower() if condition.operator == "~" else text).encode()
+
+
+def _all_keys(line: Line) -> Mapping[str, object]:
+    """Return all keys of a line, the common ones by the names that they have in the log."""
     return {
         names.LEVEL: line.level,
         names.MESSAGE: line.message,
@@ -196,35 +153,3 @@ def _told(line: Line) -> Mapping[str, object]:
         names.EXCEPTION: line.exception,
         **line.fields,
     }
-
-
-def _at_path(document: object, path: str) -> object:
-    """Follow dots into objects, and into each object of a list.
-
-    A key that has dots itself is tried whole first.
-    """
-    if isinstance(document, Mapping):
-        if path in document:
-            return document[path]
-        head, dot, tail = path.partition(".")
-        return _at_path(document[head], tail) if dot and head in document else _MISSING
-    if isinstance(document, list):
-        found = [value for entry in document if (value := _at_path(entry, path)) is not _MISSING]
-        return found or _MISSING
-    return _MISSING
-
-
-def _as_typed(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    try:
-        return "null" if value is None else str(value)
-    except RecursionError:  # nested more deeply than anybody would type
-        return ""
-
-
-def _same_number(typed: str, found: object) -> bool:
-    try:
-        return not isinstance(found, bool) and isinstance(found, int | float) and float(typed) == found
-    except ValueError:
-        return False

@@ -18,13 +18,15 @@ from lambda_guard.tools.logs.commands.options import (
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
-from lambda_guard.tools.logs.selection import Condition, Selection
+from lambda_guard.tools.logs.selection import Selection
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.in_parallel import Draw, Shown, drawn, drawn_in_bulk, shown_in
 from lambda_guard.tools.logs.views.text import TextView
+from lambda_guard.tools.options import where_option
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Encoded, When, columns, palette_for, say
 from lambda_guard.tools.times import duration_ms
+from lambda_guard.tools.where import Condition
 
 EPILOG = """\b
 Examples:
@@ -44,12 +46,9 @@ Examples:
 )
 @click.option("--slower-than", metavar="TIME", help="Only those that ran longer: 250ms, 2s.")
 @click.option("--cold", is_flag=True, help="Only cold starts.")
-@click.option(
-    "--where",
-    "conditions",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Only those with this key in their record or in a line; dots lead inside, ~ for contains.",
+@where_option(
+    "Only those with this in their record or in a line: KEY=VALUE, !=, ~ for contains, <, >; dots lead into "
+    "objects; several must all hold."
 )
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Only this invocation, trace or message.")
 @click.option("--follow", "-f", is_flag=True, help="Go on as logs come in, until Ctrl-C.")
