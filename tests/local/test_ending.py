@@ -46,7 +46,7 @@ def processes_of(marker):
     return found
 
 
-def wait_until_none(marker, seconds=10):
+def wait_until_none(marker, seconds=60):
     """Wait for the end of all processes with the marker, and return those that are left."""
     until = time.monotonic() + seconds
     while (left := processes_of(marker)) and time.monotonic() < until:

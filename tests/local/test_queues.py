@@ -224,7 +224,11 @@ def test_nothing_is_lost_when_consumers_are_killed(functions, build, send, recei
         Queue=build.queue("Dead", receives=4),
         Dead=build.queue(),
     )
-    messages = [{"id": str(number), "sleep": 0.01, "fail": number % 50 == 13} for number in range(200)]
+    # The long ones see to it that a kill finds a consumer at work, however fast the machine is.
+    messages = [
+        {"id": str(number), "sleep": 1 if number % 40 == 0 else 0.01, "fail": number % 50 == 13}
+        for number in range(200)
+    ]
     with Cloud(template, root=functions, speed=300) as cloud:
         stop, kills = threading.Event(), []
 
@@ -235,10 +239,12 @@ def test_nothing_is_lost_when_consumers_are_killed(functions, build, send, recei
         killer = threading.Thread(target=kill)
         killer.start()
         send(cloud, "Queue", messages)
-        time.sleep(1)
+        while not any(result.status == "killed" for result in cloud.results("Worker")):
+            time.sleep(0.05)
+        time.sleep(0.5)  # and some more kills
         stop.set()
         killer.join()
-        cloud.settle(60)
+        cloud.settle(100)
         processed = collections.Counter(done(cloud, "Worker"))
         dead = {json.loads(message["Body"])["id"] for message in receive(cloud, "Dead")}
         killed = sum(result.status == "killed" for result in cloud.results("Worker"))

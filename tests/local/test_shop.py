@@ -176,7 +176,7 @@ def test_a_thousand_orders_with_consumers_killed_at_random(slower_shop):
         finally:
             stop.set()
             killer.join()
-        cloud.settle(timeout=120)
+        cloud.settle(timeout=200)
         billed = [
             line["order_id"] for line in lines(cloud, "billing") if line.get("message") == "customer charged"
         ]

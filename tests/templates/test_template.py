@@ -1,14 +1,16 @@
-"""What is read from a template, and what is said of the rest."""
+"""What a template declares, as it is read."""
 
 import json
+import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_guard.local import TemplateError
+from lambda_guard.templates.errors import TemplateError
+from lambda_guard.templates.reading import read_stack
+from lambda_guard.templates.references import Location
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
     MappingDeclaration,
@@ -19,9 +21,10 @@ from lambda_guard.templates.stack import (
     SubscriptionDeclaration,
     TopicDeclaration,
 )
-from lambda_guard.templates.template import read_stack
+from lambda_guard.templates.template import Template
 
 ENDPOINT = "http://127.0.0.1:1"
+LOCATION = Location("eu-west-1", "123456789012", ENDPOINT)
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 WHOLE = """
 AWSTemplateFormatVersion: 2010-09-09
@@ -98,14 +101,7 @@ def read(tmp_path):
     def read(text, **options):
         path = tmp_path / "template.yaml"
         path.write_text(text if isinstance(text, str) else json.dumps(text))
-        return read_stack(
-            path,
-            region="eu-west-1",
-            account="123456789012",
-            endpoint=ENDPOINT,
-            inline_code=tmp_path / "inline",
-            **options,
-        )
+        return read_stack(Template(path, LOCATION, **options))
 
     return read
 
@@ -123,6 +119,7 @@ def test_a_whole_template(read, tmp_path):
             FunctionDeclaration(
                 logical_id="Orders",
                 name="orders-dev",
+                runtime=HERE,
                 handler="app.handler",
                 code=tmp_path / "code",
                 timeout=7,
@@ -140,8 +137,8 @@ def test_a_whole_template(read, tmp_path):
                 reserved_concurrency=2,
                 dead_letter_arn=dead,
                 on_failure=dead,
-                retries_most=1,
-                event_age_most=60,
+                retry_attempts=1,
+                event_age=60,
             ),
         ),
         queues=(
@@ -171,11 +168,11 @@ def test_a_whole_template(read, tmp_path):
             MappingDeclaration(
                 logical_id="OrdersFromQueue",
                 function="orders-dev",
-                queue_arn=queue,
+                source_arn=queue,
                 batch_size=5,
-                window=3,
+                batching_window=3,
                 report_batch_item_failures=True,
-                concurrency_most=4,
+                maximum_concurrency=4,
             ),
         ),
         schedules=(
@@ -195,19 +192,75 @@ def test_a_whole_template(read, tmp_path):
             ),
         ),
         outputs={"QueueUrl": f"{ENDPOINT}/123456789012/Queue.fifo"},
-        warnings=(),
     )
 
 
-def test_a_runtime_may_be_a_parameter_and_properties_may_be_empty(read):
-    """The runtime that a warning names is the parameter's value; a resource with nothing below `Properties` has none."""
-    template = function(Runtime={"Ref": "Runtime"})
-    template["Parameters"] = {"Runtime": {"Type": "String", "Default": "python3.99"}}
-    template["Resources"]["Queue"] = {"Type": "AWS::SQS::Queue", "Properties": None}
-    stack = read(template)
+def test_what_cannot_be_run_locally_is_read_as_well(read):
+    """Other runtimes, images, code in S3, streams and rules that fire by events are there for whoever checks them."""
+    node = {"Handler": "index.handler", "Runtime": "nodejs22.x", "CodeUri": "s3://bucket/key"}
+    stream = {"Stream": "arn:aws:kinesis:r:1:stream/s", "StartingPosition": "LATEST", "Enabled": False}
+    events = {
+        "Stream": {"Type": "Kinesis", "Properties": stream},
+        "Bus": {"Type": "EventBridgeRule", "Properties": {"Pattern": {"source": ["x"]}}},
+    }
+    destination = {"OnSuccess": {"Type": "EventBridge", "Destination": "arn:aws:events:r:1:event-bus/b"}}
+    stack = read(
+        {
+            "Transform": "AWS::Serverless-2016-10-31",
+            "Resources": {
+                "Node": {
+                    "Type": "AWS::Serverless::Function",
+                    "Properties": {
+                        **node,
+                        "Events": events,
+                        "EventInvokeConfig": {"DestinationConfig": destination},
+                    },
+                },
+                "Image": {
+                    "Type": "AWS::Serverless::Function",
+                    "Properties": {
+                        "PackageType": "Image",
+                        "ImageUri": "image",
+                        "ReservedConcurrentExecutions": 0,
+                    },
+                },
+            },
+        }
+    )
 
-    assert [it.name for it in (*stack.functions, *stack.queues)] == ["Fn", "Queue"]
-    assert stack.warnings == (f"Runtime python3.99: functions run with this interpreter, {HERE}",)
+    assert stack.functions == (
+        FunctionDeclaration(
+            logical_id="Node",
+            name="Node",
+            runtime="nodejs22.x",
+            handler="index.handler",
+            on_success="arn:aws:events:r:1:event-bus/b",
+        ),
+        FunctionDeclaration(logical_id="Image", name="Image", runtime=None, reserved_concurrency=0),
+    )
+    assert stack.mappings == (
+        MappingDeclaration(
+            logical_id="NodeStream",
+            function="Node",
+            source_arn="arn:aws:kinesis:r:1:stream/s",
+            batch_size=100,
+            enabled=False,
+        ),
+    )
+    assert stack.rules_without_schedule == ("NodeBus",)
+
+
+def test_the_reader_is_not_part_of_the_local_cloud():
+    """Reading a template imports nothing of the local cloud, of the tools."""
+    code = (
+        "import sys; from lambda_guard.templates.reading import read_stack; "
+        "from lambda_guard.templates.template import Template; "
+        "print([name for name in sys.modules if name.startswith(('lambda_guard.local', 'lambda_guard.tools'))])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
 
 
 def test_parameters_can_be_given(read):
@@ -259,208 +312,12 @@ def test_aliases_stand_for_copies(read):
         read("Resources: &r {X: *r}")
 
 
-def test_inline_code_is_written(read):
-    """InlineCode becomes a module of its own."""
-    template = {
-        "Transform": "AWS::Serverless-2016-10-31",
-        "Resources": {
-            "Fn": {
-                "Type": "AWS::Serverless::Function",
-                "Properties": {"Handler": "index.handler", "Runtime": "python3.11", "InlineCode": "x = 1\n"},
-            }
-        },
-    }
-    [function] = read(template).functions
-
-    assert (function.code / "index.py").read_text() == "x = 1\n"
-
-
-def test_what_is_not_honoured_is_named(read):
-    """Each resource, property and event without effect has a sentence; nothing is ignored in silence."""
-    template = {
-        "Transform": "AWS::Serverless-2016-10-31",
-        "Parameters": {"Key": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/shop/key"}},
-        "Resources": {
-            "Fn": {
-                "Type": "AWS::Serverless::Function",
-                "Properties": {
-                    "Description": "{{resolve:ssm:/shop/text}}",
-                    "Handler": "a.b",
-                    "Runtime": "python3.99",
-                    "CodeUri": "code",
-                    "Policies": ["AWSLambdaBasicExecutionRole"],
-                    "VpcConfig": {"SubnetIds": ["s"], "SecurityGroupIds": ["g"]},
-                    "Environment": {
-                        "Variables": {"TABLE": {"Ref": "Table"}, "ARN": {"Fn::GetAtt": "Table.Arn"}}
-                    },
-                    "EventInvokeConfig": {
-                        "DestinationConfig": {
-                            "OnSuccess": {
-                                "Type": "EventBridge",
-                                "Destination": "arn:aws:events:r:1:event-bus/b",
-                            }
-                        }
-                    },
-                    "Events": {
-                        "Stream": {
-                            "Type": "Kinesis",
-                            "Properties": {
-                                "Stream": "arn:aws:kinesis:r:1:stream/s",
-                                "StartingPosition": "LATEST",
-                            },
-                        },
-                        "Bus": {"Type": "EventBridgeRule", "Properties": {"Pattern": {"source": ["x"]}}},
-                        "Http": {
-                            "Type": "HttpApi",
-                            "Properties": {"Path": "/", "Method": "get", "TimeoutInMillis": 9000},
-                        },
-                        "Queue": {
-                            "Type": "SQS",
-                            "Properties": {
-                                "Queue": {"Fn::GetAtt": ["Queue", "Arn"]},
-                                "FilterCriteria": {"Filters": [{"Pattern": "{}"}]},
-                            },
-                        },
-                    },
-                },
-            },
-            "Queue": {
-                "Type": "AWS::SQS::Queue",
-                "Properties": {"RedriveAllowPolicy": {"redrivePermission": "denyAll"}},
-            },
-            "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
-            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
-        },
-    }
-    stack = read(template)
-    said = "\n".join(stack.warnings)
-
-    for sentence in (
-        "Parameter Key: nothing is read from SSM here, its value is taken as it stands",
-        "{{resolve:…}}: nothing is looked up here, the text is taken as it stands",
-        "Fn: the event Stream of type Kinesis doesn't fire here",
-        "Fn: the event Bus of type EventBridgeRule doesn't fire here",
-        "Fn: the property TimeoutInMillis of the event Http (HttpApi) is not honoured",
-        "Fn: the property FilterCriteria of the event Queue (SQS) is not honoured",
-        "Policies and Role of Fn: permissions are not checked here",
-        "Runtime python3.99: functions run with this interpreter",
-        "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
-        "Queue (AWS::SQS::Queue): the property RedriveAllowPolicy is not honoured",
-        "Table (AWS::DynamoDB::Table) is not created: the local cloud has no such resource",
-        "Role (AWS::IAM::Role) has no effect: permissions are not checked here",
-        "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
-        "FnBus (AWS::Events::Rule): a rule without a schedule doesn't fire here",
-        "the event source arn:aws:kinesis:r:1:stream/s is not polled here",
-    ):
-        assert sentence in said
-    assert stack.functions[0].environment == {
-        "TABLE": "Table",
-        "ARN": "arn:aws:dynamodb:eu-west-1:123456789012:Table",
-    }
-
-
-def test_what_sam_generates_is_said_once(read):
-    """A property of an event or an API has one sentence, of what the user wrote; the user's own resource has its own."""
-    filters = {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
-    arn = {"Fn::GetAtt": ["Queue", "Arn"]}
-    template = function(
-        Runtime=HERE,
-        Events={
-            "FromQueue": {"Type": "SQS", "Properties": {"Queue": arn, **filters}},
-            "FromTopic": {"Type": "SNS", "Properties": {"Topic": "arn:t", "RedrivePolicy": {}}},
-            "Daily": {
-                "Type": "ScheduleV2",
-                "Properties": {"ScheduleExpression": "rate(1 day)", "ScheduleExpressionTimezone": "UTC"},
-            },
-            "Get": {
-                "Type": "Api",
-                "Properties": {"RestApiId": {"Ref": "Rest"}, "Path": "/", "Method": "get"},
-            },
-        },
-    )
-    template["Globals"] = {"Api": {"MinimumCompressionSize": 5}}
-    template["Resources"] |= {
-        "Queue": {"Type": "AWS::SQS::Queue"},
-        "Http": {"Type": "AWS::Serverless::HttpApi"},
-        "Rest": {
-            "Type": "AWS::Serverless::Api",
-            "Properties": {"StageName": "p", "BinaryMediaTypes": ["image/png"]},
-        },
-        "Own": {
-            "Type": "AWS::Lambda::EventSourceMapping",
-            "Properties": {"EventSourceArn": arn, "FunctionName": "Fn", **filters},
-        },
-    }
-
-    assert read(template).warnings == (
-        "Fn: the property FilterCriteria of the event FromQueue (SQS) is not honoured",
-        "Fn: the property RedrivePolicy of the event FromTopic (SNS) is not honoured",
-        "Fn: the property ScheduleExpressionTimezone of the event Daily (ScheduleV2) is not honoured",
-        "Rest (AWS::Serverless::Api): the property BinaryMediaTypes is not honoured",
-        "Own (AWS::Lambda::EventSourceMapping): the property FilterCriteria is not honoured",
-        "Rest (AWS::ApiGateway::RestApi): the property MinimumCompressionSize is not honoured",
-    )
-
-
-def test_what_has_no_effect_may_be_anything(read):
-    """Local definitions of resources that aren't created, and values from elsewhere where none is needed, stop nothing."""
-    elsewhere = {"Fn::ImportValue": "elsewhere"}
-    serverless = "AWS::Serverless::"
-    template = function(
-        Role=elsewhere,
-        Layers=[{"Ref": "Layer"}, elsewhere],
-        VpcConfig={"SubnetIds": elsewhere},
-        Tags={"t": elsewhere},
-    )
-    template["Resources"] |= {
-        "Layer": {"Type": f"{serverless}LayerVersion", "Properties": {"ContentUri": "layer/"}},
-        "Flow": {"Type": f"{serverless}StateMachine", "Properties": {"DefinitionUri": "flow.json"}},
-        "Rest": {"Type": f"{serverless}Api", "Properties": {"StageName": "p", "DefinitionUri": "api.yaml"}},
-        "Http": {"Type": f"{serverless}HttpApi", "Properties": {"DefinitionUri": "api.yaml"}},
-        "Queue": {
-            "Type": "AWS::SQS::Queue",
-            "Properties": {"KmsMasterKeyId": elsewhere, "Tags": [elsewhere]},
-        },
-    }
-    stack = read(template)
-
-    assert [it.name for it in (*stack.functions, *stack.queues)] == ["Fn", "Queue"]
-    assert {
-        "Layer (AWS::Serverless::LayerVersion) has no effect: functions run with what is installed for this interpreter",
-        "Flow (AWS::StepFunctions::StateMachine) is not created: the local cloud has no such resource",
-        "Rest (AWS::Serverless::Api): the property DefinitionUri is not honoured",
-        "Http (AWS::Serverless::HttpApi): the property DefinitionUri is not honoured",
-        "Fn (AWS::Lambda::Function): the property Layers is not honoured",
-        "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
-    } <= set(stack.warnings)
-
-
 def test_base64_is_encoded(read):
     """What `Fn::Base64` gives is the text in Base64, with what stands in it resolved."""
     template = function(Environment={"Variables": {"X": {"Fn::Base64": {"Fn::Sub": "in ${AWS::Region}"}}}})
     [fn] = read(template).functions
 
     assert fn.environment == {"X": "aW4gZXUtd2VzdC0x"}
-
-
-def test_an_output_that_is_beyond_us_is_left_out(read):
-    """No function needs an output: one that can't be resolved is left out, which a warning says; the others are there."""
-    template = function(Runtime=HERE)
-    template["Outputs"] = {
-        "Name": {"Value": {"Ref": "Fn"}},
-        "Elsewhere": {"Value": {"Fn::ImportValue": "elsewhere"}},
-        "Version": {"Value": {"Fn::GetAtt": ["Fn", "Version"]}},
-        "Mapped": {"Value": {"Fn::FindInMap": ["Map", "a", "b"]}},
-    }
-    stack = read(template)
-    known = "Fn::Base64, Fn::FindInMap, Fn::GetAtt, Fn::If, Fn::Join, Fn::Select, Fn::Split, Fn::Sub, Ref"
-
-    assert stack.outputs == {"Name": "Fn"}
-    assert stack.warnings == (
-        f"The output Elsewhere is left out: Value: Fn::ImportValue isn't supported here (supported: {known})",
-        "The output Version is left out: resource Fn: AWS::Lambda::Function has no attribute 'Version' here",
-        "The output Mapped is left out: Value: Fn::FindInMap has a malformed argument: ['Map', 'a', 'b']",
-    )
 
 
 def function(**properties):
@@ -491,10 +348,6 @@ def queue(**properties):
         ({"Outputs": {"O": {"Condition": ["C"], "Value": 1}}, **queue()}, r"the condition \['C'\] isn't declared"),
         ({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Subscription": [3]}}}}, "resource Topic: a property isn't what AWS::SNS::Topic has there"),
         (function(EventInvokeConfig={"DestinationConfig": {"OnFailure": "queue"}}), "template.yaml: .*Fn"),
-        (function(CodeUri="nowhere"), "resource Fn: the code '.*nowhere' is no directory"),
-        (function(CodeUri="s3://bucket/key"), "resource Fn: CodeUri must be a local directory"),
-        (function(Runtime="nodejs22.x"), "resource Fn: the local cloud runs Python functions"),
-        (function(Handler="handler"), "resource Fn: Handler must be `module.function`"),
         (function(MemorySize="big"), "resource Fn: MemorySize must be a number"),
         (function(Timeout=901), "resource Fn: Timeout must be between 0.01 and 900, not 901"),
         (function(FunctionName={"Ref": "Nobody"}), "resource Fn.FunctionName: 'Nobody' is neither a resource nor a parameter"),
@@ -527,9 +380,7 @@ def test_parameters_are_checked(read):
 def test_a_file_that_is_not_there(tmp_path):
     """A missing file is a template error as well."""
     with pytest.raises(TemplateError, match="can't be read"):
-        read_stack(
-            tmp_path / "none.yaml", region="r", account="1", endpoint=ENDPOINT, inline_code=Path(tmp_path)
-        )
+        Template(tmp_path / "none.yaml", LOCATION)
 
 
 VALUES = st.recursive(
@@ -546,16 +397,10 @@ VALUES = st.recursive(
 
 @settings(deadline=None)  # SAM's translator is imported by the first example, in a second
 @given(VALUES)
-def test_any_value_is_resolved_or_refused(tmp_path_factory, value):
+def test_any_value_is_resolved_or_refused(value):
     """Whatever stands in a property, reading gives a stack or a TemplateError, never anything else."""
     try:
-        stack = read_stack(
-            queue(DelaySeconds=value),
-            region="eu-west-1",
-            account="1",
-            endpoint=ENDPOINT,
-            inline_code=tmp_path_factory.getbasetemp(),
-        )
+        stack = read_stack(Template(queue(DelaySeconds=value), LOCATION))
     except TemplateError:
         return
     assert len(stack.queues) == 1

@@ -8,11 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lambda_guard.local._errors import LocalCloudError, OptionError, TemplateError
+    from lambda_guard.local._errors import LocalCloudError, OptionError
     from lambda_guard.local.aws.xray_daemon import XRayDaemon
     from lambda_guard.local.cloud import Cloud
     from lambda_guard.local.runtime.function import Function, InvocationResult
     from lambda_guard.local.runtime.log_group import LogEvent
+    from lambda_guard.templates.errors import TemplateError
 
 __all__ = [
     "Cloud",
@@ -26,14 +27,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "Cloud": "cloud",
-    "Function": "runtime.function",
-    "InvocationResult": "runtime.function",
-    "LocalCloudError": "_errors",
-    "LogEvent": "runtime.log_group",
-    "OptionError": "_errors",
-    "TemplateError": "_errors",
-    "XRayDaemon": "aws.xray_daemon",
+    "Cloud": "local.cloud",
+    "Function": "local.runtime.function",
+    "InvocationResult": "local.runtime.function",
+    "LocalCloudError": "local._errors",
+    "LogEvent": "local.runtime.log_group",
+    "OptionError": "local._errors",
+    "TemplateError": "templates.errors",
+    "XRayDaemon": "local.aws.xray_daemon",
 }
 
 
@@ -42,4 +43,4 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
     def __getattr__(name: str) -> Any:
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return getattr(import_module(f"lambda_guard.{_HOME[name]}"), name)

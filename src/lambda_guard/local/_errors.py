@@ -1,9 +1,9 @@
 """What the local cloud raises.
 
 LambdaGuardError
-└── LocalCloudError      something of the local cloud can't start or is used wrongly
-    ├── OptionError      an option has a value that it can't have                      (also a ValueError)
-    └── TemplateError    the template can't be read or declares something impossible   (also a ValueError)
+├── LocalCloudError      something of the local cloud can't start or is used wrongly
+│   └── OptionError      an option has a value that it can't have                      (also a ValueError)
+└── TemplateError        the template can't be read or declares something impossible   (also a ValueError)
 """
 
 from importlib.util import find_spec
@@ -17,15 +17,6 @@ class LocalCloudError(LambdaGuardError):
 
 class OptionError(LocalCloudError, ValueError):
     """An option has a value that it can't have; the message says what it may be."""
-
-    exit_code = 2
-
-
-class TemplateError(LocalCloudError, ValueError):
-    """The template can't be read, or declares something impossible.
-
-    The message names the file and the resource.
-    """
 
     exit_code = 2
 

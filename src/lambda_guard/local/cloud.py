@@ -16,6 +16,7 @@ from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.deployment import create_queues, create_topics, subscribe
 from lambda_guard.local.aws.services import Services, own_session
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
+from lambda_guard.local.deployable import CONCURRENCY, deployable
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.api import LambdaApi
 from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
@@ -24,14 +25,14 @@ from lambda_guard.local.lambda_service.service import LambdaService
 from lambda_guard.local.runtime.function import Function, InvocationResult
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
-from lambda_guard.templates.references import Place
+from lambda_guard.templates.references import Location
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
     MappingDeclaration,
     QueueDeclaration,
     TopicDeclaration,
 )
-from lambda_guard.templates.template import read_stack
+from lambda_guard.templates.template import Template
 
 ACCOUNT = "123456789012"
 _QUIET_SECONDS = 0.02
@@ -134,16 +135,10 @@ class Cloud:
         port: int,
     ) -> None:
         self.endpoint = self._services.endpoint
-        self._place = Place(self.region, ACCOUNT, self.endpoint)
-        self.stack = stack = read_stack(
-            template,
-            root=root,
-            parameters=parameters,
-            region=self.region,
-            account=ACCOUNT,
-            endpoint=self.endpoint,
-            inline_code=Path(self._directory.name),
-        )
+        self._location = Location(self.region, ACCOUNT, self.endpoint)
+        declared = Template(template, self._location, root=root, parameters=parameters)
+        self.stack, self.warnings = deployable(declared, Path(self._directory.name))
+        stack = self.stack
         self._lambda_api.mappings = stack.mappings
         create_queues(self.client("sqs"), stack.queues)
         create_topics(self.client("sns"), stack.topics)
@@ -172,6 +167,8 @@ class Cloud:
         assert cloudwatch is not None
         cloudwatch.create_group(name)
         group.listen(lambda event: cloudwatch.write(name, event))
+        assert declaration.handler is not None
+        assert declaration.code is not None
         function = Function(
             name=declaration.name,
             handler=declaration.handler,
@@ -180,7 +177,7 @@ class Cloud:
             memory=declaration.memory,
             environment={**declaration.environment, **self._environment},
             log_format=declaration.log_format,
-            reserved_concurrency=declaration.reserved_concurrency,
+            reserved_concurrency=declaration.reserved_concurrency or CONCURRENCY,
             log=group,
             guardian=self._guardian,
             region=self.region,
@@ -198,11 +195,6 @@ class Cloud:
         self._mappings.append(mapping)
 
     # --- Use ------------------------------------------------------------------------------------------------
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What of the template isn't honoured here, a sentence each."""
-        return self.stack.warnings
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -232,15 +224,15 @@ class Cloud:
 
     def queue_url(self, name: str) -> str:
         """Return the URL of a queue by logical id or name; LocalCloudError where there is none."""
-        return self._place.queue_url(_named(name, "queue", self.stack.queues))
+        return self._location.queue_url(_named(name, "queue", self.stack.queues))
 
     def queue_arn(self, name: str) -> str:
         """Return the ARN of a queue by logical id or name; LocalCloudError where there is none."""
-        return self._place.arn("sqs", _named(name, "queue", self.stack.queues))
+        return self._location.arn("sqs", _named(name, "queue", self.stack.queues))
 
     def topic_arn(self, name: str) -> str:
         """Return the ARN of a topic by logical id or name; LocalCloudError where there is none."""
-        return self._place.arn("sns", _named(name, "topic", self.stack.topics))
+        return self._location.arn("sns", _named(name, "topic", self.stack.topics))
 
     def invoke(
         self, function: str, event: Any = None, *, trace_header: str | None = None, client_context: Any = None

@@ -1,1 +1,1 @@
-"""SAM and CloudFormation templates, read: for the local cloud and the audit of templates."""
+"""SAM and CloudFormation templates, read: what they declare, for whoever runs, checks or extends it."""

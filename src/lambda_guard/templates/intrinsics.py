@@ -1,13 +1,13 @@
-"""CloudFormation's intrinsic functions, resolved against what the local cloud will create."""
+"""CloudFormation's intrinsic functions, resolved of one template."""
 
 import base64
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambda_guard.local._errors import TemplateError
+from lambda_guard.templates.errors import TemplateError
 
-Template = dict[str, Any]
+Document = dict[str, Any]
 _VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
 
 
@@ -24,7 +24,7 @@ class Resolver:
     def __init__(
         self,
         file: str,
-        template: Template,
+        template: Document,
         parameters: Mapping[str, Any],
         attribute: Callable[[str, str | None], Any],
     ) -> None:

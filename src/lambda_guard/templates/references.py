@@ -1,17 +1,28 @@
-"""What `Ref` and `GetAtt` give for each type of resource."""
+"""What `Ref` and `Fn::GetAtt` give for each type of resource.
+
+"Return values" on each type's page of
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+NAME_PROPERTY = {
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::Lambda::Function": "FunctionName",
+}
+"""Type → the property that names a resource, where that isn't `Name`."""
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where everything is.
+class Location:
+    """Where a stack is.
 
     Attributes:
         region: of ARNs.
         account: of ARNs.
-        endpoint: the URL of the services, for queue URLs.
+        endpoint: the URL of SQS, for queue URLs.
     """
 
     region: str
@@ -27,24 +38,33 @@ class Place:
         return f"{self.endpoint}/{self.account}/{name}"
 
 
-def references(kind: str, logical_id: str, name: str, place: Place) -> Mapping[str | None, str] | None:
-    """Return the attributes of a resource, its reference under None; None for a type not created here."""
+def references(kind: str, logical_id: str, name: str, location: Location) -> Mapping[str | None, str] | None:
+    """Return the attributes of a resource, its `Ref` under None; None for a type that isn't known here."""
     tables: dict[str, dict[str | None, str]] = {
         "AWS::SQS::Queue": {
-            None: place.queue_url(name),
-            "QueueUrl": place.queue_url(name),
-            "Arn": place.arn("sqs", name),
+            None: location.queue_url(name),
+            "QueueUrl": location.queue_url(name),
+            "Arn": location.arn("sqs", name),
             "QueueName": name,
         },
         "AWS::SNS::Topic": {
-            None: place.arn("sns", name),
-            "TopicArn": place.arn("sns", name),
+            None: location.arn("sns", name),
+            "TopicArn": location.arn("sns", name),
             "TopicName": name,
         },
-        "AWS::Lambda::Function": {None: name, "Arn": place.arn("lambda", f"function:{name}")},
-        "AWS::Events::Rule": {None: name, "Arn": place.arn("events", f"rule/{name}")},
-        "AWS::Scheduler::Schedule": {None: name, "Arn": place.arn("scheduler", f"schedule/default/{name}")},
+        "AWS::Lambda::Function": {None: name, "Arn": location.arn("lambda", f"function:{name}")},
+        "AWS::Events::Rule": {None: name, "Arn": location.arn("events", f"rule/{name}")},
+        "AWS::Scheduler::Schedule": {
+            None: name,
+            "Arn": location.arn("scheduler", f"schedule/default/{name}"),
+        },
         "AWS::ApiGateway::RestApi": {None: logical_id.lower(), "RootResourceId": "root"},
         "AWS::ApiGatewayV2::Api": {None: logical_id.lower(), "ApiId": logical_id.lower()},
     }
     return tables.get(kind)
+
+
+def function_name(name_or_arn: object) -> str:
+    """Return the name of a function that is given by name or by (partial) ARN, qualified or not."""
+    parts = str(name_or_arn).split(":")
+    return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]

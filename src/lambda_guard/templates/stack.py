@@ -11,32 +11,38 @@ class FunctionDeclaration:
     """A function.
 
     Attributes:
+        runtime: for example `python3.13`; None for a container image.
+        handler: None where the template has none that is text.
+        code: the local directory of the code; None where the code is in S3, in an image, or inline.
+        inline_code: the text of `InlineCode`.
         timeout: seconds.
         memory: MB.
-        reserved_concurrency: the most environments at once.
+        reserved_concurrency: the most environments at once; None where nothing is reserved.
         tracing: whether tracing is `Active`; else `PassThrough`.
         dead_letter_arn: the function's own dead-letter queue or topic.
-        on_failure: the destination of failed asynchronous invocations.
-        on_success: the destination of those that succeeded.
-        retries_most: how often a failed asynchronous invocation is repeated.
-        event_age_most: seconds after which an event is no longer repeated.
+        on_failure: the ARN of the destination of failed asynchronous invocations.
+        on_success: the ARN of the destination of those that succeeded.
+        retry_attempts: how often a failed asynchronous invocation is repeated.
+        event_age: seconds after which an event is no longer repeated.
     """
 
     logical_id: str
     name: str
-    handler: str
-    code: Path
+    runtime: str | None = "python"
+    handler: str | None = None
+    code: Path | None = None
+    inline_code: str | None = None
     timeout: float = 3.0
     memory: int = 128
     environment: Mapping[str, str] = field(default_factory=dict)
     log_format: Literal["Text", "JSON"] = "Text"
     tracing: bool = False
-    reserved_concurrency: int = 10
+    reserved_concurrency: int | None = None
     dead_letter_arn: str | None = None
     on_failure: str | None = None
     on_success: str | None = None
-    retries_most: int = 2
-    event_age_most: float = 21_600.0
+    retry_attempts: int = 2
+    event_age: float = 21_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,22 +76,25 @@ class SubscriptionDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingDeclaration:
-    """An event source mapping of a queue.
+    """An event source mapping.
 
     Attributes:
+        source_arn: of the queue, stream, …; empty where the source has none.
         batch_size: the most messages at once.
-        window: seconds that it waits for more.
+        batching_window: seconds that it waits for more.
         report_batch_item_failures: whether the answer's `batchItemFailures` are read.
-        concurrency_most: the most batches at work at once.
+        maximum_concurrency: the most batches at work at once; None where it isn't limited.
+        enabled: whether the source is polled.
     """
 
     logical_id: str
     function: str
-    queue_arn: str
+    source_arn: str
     batch_size: int = 10
-    window: float = 0.0
+    batching_window: float = 0.0
     report_batch_item_failures: bool = False
-    concurrency_most: int = 5
+    maximum_concurrency: int | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +122,17 @@ class ScheduleDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteDeclaration:
-    """A route of an API; `version` is that of the event: `1.0` for REST, `2.0` for HTTP APIs."""
+    """A route of an API.
+
+    Attributes:
+        function: the function's name; None where the route isn't integrated with a function.
+        version: of the event's format: `1.0` for REST, `2.0` for HTTP APIs.
+    """
 
     api: str
     method: str
     path: str
-    function: str
+    function: str | None
     version: Literal["1.0", "2.0"]
 
 
@@ -127,8 +141,9 @@ class Stack:
     """Everything that a template declares.
 
     Attributes:
-        warnings: what of the template isn't honoured here, a sentence each.
+        rules_without_schedule: the logical ids of EventBridge rules that fire by events.
         outputs: the template's outputs.
+        unresolved_outputs: why an output isn't among them, by its name.
     """
 
     functions: tuple[FunctionDeclaration, ...] = ()
@@ -138,5 +153,6 @@ class Stack:
     mappings: tuple[MappingDeclaration, ...] = ()
     schedules: tuple[ScheduleDeclaration, ...] = ()
     routes: tuple[RouteDeclaration, ...] = ()
+    rules_without_schedule: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    unresolved_outputs: Mapping[str, str] = field(default_factory=dict)

@@ -1,207 +1,191 @@
-"""Reads a SAM or CloudFormation template and gives the stack that it declares.
+"""A SAM or CloudFormation template: its resources, with every reference resolved when it is read."""
 
-AWS's own aws-sam-translator turns SAM into plain CloudFormation, so that what `AWS::Serverless::Function`
-and its events mean is AWS's code, not ours. What is left is read here; what isn't honoured is named in a
-warning.
-"""
-
-import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lambda_guard.local._errors import TemplateError
-from lambda_guard.local.aws.services import own_session
-from lambda_guard.templates import support
-from lambda_guard.templates.intrinsics import Template
-from lambda_guard.templates.resources import StackReader
-from lambda_guard.templates.stack import Stack
+from lambda_guard.templates import sam
+from lambda_guard.templates.document import Document, load, parameter_values
+from lambda_guard.templates.errors import TemplateError
+from lambda_guard.templates.intrinsics import NO_VALUE, Resolver
+from lambda_guard.templates.references import NAME_PROPERTY, Location, references
 
-_LOCAL_BUCKET = "s3://local/"
-_SECTIONS = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
-# What else of SAM's may be a path, for which `sam deploy` puts an address; nothing of it is honoured here.
-_LOCAL_PATHS = {
-    "AWS::Serverless::Api": "DefinitionUri",
-    "AWS::Serverless::HttpApi": "DefinitionUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Serverless::StateMachine": "DefinitionUri",
-}
+T = TypeVar("T")
 
 
-def read_stack(
-    template: str | Path | Mapping[str, Any],
-    *,
-    root: Path | None = None,
-    parameters: Mapping[str, str] | None = None,
-    region: str,
-    account: str,
-    endpoint: str,
-    inline_code: Path,
-) -> Stack:
-    """Read a template.
+class Properties(Mapping[str, Any]):
+    """Properties that are resolved when they are read: one that nobody reads may be beyond us."""
+
+    def __init__(self, raw: Mapping[str, Any], resolver: Resolver, where: str) -> None:
+        self._raw = raw
+        self._resolver = resolver
+        self._where = where
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._resolver.resolve(self._raw[key], f"{self._where}.{key}")
+        if value is NO_VALUE:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._raw if key in self)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of the plain template; its condition holds."""
+
+    logical_id: str
+    kind: str
+    properties: Mapping[str, Any]
+
+
+class Template:
+    """A template that was read.
 
     Args:
-        template: a file in YAML or JSON, or the template itself.
+        template: a file in YAML or JSON, or the document itself.
+        location: where its stack is, for ARNs and URLs.
         root: what `CodeUri` is relative to; by default the file's directory, or the current one.
         parameters: values that win over the parameters' defaults.
-        region: for ARNs.
-        account: for ARNs.
-        endpoint: the URL of the services, for queue URLs.
-        inline_code: a directory to which `InlineCode` is written.
+
+    Attributes:
+        file: the template's name, for messages.
+        source: the document as it is written.
+        plain: plain CloudFormation, after SAM's translation.
 
     Raises:
         TemplateError: the message names the file, the resource and what is wrong.
     """
-    file, document = _load(template)
-    base = root or (Path(file).parent if not isinstance(template, Mapping) else Path.cwd())
-    values = _parameters(file, document, parameters or {}, region=region, account=account)
-    source, places = _with_placeholders(file, document)
-    plain = _translate(file, source, values, region)
-    warnings = [*support.source_warnings(document), *support.warnings(plain, document)]
-    reader = StackReader(
-        file=file,
-        template=plain,
-        places={name: base / place for name, place in places.items()},
-        base=base,
-        parameters=values,
-        region=region,
-        account=account,
-        endpoint=endpoint,
-        inline_code=inline_code,
-    )
-    return reader.read(warnings)
+
+    def __init__(
+        self,
+        template: str | Path | Mapping[str, Any],
+        location: Location,
+        *,
+        root: Path | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
+        self.file, self.source = load(template)
+        self._base = root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent)
+        self._location = location
+        values = parameter_values(self.file, self.source, parameters or {}, location)
+        self.plain: Document
+        self.plain, self._paths = sam.translate(self.file, self.source, values, location.region)
+        self._resolver = Resolver(self.file, self.plain, values, self.attribute)
+
+    def error(self, logical_id: str, message: str) -> TemplateError:
+        """Return an error that names the file and the resource."""
+        return TemplateError(f"{self.file}: resource {logical_id}: {message}")
+
+    def resources(self, kind: str) -> Iterator[Resource]:
+        """Yield the resources of a type, without those whose condition doesn't hold."""
+        for logical_id, resource in self.plain["Resources"].items():
+            if resource["Type"] == kind and self._holds(resource):
+                yield Resource(logical_id, kind, self._properties(logical_id))
+
+    def read(self, kind: str, reader: "Callable[[Template, Resource], T]") -> tuple[T, ...]:
+        """Return what `reader` makes of each resource of a type.
+
+        Raises:
+            TemplateError: also in place of what `reader` raises where a property has an unexpected type.
+        """
+        return tuple(self._read(resource, reader) for resource in self.resources(kind))
+
+    def read_many(self, kind: str, reader: "Callable[[Template, Resource], Iterator[T]]") -> tuple[T, ...]:
+        """Return what `reader` yields for the resources of a type; see `read`."""
+        found = self.read(kind, lambda template, resource: list(reader(template, resource)))
+        return tuple(item for items in found for item in items)
+
+    def _read(self, resource: Resource, reader: "Callable[[Template, Resource], T]") -> T:
+        try:
+            return reader(self, resource)
+        except TemplateError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            message = f"a property isn't what {resource.kind} has there: {error}"
+            raise self.error(resource.logical_id, message) from error
+
+    def _holds(self, entry: Mapping[str, Any]) -> bool:
+        return "Condition" not in entry or self._resolver.holds(entry["Condition"])
+
+    def _properties(self, logical_id: str) -> Mapping[str, Any]:
+        properties = self.plain["Resources"][logical_id].get("Properties") or {}
+        return Properties(properties, self._resolver, f"resource {logical_id}")
+
+    def name(self, logical_id: str) -> str:
+        """Return a resource's name; one that the template doesn't name is called by its logical id."""
+        resource = self.plain["Resources"][logical_id]
+        properties = resource.get("Properties") or {}
+        key = NAME_PROPERTY.get(resource["Type"], "Name")
+        if key in properties:
+            return str(self._resolver.resolve(properties[key], f"resource {logical_id}.{key}"))
+        fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
+        return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
+
+    def attribute(self, logical_id: str, attribute: str | None = None) -> Any:
+        """Return what `Fn::GetAtt` gives for a resource, or `Ref` (None).
+
+        Raises:
+            TemplateError: the type of the resource has no such attribute.
+        """
+        kind, name = self.plain["Resources"][logical_id]["Type"], self.name(logical_id)
+        if kind in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
+            return self._properties(logical_id)["FunctionName"]
+        known = references(kind, logical_id, name, self._location)
+        if known is None:  # its name may still be passed on
+            service = kind.split("::")[1].lower()
+            return self._location.arn(service, name) if attribute and attribute.endswith("Arn") else name
+        if attribute not in known:
+            raise self.error(logical_id, f"{kind} has no attribute {attribute!r} here")
+        return known[attribute]
+
+    def code(self, resource: Resource) -> Path | None:
+        """Return the local directory of a function's code; None where the code is anywhere else."""
+        code = resource.properties.get("Code")
+        if isinstance(code, str):
+            return self._base / code
+        if not isinstance(code, dict) or code.get("S3Bucket") != sam.BUCKET:
+            return None
+        path = self._paths.get(str(code.get("S3Key")))
+        return None if path is None else self._base / path
+
+    def outputs(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the outputs by name, and of those that can't be resolved the reason."""
+        found, unresolved = dict[str, str](), dict[str, str]()
+        for name, output in (self.plain.get("Outputs") or {}).items():
+            if not self._holds(output):
+                continue
+            try:
+                found[name] = text(self._resolver.resolve(output.get("Value"), "Value"))
+            except TemplateError as error:
+                unresolved[name] = str(error).removeprefix(f"{self.file}: ")
+        return found, unresolved
+
+    def number(self, resource: Resource, key: str, default: float, lowest: float, highest: float) -> float:
+        """Return a property that is a number.
+
+        Raises:
+            TemplateError: it isn't one, or not within AWS's bounds.
+        """
+        value = resource.properties.get(key, default)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise self.error(resource.logical_id, f"{key} must be a number, not {value!r}") from None
+        if not lowest <= number <= highest:
+            message = f"{key} must be between {lowest:g} and {highest:g}, not {number:g}"
+            raise self.error(resource.logical_id, message)
+        return number
 
 
-def _load(template: str | Path | Mapping[str, Any]) -> tuple[str, Template]:
-    if isinstance(template, Mapping):
-        return _checked("the template", dict(template))
-    path = Path(template)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{path}: the template can't be read: {error}") from error
-    return _checked(str(path), _parse(str(path), text))
-
-
-def _parse(file: str, text: str) -> Any:
-    import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
-
-    try:
-        return yaml.load(text, _loader())  # noqa: S506 - a SafeLoader with CloudFormation's tags
-    except yaml.YAMLError as error:
-        raise TemplateError(f"{file}: not YAML: {error}") from error
-
-
-def _loader() -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # as above
-        """YAML with the short forms of intrinsic functions."""
-
-    def construct(loader: Any, suffix: str, node: Any) -> Any:
-        name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-        if isinstance(node, yaml.ScalarNode):
-            value: Any = loader.construct_scalar(node)
-        elif isinstance(node, yaml.SequenceNode):
-            value = loader.construct_sequence(node, deep=True)
-        else:
-            value = loader.construct_mapping(node, deep=True)
-        return {name: value.split(".", 1) if suffix == "GetAtt" and isinstance(value, str) else value}
-
-    Loader.add_multi_constructor("!", construct)
-    # "2012-10-17" and "2010-09-09" are strings to CloudFormation.
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
-    return Loader
-
-
-def _checked(file: str, document: Any) -> tuple[str, Template]:
-    document = _unshared(file, document)
-    resources = document.get("Resources") if isinstance(document, dict) else None
-    if not isinstance(resources, dict) or not resources:
-        raise TemplateError(f"{file}: a template is a mapping with a non-empty mapping `Resources`")
-    for section in _SECTIONS:
-        entries = document.get(section) or {}
-        if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-            raise TemplateError(f"{file}: `{section}` must be a mapping of names to mappings")
-    for name, resource in resources.items():
-        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
-            raise TemplateError(f"{file}: resource {name}: it needs a `Type`, for example AWS::SQS::Queue")
-        if not isinstance(resource.get("Properties") or {}, dict):
-            raise TemplateError(f"{file}: resource {name}: `Properties` must be a mapping")
-        if not resource.get("Properties"):
-            resource.pop("Properties", None)  # YAML's `Properties:` with nothing below it
-    return file, document
-
-
-def _unshared(file: str, document: Any) -> Any:
-    """Return a copy in which nothing stands twice: YAML's aliases would be translated once for all places."""
-    try:
-        return json.loads(json.dumps(document, default=str))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise TemplateError(f"{file}: not a template: {error}") from error
-
-
-def _parameters(
-    file: str, document: Template, given: Mapping[str, str], *, region: str, account: str
-) -> dict[str, Any]:
-    declared = document.get("Parameters") or {}
-    if unknown := set(given) - set(declared):
-        raise TemplateError(f"{file}: the template has no parameter {', '.join(sorted(unknown))}")
-    values = {name: given.get(name, declaration.get("Default")) for name, declaration in declared.items()}
-    if missing := sorted(name for name, value in values.items() if value is None):
-        raise TemplateError(f"{file}: parameter {', '.join(missing)} has no default: give a value")
-    for name, declaration in declared.items():
-        if "List" in str(declaration.get("Type")) and isinstance(values[name], str):
-            values[name] = [part.strip() for part in values[name].split(",")]
-    return {
-        **values,
-        "AWS::Region": region,
-        "AWS::AccountId": account,
-        "AWS::Partition": "aws",
-        "AWS::StackName": "local",
-        "AWS::StackId": f"arn:aws:cloudformation:{region}:{account}:stack/local/0",
-        "AWS::URLSuffix": "amazonaws.com",
-    }
-
-
-def _with_placeholders(file: str, document: Template) -> tuple[Template, dict[str, str]]:
-    """Return the template with S3 addresses for local code, which SAM asks for, and what they stand for."""
-    source, places = copy.deepcopy(document), {}
-    globals_ = ((source.get("Globals") or {}).get("Function")) or {}
-    functions = {
-        name: resource.setdefault("Properties", {})
-        for name, resource in source["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
-    }
-    for name, properties in [("Globals", globals_), *functions.items()]:
-        code = properties.get("CodeUri")
-        if code is None and name != "Globals" and not {"InlineCode", "ImageUri"} & set(properties):
-            code = None if "CodeUri" in globals_ else "."
-        if code is None:
-            continue
-        if not isinstance(code, str) or code.startswith("s3://"):
-            raise TemplateError(f"{file}: resource {name}: CodeUri must be a local directory, not {code!r}")
-        places[name] = code
-        properties["CodeUri"] = f"{_LOCAL_BUCKET}{name}"
-    for name, resource in source["Resources"].items():
-        key = _LOCAL_PATHS.get(resource["Type"], "")
-        if isinstance((resource.get("Properties") or {}).get(key), str):
-            resource["Properties"][key] = f"{_LOCAL_BUCKET}{name}"
-    return source, places
-
-
-def _translate(file: str, source: Template, values: Mapping[str, Any], region: str) -> Template:
-    from samtranslator.model.exceptions import InvalidDocumentException
-    from samtranslator.parser.parser import Parser
-    from samtranslator.translator.translator import Translator
-    from samtranslator.utils.py27hash_fix import undo_mark_unicode_str_in_template
-
-    translator = Translator(None, Parser(), boto_session=own_session(region))
-    texts = {name: value for name, value in values.items() if not name.startswith("AWS::")}
-    try:
-        plain = translator.translate(source, parameter_values=texts, get_managed_policy_map=dict)
-    except InvalidDocumentException as error:
-        raise TemplateError(f"{file}: {'; '.join(cause.message for cause in error.causes)}") from error
-    template: Template = json.loads(json.dumps(undo_mark_unicode_str_in_template(plain), default=str))
-    return template
+def text(value: Any) -> str:
+    """Return a value as the services' APIs take it: text, or JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

@@ -84,6 +84,7 @@ class ApiGateway:
         found = match(routes, request.method, request.path)
         if found is None:
             return no_route(rest=bool(routes) and all(route.version == "1.0" for route in routes))
+        assert found.route.function is not None
         request, header = _traced(request)
         event = proxy_event(request, found, account=self._account, region=self._region)
         payload = json.dumps(event).encode()

@@ -184,10 +184,10 @@ def _configuration(deployed: Deployed) -> dict[str, Any]:
 
 def _mapping(mapping: MappingDeclaration, function_arn: str) -> dict[str, Any]:
     return {
-        "EventSourceArn": mapping.queue_arn,
+        "EventSourceArn": mapping.source_arn,
         "FunctionArn": function_arn,
         "BatchSize": mapping.batch_size,
-        "MaximumBatchingWindowInSeconds": int(mapping.window),
+        "MaximumBatchingWindowInSeconds": int(mapping.batching_window),
         "FunctionResponseTypes": ["ReportBatchItemFailures"] if mapping.report_batch_item_failures else [],
         "State": "Enabled",
     }

@@ -24,6 +24,7 @@ Message = dict[str, Any]
 _RECEIVE_MOST = 10
 _POLL_SECONDS = 20
 _SHORT_WAIT_SECONDS = 0.02
+_CONCURRENCY = 5  # Lambda's pollers begin with five batches at once
 _log = logging.getLogger(__name__)
 
 
@@ -94,15 +95,16 @@ class EventSourceMapping:
     ) -> None:
         self.declaration = declaration
         self._sqs = services.client("sqs")
-        account, name = declaration.queue_arn.split(":")[4:6]
+        account, name = declaration.source_arn.split(":")[4:6]
         self.queue_url = f"{services.endpoint}/{account}/{name}"
         self._service = service
         self._clock = clock
         self._speed = speed
         self._closed = threading.Event()
-        self._slots = threading.Semaphore(declaration.concurrency_most)
+        concurrency = declaration.maximum_concurrency or _CONCURRENCY
+        self._slots = threading.Semaphore(concurrency)
         prefix = f"esm-{name}"
-        self._pool = ThreadPoolExecutor(declaration.concurrency_most, thread_name_prefix=prefix)
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=prefix)
         self._thread = threading.Thread(target=self._poll, name=f"{prefix}-poller", daemon=True)
         self._thread.start()
 
@@ -129,7 +131,7 @@ class EventSourceMapping:
         """Receive a batch: what is there, or what comes within the batching window."""
         wanted = self.declaration.batch_size
         batch = self._receive(wanted, _POLL_SECONDS)
-        until = time.monotonic() + self.declaration.window / self._speed
+        until = time.monotonic() + self.declaration.batching_window / self._speed
         while batch and len(batch) < wanted and not self._closed.is_set():
             remaining = until - time.monotonic()
             more = self._receive(wanted - len(batch), max(0, min(_POLL_SECONDS, int(remaining))))
@@ -164,7 +166,7 @@ class EventSourceMapping:
             self._slots.release()
 
     def _invoke(self, batch: list[Message]) -> InvocationResult | None:
-        event = {"Records": [sqs_record(message, self.declaration.queue_arn) for message in batch]}
+        event = {"Records": [sqs_record(message, self.declaration.source_arn) for message in batch]}
         upstream = [message.get("Attributes", {}).get("AWSTraceHeader") for message in batch]
         header = fresh_header(upstream)
         try:

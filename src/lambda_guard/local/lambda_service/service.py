@@ -204,8 +204,8 @@ class LambdaService:
     def _retried(self, event: AsynchronousEvent) -> bool:
         declaration = self._functions[event.function].declaration
         delay = RETRY_SECONDS[min(event.attempt, len(RETRY_SECONDS)) - 1]
-        too_often = event.attempt > declaration.retries_most
-        too_old = self._age(event) + delay > declaration.event_age_most
+        too_often = event.attempt > declaration.retry_attempts
+        too_old = self._age(event) + delay > declaration.event_age
         if too_often or too_old:
             return False
         again = replace(event, attempt=event.attempt + 1)
@@ -217,7 +217,7 @@ class LambdaService:
 
     def _given_up(self, event: AsynchronousEvent, result: InvocationResult) -> None:
         declaration = self._functions[event.function].declaration
-        exhausted = event.attempt > declaration.retries_most
+        exhausted = event.attempt > declaration.retry_attempts
         condition = "RetriesExhausted" if exhausted else "EventAgeExceeded"
         if declaration.on_failure:
             self._deliver(declaration.on_failure, self._document(event, result, condition))

@@ -80,7 +80,7 @@ class Function:
         log: the log group.
 
     Raises:
-        LocalCloudError: `code` is no directory, or `reserved_concurrency` is below 1.
+        LocalCloudError: `code` isn't a directory, or `reserved_concurrency` is below 1.
         MissingExtraError: the runtime client isn't installed.
     """
 
@@ -263,7 +263,7 @@ def _directory(name: str, code: str | Path) -> Path:
     path = Path(code).resolve()
     if not path.is_dir():
         raise LocalCloudError(
-            f"function {name}: the code {str(code)!r} is no directory; pass the one with the module"
+            f"function {name}: the code {str(code)!r} isn't a directory; pass the one with the module"
         )
     return path
 

@@ -100,7 +100,7 @@ def local_function(handler: str, code: str, **settings: Any) -> "Function":
     Raises:
         MissingExtraError: the local runtime isn't installed.
         DeadLetterError: the handler's name or file can't be right.
-        LocalCloudError: the code is no directory.
+        LocalCloudError: the code isn't a directory.
     """
     module, _, attribute = handler.rpartition(".")
     if not (module and attribute.isidentifier()):

@@ -1,0 +1,103 @@
+"""What the local cloud makes of a template: what it runs, what it refuses, and what it leaves out with a warning."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lambda_guard.local import honoured
+from lambda_guard.templates.document import Document
+from lambda_guard.templates.reading import read_stack
+from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration, Stack
+from lambda_guard.templates.template import Template
+
+CONCURRENCY = 10  # of a function that reserves none
+_DESTINATIONS = frozenset({"sqs", "sns", "lambda"})
+
+
+def deployable(template: Template, inline_code: Path) -> tuple[Stack, tuple[str, ...]]:
+    """Return the stack that can be run here, and a sentence for each thing that isn't honoured.
+
+    Args:
+        template: the template.
+        inline_code: a directory to which `InlineCode` is written.
+
+    Raises:
+        TemplateError: the template is wrong, or a function can't be run here.
+    """
+    stack = read_stack(template)
+    warnings = [
+        *honoured.source_warnings(template.source),
+        *honoured.warnings(template.plain, template.source),
+        *_warnings(stack),
+        *honoured.runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
+    ]
+    run = replace(
+        stack,
+        functions=tuple(_function(template, it, inline_code) for it in stack.functions),
+        mappings=tuple(it for it in stack.mappings if _is_queue(it) and it.enabled),
+        routes=tuple(it for it in stack.routes if it.function is not None),
+    )
+    return run, tuple(warnings)
+
+
+def _function(template: Template, it: FunctionDeclaration, inline_code: Path) -> FunctionDeclaration:
+    if it.runtime is None or not it.runtime.startswith("python"):
+        raise template.error(it.logical_id, "the local cloud runs Python functions from a directory only")
+    if it.handler is None or "." not in it.handler:
+        raise template.error(it.logical_id, f"Handler must be `module.function`, not {it.handler!r}")
+    if it.reserved_concurrency == 0:
+        raise template.error(it.logical_id, "ReservedConcurrentExecutions must be between 1 and 1000, not 0")
+    return replace(
+        it,
+        code=_code(template, it, inline_code),
+        reserved_concurrency=it.reserved_concurrency or CONCURRENCY,
+        on_failure=it.on_failure if _is_destination(it.on_failure) else None,
+        on_success=it.on_success if _is_destination(it.on_success) else None,
+    )
+
+
+def _code(template: Template, it: FunctionDeclaration, inline_code: Path) -> Path:
+    if it.inline_code is not None:
+        directory = inline_code / it.logical_id
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "index.py").write_text(it.inline_code, encoding="utf-8")
+        return directory
+    if it.code is None:
+        raise template.error(it.logical_id, _not_a_directory(template.source, it.logical_id))
+    if not it.code.is_dir():
+        raise template.error(it.logical_id, f"the code {str(it.code)!r} isn't a directory")
+    return it.code
+
+
+def _not_a_directory(source: Document, logical_id: str) -> str:
+    properties = source["Resources"].get(logical_id, {}).get("Properties") or {}
+    for_all = (source.get("Globals") or {}).get("Function") or {}
+    if code := properties.get("CodeUri") or for_all.get("CodeUri"):
+        return f"CodeUri must be a local directory, not {code!r}"
+    return "the code must be a local directory"
+
+
+def _warnings(stack: Stack) -> Iterator[str]:
+    for function in stack.functions:
+        for arn in (function.on_failure, function.on_success):
+            if arn is not None and not _is_destination(arn):
+                yield f"{function.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
+    for mapping in stack.mappings:
+        if not _is_queue(mapping):
+            source = mapping.source_arn or "without an ARN"
+            yield f"{mapping.logical_id}: the event source {source} is not polled here"
+    for rule in stack.rules_without_schedule:
+        yield f"{rule} (AWS::Events::Rule): a rule without a schedule doesn't fire here"
+    for route in stack.routes:
+        if route.function is None:
+            yield f"{route.api}: {route.method} {route.path} isn't integrated with a function, and is not served"
+    for output, reason in stack.unresolved_outputs.items():
+        yield f"The output {output} is left out: {reason}"
+
+
+def _is_queue(mapping: MappingDeclaration) -> bool:
+    return mapping.source_arn.startswith("arn:aws:sqs:")
+
+
+def _is_destination(arn: str | None) -> bool:
+    return arn is not None and arn.split(":")[2:3] in ([service] for service in _DESTINATIONS)

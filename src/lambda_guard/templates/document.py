@@ -1,0 +1,123 @@
+"""The document of a template: loaded from YAML or JSON, checked, and its parameters given values."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lambda_guard.templates.errors import TemplateError
+from lambda_guard.templates.references import Location
+
+Document = dict[str, Any]
+_SECTIONS = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
+
+
+def load(template: str | Path | Mapping[str, Any]) -> tuple[str, Document]:
+    """Return the template's name, for messages, and its document.
+
+    Raises:
+        TemplateError: it can't be read, or isn't a template.
+    """
+    if isinstance(template, Mapping):
+        return "the template", _checked("the template", dict(template))
+    path = Path(template)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(f"{path}: the template can't be read: {error}") from error
+    return str(path), _checked(str(path), _parse(str(path), text))
+
+
+def _parse(file: str, text: str) -> Any:
+    import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
+
+    try:
+        return yaml.load(text, _loader())  # noqa: S506 - a SafeLoader with CloudFormation's tags
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{file}: not YAML: {error}") from error
+
+
+def _loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # as above
+        """YAML with the short forms of intrinsic functions."""
+
+    def construct(loader: Any, suffix: str, node: Any) -> Any:
+        name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
+        if isinstance(node, yaml.ScalarNode):
+            value: Any = loader.construct_scalar(node)
+        elif isinstance(node, yaml.SequenceNode):
+            value = loader.construct_sequence(node, deep=True)
+        else:
+            value = loader.construct_mapping(node, deep=True)
+        return {name: value.split(".", 1) if suffix == "GetAtt" and isinstance(value, str) else value}
+
+    Loader.add_multi_constructor("!", construct)
+    # "2012-10-17" and "2010-09-09" are strings to CloudFormation.
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+    return Loader
+
+
+def _checked(file: str, document: Any) -> Document:
+    document = _unshared(file, document)
+    resources = document.get("Resources") if isinstance(document, dict) else None
+    if not isinstance(resources, dict) or not resources:
+        raise TemplateError(f"{file}: a template is a mapping with a non-empty mapping `Resources`")
+    for section in _SECTIONS:
+        entries = document.get(section) or {}
+        if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+            raise TemplateError(f"{file}: `{section}` must be a mapping of names to mappings")
+    for name, resource in resources.items():
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            raise TemplateError(f"{file}: resource {name}: it needs a `Type`, for example AWS::SQS::Queue")
+        if not isinstance(resource.get("Properties") or {}, dict):
+            raise TemplateError(f"{file}: resource {name}: `Properties` must be a mapping")
+        if not resource.get("Properties"):
+            resource.pop("Properties", None)  # YAML's `Properties:` with nothing below it
+    checked: Document = document
+    return checked
+
+
+def _unshared(file: str, document: Any) -> Any:
+    """Return a copy without shared objects: the SAM translator would translate a YAML alias once for all places."""
+    try:
+        return json.loads(json.dumps(document, default=str))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise TemplateError(f"{file}: not a template: {error}") from error
+
+
+def parameter_values(
+    file: str, document: Document, given: Mapping[str, str], location: Location
+) -> dict[str, Any]:
+    """Return the values of the parameters and of the pseudo parameters.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
+
+    Args:
+        file: for messages.
+        document: the template.
+        given: values that win over the defaults.
+        location: where the stack is.
+
+    Raises:
+        TemplateError: a parameter is unknown, or has neither a value nor a default.
+    """
+    declared = document.get("Parameters") or {}
+    if unknown := set(given) - set(declared):
+        raise TemplateError(f"{file}: the template has no parameter {', '.join(sorted(unknown))}")
+    values = {name: given.get(name, declaration.get("Default")) for name, declaration in declared.items()}
+    if missing := sorted(name for name, value in values.items() if value is None):
+        raise TemplateError(f"{file}: parameter {', '.join(missing)} has no default: give a value")
+    for name, declaration in declared.items():
+        if "List" in str(declaration.get("Type")) and isinstance(values[name], str):
+            values[name] = [part.strip() for part in values[name].split(",")]
+    return {
+        **values,
+        "AWS::Region": location.region,
+        "AWS::AccountId": location.account,
+        "AWS::Partition": "aws",
+        "AWS::StackName": "local",
+        "AWS::StackId": location.arn("cloudformation", "stack/local/0"),
+        "AWS::URLSuffix": "amazonaws.com",
+    }

@@ -1,0 +1,12 @@
+"""What the reading of a template raises."""
+
+from lambda_guard.errors import LambdaGuardError
+
+
+class TemplateError(LambdaGuardError, ValueError):
+    """The template can't be read, or declares something impossible.
+
+    The message names the file and the resource.
+    """
+
+    exit_code = 2

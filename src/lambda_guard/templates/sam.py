@@ -1,0 +1,76 @@
+"""From SAM to plain CloudFormation, by AWS's own aws-sam-translator.
+
+https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification.html
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from lambda_guard.templates.document import Document
+from lambda_guard.templates.errors import TemplateError
+
+BUCKET = "local"
+# What may be a local path, for which `sam deploy` puts an address in S3; the translator wants the address.
+_PATHS = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::Api": "DefinitionUri",
+    "AWS::Serverless::HttpApi": "DefinitionUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+
+
+def translate(
+    file: str, document: Document, values: Mapping[str, Any], region: str
+) -> tuple[Document, dict[str, str]]:
+    """Return the plain template, and the local paths by the key of the S3 address that stands for them.
+
+    Args:
+        file: for messages.
+        document: the template as written.
+        values: of the parameters.
+        region: where the stack is.
+
+    Raises:
+        TemplateError: SAM refuses the template.
+    """
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+    from samtranslator.utils.py27hash_fix import undo_mark_unicode_str_in_template
+
+    source, paths = _with_addresses(document)
+    # All that the translator wants of a boto3 session is the region.
+    translator = Translator(None, Parser(), boto_session=SimpleNamespace(region_name=region))
+    texts = {name: value for name, value in values.items() if not name.startswith("AWS::")}
+    try:
+        plain = translator.translate(source, parameter_values=texts, get_managed_policy_map=dict)
+    except InvalidDocumentException as error:
+        raise TemplateError(f"{file}: {'; '.join(cause.message for cause in error.causes)}") from error
+    template: Document = json.loads(json.dumps(undo_mark_unicode_str_in_template(plain), default=str))
+    return template, paths
+
+
+def _with_addresses(document: Document) -> tuple[Document, dict[str, str]]:
+    source, paths = copy.deepcopy(document), dict[str, str]()
+    for_all = (source.get("Globals") or {}).get("Function") or {}
+    elsewhere = {"CodeUri", "InlineCode", "ImageUri"}
+    for name, resource in source["Resources"].items():
+        if resource["Type"] not in _PATHS:
+            continue
+        properties, key = resource.setdefault("Properties", {}), _PATHS[resource["Type"]]
+        if key == "CodeUri" and "CodeUri" not in for_all and not elsewhere & properties.keys():
+            properties[key] = "."
+        _put_address(properties, key, name, paths)
+    _put_address(for_all, "CodeUri", "Globals", paths)
+    return source, paths
+
+
+def _put_address(properties: dict[str, Any], key: str, name: str, paths: dict[str, str]) -> None:
+    path = properties.get(key)
+    if isinstance(path, str) and not path.startswith("s3://"):
+        properties[key] = f"s3://{BUCKET}/{name}"
+        paths[name] = path
