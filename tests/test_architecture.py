@@ -1,6 +1,8 @@
-"""Who may import whom: the layers of the core, its sinks, and the desk, walked in the source."""
+"""The map of the house, `docs/architecture.md`, walked: its tables against the source and against what really happens."""
 
 import ast
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,83 +10,63 @@ import pytest
 import lambda_guard
 
 ROOT = Path(lambda_guard.__file__).parent
-
-# A module imports from the layers above it here, and from no other one of ours.
-LAYERS = (
-    {"_names", "errors"},
-    {
-        "_json", "_stdout", "_process", "failure", "failure.stack_frames", "trigger", "trigger.plain", "trigger.table", "timeout",
-        "batch", "propagation", "sinks", "sinks.log", "sinks.xray", "propagation._envelope", "propagation.calls",
-        "propagation.header",
-    },
-    {"shapes", "shapes.arns", "shapes.eventbridge", "shapes.http"},
-    {"shapes.kinesis", "shapes.sns", "shapes.sqs"},
-    {
-        "_settings", "_scope", "failure.fingerprint", "trigger.read", "_event_loop", "propagation._carriers",
-    },
-    {"failure.exceptions", "_failsafe", "batch.source", "propagation.extract"},
-    {"_invocation", "timeout.watchdog", "propagation.inject"},
-    {"failure.attempts", "timeout.snapshot"},
-    {
-        "sinks.log.lines", "sinks.log.plain", "sinks.log.powertools", "sinks.log.printed", "sinks.log.final_attempt",
-        "sinks.metrics", "sinks.record", "sinks.xray.document", "sinks.xray.recorder", "sinks.xray.span",
-        "sinks.xray.timeout",
-    },
-    {"batch.partial_response", "batch.report", "_aws_calls", "_public"},
-    {"_guard", "batch.loop"},
-    {"_production"},
-    {""},
-    {
-        "testing", "testing._bus_events", "testing._queue_events", "testing._request_events", "testing._samples",
-        "testing._service_events", "testing._stream_events", "testing.capture", "testing.context", "testing.events",
-        "testing.plugin",
-    },
-)  # fmt: skip
-LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-# Parts of one thing, which know each other.
-TOGETHER = ("sinks.log.", "sinks.xray.", "testing")
-# What the desk and the local cloud take from the core.
-FOR_THE_DESK = {"_names", "_settings", "errors", "propagation.header"}
-FOR_THE_DESK |= {
-    "shapes",
-    *(f"shapes.{name}" for name in ("arns", "eventbridge", "http", "kinesis", "sns", "sqs")),
-}
-# Who imports what isn't ours and isn't the standard library.
-FOREIGN = {
-    "wrapt": {"_production", "_guard", "propagation.inject"},
-    "aws_lambda_powertools": {"sinks.log.powertools", "sinks.metrics", "batch.source"},
-    "aws_xray_sdk": {"sinks.xray.recorder"},
-    "pytest": {"testing.plugin"},
-}
+PAGE = (Path(__file__).parent.parent / "docs/architecture.md").read_text(encoding="utf-8")
+FACE = "lambda_guard"
+DESK = {"testing", "templates", "refusal", "runtime", "local", "tools", "logs", "dlq", "try"}
 # Modules of the standard library that cost a cold start more than they give it; inside of functions they are late.
 HEAVY = {
-    "asyncio",
-    "concurrent",
-    "dataclasses",
-    "email",
-    "http",
-    "importlib.metadata",
-    "logging.config",
-    "multiprocessing",
-}
-HEAVY |= {"socket", "ssl", "subprocess", "unittest", "urllib.request", "uuid", "xml"}
+    "asyncio", "concurrent", "dataclasses", "email", "http", "importlib.metadata", "logging.config", "multiprocessing",
+    "socket", "ssl", "subprocess", "unittest", "urllib.request", "uuid", "xml",
+}  # fmt: skip
 HEAVY_ALLOWED = {("_event_loop", "asyncio")}
 
 
+def table(*header):
+    """Return the rows of the page's table with this header, each a list of cells."""
+    _, found, rest = PAGE.partition(f"| {' | '.join(header)} |\n")
+    assert found, f"the page has no table {header}"
+    lines = rest.splitlines()[1:]
+    ends = next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:ends]]
+
+
+def ticked(cell):
+    """Return what a cell has between backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def sources():
+    """Return our modules by their names below the package: (text, whether it is a package)."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts) or FACE
+        found[name] = (path.read_text(encoding="utf-8"), is_package)
+    return found
+
+
+SOURCES = sources()
+
+
 class Imports(ast.NodeVisitor):
-    """The modules that a module imports, those for type checkers apart."""
+    """What a module imports, wherever it does: for type checkers, in functions, by name.
 
-    def __init__(self, module, package):
-        self.found = set()
-        self.late = set()
-        self._package = package
+    Attributes:
+        found: the names of modules; of ours below the package.
+        at_top: those that are imported with the module.
+        computed: whether it imports by a name that isn't written there.
+    """
+
+    def __init__(self, module, known):
+        text, is_package = known[module]
+        self.found, self.at_top, self.computed = set(), set(), False
+        self._known = known
+        self._package = ["lambda_guard", *module.split(".")] if module != FACE else ["lambda_guard"]
+        if not is_package:
+            self._package.pop()
         self._depth = 0
-        tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
-        self.visit(tree)
-
-    def visit_If(self, node):
-        if ast.unparse(node.test) != "TYPE_CHECKING":
-            self.generic_visit(node)
+        self.visit(ast.parse(text))
 
     def visit_FunctionDef(self, node):
         self._depth += 1
@@ -93,114 +75,185 @@ class Imports(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as ast calls it
 
+    def visit_If(self, node):
+        for_types = ast.unparse(node.test) == "TYPE_CHECKING"
+        self._depth += for_types
+        self.generic_visit(node)
+        self._depth -= for_types
+
     def visit_Import(self, node):
         for alias in node.names:
             self._add(alias.name)
 
     def visit_ImportFrom(self, node):
-        base = node.module or ""
-        if node.level:
-            parts = self._package.split(".")
-            base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+        base = [*self._package[: len(self._package) - node.level + 1]] if node.level else []
+        base += node.module.split(".") if node.module else []
         for alias in node.names:
-            whole = f"{base}.{alias.name}"
-            self._add(whole if base.startswith("lambda_guard") and path_of(short(whole)) else base)
+            whole = ".".join([*base, alias.name])
+            self._add(whole if whole.removeprefix("lambda_guard.") in self._known else ".".join(base))
+
+    def visit_Call(self, node):
+        name = getattr(node.func, "attr", getattr(node.func, "id", None))
+        if name in ("import_module", "__import__", "find_spec", "run_module") and node.args:
+            if isinstance(node.args[0], ast.Constant):
+                said = node.args[0].value
+                dots = len(said) - len(said.lstrip("."))
+                base = self._package[: len(self._package) - dots + 1] if dots else []
+                self._add(".".join([*base, said.lstrip(".")]))
+            else:
+                self.computed = True
+        self.generic_visit(node)
 
     def _add(self, name):
-        (self.late if self._depth else self.found).add(name)
+        name = FACE if name == "lambda_guard" else name.removeprefix("lambda_guard.")
+        self.found.add(name)
+        if not self._depth:
+            self.at_top.add(name)
 
 
-def short(name):
-    """Return a module's name below the package: `_names`, `sinks.record`, `` for the package itself."""
-    return name.removeprefix("lambda_guard").removeprefix(".")
+ROOMS = {
+    room: (ticked(modules), may.split(", ")) for room, modules, may in table("room", "modules", "may import")
+}
+FOREIGN = {ticked(package)[0]: ticked(modules) for package, modules in table("package", "imported in")}
 
 
-def path_of(module):
-    """Return the file of one of our modules, or None."""
-    base = ROOT / module.replace(".", "/")
-    for path in (base / "__init__.py", base.with_suffix(".py")):
-        if path.exists():
-            return path
-    return None
+def matches(pattern, module):
+    """Whether a name of the page means a module: itself, or with `.*` what is in the package, too."""
+    base = pattern.removesuffix(".*")
+    return module == base or (pattern != base and module.startswith(f"{base}."))
 
 
-def modules():
-    """Return our modules, name → what they import."""
-    found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        is_package = parts[-1] == "__init__"
-        module = ".".join(parts[:-1] if is_package else parts)
-        name = f"lambda_guard.{module}".rstrip(".")
-        found[module] = Imports(module, name if is_package else name.rpartition(".")[0])
+def room_of(module):
+    """Return the room whose row has the most exact name for a module, or `None`."""
+    fits = [
+        (not pattern.endswith(".*"), len(pattern), room)
+        for room, (patterns, _) in ROOMS.items()
+        for pattern in patterns
+        if matches(pattern, module)
+    ]
+    return max(fits)[2] if fits else None
+
+
+def violations(known):
+    """Return what the modules import against the tables of the page, a sentence each."""
+    for module in known:
+        imports, room = Imports(module, known), room_of(module)
+        if room is None:
+            yield f"{module} has no room"
+            continue
+        for name in sorted(imports.found):
+            top = name.split(".")[0]
+            if name in known:
+                if room_of(name) not in (room, *ROOMS[room][1]):
+                    yield f"{module} imports {name}"
+            elif top in FOREIGN and not any(matches(pattern, module) for pattern in FOREIGN[top]):
+                yield f"{module} imports {name}"
+
+
+def circles(known):
+    """Return the modules that import each other, through others or directly: a set for each circle."""
+    graph = {module: Imports(module, known).found & known.keys() for module in known}
+    reached = {module: reach(graph, module) for module in graph}
+    return {
+        frozenset({module} | {other for other in reached[module] if module in reached[other]})
+        for module in graph
+        if module in reached[module]
+    }
+
+
+def reach(graph, module):
+    """Return the modules that a module imports, directly or through others."""
+    found, left = set(), [*graph[module]]
+    while left:
+        if (name := left.pop()) not in found:
+            found.add(name)
+            left += graph[name]
     return found
 
 
-MODULES = modules()
-CORE = {
-    module: imports
-    for module, imports in MODULES.items()
-    if module.split(".")[0] not in ("tools", "local", "templates")
-}
-DESK = {module: imports for module, imports in MODULES.items() if module not in CORE}
+def with_line(module, line):
+    """Return our sources with a line more in one of them."""
+    text, is_package = SOURCES.get(module, ("", False))
+    return {**SOURCES, module: (f"{text}\n{line}\n", is_package)}
 
 
-def ours(imports):
-    """Return what a module imports of ours."""
-    return {short(name) for name in imports.found | imports.late if name.split(".")[0] == "lambda_guard"}
+def test_every_module_has_a_room_and_imports_what_the_table_allows():
+    """A module that is added says where it belongs; nothing in the core reaches up; sinks don't know each other."""
+    assert list(violations(SOURCES)) == []
 
 
-def test_every_module_of_the_core_has_its_layer():
-    """A module that is added says where it belongs; one that is gone is gone from here."""
-    assert set(CORE) == set(LEVEL)
+def test_what_is_gone_is_gone_from_the_tables():
+    """Every name of the tables is a module, and every room that may be imported exists."""
+    patterns = [pattern for patterns, _ in ROOMS.values() for pattern in patterns]
+    patterns += [pattern for patterns in FOREIGN.values() for pattern in patterns]
+    assert [pattern for pattern in patterns if not any(matches(pattern, module) for module in SOURCES)] == []
+    assert {room for _, may in ROOMS.values() for room in may if room} <= ROOMS.keys()
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_a_module_imports_from_lower_layers_only(module):
-    """Nothing in the core reaches up: facts know nothing of sinks, sinks nothing of the guard."""
-    for name in ours(CORE[module]):
-        together = any(module.startswith(part) and name.startswith(part) for part in TOGETHER)
-        assert together or LEVEL[name] < LEVEL[module], f"{module} imports {name}"
+def test_packages_that_are_not_ours_are_imported_where_the_page_says():
+    """What isn't ours and isn't the standard library has a row, and each row is true."""
+    import sys
+
+    found = {}
+    for module in SOURCES:
+        for name in Imports(module, SOURCES).found - SOURCES.keys():
+            if (top := name.split(".")[0]) not in sys.stdlib_module_names:
+                found.setdefault(top, set()).add(module)
+    assert found.keys() == FOREIGN.keys()
+    unused = {
+        (package, pattern)
+        for package, patterns in FOREIGN.items()
+        for pattern in patterns
+        if not any(matches(pattern, module) for module in found[package])
+    }
+    assert unused == set()
 
 
-@pytest.mark.parametrize("module", [module for module in CORE if module.startswith("sinks.")])
-def test_sinks_know_nothing_of_each_other(module):
-    """Logs, metrics, the record and traces can each be replaced alone."""
-    own = module.split(".")[1]
-    assert {name.split(".")[1] for name in ours(CORE[module]) if name.startswith("sinks.")} <= {own}
+def test_computed_imports_are_named_on_the_page():
+    """A module that imports by a computed name, which no test can follow, is named where the page says so."""
+    (sentence,) = re.findall(r"^Some modules import by a name that is computed:.*?\n\n", PAGE, re.S | re.M)
+    computed = {module for module in SOURCES if Imports(module, SOURCES).computed}
+    assert set(ticked(sentence)) == computed
 
 
-def test_only_the_recorder_knows_the_sdk_and_so_on():
-    """Each package that isn't ours is imported where its adapter is, and boto3 nowhere."""
-    known = {}
-    for module, imports in CORE.items():
-        for name in imports.found | imports.late:
-            package = name.split(".")[0]
-            if package in FOREIGN or package in (
-                "boto3",
-                "botocore",
-                "jmespath",
-                "awslambdaric",
-                "moto",
-                "click",
-                "rich",
-            ):
-                known.setdefault(package, set()).add(module)
-    assert known == FOREIGN
+@pytest.mark.parametrize(
+    ("module", "line", "noticed"),
+    [
+        ("local.cloud", "from ..tools import cli", "local.cloud imports tools.cli"),
+        ("local.cloud", "def f():\n    from lambda_guard.tools.cli import main", "local.cloud imports tools.cli"),
+        ("_guard", "import_module('boto3')", "_guard imports boto3"),
+        ("_json", "def f():\n    return importlib.import_module('boto3.session')", "_json imports boto3.session"),
+        ("_guard", "__import__('boto3')", "_guard imports boto3"),
+        ("_process", "import_module('.tools.cli', 'lambda_guard')", "_process imports tools.cli"),
+        ("_json", "if TYPE_CHECKING:\n    from ._guard import Guard", "_json imports _guard"),
+        ("failure.exceptions", "if TYPE_CHECKING:\n    from ..sinks import record", "failure.exceptions imports sinks.record"),
+        ("sinks.record", "from .xray import span", "sinks.record imports sinks.xray.span"),
+        ("tools.dlq.replay", "from ...local.runtime import function", "tools.dlq.replay imports local.runtime.function"),
+        ("_brand_new", "", "_brand_new has no room"),
+    ],
+)  # fmt: skip
+def test_a_planted_import_is_noticed(module, line, noticed):
+    """The walls are seen to hold: each kind of import that is forbidden is found where it is planted."""
+    assert noticed in list(violations(with_line(module, line)))
 
 
-@pytest.mark.parametrize("module", [module for module in CORE if not module.startswith("testing")])
+def test_no_two_modules_import_each_other():
+    """There is no circle, not even through type-checking imports."""
+    still_open = [{"_failsafe", "_scope", "batch.report"}, {"tools.dlq.delivery", "tools.dlq.streams"}]
+    assert [circle for circle in circles(SOURCES) if not any(known <= circle for known in still_open)] == []
+
+
+def test_a_planted_circle_is_noticed():
+    """A circle through a type-checking import is found where it is planted."""
+    known = with_line("errors", "if TYPE_CHECKING:\n    from . import _settings")
+    assert any({"errors", "_settings"} <= circle for circle in circles(known))
+
+
+@pytest.mark.parametrize("module", [module for module in SOURCES if room_of(module) not in DESK])
 def test_nothing_heavy_is_imported_with_a_module(module):
     """What costs a cold start is imported inside of the function that needs it."""
-    heavy = {name for name in CORE[module].found if name in HEAVY or name.split(".")[0] in HEAVY}
+    heavy = {name for name in Imports(module, SOURCES).at_top if name in HEAVY or name.split(".")[0] in HEAVY}
     assert {(module, name) for name in heavy} <= HEAVY_ALLOWED
-
-
-@pytest.mark.parametrize("module", DESK)
-def test_the_desk_takes_what_is_shared(module):
-    """Tools and the local cloud take names, settings, errors, shapes and the trace header, and nothing else of the runtime."""
-    allowed = {name for name in ours(DESK[module]) if name.split(".")[0] in ("tools", "local", "templates")}
-    assert ours(DESK[module]) - allowed <= FOR_THE_DESK
 
 
 def test_the_desk_is_out_of_reach_of_a_function(fresh):
@@ -211,7 +264,7 @@ def test_the_desk_is_out_of_reach_of_a_function(fresh):
         from lambda_guard import current_invocation, logger, metrics, production
         import lambda_guard.errors, lambda_guard.testing, lambda_guard.testing.plugin
         production(lambda event, context: metrics.add_metric("Orders", "Count", 1))({}, None)
-        found = {name for name in sys.modules if name.startswith(("lambda_guard.tools", "lambda_guard.local"))}
+        found = {name for name in sys.modules if name.startswith(("lambda_guard.tools", "lambda_guard.local", "lambda_guard.templates"))}
         print(sorted(found), sorted({"moto", "click", "rich", "awslambdaric", "boto3"} & sys.modules.keys()))
         """
     )
