@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -211,7 +210,9 @@ def test_packages_that_are_not_ours_are_imported_where_the_page_says():
 
 def test_computed_imports_are_named_on_the_page():
     """A module that imports by a computed name, which no test can follow, is named where the page says so."""
-    (sentence,) = re.findall(r"^Some modules import by a name that is computed:.*?\n\n", PAGE, re.S | re.M)
+    (sentence,) = re.findall(
+        r"^Some modules import by a name that is computed:.*?\n\n", PAGE, re.DOTALL | re.MULTILINE
+    )
     computed = {module for module in SOURCES if Imports(module, SOURCES).computed}
     assert set(ticked(sentence)) == computed
 
