@@ -34,15 +34,18 @@ class Covering:
     def tests_for(self, mutant: Mutant) -> list[str]:
         """Return the tests that execute the changed statement, in the order in which to run them.
 
-        A statement that is executed at import alone belongs to all tests of its module.
+        What is executed at import alone belongs to all tests of its module, and to those of the file that is named
+        after the module, which may look at a table without executing a line.
         """
         lines = self.lines[mutant.path]
         found = {test for line in mutant.lines for test in lines[line]}
+        module = Path(mutant.path).relative_to(PACKAGE)
         if not found and not mutant.function:
+            file = f"tests/{module.parent / f'test_{module.stem}.py'}"
             found = {test for tests in lines.values() for test in tests}
-        module = str(Path(mutant.path).relative_to(PACKAGE))
+            found |= {test for test in self.seconds if test.startswith(file)}
         for beginning, files in UNMEASURED.items():
-            if module.startswith(beginning):
+            if str(module).startswith(beginning):
                 found |= {test for test in self.seconds if test.startswith(files)}
         return self._in_turns([test for test in found if test in self.seconds])
 

@@ -11,7 +11,7 @@ import coverage
 import hypothesis
 import pytest
 
-MEMORY = 8 << 30  # bytes, which nothing needs but a mutant that never ends
+MEMORY = 3 << 30  # bytes of address space: what needs more is a mutant that never ends
 RUN = Path(os.environ["MUTANTS_RUN"])  # a folder: `order`, `now`, `tests`, `coverage*`
 
 hypothesis.settings.register_profile(

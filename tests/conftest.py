@@ -467,7 +467,7 @@ def fresh(tmp_path):
             capture_output=True,
             cwd=tmp_path,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ def records_of(script):
         ["/bin/sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env={key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ},
     )

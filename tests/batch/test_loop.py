@@ -1036,7 +1036,7 @@ class TestWhatIsSaid:
 
         async def handle_async(record):
             await begun.wait()
-            await asyncio.get_running_loop().run_in_executor(None, lambda: (work(record.body), done.wait(10)))
+            await asyncio.get_running_loop().run_in_executor(None, lambda: (work(record.body), done.wait(60)))
 
         event = events.sqs("a", "b", trace_header=[header(1), header(2)])
         for function, roots in ((handle, [root(1), root(2)]), (handle_async, [OWN, OWN])):

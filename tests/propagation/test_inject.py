@@ -112,7 +112,7 @@ def running():
     yield server
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(60)
 
 
 @pytest.fixture
@@ -126,8 +126,8 @@ def server(running):
 _SESSION = botocore.session.Session()
 _CONFIG = botocore.config.Config(
     retries={"mode": "standard", "max_attempts": 2},
-    connect_timeout=5,
-    read_timeout=5,
+    connect_timeout=60,
+    read_timeout=60,
     inject_host_prefix=False,
 )
 _KEYS = {"region_name": "eu-west-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -249,7 +249,7 @@ def test_a_client_of_boto3_and_one_made_outside_of_any_invocation(server, name):
         )
     )
     thread.start()
-    thread.join(20)
+    thread.join(60)
     handler = call(made[0], operation, **parameters)
     handler(None, None)
     captured = run(handler)
@@ -598,7 +598,7 @@ def test_calls_in_threads_hang_below_the_handler(server):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
 
     captured = run(handler)
     segments = {found.id: found for found in captured.segments if found.document.get("namespace") == "aws"}
@@ -645,7 +645,7 @@ def test_no_call_is_waited_for_that_is_over(server, monkeypatch, broken):
         with monkeypatch.context() as patched:
             patched.setattr(*parts[broken], refuse)
             client.send_message(QueueUrl=QUEUE, MessageBody="a")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while '"outcome":"timeout"' not in captured.output and time.monotonic() < end:
             time.sleep(0.005)
 
@@ -734,7 +734,7 @@ def test_in_any_order_a_call_is_one_subsegment(server, first, second):
     environment = {key: value for key, value in os.environ.items() if key in ("PATH", "PYTHONPATH", "HOME")}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(first=first, second=second), server.url],
-        capture_output=True, text=True, timeout=60, check=False, env=environment,
+        capture_output=True, text=True, timeout=240, check=False, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     documents = json.loads(done.stdout.splitlines()[-1])
@@ -772,7 +772,7 @@ def test_where_the_sdk_has_patched_botocore_the_decision_is_kept_too(server):
     environment = {key: value for key, value in os.environ.items() if key in ("PATH", "PYTHONPATH", "HOME")}
     done = subprocess.run(
         [sys.executable, "-c", UNRECORDED, server.url],
-        capture_output=True, text=True, timeout=60, check=False, env=environment,
+        capture_output=True, text=True, timeout=240, check=False, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     sent = [sent_header(request) for request in server.requests]

@@ -160,7 +160,7 @@ def invoke(address, event):
     request = f"http://{address}/2015-03-31/functions/function/invocations"
     for _ in range(200):
         try:
-            with urllib.request.urlopen(request, data=json.dumps(event).encode(), timeout=60) as answer:
+            with urllib.request.urlopen(request, data=json.dumps(event).encode(), timeout=240) as answer:
                 return answer.read().decode()
         except urllib.error.URLError as error:
             if not isinstance(error.reason, ConnectionRefusedError):

@@ -436,7 +436,7 @@ def test_thread_safe_keys_stay_with_their_thread_and_invocation(invoke):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         logger.info("end")
 
     captured = invoke(handler)
@@ -1107,7 +1107,7 @@ def test_the_logger_works_whatever_powertools_thinks_of_the_environment(name):
         [sys.executable, "-W", "error", "-c", SCRIPT, *(["without"] if name == "no Powertools" else [])],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env=base | VARIABLES[name],
     )

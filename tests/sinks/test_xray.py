@@ -504,7 +504,7 @@ def test_a_thread_that_is_given_its_parent(traced):
         with xray_recorder.in_subsegment("outer"):
             thread = threading.Thread(target=work, args=(xray_recorder.get_trace_entity(),))
             thread.start()
-            thread.join(10)
+            thread.join(60)
 
     captured = traced(handler)
     assert path(captured, "work") == [*captured.top, "outer", "work"]
@@ -698,7 +698,7 @@ def in_fresh_process(script, **environment):
         [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env={key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
         | environment,

@@ -70,7 +70,7 @@ def run_pytest(folder, *arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
         check=False,
     )
 

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,41 @@ def test_what_a_journal_knows_is_known_again(tmp_path):
     }  # fmt: skip
     assert set(known.replayed_as) == {"new-2", "new-3"}
     assert {one for one, it in known.letters.items() if it.is_unfinished} == {"m-0", "m-1", "m-2"}
+
+
+def test_every_line_of_a_journal(tmp_path):
+    """What each step writes: an operator and a later run read it, and find the letter there, whole."""
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.begin("replay", QUEUE)
+        journal.in_hand([letter(1)])
+        journal.discarding([letter(2)])
+        journal.sending([("m-1", "there", 1)])
+        journal.delivered([("m-1", "new-1")])
+        journal.failed([("m-3", "no")])
+        journal.deleted(["m-1"])
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(datetime.fromisoformat(line.pop("at")).tzinfo is UTC for line in lines)
+    whole = [
+        {
+            "message_id": one.message_id,
+            "origin": "queue",
+            "digest": one.digest,
+            "receipt": one.message.receipt,
+            "message": one.message.as_document(),
+        }
+        for one in (letter(1), letter(2))
+    ]
+    assert lines == [
+        {"do": "run", "run": journal.run, "command": "replay", "queue": QUEUE.arn},
+        {"do": "letter", **whole[0]},
+        {"do": "discard", **whole[1]},
+        {"do": "send", "message_id": "m-1", "target": "there", "number": 1},
+        {"do": "delivered", "message_id": "m-1", "new_id": "new-1"},
+        {"do": "failed", "message_id": "m-3", "reason": "no"},
+        {"do": "deleted", "message_id": "m-1"},
+    ]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_line_that_was_cut_spoils_nothing(tmp_path):
