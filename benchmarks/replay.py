@@ -19,9 +19,8 @@ from pathlib import Path
 import boto3
 
 from lambda_guard.tools.dlq.commands.acting import Action
-from lambda_guard.tools.dlq.commands.options import Desk
 from lambda_guard.tools.dlq.commands.replaying import started
-from lambda_guard.tools.dlq.targets import Finder
+from lambda_guard.tools.dlq.targets import TargetFinder
 from lambda_guard.tools.stopping import Stop
 
 LETTERS = 10_000
@@ -49,9 +48,8 @@ def main(letters):
 
 def take_turns(bare, journal, letters):
     """Give the seconds that the SDK and the replay take."""
-    desk = Desk.open((), "1d")
-    action = Action.open(desk, "replayed-dead", str(journal), as_json=False, color="never", verb="replayed")
-    finder = Finder(action.queue, desk.clients)
+    action = Action.open("replay", "replayed-dead", journal=str(journal), as_json=False, color="never")
+    finder = TargetFinder(action.queue, action.session.clients)
     seconds = [0.0, 0.0]
     with Stop() as stop, started(action, finder, None, stop, again=False, limit=None) as (loop, _):
         for _ in range(0, letters, TURN):

@@ -17,6 +17,7 @@ MODULES: Final = (
     "propagation/*.py",
     "tools/dlq/journal.py",
     "tools/dlq/delivery.py",
+    "tools/dlq/sending.py",
     "tools/dlq/queue.py",
     "tools/dlq/write_ahead.py",
 )

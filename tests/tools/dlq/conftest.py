@@ -5,12 +5,12 @@ from concurrent.futures import Executor, Future
 
 import pytest
 
-from lambda_guard.tools.dlq.delivery import Courier
 from lambda_guard.tools.dlq.journal import Journal
 from lambda_guard.tools.dlq.queue import Reading, find_queue
-from lambda_guard.tools.dlq.replay import Judge, Pace, Replay, recover
-from lambda_guard.tools.dlq.shapes import read_letter
-from lambda_guard.tools.dlq.targets import Finder
+from lambda_guard.tools.dlq.recognition import recognise
+from lambda_guard.tools.dlq.replay import Pace, Planner, Replay, recover
+from lambda_guard.tools.dlq.sending import Sender
+from lambda_guard.tools.dlq.targets import TargetFinder
 from lambda_guard.tools.stopping import Stop
 
 from .fakes import FakeSqs
@@ -48,25 +48,25 @@ def replay(tmp_path, monkeypatch):
         stop=None,
     ):
         queue = find_queue(name, sqs)
-        finder, stop = Finder(queue, sqs, to), stop or Stop()
+        finder, stop = TargetFinder(queue, sqs, to), stop or Stop()
         with (
             Journal(tmp_path / "journal.jsonl") as journal,
             Reading(queue, sqs, stop=stop, seconds=30) as reading,
         ):
-            recover(reading, journal.memory)
+            recover(reading, journal.history)
             journal.begin("replay", queue)
 
             def understand(message):
-                letter = read_letter(message)
+                letter = recognise(message)
                 return letter if wanted(letter) else None
 
-            judge = Judge(finder, journal.memory, run=journal.run, again=again)
+            planner = Planner(finder, journal.history, run=journal.run, again=again)
             loop = Replay(
                 reading,
                 understand,
-                judge,
+                planner,
                 journal,
-                Courier(sqs),
+                Sender(sqs),
                 Pace(rate, stop),
                 stop,
                 lambda _count: None,

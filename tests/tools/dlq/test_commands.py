@@ -16,7 +16,7 @@ from lambda_guard.tools.group import run
 
 from .fakes import FakeSqs
 from .server import served
-from .test_shapes import DESTINATION, STREAM
+from .test_recognition import DESTINATION, STREAM
 
 HANDLER = """
 def handler(event, context):

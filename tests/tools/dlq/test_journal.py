@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambda_guard.tools.dlq.errors import DeadLetterError
-from lambda_guard.tools.dlq.journal import Journal, State, read_memory
+from lambda_guard.tools.dlq.journal import Journal, Step, read_history
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue
@@ -26,15 +26,15 @@ def test_what_a_journal_knows_is_known_again(tmp_path):
     path = tmp_path / "deep" / "journal.jsonl"
     with Journal(path) as journal:
         journal.begin("replay", QUEUE)
-        journal.in_hand([letter(number) for number in range(5)])
+        journal.received([letter(number) for number in range(5)])
         journal.sending([(f"m-{number}", "there", 1) for number in range(1, 5)])
         journal.delivered([("m-2", "new-2"), ("m-3", "new-3")])
         journal.deleted(["m-3"])
         journal.failed([("m-4", "no")])
-    known = read_memory(path)
+    known = read_history(path)
 
     assert {one: it.state for one, it in known.letters.items()} == {
-        "m-0": State.IN_HAND, "m-1": State.SENT, "m-2": State.DELIVERED, "m-3": State.DELETED, "m-4": State.FAILED,
+        "m-0": Step.RECEIVED, "m-1": Step.SENT, "m-2": Step.DELIVERED, "m-3": Step.DELETED, "m-4": Step.FAILED,
     }  # fmt: skip
     assert set(known.replayed_as) == {"new-2", "new-3"}
     assert {one for one, it in known.letters.items() if it.is_unfinished} == {"m-0", "m-1", "m-2"}
@@ -80,11 +80,11 @@ def test_a_line_that_was_cut_spoils_nothing(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.begin("replay", QUEUE)
-        journal.in_hand([letter()])
+        journal.received([letter()])
     path.write_bytes(path.read_bytes() + b'{"do":"send","mess')
     with Journal(path) as journal:
         journal.deleted(["m-1"])
-    assert read_memory(path).letters["m-1"].state is State.DELETED
+    assert read_history(path).letters["m-1"].state is Step.DELETED
     assert len(path.read_text().splitlines()) == 4
 
 
@@ -93,14 +93,14 @@ def test_a_damaged_line_takes_no_other_with_it(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.begin("replay", QUEUE)
-        journal.in_hand([letter()])
+        journal.received([letter()])
         journal.sending([("m-1", "there", 1)])
         journal.delivered([("m-1", "new-1")])
     lines = path.read_bytes().splitlines(keepends=True)
     for at, line in enumerate(lines[:-1]):
         path.write_bytes(b"".join([*lines[:at], line[:20] + b"\n", *lines[at + 1 :]]))
-        known = read_memory(path)
-        assert known.letters["m-1"].state is State.DELIVERED
+        known = read_history(path)
+        assert known.letters["m-1"].state is Step.DELIVERED
         assert set(known.replayed_as) == {"new-1"}
 
 
@@ -122,7 +122,7 @@ def test_a_file_of_something_else_is_no_journal(tmp_path):
     assert path.read_text() == "my notes\n"
 
 
-@pytest.mark.parametrize("use", [Journal, read_memory])
+@pytest.mark.parametrize("use", [Journal, read_history])
 def test_a_device_is_no_journal(use):
     """What is written there can't be read again, so that the next run would send everything twice."""
     with pytest.raises(DeadLetterError, match="name a file that stays"):
@@ -135,7 +135,7 @@ def test_lines_of_threads_do_not_mix(tmp_path):
     with Journal(path) as journal:
         threads = [
             threading.Thread(
-                target=lambda: [journal.in_hand([letter(n) for n in range(10)]) for _ in range(20)]
+                target=lambda: [journal.received([letter(n) for n in range(10)]) for _ in range(20)]
             )
             for _ in range(4)
         ]

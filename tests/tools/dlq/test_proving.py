@@ -7,13 +7,13 @@ from concurrent.futures import Executor, Future
 import pytest
 
 from lambda_guard.tools.dlq.causes import Causes, Logs
-from lambda_guard.tools.dlq.delivery import Courier
 from lambda_guard.tools.dlq.journal import Journal
 from lambda_guard.tools.dlq.proving import Prover
 from lambda_guard.tools.dlq.queue import Reading, find_queue
-from lambda_guard.tools.dlq.replay import Judge, Pace, Replay
-from lambda_guard.tools.dlq.shapes import read_letter
-from lambda_guard.tools.dlq.targets import Finder
+from lambda_guard.tools.dlq.recognition import recognise
+from lambda_guard.tools.dlq.replay import Pace, Planner, Replay
+from lambda_guard.tools.dlq.sending import Sender
+from lambda_guard.tools.dlq.targets import TargetFinder
 from lambda_guard.tools.stopping import Stop
 
 from .fakes import FakeSqs, order
@@ -72,14 +72,14 @@ def prove(tmp_path, monkeypatch):
         logs, stop, queue = Logs((str(log),)), Stop(), find_queue("dead", sqs)
         causes = Causes.read(logs)
         with Journal(tmp_path / "j.jsonl") as journal, Reading(queue, sqs, stop=stop, seconds=30) as reading:
-            judge = Judge(Finder(queue, sqs), journal.memory, run=journal.run)
-            understand = lambda message: causes.explain(read_letter(message))  # noqa: E731 - what the loop is given
+            planner = Planner(TargetFinder(queue, sqs), journal.history, run=journal.run)
+            understand = lambda message: causes.explain(recognise(message))  # noqa: E731 - what the loop is given
             loop = Replay(
                 reading,
                 understand,
-                judge,
+                planner,
                 journal,
-                Courier(sqs),
+                Sender(sqs),
                 Pace(None, stop),
                 stop,
                 lambda _n: None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard import _names as names
+from lambda_guard.propagation.header import TraceHeader
 from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError
 from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.logs.invocation import Block, Invocation
@@ -124,7 +125,7 @@ def failures_of(invocation: Invocation) -> Iterator[tuple[str, Failure]]:
 
 def _of_invocation(invocation: Invocation) -> Failure:
     span = invocation.text(names.SPAN_ID)
-    header = f"Root={invocation.trace_id};Parent={span};Sampled=1" if span and invocation.trace_id else ""
+    header = TraceHeader(invocation.trace_id, span, "1").text() if span and invocation.trace_id else ""
     failure = Failure(
         code="" if invocation.outcome == names.FAILURE else invocation.outcome,
         function=invocation.function if invocation.function != "?" else "",
@@ -134,16 +135,16 @@ def _of_invocation(invocation: Invocation) -> Failure:
         trace_header=header,
         attempts=invocation.attempt,
     )
-    return replace(failure, **_error(invocation.error or {"type": invocation.outcome}))
+    return replace(failure, **_error(invocation.error or {names.TYPE: invocation.outcome}))
 
 
 def _error(error: object) -> dict[str, Any]:
     document = as_mapping(error)
-    stack = document.get("stack")
+    stack = document.get(names.STACK)
     return {
-        "type": str(document.get("type") or ""),
-        "message": str(document.get("message") or ""),
-        "fingerprint": str(document.get("fingerprint") or ""),
+        "type": str(document.get(names.TYPE) or ""),
+        "message": str(document.get(names.MESSAGE) or ""),
+        "fingerprint": str(document.get(names.FINGERPRINT) or ""),
         "stack": tuple(map(str, stack)) if isinstance(stack, list) else (),
     }
 

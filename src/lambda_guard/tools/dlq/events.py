@@ -1,14 +1,12 @@
 """The event that a function would get for a letter. Pure."""
 
-import base64
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from lambda_guard.shapes import sqs
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter, Origin
-from lambda_guard.tools.dlq.message import Attributes, Message
-
-_NOT_IN_RECORDS: Final = frozenset({"DeadLetterQueueSourceArn"})
+from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE, Message
 
 
 class NoEventError(DeadLetterError):
@@ -29,24 +27,10 @@ def event_of(letter: Letter, queue_arn: str) -> Any:
         raise NoEventError(letter.problem)
     if _is_for_a_queue(letter):
         arn = letter.target if letter.target.startswith("arn:") else queue_arn
-        return {"Records": [sqs_record(letter.message, letter.payload, arn)]}
+        return {"Records": [_sqs_record(letter.message, letter.payload, arn)]}
     if letter.event is None and letter.payload.strip() != "null":
         raise NoEventError("its body isn't JSON, so that no function takes it")
     return letter.event
-
-
-def sqs_record(message: Message, body: str, queue_arn: str) -> dict[str, Any]:
-    """Give a message as a record of Lambda's SQS event. Source: "Example Amazon SQS message event"."""
-    return {
-        "messageId": message.message_id,
-        "receiptHandle": message.receipt or "-",
-        "body": body,
-        "attributes": {name: text for name, text in message.system.items() if name not in _NOT_IN_RECORDS},
-        "messageAttributes": _record_attributes(message.attributes),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn,
-        "awsRegion": queue_arn.split(":")[3] if queue_arn.count(":") >= 5 else "",  # noqa: PLR2004 - an ARN's fields
-    }
 
 
 def _is_for_a_queue(letter: Letter) -> bool:
@@ -56,12 +40,12 @@ def _is_for_a_queue(letter: Letter) -> bool:
     return letter.origin in {Origin.QUEUE, Origin.UNKNOWN} or to_a_queue
 
 
-def _record_attributes(attributes: Attributes) -> dict[str, dict[str, Any]]:
-    return {name: _record_attribute(value) for name, value in attributes.items()}
-
-
-def _record_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
-    lists: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
-    if "BinaryValue" in value:
-        return {"binaryValue": base64.b64encode(value["BinaryValue"]).decode("ascii"), **lists}
-    return {"stringValue": str(value.get("StringValue", "")), **lists}
+def _sqs_record(message: Message, body: str, queue_arn: str) -> dict[str, Any]:
+    return sqs.record(
+        body,
+        queue_arn=queue_arn,
+        message_id=message.message_id,
+        receipt_handle=message.receipt or "-",
+        attributes={name: text for name, text in message.system.items() if name != SOURCE_ATTRIBUTE},
+        message_attributes=message.attributes,
+    )

@@ -7,7 +7,7 @@ with `send` and no outcome may have been delivered or not: the process ended in 
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
+from lambda_guard.shapes import arns
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
@@ -28,10 +29,10 @@ SAME_CONTENT_MOST: Final = 2
 """The same content, under new ids, is replayed in so many runs; in the next one it is held back."""
 
 
-class State(StrEnum):
+class Step(StrEnum):
     """How far a letter got."""
 
-    IN_HAND = "letter"
+    RECEIVED = "letter"
     SENT = "send"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -40,7 +41,7 @@ class State(StrEnum):
 
 
 @dataclass(slots=True)
-class Known:
+class LetterState:
     """What the journal knows of a letter.
 
     Attributes:
@@ -49,7 +50,7 @@ class Known:
         receipt: the receipt handle of the run that ended in between; empty once the letter is deleted.
     """
 
-    state: State
+    state: Step
     digest: str = ""
     failed: int = 0
     receipt: str = ""
@@ -58,14 +59,14 @@ class Known:
     @property
     def is_unfinished(self) -> bool:
         """Whether a run ended between two steps."""
-        return self.state is not State.FAILED and self.state is not State.DELETED and bool(self.receipt)
+        return self.state is not Step.FAILED and self.state is not Step.DELETED and bool(self.receipt)
 
 
 @dataclass(slots=True)
-class Memory:
+class History:
     """What the lines of a journal amount to. Pure."""
 
-    letters: dict[str, Known] = field(default_factory=dict)
+    letters: dict[str, LetterState] = field(default_factory=dict)
     replayed_as: dict[str, str] = field(default_factory=dict)
     runs_of: dict[str, tuple[int, str]] = field(default_factory=dict)
     run: str = ""
@@ -75,32 +76,34 @@ class Memory:
         step, message_id = line.get("do"), str(line.get("message_id", ""))
         if step == "run":
             self.run = str(line.get("run", ""))
-        elif step in {State.IN_HAND, State.DISCARDED}:
-            self._begun(State(step), message_id, line)
+        elif step in {Step.RECEIVED, Step.DISCARDED}:
+            self._begun(Step(step), message_id, line)
         elif step in _STEPS and message_id:
-            known = self.letters.setdefault(message_id, Known(State(step)))  # its first line may be damaged
-            self._concluded(State(step), known, line, at)
+            known = self.letters.setdefault(
+                message_id, LetterState(Step(step))
+            )  # its first line may be damaged
+            self._concluded(Step(step), known, line, at)
 
-    def _begun(self, state: State, message_id: str, line: Mapping[str, Any]) -> None:
+    def _begun(self, state: Step, message_id: str, line: Mapping[str, Any]) -> None:
         """A letter that may have been sent before stays one that may have been."""
-        known = self.letters.setdefault(message_id, Known(state))
-        known.state = state if known.state is not State.SENT else State.SENT
+        known = self.letters.setdefault(message_id, LetterState(state))
+        known.state = state if known.state is not Step.SENT else Step.SENT
         known.digest, known.receipt = str(line.get("digest", "")), str(line.get("receipt", ""))
 
-    def _count(self, known: Known) -> None:
+    def _count(self, known: LetterState) -> None:
         if not known.counted:
             known.counted = True
             count, last = self.runs_of.get(known.digest, (0, ""))
             self.runs_of[known.digest] = (count + (last != self.run), self.run)
 
-    def _concluded(self, state: State, known: Known, line: Mapping[str, Any], at: str) -> None:
+    def _concluded(self, state: Step, known: LetterState, line: Mapping[str, Any], at: str) -> None:
         known.state = state
-        known.failed += state is State.FAILED
-        if state is State.SENT:
+        known.failed += state is Step.FAILED
+        if state is Step.SENT:
             self._count(known)
-        if state in {State.DELETED, State.FAILED}:
+        if state in {Step.DELETED, Step.FAILED}:
             known.receipt = ""
-        if state is State.DELIVERED and line.get("new_id"):
+        if state is Step.DELIVERED and line.get("new_id"):
             self.replayed_as[str(line["new_id"])] = str(line.get("at", at))
 
     def came_back(self, letter: Letter, this_run: str) -> str:
@@ -133,7 +136,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.memory = Memory()
+        self.history = History()
         self.run = uuid4().hex[:12]
         _check_kind(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +144,7 @@ class Journal:
         try:
             _lock(self._file, path)
             for line in _lines(path):
-                self.memory.learn(line)
+                self.history.learn(line)
             self._end_the_last_line()
         except BaseException:
             os.close(self._file)
@@ -160,37 +163,37 @@ class Journal:
         """Note that a run begins."""
         self._write([{"do": "run", "run": self.run, "command": command, "queue": queue.arn}])
 
-    def in_hand(self, letters: Iterable[Letter]) -> None:
+    def received(self, letters: Iterable[Letter]) -> None:
         """Note letters that are about to be sent, whole. `sync` puts them on the disk."""
-        self._write({"do": State.IN_HAND, **_whole(letter)} for letter in letters)
+        self._write({"do": Step.RECEIVED, **_whole(letter)} for letter in letters)
 
     def sync(self) -> None:
         """Put on the disk what was written; from any thread."""
         os.fsync(self._file)
 
-    def sending(self, parcels: Iterable[tuple[str, str, int]]) -> None:
+    def sending(self, deliveries: Iterable[tuple[str, str, int]]) -> None:
         """Note what is sent now: message id, target, number of the attempt."""
         self._write(
-            {"do": State.SENT, "message_id": one, "target": target, "number": number}
-            for one, target, number in parcels
+            {"do": Step.SENT, "message_id": one, "target": target, "number": number}
+            for one, target, number in deliveries
         )
 
     def discarding(self, letters: Iterable[Letter]) -> None:
         """Note what is about to be deleted, whole. On the disk when it returns."""
-        if self._write({"do": State.DISCARDED, **_whole(letter)} for letter in letters):
+        if self._write({"do": Step.DISCARDED, **_whole(letter)} for letter in letters):
             self.sync()
 
     def delivered(self, ids: Iterable[tuple[str, str]]) -> None:
         """Note what the target has acknowledged: message id, and its id there."""
-        self._write({"do": State.DELIVERED, "message_id": one, "new_id": new} for one, new in ids)
+        self._write({"do": Step.DELIVERED, "message_id": one, "new_id": new} for one, new in ids)
 
     def failed(self, reasons: Iterable[tuple[str, str]]) -> None:
         """Note what the target has refused: message id and reason."""
-        self._write({"do": State.FAILED, "message_id": one, "reason": why} for one, why in reasons)
+        self._write({"do": Step.FAILED, "message_id": one, "reason": why} for one, why in reasons)
 
     def deleted(self, ids: Iterable[str]) -> None:
         """Note what is gone from the dead-letter queue."""
-        self._write({"do": State.DELETED, "message_id": one} for one in ids)
+        self._write({"do": Step.DELETED, "message_id": one} for one in ids)
 
     def _write(self, lines: Iterable[dict[str, Any]]) -> bool:
         """Append lines in one write: a process that is killed has written all of them or none."""
@@ -199,7 +202,7 @@ class Journal:
         while data:
             data = data[os.write(self._file, data) :]
         for line in kept:
-            self.memory.learn(line, at)
+            self.history.learn(line, at)
         return bool(kept)
 
     def _end_the_last_line(self) -> None:
@@ -211,23 +214,23 @@ class Journal:
 
 def default_path(queue: Queue) -> Path:
     """Where a queue's journal is unless said otherwise: under the current directory."""
-    _, _, _, region, account, name = (queue.arn.split(":") + [""] * 6)[:6]
-    return Path(DIRECTORY) / f"dlq-{region}-{account}-{name}.jsonl"
+    arn = arns.parse(queue.arn)
+    return Path(DIRECTORY) / f"dlq-{'-'.join(arn[2:] if arn else ('', '', queue.name))}.jsonl"
 
 
-def read_memory(path: Path) -> Memory:
+def read_history(path: Path) -> History:
     """Read what a journal knows, without opening it for writing; nothing where there is none."""
-    memory = Memory()
+    history = History()
     _check_kind(path)
     if path.exists():
         for line in _lines(path):
-            memory.learn(line)
-    return memory
+            history.learn(line)
+    return history
 
 
-def unfinished(memory: Memory) -> Iterator[tuple[str, Known]]:
+def unfinished(history: History) -> Iterator[tuple[str, LetterState]]:
     """Give the letters at which an earlier run ended between two steps."""
-    return ((one, known) for one, known in memory.letters.items() if known.is_unfinished)
+    return ((one, known) for one, known in history.letters.items() if known.is_unfinished)
 
 
 def _check_kind(path: Path) -> None:
@@ -279,14 +282,3 @@ def _lock(file: int, path: Path) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-__all__: Sequence[str] = (
-    "Journal",
-    "Known",
-    "Memory",
-    "State",
-    "default_path",
-    "read_memory",
-    "unfinished",
-)

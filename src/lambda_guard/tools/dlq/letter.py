@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
+from lambda_guard.propagation import header as trace_headers
+from lambda_guard.shapes import arns
 from lambda_guard.tools.dlq.message import Message
 
 _POINTERS: Final = re.compile(
@@ -145,9 +147,32 @@ class Letter:
         return (self.message_id, self.request_id) if self.request_id else (self.message_id,)
 
     @property
+    def function(self) -> tuple[str, str]:
+        """The function that failed, and its version, as far as they are known."""
+        if self.failure.function:
+            return self.failure.function, self.failure.version
+        return arns.function(self.target) if ":function:" in self.target else ("", "")
+
+    @property
+    def invocation_id(self) -> str:
+        """The invocation that failed; empty where it isn't known."""
+        return self.failure.invocation_id or self.request_id
+
+    @property
+    def source(self) -> str:
+        """Where it was bound for, as far as the letter itself names it."""
+        return self.topic or self.target
+
+    @property
     def trace_header(self) -> str:
         """The trace that a replay goes on in: the message's, else the failed invocation's."""
         return self.message.trace_header or self.failure.trace_header
+
+    @property
+    def trace_id(self) -> str:
+        """The trace of its own header, else of the failed invocation."""
+        header = trace_headers.parse(self.message.trace_header)
+        return header.root if header is not None else self.failure.trace_id
 
     @property
     def offloaded(self) -> str:
@@ -167,11 +192,3 @@ def parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def function_name(arn: str) -> tuple[str, str]:
-    """Take name and qualifier out of a function's ARN; anything else is taken for a name."""
-    if ":function:" not in arn:
-        return arn, ""
-    name, _, qualifier = arn.partition(":function:")[2].partition(":")
-    return name, qualifier

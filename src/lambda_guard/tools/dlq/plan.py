@@ -1,12 +1,11 @@
 """What a replay would do: the dry run. Pure."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from lambda_guard.tools.dlq.delivery import Parcel
-from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
+from lambda_guard.tools.dlq.delivery import Delivery
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.render import counted
@@ -32,7 +31,7 @@ class Plan:
 
     def add(self, letter: Letter, decision: Decision) -> None:
         """Count a decision."""
-        if isinstance(decision, Parcel):
+        if isinstance(decision, Delivery):
             kind = "invoke" if decision.target.kind != "queue" else "send to"
             self.by_target[kind, decision.target.name, letter.failure.sentence] += 1
             self.unsure += decision.unsure
@@ -46,15 +45,14 @@ class Plan:
         """How many letters would be sent."""
         return sum(self.by_target.values())
 
-    def exit_code(self, read: int) -> int:
-        """0 where all would be replayed, 1 where some would stay, 3 where none of them is meant."""
-        if read and not (self.sends or self.settled or self.kept):
-            return NOTHING_MATCHED
-        return int(bool(self.kept))
+    @property
+    def is_empty(self) -> bool:
+        """Whether no letter is meant."""
+        return not (self.sends or self.settled or self.kept)
 
-    def as_json(self) -> str:
-        """Give it as a line of JSON."""
-        document = {
+    def as_document(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {
             "queue": self.queue.arn,
             "dry_run": True,
             "send": [
@@ -68,7 +66,6 @@ class Plan:
             ],
             "maybe_twice": self.unsure,
         }
-        return json.dumps(document, ensure_ascii=False) + "\n"
 
 
 def plan_text(plan: Plan, palette: Palette) -> str:
@@ -77,7 +74,7 @@ def plan_text(plan: Plan, palette: Palette) -> str:
 
 
 def _lines(plan: Plan, palette: Palette) -> Iterator[str]:
-    if not (plan.sends or plan.settled or plan.kept):
+    if plan.is_empty:
         yield f"{plan.queue.name}: nothing to do"
     for (how, target, error), count in plan.by_target.most_common():
         done = palette.paint("green", f"{how} {visible(target)}")

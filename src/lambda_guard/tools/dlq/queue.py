@@ -1,12 +1,12 @@
 """The queue: what it is, and how to read it without changing more than reading needs."""
 
 import json
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from lambda_guard.shapes import arns
 from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError, asked, error_code
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.stopping import Stop
@@ -50,7 +50,7 @@ class Queue:
     @property
     def name(self) -> str:
         """Its name."""
-        return self.arn.rpartition(":")[2]
+        return arns.name(self.arn)
 
     def expires_ms(self, message: Message) -> float | None:
         """When SQS will delete a message, ms since 1970.
@@ -72,9 +72,10 @@ def find_queue(text: str, sqs: Any) -> Queue:
     with asked(f"read the attributes of the queue {text}"):
         found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
     arn = str(found.get("QueueArn", text))
-    if text.startswith("arn:") and region_of(arn) != region_of(text):
+    here, there = arns.region(arn), arns.region(text)
+    if there and there != here:
         raise NoSuchResourceError(
-            f"{text} is in another region than {region_of(arn)}, which is asked: export AWS_REGION={region_of(text)}"
+            f"{text} is in another region than {here}, which is asked: export AWS_REGION={there}"
         )
     redrive = json.loads(found.get("RedrivePolicy") or "{}")
     counts = ("", "NotVisible", "Delayed")
@@ -89,19 +90,14 @@ def find_queue(text: str, sqs: Any) -> Queue:
     )
 
 
-def region_of(arn: str) -> str:
-    """The region in an ARN."""
-    return arn.split(":")[3]
-
-
 def _url_of(text: str, sqs: Any) -> str:
     owner = {}
     name = text
     if text.startswith("arn:"):
-        parts = text.split(":")
-        if len(parts) != 6 or parts[2] != "sqs":  # noqa: PLR2004 - the fields of an ARN
+        arn = arns.parse(text)
+        if arn is None or arn.service != "sqs":
             raise DeadLetterError(f"{text!r} is no queue: write its name, its URL, or arn:aws:sqs:…")
-        name, owner = parts[5], {"QueueOwnerAWSAccountId": parts[4]}
+        name, owner = arn.resource, {"QueueOwnerAWSAccountId": arn.account}
     with asked(f"find the queue {text}"):
         return str(sqs.get_queue_url(QueueName=name, **owner)["QueueUrl"])
 
@@ -123,7 +119,6 @@ class Reading:
         queue: the queue.
         sqs: the client.
         stop: the wish to end, asked between calls.
-        at_most: how many messages to read in all; None for all of them.
         seconds: how long a message is hidden, which is also how long it takes to come back after a crash;
             None for long enough to read the whole queue.
     """
@@ -134,7 +129,6 @@ class Reading:
         sqs: Any,
         *,
         stop: Stop | None = None,
-        at_most: int | None = None,
         seconds: int | None = None,
     ) -> None:
         self.read = 0
@@ -144,7 +138,6 @@ class Reading:
         self.queue = queue
         self._sqs = sqs
         self._stop = stop
-        self._at_most = math.inf if at_most is None else at_most
         self._receipts: dict[str, str] = {}
         self._long_seconds = min(VISIBILITY_MOST, VISIBILITY_LEAST + queue.count // _LETTERS_A_SECOND)
         self._seconds = seconds or self._long_seconds
@@ -181,7 +174,7 @@ class Reading:
 
     @property
     def _ended(self) -> bool:
-        return self.full or self.read >= self._at_most or (self._stop is not None and self._stop.requested)
+        return self.full or (self._stop is not None and self._stop.requested)
 
     @property
     def _empty_most(self) -> int:
@@ -195,7 +188,7 @@ class Reading:
             try:
                 answer = self._sqs.receive_message(
                     QueueUrl=self.queue.url,
-                    MaxNumberOfMessages=int(min(self.size, self._at_most - self.read)),
+                    MaxNumberOfMessages=self.size,
                     VisibilityTimeout=self._seconds,
                     WaitTimeSeconds=WAIT_SECONDS,
                     AttributeNames=["All"],
@@ -273,4 +266,4 @@ def now_ms() -> float:
 
 def texts(urls: Iterable[str]) -> str:
     """Name queues in a sentence."""
-    return ", ".join(sorted(url.rpartition("/")[2] for url in urls))
+    return ", ".join(sorted(map(arns.name, urls)))

@@ -6,7 +6,7 @@ from typing import Final
 
 from lambda_guard.tools.dlq.letter import EXPLAINED, Letter
 from lambda_guard.tools.dlq.queue import Queue, now_ms
-from lambda_guard.tools.dlq.report import Entry, Group, Report, function_of, trace_of
+from lambda_guard.tools.dlq.report import Entry, Group, Report, filled
 from lambda_guard.tools.logs.views.text import short_name
 from lambda_guard.tools.terminal import Palette, visible
 from lambda_guard.tools.times import date_and_clock, span
@@ -73,11 +73,11 @@ class LetterView:
         remarks = self._paint("yellow", "; ".join(map(visible, entry.remarks)))
         return "  ".join(filter(None, (entry.message_id, told, remarks)))
 
-    def letter(self, letter: Letter, queue: Queue, remarks: tuple[str, ...] = ()) -> str:
+    def letter(self, letter: Letter, queue: Queue) -> str:
         """Draw one letter whole."""
-        return "\n".join(self._whole(letter, queue, remarks)) + "\n"
+        return "\n".join(self._whole(letter, queue)) + "\n"
 
-    def _whole(self, letter: Letter, queue: Queue, remarks: tuple[str, ...]) -> Iterator[str]:
+    def _whole(self, letter: Letter, queue: Queue) -> Iterator[str]:
         yield f"{self._paint('bold', letter.message_id)}  {EXPLAINED[letter.origin]}"
         failure = letter.failure
         fingerprint = f"  {self._paint('dim', '#' + failure.fingerprint)}" if failure.fingerprint else ""
@@ -86,9 +86,8 @@ class LetterView:
             yield f"{_INDENT}    {self._paint('red', visible(frame, _WITHIN))}"
         for name, value in letter_facts(letter, queue):
             yield f"{_INDENT}{self._paint('dim', f'{name:<11}')} {visible(value)}"
-        for remark in (letter.problem, *remarks):
-            if remark:
-                yield _INDENT + self._paint("yellow", visible(remark))
+        if letter.problem:
+            yield _INDENT + self._paint("yellow", visible(letter.problem))
         yield from self._attributes(letter)
         yield ""
         yield visible(pretty(letter), "\n")
@@ -103,14 +102,14 @@ class LetterView:
 
 def letter_facts(letter: Letter, queue: Queue) -> Iterator[tuple[str, str]]:
     """Give what is known of a letter beside its error, as names and texts."""
-    function, version = function_of(letter)
+    function, version = letter.function
     expires = queue.expires_ms(letter.message)
     told = (
         ("function", f"{function}:{version}" if version else function),
         ("bound for", letter.target or letter.topic),
         ("code", letter.failure.code),
-        ("invocation", letter.failure.invocation_id or letter.request_id),
-        ("trace", trace_of(letter)),
+        ("invocation", letter.invocation_id),
+        ("trace", letter.trace_id),
         ("sent", date_and_clock(letter.message.sent_ms)),
         ("expires", f"{date_and_clock(expires)} (in {long_span(expires - now_ms())})" if expires else ""),
         (
@@ -133,7 +132,7 @@ def pretty(letter: Letter) -> str:
 def letter_document(letter: Letter, queue: Queue) -> dict[str, object]:
     """Give a letter as JSON takes it."""
     failure, pointer = letter.failure, letter.pointer
-    function, version = function_of(letter)
+    function, version = letter.function
     document = {
         "queue": queue.arn,
         "origin": letter.origin.value,
@@ -146,8 +145,8 @@ def letter_document(letter: Letter, queue: Queue) -> dict[str, object]:
         },
         "function": function,
         "version": version,
-        "invocation_id": failure.invocation_id or letter.request_id,
-        "trace_id": trace_of(letter),
+        "invocation_id": letter.invocation_id,
+        "trace_id": letter.trace_id,
         "target": letter.target or letter.topic,
         "stream": pointer
         and {"arn": pointer.stream_arn, "shard_id": pointer.shard_id, "start": pointer.start},
@@ -157,7 +156,7 @@ def letter_document(letter: Letter, queue: Queue) -> dict[str, object]:
         "event": letter.event,
         "message": letter.message.as_document(),
     }
-    return {key: value for key, value in document.items() if value not in (None, "")}
+    return filled(document)
 
 
 def long_span(ms: float) -> str:

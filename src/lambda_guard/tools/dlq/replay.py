@@ -8,18 +8,22 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from lambda_guard.tools.dlq.delivery import Courier, Outcome, Parcel
+from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import CloudError
-from lambda_guard.tools.dlq.journal import Journal, Known, Memory, State, unfinished
+from lambda_guard.tools.dlq.journal import History, Journal, LetterState, Step, unfinished
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import BATCH_MOST, Reading
-from lambda_guard.tools.dlq.targets import Finder, NoTargetError, Target
-from lambda_guard.tools.dlq.write_ahead import Hand
+from lambda_guard.tools.dlq.sending import Sender
+from lambda_guard.tools.dlq.targets import NoTargetError, Target, TargetFinder
+from lambda_guard.tools.dlq.write_ahead import WriteAhead
 from lambda_guard.tools.stopping import Stop
 
 BURST_SECONDS: Final = 2.0
 """How much of a rate is received at once: what waits for its turn in here is hidden from others."""
+
+Understand = Callable[[Message], Letter | None]
+"""Makes a letter of a message; None where the filters leave it out."""
 
 What = Literal["delivered", "finished", "held", "refused", "failed", "unsure", "undeleted"]
 
@@ -34,28 +38,28 @@ class Kept:
 
 
 @dataclass(slots=True, frozen=True)
-class Settled:
+class AlreadyDelivered:
     """A letter that an earlier run has delivered, but not deleted any more."""
 
     letter: Letter
 
 
-Decision = Parcel | Kept | Settled
+Decision = Delivery | Kept | AlreadyDelivered
 
 
-class Judge:
-    """Decides what becomes of letters, in the order of their queue. It asks AWS for nothing but targets.
+class Planner:
+    """Decides what becomes of letters, in the order of their queue; asks AWS for targets alone.
 
     Args:
         finder: finds targets.
-        memory: what the journal knows.
+        history: what the journal knows.
         run: this run's id in the journal; empty where nothing is done.
         again: whether letters that came back are replayed, too.
     """
 
-    def __init__(self, finder: Finder, memory: Memory, *, run: str = "", again: bool = False) -> None:
+    def __init__(self, finder: TargetFinder, history: History, *, run: str = "", again: bool = False) -> None:
         self._finder = finder
-        self._memory = memory
+        self._history = history
         self._run = run
         self._again = again
         self._staying: set[str] = set()
@@ -63,7 +67,7 @@ class Judge:
     def decide(self, letter: Letter) -> Decision:
         """Decide on the next letter: none overtakes one that stays in its FIFO group."""
         decision, group = self._decide_alone(letter), letter.message.group
-        if isinstance(decision, Parcel) and decision.group and group in self._staying:
+        if isinstance(decision, Delivery) and decision.group and group in self._staying:
             decision = Kept(
                 letter, "held", "a letter before it in its FIFO group stays: replay or discard that one"
             )
@@ -72,17 +76,17 @@ class Judge:
         return decision
 
     def _decide_alone(self, letter: Letter) -> Decision:
-        known = self._memory.letters.get(letter.message_id)
-        if known is not None and known.state in {State.DELIVERED, State.DELETED}:
-            return Settled(letter)
-        reason = "" if self._again else self._memory.came_back(letter, self._run)
+        known = self._history.letters.get(letter.message_id)
+        if known is not None and known.state in {Step.DELIVERED, Step.DELETED}:
+            return AlreadyDelivered(letter)
+        reason = "" if self._again else self._history.came_back(letter, self._run)
         if reason:
             return Kept(letter, "held", f"{reason} (--again replays it)")
         try:
             target = self._finder.target_of(letter)
         except NoTargetError as error:
             return Kept(letter, "refused", str(error))
-        return Parcel(letter, target, 1 + (known.failed if known else 0), _is_unsure(known))
+        return Delivery(letter, target, 1 + (known.failed if known else 0), _is_unsure(known))
 
 
 @dataclass(slots=True)
@@ -103,6 +107,13 @@ class Tally:
     passed_over: int = 0
     interrupted: bool = False
     complete: bool = False
+
+    def select(self, messages: Sequence[Message], understand: Understand) -> list[Letter]:
+        """Count messages, and return those that are meant."""
+        letters = [letter for message in messages if (letter := understand(message)) is not None]
+        self.read += len(messages)
+        self.passed_over += len(messages) - len(letters)
+        return letters
 
     def add(self, what: What, reason: str = "") -> None:
         """Count a letter."""
@@ -142,7 +153,7 @@ class Pace:
         return max(1, min(BATCH_MOST, int(self._rate * BURST_SECONDS)))
 
     def wait(self, count: int) -> None:
-        """Wait until so many more may follow."""
+        """Wait until this many more may follow."""
         if self._rate is None:
             return
         self._due = max(self._due, time.monotonic() - BURST_SECONDS) + count / self._rate
@@ -164,10 +175,10 @@ class Replay:
 
     Args:
         reading: of the dead-letter queue.
-        understand: makes a letter of a message; None where the filters leave it out.
-        judge: decides.
+        understand: makes letters of messages.
+        planner: decides.
         journal: open.
-        courier: delivers.
+        sender: delivers.
         pace: keeps to the rate.
         stop: the wish to end, asked between batches.
         progress: is told how many letters are done with.
@@ -177,10 +188,10 @@ class Replay:
     def __init__(  # noqa: PLR0917 - the parts of the loop, each once
         self,
         reading: Reading,
-        understand: Callable[[Message], Letter | None],
-        judge: Judge,
+        understand: Understand,
+        planner: Planner,
         journal: Journal,
-        courier: Courier,
+        sender: Sender,
         pace: Pace,
         stop: Stop,
         progress: Callable[[int], object],
@@ -190,30 +201,30 @@ class Replay:
         self._reading = reading
         self._batches = reading.batches()
         self._understand = understand
-        self._judge = judge
+        self._planner = planner
         self._journal = journal
-        self._courier = courier
+        self._courier = sender
         self._pace = pace
         self._stop = stop
         self._progress = progress
-        self._hand = Hand(journal, background)
+        self._ahead = WriteAhead(journal, background)
         self._closed: dict[Target, str] = {}
         self._blocked: set[tuple[Target, str]] = set()
 
     def send(self, limit: int | None = None) -> Iterator[list[Sent]]:
-        """Replay until so many letters were sent, nothing more comes, or it is stopped.
+        """Replay until `limit` letters were sent, nothing more comes, or it is stopped.
 
         Yields:
             What was delivered, a batch at a time.
         """
         wanted = math.inf if limit is None else limit
-        while not self._stop.requested and (left := wanted - len(self._hand)) > 0:
+        while not self._stop.requested and (left := wanted - len(self._ahead)) > 0:
             self._reading.size = int(min(self._pace.burst, left))
             messages = next(self._batches, None)
-            self._hand.add(self._prepare(messages or []))
-            wait = messages is None or self._must_not_wait(wanted - len(self._hand))
-            while not self._stop.requested and (parcels := self._hand.take(wait=wait)):
-                sent = self._deliver(parcels)
+            self._ahead.add(self._prepare(messages or []))
+            wait = messages is None or self._must_not_wait(wanted - len(self._ahead))
+            while not self._stop.requested and (deliveries := self._ahead.take(wait=wait)):
+                sent = self._deliver(deliveries)
                 wanted -= len(sent)
                 yield sent
                 self._pace.wait(len(sent))
@@ -231,70 +242,68 @@ class Replay:
         last = left <= 0 or reading.read >= reading.queue.count
         return last or reading.queue.fifo or self._pace.is_limited
 
-    def _prepare(self, messages: list[Message]) -> list[Parcel]:
+    def _prepare(self, messages: list[Message]) -> list[Delivery]:
         """Decide on messages, delete what was delivered before, and give what is to be sent."""
-        self.tally.read += len(messages)
-        letters = [letter for message in messages if (letter := self._understand(message)) is not None]
-        self.tally.passed_over += len(messages) - len(letters)
-        decisions = [self._judge.decide(letter) for letter in letters]
-        settled = [one.letter.message for one in decisions if isinstance(one, Settled)]
-        parcels = [one for one in decisions if isinstance(one, Parcel)]
+        letters = self.tally.select(messages, self._understand)
+        decisions = [self._planner.decide(letter) for letter in letters]
+        settled = [one.letter.message for one in decisions if isinstance(one, AlreadyDelivered)]
+        deliveries = [one for one in decisions if isinstance(one, Delivery)]
         for kept in (one for one in decisions if isinstance(one, Kept)):
             self.tally.add(kept.what, kept.reason)
         self._delete(settled, "finished")
-        leaving = {one.message_id for one in settled} | {one.letter.message_id for one in parcels}
+        leaving = {one.message_id for one in settled} | {one.message_id for one in deliveries}
         self._reading.keep([message for message in messages if message.message_id not in leaving])
-        return parcels
+        return deliveries
 
-    def _deliver(self, parcels: list[Parcel]) -> list[Sent]:
+    def _deliver(self, deliveries: list[Delivery]) -> list[Sent]:
         found: list[Sent] = []
-        for batch in self._courier.batches(parcels):
-            free = [parcel for parcel in batch if not self._hindrance(parcel)]
-            self._leave([parcel for parcel in batch if self._hindrance(parcel)])
+        for batch in self._courier.batches(deliveries):
+            free = [delivery for delivery in batch if not self._hindrance(delivery)]
+            self._leave([delivery for delivery in batch if self._hindrance(delivery)])
             if free:
                 found += self._deliver_batch(free)
         done = {one.letter.message_id for one in found}
-        self._reading.keep([one.letter.message for one in parcels if one.letter.message_id not in done])
+        self._reading.keep([one.letter.message for one in deliveries if one.message_id not in done])
         return found
 
-    def _leave(self, parcels: list[Parcel]) -> None:
+    def _leave(self, deliveries: list[Delivery]) -> None:
         """Note letters that are not even tried."""
-        self._journal.failed((one.letter.message_id, self._hindrance(one)) for one in parcels)
-        for parcel in parcels:
-            self.tally.add("failed", self._hindrance(parcel))
+        self._journal.failed((one.message_id, self._hindrance(one)) for one in deliveries)
+        for delivery in deliveries:
+            self.tally.add("failed", self._hindrance(delivery))
 
-    def _hindrance(self, parcel: Parcel) -> str:
-        if parcel.target in self._closed:
-            return self._closed[parcel.target]
-        blocked = (parcel.target, parcel.group) in self._blocked
+    def _hindrance(self, delivery: Delivery) -> str:
+        if delivery.target in self._closed:
+            return self._closed[delivery.target]
+        blocked = (delivery.target, delivery.group) in self._blocked
         return "a letter before it in its FIFO group was not delivered" if blocked else ""
 
-    def _deliver_batch(self, batch: list[Parcel]) -> list[Sent]:
-        self._journal.sending((one.letter.message_id, one.target.address, one.number) for one in batch)
+    def _deliver_batch(self, batch: list[Delivery]) -> list[Sent]:
+        self._journal.sending((one.message_id, one.target.address, one.number) for one in batch)
         self.tally.maybe_twice += sum(one.unsure for one in batch)
-        outcomes = self._courier.deliver(batch)
-        delivered = [one for one in outcomes if one.state == "delivered"]
-        self._journal.delivered((one.parcel.letter.message_id, one.new_id) for one in delivered)
+        results = self._courier.deliver(batch)
+        delivered = [one for one in results if one.state == "delivered"]
+        self._journal.delivered((one.delivery.message_id, one.new_id) for one in delivered)
         self._journal.failed(
-            (one.parcel.letter.message_id, one.reason) for one in outcomes if one.state == "failed"
+            (one.delivery.message_id, one.reason) for one in results if one.state == "failed"
         )
-        for outcome in outcomes:
-            self._count(outcome)
-        self._delete([one.parcel.letter.message for one in delivered], None)
-        return [Sent(one.parcel.letter, one.new_id) for one in delivered]
+        for result in results:
+            self._count(result)
+        self._delete([one.delivery.letter.message for one in delivered], None)
+        return [Sent(one.delivery.letter, one.new_id) for one in delivered]
 
-    def _count(self, outcome: Outcome) -> None:
-        target = outcome.parcel.target
-        if outcome.state == "delivered":
+    def _count(self, result: Result) -> None:
+        target = result.delivery.target
+        if result.state == "delivered":
             self.tally.add("delivered")
-            self.tally.maybe_twice += outcome.repeated and not outcome.parcel.unsure
+            self.tally.maybe_twice += result.repeated and not result.delivery.unsure
             self.tally.targets[target.name] += 1
             return
-        self.tally.add("failed" if outcome.state == "failed" else "unsure", outcome.reason)
-        if outcome.parcel.group:
-            self._blocked.add((target, outcome.parcel.group))
-        if outcome.final:
-            self._closed[target] = outcome.reason
+        self.tally.add("failed" if result.state == "failed" else "unsure", result.reason)
+        if result.delivery.group:
+            self._blocked.add((target, result.delivery.group))
+        if result.final:
+            self._closed[target] = result.reason
 
     def _delete(self, messages: list[Message], what: Literal["finished"] | None) -> None:
         """Delete what is delivered; the journal knows what can't be deleted, so that it is not sent again."""
@@ -314,7 +323,7 @@ class Replay:
             self.tally.add("undeleted", reason)
 
 
-def recover(reading: Reading, memory: Memory) -> int:
+def recover(reading: Reading, history: History) -> int:
     """Make the letters visible again at which an earlier run ended: its receipts are in the journal.
 
     Without this they come back by themselves when their visibility timeout is over.
@@ -322,10 +331,10 @@ def recover(reading: Reading, memory: Memory) -> int:
     Returns:
         How many there were.
     """
-    receipts = [known.receipt for _, known in unfinished(memory)]
+    receipts = [known.receipt for _, known in unfinished(history)]
     reading.show(receipts)
     return len(receipts)
 
 
-def _is_unsure(known: Known | None) -> bool:
-    return known is not None and known.state is State.SENT
+def _is_unsure(known: LetterState | None) -> bool:
+    return known is not None and known.state is Step.SENT

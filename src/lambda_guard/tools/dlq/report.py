@@ -1,10 +1,10 @@
 """Letters grouped by what they died of: the data behind `dlq list`. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lambda_guard.tools.dlq.letter import Letter, Origin, function_name
+from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.queue import Queue
 
 
@@ -17,7 +17,20 @@ class Entry:
     receives: int
     invocation_id: str
     trace_id: str
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, letter: Letter) -> "Entry":
+        """Keep of a letter what lists show."""
+        offloaded = letter.offloaded and f"the body is in {letter.offloaded}"
+        return cls(
+            letter.message_id,
+            letter.message.sent_ms,
+            letter.message.receives,
+            letter.invocation_id,
+            letter.trace_id,
+            tuple(filter(None, (letter.problem, offloaded))),
+        )
 
 
 @dataclass(slots=True)
@@ -42,13 +55,13 @@ class Group:
     newest_ms: float | None = None
     expires_ms: float | None = None
 
-    def add(self, letter: Letter, queue: Queue, remarks: tuple[str, ...]) -> None:
+    def add(self, letter: Letter, queue: Queue) -> None:
         """Count a letter."""
         sent = letter.message.sent_ms
-        self.entries.append(entry_of(letter, remarks))
-        self.oldest_ms = _least(self.oldest_ms, sent)
+        self.entries.append(Entry.of(letter))
+        self.oldest_ms = _first((self.oldest_ms, sent))
         self.newest_ms = sent if self.newest_ms is None else max(self.newest_ms, sent or 0.0)
-        self.expires_ms = _least(self.expires_ms, queue.expires_ms(letter.message))
+        self.expires_ms = _first((self.expires_ms, queue.expires_ms(letter.message)))
 
 
 @dataclass(slots=True)
@@ -58,17 +71,22 @@ class Report:
     queue: Queue
     groups: dict[tuple[str, ...], Group] = field(default_factory=dict)
 
-    def add(self, letter: Letter, remarks: tuple[str, ...] = ()) -> None:
+    def add(self, letter: Letter) -> None:
         """Put a letter into its group."""
-        function, version = function_of(letter)
-        source = letter.topic or letter.target
-        key = (letter.failure.cause, letter.origin.value, function, version, source)
+        function, version = letter.function
+        key = (letter.failure.cause, letter.origin.value, function, version, letter.source)
         if key not in self.groups:
             failure = letter.failure
             self.groups[key] = Group(
-                letter.origin, function, version, failure.fingerprint, failure.sentence, failure.code, source
+                letter.origin,
+                function,
+                version,
+                failure.fingerprint,
+                failure.sentence,
+                failure.code,
+                letter.source,
             )
-        self.groups[key].add(letter, self.queue, remarks)
+        self.groups[key].add(letter, self.queue)
 
     @property
     def largest_first(self) -> list[Group]:
@@ -102,35 +120,6 @@ class Report:
         }
 
 
-def entry_of(letter: Letter, remarks: tuple[str, ...]) -> Entry:
-    """Keep of a letter what lists show."""
-    told = (f"the body is in {letter.offloaded}",) if letter.offloaded else ()
-    failure = letter.failure
-    return Entry(
-        letter.message_id,
-        letter.message.sent_ms,
-        letter.message.receives,
-        failure.invocation_id or letter.request_id,
-        trace_of(letter),
-        (*filter(None, (letter.problem,)), *told, *remarks),
-    )
-
-
-def trace_of(letter: Letter) -> str:
-    """The trace id of a letter: of its own header, else of the failed invocation."""
-    for part in letter.message.trace_header.split(";"):
-        if part.strip().startswith("Root="):
-            return part.strip().removeprefix("Root=")
-    return letter.failure.trace_id
-
-
-def function_of(letter: Letter) -> tuple[str, str]:
-    """The function that failed, and its version, as far as they are known."""
-    if letter.failure.function:
-        return letter.failure.function, letter.failure.version
-    return function_name(letter.target) if ":function:" in letter.target else ("", "")
-
-
 def _group_document(group: Group) -> dict[str, Any]:
     document = {
         "origin": group.origin.value,
@@ -145,27 +134,12 @@ def _group_document(group: Group) -> dict[str, Any]:
         "newest_ms": group.newest_ms,
         "expires_ms": group.expires_ms,
     }
-    letters = [_filled(_entry_document(entry)) for entry in group.entries]
-    return {**_filled(document), "letters": letters}
+    return {**filled(document), "letters": [filled(asdict(entry)) for entry in group.entries]}
 
 
-def _entry_document(entry: Entry) -> dict[str, Any]:
-    return {
-        "message_id": entry.message_id,
-        "sent_ms": entry.sent_ms,
-        "receives": entry.receives,
-        "invocation_id": entry.invocation_id,
-        "trace_id": entry.trace_id,
-        "remarks": list(entry.remarks),
-    }
-
-
-def _filled(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if value not in (None, "", [])}
-
-
-def _least(first: float | None, second: float | None) -> float | None:
-    return _first((first, second))
+def filled(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty."""
+    return {key: value for key, value in document.items() if value not in (None, "", ())}
 
 
 def _first(moments: Iterable[float | None]) -> float | None:

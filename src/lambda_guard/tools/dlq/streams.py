@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.shapes import arns, kinesis
 from lambda_guard.tools.aws import Clients
-from lambda_guard.tools.dlq.delivery import Outcome, Parcel
+from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed
 
@@ -21,7 +22,7 @@ _GONE: Final = frozenset(
     {"ResourceNotFoundException", "TrimmedDataAccessException", "InvalidArgumentException"}
 )
 INVOKE_SECONDS_MOST: Final = 910
-"""A function runs for 15 minutes at the most."""
+"""A function runs for at most 15 minutes: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
 
 
 class RecordsGoneError(DeadLetterError):
@@ -42,25 +43,25 @@ def stream_event(pointer: StreamPointer, clients: Clients) -> dict[str, Any]:
     return {"Records": records}
 
 
-def replay_batch(parcel: Parcel, clients: Clients) -> Outcome:
+def replay_batch(delivery: Delivery, clients: Clients) -> Result:
     """Read the batch and invoke the function with it, waiting for its end.
 
     Synchronously, unlike events: Lambda would not read a partial batch response of an asynchronous
     invocation, so that records which failed again would be lost.
     """
-    pointer = parcel.letter.pointer
+    pointer = delivery.letter.pointer
     assert pointer is not None
     try:
         payload = json.dumps(stream_event(pointer, clients), ensure_ascii=False).encode()
-        with asked(f"invoke the function {parcel.target.name}"):
-            answer = _patient_lambda().invoke(FunctionName=parcel.target.address, Payload=payload)
+        with asked(f"invoke the function {delivery.target.name}"):
+            answer = _patient_lambda().invoke(FunctionName=delivery.target.address, Payload=payload)
             body = answer["Payload"].read().decode("utf-8", "replace")
     except RecordsGoneError as error:
-        return Outcome(parcel, "failed", reason=str(error))
+        return Result(delivery, "failed", reason=str(error))
     except LambdaGuardError as error:
-        return Outcome(parcel, "failed", reason=str(error), final=True)
+        return Result(delivery, "failed", reason=str(error), final=True)
     refused = _refused(answer.get("FunctionError"), body)
-    return Outcome(parcel, "failed" if refused else "delivered", reason=refused)
+    return Result(delivery, "failed" if refused else "delivered", reason=refused)
 
 
 def _refused(function_error: str | None, body: str) -> str:
@@ -105,7 +106,9 @@ def _records(pointer: StreamPointer, clients: Clients) -> Iterator[Mapping[str, 
 def _iterator(client: Any, pointer: StreamPointer, *, dynamodb: bool) -> Any:
     from botocore.exceptions import ClientError
 
-    stream = {"StreamArn": pointer.stream_arn} if dynamodb else _kinesis_name(pointer)
+    stream = (
+        {"StreamArn": pointer.stream_arn} if dynamodb else {"StreamName": arns.stream(pointer.stream_arn)}
+    )
     with asked(f"read the stream {pointer.stream_arn}"):
         try:
             return client.get_shard_iterator(
@@ -120,10 +123,6 @@ def _iterator(client: Any, pointer: StreamPointer, *, dynamodb: bool) -> Any:
             raise RecordsGoneError(f"the stream no longer has the records from {pointer.start} on") from error
 
 
-def _kinesis_name(pointer: StreamPointer) -> dict[str, str]:
-    return {"StreamName": pointer.stream_arn.partition(":stream/")[2].partition("/")[0]}
-
-
 def _start_key(dynamodb: bool) -> str:
     return "SequenceNumber" if dynamodb else "StartingSequenceNumber"
 
@@ -133,27 +132,18 @@ def _sequence_number(record: Mapping[str, Any]) -> str:
 
 
 def _kinesis_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
-    """Source: "Example Kinesis Data Streams event"."""
-    number = str(raw["SequenceNumber"])
-    return {
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": raw["PartitionKey"],
-            "sequenceNumber": number,
-            "data": base64.b64encode(raw["Data"]).decode("ascii"),
-            "approximateArrivalTimestamp": raw["ApproximateArrivalTimestamp"].timestamp(),
-        },
-        "eventSource": "aws:kinesis",
-        "eventVersion": "1.0",
-        "eventID": f"{pointer.shard_id}:{number}",
-        "eventName": "aws:kinesis:record",
-        "awsRegion": pointer.stream_arn.split(":")[3],
-        "eventSourceARN": pointer.stream_arn,
-    }
+    return kinesis.record(
+        raw["Data"],
+        stream_arn=pointer.stream_arn,
+        shard_id=pointer.shard_id,
+        sequence_number=str(raw["SequenceNumber"]),
+        partition_key=raw["PartitionKey"],
+        arrived=raw["ApproximateArrivalTimestamp"].timestamp(),
+    )
 
 
 def _dynamodb_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
-    """Source: "Example DynamoDB Streams event": binary values as base64, times as seconds."""
+    """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-example.html."""
     return {**{key: _plain(value) for key, value in raw.items()}, "eventSourceARN": pointer.stream_arn}
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
+from lambda_guard.shapes import arns
 from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.errors import CloudError, DeadLetterError, asked
-from lambda_guard.tools.dlq.letter import Letter, Origin, function_name
-from lambda_guard.tools.dlq.queue import Queue, find_queue, region_of, sources_of, texts
+from lambda_guard.tools.dlq.letter import Letter, Origin
+from lambda_guard.tools.dlq.queue import Queue, find_queue, sources_of, texts
 
 SOURCE: Final = "source"
 _ASK: Final = "name a target with --to"
@@ -33,8 +34,8 @@ class Target:
     def name(self) -> str:
         """A short name: `orders`, `billing:live`."""
         if self.kind == "queue":
-            return self.address.rpartition("/")[2]
-        name, qualifier = function_name(self.address)
+            return arns.name(self.address)
+        name, qualifier = arns.function(self.address)
         return f"{name}:{qualifier}" if qualifier not in {"", "$LATEST"} else name
 
     @property
@@ -66,7 +67,7 @@ def _once(find: Callable[..., Target]) -> Callable[..., Target]:
     return found
 
 
-class Finder:
+class TargetFinder:
     """Finds the target of each letter; what was asked of AWS once is remembered.
 
     Args:
@@ -152,17 +153,18 @@ class Finder:
     def _at(self, address: str) -> Target:
         if address.startswith(("https://", "http://")):
             return Target("queue", address)
-        service = address.split(":")[2] if address.startswith("arn:") and address.count(":") > 4 else ""  # noqa: PLR2004
-        if service == "sqs":
+        arn = arns.parse(address)
+        if arn is not None and arn.service == "sqs":
             return self._queue_of_arn(address)
-        if service == "lambda" or (address and not address.startswith("arn:")):
+        if (arn is not None and arn.service == "lambda") or (address and not address.startswith("arn:")):
             return Target("function", address)
         raise NoTargetError(f"it was bound for {address or 'nobody knows where'}: {_ASK}")
 
     def _uncached_queue(self, arn: str) -> Target:
         """The source that a letter names must be there; that its attributes can't be read doesn't matter."""
-        _, _, _, region, account, name = arn.split(":", 5)
-        if region != region_of(self._queue.arn):
+        parsed = arns.parse(arn)
+        region, account, name = (parsed.region, parsed.account, parsed.resource) if parsed else ("", "", arn)
+        if region != arns.region(self._queue.arn):
             raise NoTargetError(f"it was bound for {arn}, in another region: it can't be sent from here")
         try:
             with asked(f"find the queue {name}"):

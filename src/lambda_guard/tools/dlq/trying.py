@@ -14,7 +14,7 @@ from lambda_guard.tools.dlq.causes import failures_of
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
 from lambda_guard.tools.dlq.message import Message
-from lambda_guard.tools.dlq.shapes import read_letter
+from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.logs.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Spool:
         """Give them back in their order."""
         self._file.seek(0)
         for line in self._file:
-            yield read_letter(Message.from_document(json.loads(line)))
+            yield recognise(Message.from_document(json.loads(line)))
 
 
 def local_function(handler: str, code: str, **settings: Any) -> "Function":

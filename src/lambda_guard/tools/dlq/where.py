@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lambda_guard.tools.dlq.errors import DeadLetterError
-from lambda_guard.tools.dlq.letter import Letter, function_name
+from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.times import duration_ms
 from lambda_guard.tools.where import ORDERS, Condition
 
@@ -16,12 +16,12 @@ _TEXTS: Final[dict[str, Callable[[Letter], tuple[str, ...]]]] = {
     "fingerprint": lambda one: (one.failure.fingerprint,),
     "message": lambda one: (one.failure.message,),
     "code": lambda one: (one.failure.code,),
-    "function": lambda one: (_function_of(one),),
+    "function": lambda one: (one.function[0],),
     "version": lambda one: (one.failure.version,),
     "origin": lambda one: (one.origin.value,),
     "target": lambda one: (one.target,),
     "id": lambda one: (one.message_id,),
-    "invocation": lambda one: (one.failure.invocation_id or one.request_id,),
+    "invocation": lambda one: (one.invocation_id,),
     "trace": lambda one: (one.failure.trace_id, one.trace_header),
     "group": lambda one: (one.message.group,),
     "body": lambda one: (one.message.body,),
@@ -60,11 +60,6 @@ class Filter:
             frozenset(ids),
             _compiled(match) if match else None,
         )
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether no filter is set."""
-        return self == Filter()
 
     @property
     def needs_logs(self) -> bool:
@@ -113,12 +108,6 @@ def _holds(condition: Condition, letter: Letter, now_ms: float) -> bool:
     if condition.key.startswith(_ATTRIBUTE):
         return condition.holds([letter.message.text(condition.key.removeprefix(_ATTRIBUTE))])
     return condition.holds(_TEXTS[condition.key](letter))
-
-
-def _function_of(letter: Letter) -> str:
-    if letter.failure.function:
-        return letter.failure.function
-    return function_name(letter.target)[0] if ":function:" in letter.target else ""
 
 
 def _compiled(expression: str) -> Any:

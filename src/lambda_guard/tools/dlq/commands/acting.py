@@ -1,84 +1,110 @@
 """What `dlq replay` and `dlq discard` share: their options, the journal, the end."""
 
-import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import click
 
-from lambda_guard.tools.dlq.commands.options import Desk
-from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
-from lambda_guard.tools.dlq.journal import default_path
-from lambda_guard.tools.dlq.letter import Letter
-from lambda_guard.tools.dlq.message import Message
+from lambda_guard.tools.dlq.commands.options import Session, nothing_matched, write_json
+from lambda_guard.tools.dlq.journal import Journal, default_path
+from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.proving import Proof
-from lambda_guard.tools.dlq.queue import Queue, now_ms
-from lambda_guard.tools.dlq.replay import Tally
-from lambda_guard.tools.dlq.shapes import read_letter
+from lambda_guard.tools.dlq.queue import Queue, Reading
+from lambda_guard.tools.dlq.replay import Tally, recover
 from lambda_guard.tools.dlq.summary import proof_text, summary_document, summary_text
+from lambda_guard.tools.options import added
+from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When, palette_for, say
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 HIDDEN_SECONDS = 30
-"""How long a letter in hand is hidden, and so how long it takes to come back where this process is killed."""
+"""How long a letter that was received is hidden, and so how long it takes to come back where this process is killed."""
 
 
-def acting_options(command: Command) -> Command:
-    """Add --yes and --journal."""
-    for option in (
-        click.option(
-            "--journal", metavar="FILE", help="What is done, and the letters; by default in ./.lambda-guard/."
-        ),
-        click.option("--yes", is_flag=True, help="Do it; without this, only say what would be done."),
-    ):
-        command = option(command)
-    return command
+acting_options = added(
+    click.option("--yes", is_flag=True, help="Do it; without this, only say what would be done."),
+    click.option(
+        "--journal", metavar="FILE", help="What is done, and the letters; by default in ./.lambda-guard/."
+    ),
+)
+
+
+class Opened(NamedTuple):
+    """What a command that changes a queue works with."""
+
+    journal: Journal
+    reading: Reading
+    progress: Callable[[int], object]
 
 
 @dataclass(slots=True)
 class Action:
     """A command that changes a queue: where its journal is, and how it ends."""
 
-    desk: Desk
+    command: Literal["replay", "discard"]
+    session: Session
     queue: Queue
     journal_path: Path
     as_json: bool
     color: When
-    verb: str
 
     @classmethod
     def open(
-        cls, desk: Desk, queue_name: str, journal: str | None, *, as_json: bool, color: When, verb: str
+        cls,
+        command: Literal["replay", "discard"],
+        queue_name: str,
+        *,
+        journal: str | None,
+        as_json: bool,
+        color: When,
+        **selected: Any,
     ) -> "Action":
         """Find the queue and the journal."""
-        queue = desk.queue(queue_name)
-        return cls(desk, queue, Path(journal) if journal else default_path(queue), as_json, color, verb)
+        session = Session.open(**selected)
+        queue = session.queue(queue_name)
+        return cls(command, session, queue, Path(journal) if journal else default_path(queue), as_json, color)
 
-    def understand(self, message: Message) -> Letter | None:
-        """Make a letter of a message; None where the filters leave it out."""
-        letter = self.desk.causes.explain(read_letter(message))
-        return letter if self.desk.wanted.passes(letter, now_ms()) else None
+    @contextmanager
+    def opened(self, stop: Stop, limit: int | None) -> Iterator[Opened]:
+        """Open the journal and the queue, in the order in which they must be closed."""
+        queue = self.queue
+        with (
+            Journal(self.journal_path) as journal,
+            progress_bar(
+                f"{self.command}ing {queue.name}", min(queue.count, limit or queue.count)
+            ) as progress,
+            Reading(queue, self.session.sqs, stop=stop, seconds=HIDDEN_SECONDS) as reading,
+        ):
+            recovered = recover(reading, journal.history)
+            if recovered:
+                say(f"{queue.name}: going on where an earlier run ended ({recovered:,} in hand then)")
+            journal.begin(self.command, queue)
+            yield Opened(journal, reading, progress)
 
-    def end(self, tally: Tally, proof: Proof | None = None) -> int:
-        """Say what became of everything.
+    def run(self, work: Callable[[], Proof | None], tally: Tally, stop: Stop) -> int:
+        """Work, and say what became of everything, also where the work ends early; returns the exit code."""
+        proof: Proof | None = None
+        try:
+            proof = work()
+            tally.complete = not stop.requested
+        finally:
+            tally.interrupted = stop.requested
+            code = self._end(tally, proof)
+        return code
 
-        Returns:
-            The exit code.
-        """
+    def _end(self, tally: Tally, proof: Proof | None) -> int:
         if self.as_json:
-            document = summary_document(tally, self.queue, str(self.journal_path), proof)
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+            write_json(summary_document(tally, self.queue, str(self.journal_path), proof))
         else:
             palette = palette_for(self.color)
-            sys.stdout.write(summary_text(tally, self.queue, palette, self.verb))
+            sys.stdout.write(summary_text(tally, self.queue, palette, f"{self.command}ed"))
             sys.stdout.write(proof_text(proof, palette) if proof is not None else "")
             sys.stdout.write(f"journal {self.journal_path}\n")
         if tally.interrupted:
             say("lambda-guard: interrupted; the same command goes on from here")
-        if not tally.interrupted and tally.read and tally.read == tally.passed_over:
-            say("lambda-guard: no letter matches")
-            return NOTHING_MATCHED
+        elif tally.read and tally.read == tally.passed_over:
+            return nothing_matched()
         return tally.exit_code or (proof.exit_code if proof is not None else 0)

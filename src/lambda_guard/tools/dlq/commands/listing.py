@@ -1,26 +1,22 @@
 """`lambda-guard dlq list`: what is in dead-letter queues, and why."""
 
-import json
 import sys
-import time
+from typing import Any
 
 import click
 
 from lambda_guard.tools.dlq.commands.options import (
-    Desk,
+    Session,
     filter_options,
-    limited,
     log_options,
-    say_read,
+    nothing_matched,
     view_options,
+    write_json,
 )
-from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
-from lambda_guard.tools.dlq.queue import Reading
 from lambda_guard.tools.dlq.render import SAMPLES, LetterView
 from lambda_guard.tools.dlq.report import Report
-from lambda_guard.tools.dlq.where import Filter
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When, palette_for, say
+from lambda_guard.tools.terminal import When, palette_for
 
 EPILOG = """\b
 Examples:
@@ -36,17 +32,8 @@ Examples:
 @filter_options
 @click.option("--letters", "every", is_flag=True, help="Show every letter, not three of each group.")
 @view_options
-def list_letters(  # noqa: PLR0917 - click passes options by name
-    queues: tuple[str, ...],
-    logs: tuple[str, ...],
-    since: str,
-    conditions: tuple[str, ...],
-    match: str | None,
-    ids: tuple[str, ...],
-    limit: int | None,
-    every: bool,
-    as_json: bool,
-    color: When,
+def list_letters(
+    queues: tuple[str, ...], limit: int | None, every: bool, as_json: bool, color: When, **selected: Any
 ) -> int:
     """Show what is in dead-letter queues, grouped by what the letters died of.
 
@@ -54,32 +41,21 @@ def list_letters(  # noqa: PLR0917 - click passes options by name
     that failed. Reading hides letters while it lasts and raises their receive counts by one: there is no
     other way.
     """
-    desk = Desk.open(logs, since, Filter.parse(conditions, ids, match))
+    session = Session.open(**selected)
     view = LetterView(palette_for(color), None if every else SAMPLES)
     found = read = 0
     with Stop() as stop:
         for text in queues:
-            report, count = _read(desk, text, limit, stop)
-            sys.stdout.write(
-                json.dumps(report.as_document(), ensure_ascii=False) + "\n"
-                if as_json
-                else view.report(report)
-            )
-            found, read = found + report.count, read + count
+            queue = session.queue(text)
+            report = Report(queue)
+            with session.reading(queue, stop) as reading:
+                for letter in session.letters(reading, limit):
+                    report.add(letter)
+            if as_json:
+                write_json(report.as_document())
+            else:
+                sys.stdout.write(view.report(report))
+            found, read = found + report.count, read + reading.read
     if stop.requested:
         return 130
-    if read and not found:
-        say("lambda-guard: no letter matches")
-        return NOTHING_MATCHED
-    return 0
-
-
-def _read(desk: Desk, text: str, limit: int | None, stop: Stop) -> tuple[Report, int]:
-    queue = desk.queue(text)
-    report = Report(queue)
-    began = time.monotonic()
-    with Reading(queue, desk.sqs, stop=stop) as reading:
-        for letter in limited(desk.letters(reading), limit):
-            report.add(letter)
-    say_read(queue, reading, time.monotonic() - began, stop)
-    return report, reading.read
+    return nothing_matched() if read and not found else 0

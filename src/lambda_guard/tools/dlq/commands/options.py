@@ -1,87 +1,61 @@
 """Options that the commands about dead letters share, and what they open."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
 from lambda_guard.tools.aws import Clients, new_clients
 from lambda_guard.tools.dlq.causes import Causes, Logs
+from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
 from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue, now_ms
-from lambda_guard.tools.dlq.shapes import read_letter
+from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.options import added, color_option, json_option, where_option
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import say
 from lambda_guard.tools.times import moment_ms, span
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _SINCE: Final = "1d"
 
 
-def log_options(command: Command) -> Command:
-    """Add --logs and --since."""
-    for option in (
-        click.option(
-            "--since",
-            default=_SINCE,
-            show_default=True,
-            metavar="TIME",
-            help="How far back log groups are read: 2h, 3d, or an ISO time.",
-        ),
-        click.option(
-            "--logs",
-            "logs",
-            multiple=True,
-            metavar="FILE|GROUP",
-            help="Where the functions' logs are: files, directories, or log groups.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def filter_options(command: Command) -> Command:
-    """Add --where, --match, --message-id and --limit."""
-    for option in (
-        click.option(
-            "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="At most so many letters."
-        ),
-        click.option("--message-id", "ids", multiple=True, metavar="ID", help="Only this letter."),
-        click.option(
-            "--match", metavar="JMESPATH", help="Only letters whose event makes this expression true."
-        ),
-        click.option(
-            "--where",
-            "conditions",
-            multiple=True,
-            metavar="CONDITION",
-            help="Only letters with error=KeyError, error~declined, fingerprint=…, function=…, age>1h, "
-            "origin=…; several must all hold.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def view_options(command: Command) -> Command:
-    """Add --json and --color."""
-    for option in (
-        click.option(
-            "--color",
-            type=click.Choice(["auto", "always", "never"]),
-            default="auto",
-            help="Colours; auto: on terminals, unless NO_COLOR is set.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text."),
-    ):
-        command = option(command)
-    return command
+log_options = added(
+    click.option(
+        "--logs",
+        "logs",
+        multiple=True,
+        metavar="FILE|GROUP",
+        help="Where the functions' logs are: files, directories, or log groups.",
+    ),
+    click.option(
+        "--since",
+        default=_SINCE,
+        show_default=True,
+        metavar="TIME",
+        help="How far back log groups are read: 2h, 3d, or an ISO time.",
+    ),
+)
+filter_options = added(
+    where_option(
+        "Only letters with error=KeyError, error~declined, fingerprint=…, function=…, age>1h, "
+        "origin=…; several must all hold."
+    ),
+    click.option("--match", metavar="JMESPATH", help="Only letters whose event makes this expression true."),
+    click.option("--message-id", "ids", multiple=True, metavar="ID", help="Only this letter."),
+    click.option("--limit", "-n", type=click.IntRange(min=1), metavar="N", help="At most this many letters."),
+)
+view_options = added(json_option, color_option)
 
 
 @dataclass(slots=True)
-class Desk:
+class Session:
     """What a command works with: clients, logs, filters.
 
     Attributes:
@@ -95,15 +69,22 @@ class Desk:
 
     @classmethod
     def open(
-        cls, logs: Sequence[str], since: str, wanted: Filter | None = None, *, read: bool = True
-    ) -> "Desk":
-        """Make clients, and read the logs.
+        cls,
+        *,
+        logs: Sequence[str] = (),
+        since: str = _SINCE,
+        conditions: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        match: str | None = None,
+        read: bool = True,
+    ) -> "Session":
+        """Make clients, and read the logs; the arguments are what the options give.
 
         Raises:
             click.UsageError: a filter asks for what only logs know, and none are named.
-            DeadLetterError: a file of logs is not there.
+            DeadLetterError: a filter can't be read, or a file of logs isn't there.
         """
-        wanted = wanted or Filter()
+        wanted = Filter.parse(conditions, ids, match)
         if wanted.needs_logs and not logs:
             raise click.UsageError("only the logs know fingerprints: name them with --logs")
         if wanted.untold and not logs:
@@ -132,24 +113,41 @@ class Desk:
             )
         return queue
 
-    def letters(self, reading: Reading) -> Iterator[Letter]:
-        """Give the letters that are meant, with what the logs know."""
-        for batch in reading.batches():
-            for message in batch:
-                letter = self.causes.explain(read_letter(message))
-                if self.wanted.passes(letter, now_ms()):
-                    yield letter
+    def understand(self, message: Message) -> Letter | None:
+        """Make a letter of a message, with what the logs know; None where the filters leave it out."""
+        letter = self.causes.explain(recognise(message))
+        return letter if self.wanted.passes(letter, now_ms()) else None
+
+    @contextmanager
+    def reading(self, queue: Queue, stop: Stop) -> Iterator[Reading]:
+        """Read a queue, release it, and say what that did to it."""
+        began = time.monotonic()
+        with Reading(queue, self.sqs, stop=stop) as reading:
+            yield reading
+        _say_read(queue, reading, time.monotonic() - began, stop)
+
+    def letters(self, reading: Reading, limit: int | None = None) -> Iterator[Letter]:
+        """Return the letters that are meant, `limit` at most."""
+        messages = (message for batch in reading.batches() for message in batch)
+        letters = (letter for message in messages if (letter := self.understand(message)) is not None)
+        for at, letter in enumerate(letters, 1):
+            yield letter
+            if at == limit:
+                return
 
 
-def limited(letters: Iterable[Letter], limit: int | None) -> Iterator[Letter]:
-    """Stop after so many."""
-    for at, letter in enumerate(letters, 1):
-        yield letter
-        if at == limit:
-            return
+def write_json(document: Mapping[str, Any]) -> None:
+    """Write a line of JSON to standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
-def say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop | None = None) -> None:
+def nothing_matched() -> int:
+    """Say that there are letters, and that none is meant; returns the exit code."""
+    say("lambda-guard: no letter matches")
+    return NOTHING_MATCHED
+
+
+def _say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop) -> None:
     """Say what reading did to the queue, and what it could not see."""
     if reading.read:
         was = "its receive count is" if reading.read == 1 else "their receive counts are"
@@ -165,5 +163,5 @@ def say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop | None =
             f"{queue.name}: FIFO: about {unseen:,} more wait behind the head of their groups; they can be "
             "read when that is gone"
         )
-    if stop is not None and stop.requested:
+    if stop.requested:
         say(f"{queue.name}: interrupted before the end")

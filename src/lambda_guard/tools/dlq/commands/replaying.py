@@ -1,29 +1,32 @@
 """`lambda-guard dlq replay`: letters back to where they died."""
 
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
 
-from lambda_guard.tools.dlq.commands.acting import HIDDEN_SECONDS, Action, acting_options
-from lambda_guard.tools.dlq.commands.options import Desk, filter_options, log_options, say_read, view_options
-from lambda_guard.tools.dlq.delivery import Courier
-from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
-from lambda_guard.tools.dlq.journal import Journal, read_memory
+from lambda_guard.tools.dlq.commands.acting import Action, acting_options
+from lambda_guard.tools.dlq.commands.options import (
+    filter_options,
+    log_options,
+    nothing_matched,
+    view_options,
+    write_json,
+)
+from lambda_guard.tools.dlq.journal import read_history
 from lambda_guard.tools.dlq.plan import Plan, plan_text
-from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.proving import Proof, Prover
 from lambda_guard.tools.dlq.queue import Reading, now_ms
-from lambda_guard.tools.dlq.replay import Judge, Pace, Replay, recover
-from lambda_guard.tools.dlq.targets import SOURCE, Finder
-from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.dlq.replay import Pace, Planner, Replay
+from lambda_guard.tools.dlq.sending import Sender
+from lambda_guard.tools.dlq.targets import SOURCE, TargetFinder
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When, palette_for, say
+from lambda_guard.tools.terminal import palette_for, say
 from lambda_guard.tools.times import duration_ms
 
 EPILOG = """\b
@@ -73,20 +76,13 @@ class Rate(click.FloatRange):
 def replay(  # noqa: PLR0917 - click passes options by name
     queue_name: str,
     to: str,
-    conditions: tuple[str, ...],
-    match: str | None,
-    ids: tuple[str, ...],
     limit: int | None,
     rate: float | None,
     again: bool,
     prove: bool,
     wait: str,
-    logs: tuple[str, ...],
-    since: str,
     yes: bool,
-    journal: str | None,
-    as_json: bool,
-    color: When,
+    **options: Any,
 ) -> int:
     """Send letters back to where they died, and delete each one when its delivery is acknowledged.
 
@@ -95,83 +91,65 @@ def replay(  # noqa: PLR0917 - click passes options by name
     dead-letter queue apply again. Every step is in the journal: after a Ctrl-C or a crash the same
     command goes on, and sends nothing twice that is known to be delivered.
     """
-    if prove and not logs:
+    if prove and not options["logs"]:
         raise click.UsageError("--prove judges by the records of the replayed invocations: name --logs")
-    desk = Desk.open(logs, since, Filter.parse(conditions, ids, match))
-    action = Action.open(desk, queue_name, journal, as_json=as_json, color=color, verb="replayed")
-    finder = Finder(action.queue, desk.clients, to)
+    action = Action.open("replay", queue_name, **options)
+    finder = TargetFinder(action.queue, action.session.clients, to)
     if not yes:
         return _plan(action, finder, limit, again=again)
     with Stop() as stop, started(action, finder, rate, stop, again=again, limit=limit) as (loop, reading):
-        proof: Proof | None = None
-        try:
-            if prove:
-                # The records to come are later than now; the minute is for clocks that differ.
-                fresh = replace(desk.logs, since_ms=now_ms() - 60_000.0)
-                proof = Prover(loop, fresh, duration_ms(wait) / 1_000.0, stop).run(limit)
-            else:
-                for _ in loop.send(limit):
-                    pass
-            loop.tally.complete = not stop.requested
-        finally:
-            loop.tally.interrupted = stop.requested
-            code = action.end(loop.tally, proof)
+        work = partial(_prove, action, loop, wait, stop) if prove else partial(_send, loop)
+        code = action.run(partial(work, limit), loop.tally, stop)
         _say_unread(action, reading)
     return code
 
 
+def _send(loop: Replay, limit: int | None) -> None:
+    for _ in loop.send(limit):
+        pass
+
+
+def _prove(action: Action, loop: Replay, wait: str, stop: Stop, limit: int | None) -> Proof:
+    # The records to come are later than now; the minute is for clocks that differ.
+    fresh = replace(action.session.logs, since_ms=now_ms() - 60_000.0)
+    return Prover(loop, fresh, duration_ms(wait) / 1_000.0, stop).run(limit)
+
+
 @contextmanager
 def started(
-    action: Action, finder: Finder, rate: float | None, stop: Stop, *, again: bool, limit: int | None
+    action: Action, finder: TargetFinder, rate: float | None, stop: Stop, *, again: bool, limit: int | None
 ) -> Iterator[tuple[Replay, Reading]]:
-    """Open what a replay needs, in the order in which it must be closed."""
-    queue, desk = action.queue, action.desk
+    """Open what a replay needs."""
     with (
-        Journal(action.journal_path) as journal,
-        closing(Courier(desk.clients)) as courier,
+        action.opened(stop, limit) as (journal, reading, progress),
+        closing(Sender(action.session.clients)) as sender,
         ThreadPoolExecutor(1, thread_name_prefix="journal") as background,
-        progress_bar(f"replaying {queue.name}", min(queue.count, limit or queue.count)) as progress,
-        Reading(queue, desk.sqs, stop=stop, seconds=HIDDEN_SECONDS) as reading,
     ):
-        recovered = recover(reading, journal.memory)
-        if recovered:
-            say(f"{queue.name}: going on where an earlier run ended ({recovered:,} in hand then)")
-        journal.begin("replay", queue)
-        judge = Judge(finder, journal.memory, run=journal.run, again=again)
+        planner = Planner(finder, journal.history, run=journal.run, again=again)
+        pace, understand = Pace(rate, stop), action.session.understand
         yield (
-            Replay(
-                reading,
-                action.understand,
-                judge,
-                journal,
-                courier,
-                Pace(rate, stop),
-                stop,
-                progress,
-                background,
-            ),
+            Replay(reading, understand, planner, journal, sender, pace, stop, progress, background),
             reading,
         )
 
 
-def _plan(action: Action, finder: Finder, limit: int | None, *, again: bool) -> int:
+def _plan(action: Action, finder: TargetFinder, limit: int | None, *, again: bool) -> int:
     """Say what would be done."""
-    queue, desk = action.queue, action.desk
-    judge = Judge(finder, read_memory(action.journal_path), again=again)
+    queue, session = action.queue, action.session
+    planner = Planner(finder, read_history(action.journal_path), again=again)
     plan = Plan(queue)
-    began = time.monotonic()
-    with Stop() as stop, Reading(queue, desk.sqs, stop=stop) as reading:
-        for letter in desk.letters(reading):
-            plan.add(letter, judge.decide(letter))
+    with Stop() as stop, session.reading(queue, stop) as reading:
+        for letter in session.letters(reading):
+            plan.add(letter, planner.decide(letter))
             if plan.sends == limit:
                 break
-    say_read(queue, reading, time.monotonic() - began, stop)
-    sys.stdout.write(plan.as_json() if action.as_json else plan_text(plan, palette_for(action.color)))
+    if action.as_json:
+        write_json(plan.as_document())
+    else:
+        sys.stdout.write(plan_text(plan, palette_for(action.color)))
     if stop.requested:
         return 130
-    code = plan.exit_code(reading.read)
-    if code == NOTHING_MATCHED:
-        say("lambda-guard: no letter matches")
+    code = nothing_matched() if reading.read and plan.is_empty else int(bool(plan.kept))
     say("dry run: nothing was sent; --yes does it")
     return code
 

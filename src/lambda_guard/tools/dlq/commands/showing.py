@@ -1,17 +1,15 @@
 """`lambda-guard dlq show`: one letter, whole."""
 
 import sys
-import time
 
 import click
 
 from lambda_guard.tools.dlq.causes import failures_of
-from lambda_guard.tools.dlq.commands.options import Desk, log_options, say_read, view_options
+from lambda_guard.tools.dlq.commands.options import Session, log_options, view_options
 from lambda_guard.tools.dlq.errors import NoSuchLetterError
 from lambda_guard.tools.dlq.letter import Letter
-from lambda_guard.tools.dlq.queue import Queue, Reading
+from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.render import LetterView, letter_document
-from lambda_guard.tools.dlq.where import Filter
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.selection import identities
 from lambda_guard.tools.logs.views.documents import as_document, encoded
@@ -38,14 +36,14 @@ def show(  # noqa: PLR0917 - click passes options by name
 
     A queue can't be asked for one message: letters are read until it is found, and released.
     """
-    desk = Desk.open(logs, since, Filter(ids=frozenset({message_id})), read=False)
-    queue = desk.queue(queue_name)
-    letter = _find(desk, queue, message_id)
-    invocations = _invocations(desk, letter)
+    session = Session.open(logs=logs, since=since, ids=(message_id,), read=False)
+    queue = session.queue(queue_name)
+    letter = _find(session, queue, message_id)
+    invocations = _invocations(session, letter)
     for invocation in invocations:
         if invocation.failed:
-            desk.causes.add(invocation)
-    letter = desk.causes.explain(letter)
+            session.causes.add(invocation)
+    letter = session.causes.explain(letter)
     if as_json:
         document = {
             **letter_document(letter, queue),
@@ -63,11 +61,9 @@ def show(  # noqa: PLR0917 - click passes options by name
     return 0
 
 
-def _find(desk: Desk, queue: Queue, message_id: str) -> Letter:
-    began = time.monotonic()
-    with Stop() as stop, Reading(queue, desk.sqs, stop=stop) as reading:
-        letter = next(desk.letters(reading), None)
-    say_read(queue, reading, time.monotonic() - began, stop)
+def _find(session: Session, queue: Queue, message_id: str) -> Letter:
+    with Stop() as stop, session.reading(queue, stop) as reading:
+        letter = next(session.letters(reading), None)
     if letter is None:
         raise NoSuchLetterError(
             f"no letter {message_id} among the {reading.read:,} that were read from {queue.name}"
@@ -75,7 +71,7 @@ def _find(desk: Desk, queue: Queue, message_id: str) -> Letter:
     return letter
 
 
-def _invocations(desk: Desk, letter: Letter) -> list[Invocation]:
+def _invocations(session: Session, letter: Letter) -> list[Invocation]:
     ids = frozenset(letter.ids)
-    found = desk.logs.naming(ids) if desk.logs.places else iter(())
+    found = session.logs.naming(ids) if session.logs.places else iter(())
     return [one for one in found if ids & (identities(one) | {key for key, _ in failures_of(one)})]

@@ -2,36 +2,34 @@
 
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
 from lambda_guard.tools.dlq.commands.options import (
-    Desk,
+    Session,
     filter_options,
-    limited,
     log_options,
-    say_read,
+    nothing_matched,
     view_options,
 )
 from lambda_guard.tools.dlq.environment_file import read_environment
-from lambda_guard.tools.dlq.errors import NOTHING_MATCHED, CloudError
+from lambda_guard.tools.dlq.errors import CloudError
 from lambda_guard.tools.dlq.events import NoEventError, event_of
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.progress import progress_bar
-from lambda_guard.tools.dlq.queue import Queue, Reading
+from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.render import counted
+from lambda_guard.tools.dlq.report import filled
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
 from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
-from lambda_guard.tools.dlq.where import Filter
 from lambda_guard.tools.logs.invocation import invocations_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import Palette, When, palette_for, say, visible
+from lambda_guard.tools.terminal import Palette, When, palette_for, visible
 from lambda_guard.tools.times import duration_ms, span
 
 EPILOG = """\b
@@ -65,15 +63,11 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     timeout: str,
     env_file: str | None,
     endpoint_url: str | None,
-    conditions: tuple[str, ...],
-    match: str | None,
-    ids: tuple[str, ...],
     limit: int | None,
-    logs: tuple[str, ...],
-    since: str,
     verbose: bool,
     as_json: bool,
     color: When,
+    **selected: Any,
 ) -> int:
     """Run letters through a handler on this machine, and tell which would pass now.
 
@@ -87,50 +81,47 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     if endpoint_url:
         settings["endpoint_url"] = endpoint_url
     function = local_function(handler, code, **settings)
-    desk = Desk.open(logs, since, Filter.parse(conditions, ids, match))
+    session = Session.open(**selected)
     view = TrialView(palette_for(color), as_json=as_json, verbose=verbose)
     with function, Stop() as stop, Spool() as spool:
-        queue, read = _spooled(desk, queue_name, limit, spool, stop)
+        queue, read = _spooled(session, queue_name, limit, spool, stop)
         trials = Trials()
         with progress_bar(f"trying {queue.name}", spool.count) as progress:
             for letter in spool.letters():
                 if stop.requested:
                     break
-                trial = _tried(desk, function, desk.causes.explain(letter), queue)
+                trial = _tried(session, function, session.causes.explain(letter), queue)
                 trials.add(trial)
                 sys.stdout.write(view.trial(trial))
                 progress(1)
     return _end(trials, spool.count, read, stop, as_json=as_json)
 
 
-def _spooled(desk: Desk, name: str, limit: int | None, spool: Spool, stop: Stop) -> tuple[Queue, int]:
-    queue = desk.queue(name)
-    began = time.monotonic()
-    with Reading(queue, desk.sqs, stop=stop) as reading:
-        for letter in limited(desk.letters(reading), limit):
+def _spooled(session: Session, name: str, limit: int | None, spool: Spool, stop: Stop) -> tuple[Queue, int]:
+    queue = session.queue(name)
+    with session.reading(queue, stop) as reading:
+        for letter in session.letters(reading, limit):
             spool.add(letter)
-    say_read(queue, reading, time.monotonic() - began, stop)
     return queue, reading.read
 
 
-def _tried(desk: Desk, function: Any, letter: Letter, queue: Queue) -> Trial:
+def _tried(session: Session, function: Any, letter: Letter, queue: Queue) -> Trial:
     try:
-        event = _event(desk, letter, queue)
+        event = _event(session, letter, queue)
     except (NoEventError, RecordsGoneError, CloudError) as error:
         return Trial(letter.message_id, problem=str(error))
     return run(function, letter, event)
 
 
-def _event(desk: Desk, letter: Letter, queue: Queue) -> Any:
+def _event(session: Session, letter: Letter, queue: Queue) -> Any:
     if is_stream(letter) and letter.pointer is not None:
-        return stream_event(letter.pointer, desk.clients)
+        return stream_event(letter.pointer, session.clients)
     return event_of(letter, queue.arn)
 
 
 def _end(trials: Trials, wanted: int, read: int, stop: Stop, *, as_json: bool) -> int:
     if read and not wanted:
-        say("lambda-guard: no letter matches")
-        return NOTHING_MATCHED
+        return nothing_matched()
     if not as_json:
         sys.stdout.write(f"{trials.passed:,} of {counted(trials.count, 'letter')} would pass now\n")
         for sentence, count in trials.causes.most_common():
@@ -187,4 +178,4 @@ def _document(trial: Trial) -> dict[str, Any]:
         "same_error": trial.same if failure else None,
         "problem": trial.problem,
     }
-    return {key: value for key, value in document.items() if value not in (None, "")}
+    return filled(document)

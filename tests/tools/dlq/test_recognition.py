@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.message import Message
-from lambda_guard.tools.dlq.shapes import read_letter
+from lambda_guard.tools.dlq.recognition import recognise
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:mailer:7"
 EVENT = {"order": 1}
@@ -103,7 +103,7 @@ SHAPES = {
 def test_a_shape_is_recognised(shape):
     """Origin, what failed, where it was bound for and what it died of are read from the letter itself."""
     received, origin, payload, target, cause = SHAPES[shape]
-    letter = read_letter(received)
+    letter = recognise(received)
     assert (letter.origin, letter.payload, letter.target, letter.failure.cause) == (
         origin,
         payload,
@@ -115,7 +115,7 @@ def test_a_shape_is_recognised(shape):
 
 def test_a_destination_s_record_tells_everything():
     """Function, version, attempts, invocation and stack need no logs."""
-    failure = read_letter(message(DESTINATION)).failure
+    failure = recognise(message(DESTINATION)).failure
     assert (failure.function, failure.version, failure.attempts, failure.invocation_id) == (
         "mailer",
         "7",
@@ -144,7 +144,7 @@ def test_a_destination_s_event_is_kept_as_it_was_written(event):
     """To the digit and the escape: half of a surrogate pair is no text that could be sent."""
     others = '"requestContext" : {"functionArn": "mailer", "}": [1, "{"]}'
     for body in (f'{{"requestPayload":{event}, {others}}}', f' {{ {others},\n"requestPayload" :\t{event} }}'):
-        assert read_letter(message(body)).payload == event
+        assert recognise(message(body)).payload == event
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_destination_s_event_is_kept_as_it_was_written(event):
 )
 def test_what_cannot_be_replayed_says_why(body, attributes, problem):
     """A letter whose event is not in it is still a letter."""
-    assert problem in read_letter(message(body, **attributes)).problem
+    assert problem in recognise(message(body, **attributes)).problem
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ def test_what_cannot_be_replayed_says_why(body, attributes, problem):
 def test_a_body_in_s3_is_said_to_be_there(marker):
     """The extended client leaves a pointer, which goes back as it is."""
     pointer = [marker, {"s3BucketName": "big", "s3Key": "k-1"}]
-    assert read_letter(message(pointer)).offloaded == "s3://big/k-1"
+    assert recognise(message(pointer)).offloaded == "s3://big/k-1"
 
 
 def test_equal_events_have_one_digest_however_they_died():
     """That is how a circle is recognised across shapes."""
-    digests = {SHAPES[name][0].message_id: read_letter(SHAPES[name][0]).digest for name in ("function",)}
-    assert read_letter(message(DESTINATION)).digest in digests.values()
+    digests = {SHAPES[name][0].message_id: recognise(SHAPES[name][0]).digest for name in ("function",)}
+    assert recognise(message(DESTINATION)).digest in digests.values()
 
 
 JSON = st.recursive(
@@ -201,7 +201,7 @@ JSON = st.recursive(
 )
 def test_no_message_is_too_odd(body, attributes):
     """Whatever lies in a queue becomes a letter, and everything about it can be asked."""
-    letter = read_letter(message(json.dumps(body), **attributes))
+    letter = recognise(message(json.dumps(body), **attributes))
     assert isinstance(letter, Letter)
     assert letter.digest
     assert letter.failure.sentence

@@ -1,17 +1,12 @@
-"""Which kind of dead letter a message is: one recogniser for each service's shape, asked in turn. Pure.
-
-Sources, all AWS's documentation: "Adding a dead-letter queue" and "Capturing records of Lambda asynchronous
-invocations" (Lambda), "Retain discarded records" (stream mappings), "Using dead-letter queues to process
-undelivered events" (EventBridge), "Retry policies and dead-letter queues" (its new bus), "Configuring a
-dead-letter queue for a schedule" (Scheduler), "Amazon SNS dead-letter queues".
-"""
+"""Who put a message into the dead-letter queue: one recogniser for each service, asked in turn. Pure."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from lambda_guard.tools.dlq.letter import Failure, Letter, Origin, StreamPointer, function_name, parsed
+from lambda_guard.shapes import arns
+from lambda_guard.tools.dlq.letter import Failure, Letter, Origin, StreamPointer, parsed
 from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE, Message
 
 _BATCH_INFOS: Final = ("KinesisBatchInfo", "DDBStreamBatchInfo")
@@ -20,30 +15,38 @@ _MAP: Final[Mapping[str, Any]] = {}
 Recogniser = Callable[[Message, Mapping[str, Any]], Letter | None]
 
 
-def read_letter(message: Message) -> Letter:
-    """Tell what kind of dead letter a message is; any message is one, of unknown origin at worst."""
+def recognise(message: Message) -> Letter:
+    """Return the dead letter that a message is: any message is one, of unknown origin at worst."""
     document = parsed(message.body)
     body = document if isinstance(document, Mapping) else _MAP
-    for recognise in RECOGNISERS:
-        letter = recognise(message, body)
+    for recogniser in RECOGNISERS:
+        letter = recogniser(message, body)
         if letter is not None:
             return letter
     return Letter(message, Origin.UNKNOWN, message.body)
 
 
 def _moved_by_a_queue(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+    """A redrive policy moves the message as it was.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    """
     source = message.system.get(SOURCE_ATTRIBUTE)
     return Letter(message, Origin.QUEUE, message.body, target=source) if source else None
 
 
 def _of_a_rule(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+    """EventBridge names rule, target and error: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html."""
     if not (message.text("RULE_ARN") and message.text("TARGET_ARN")):
         return None
     return Letter(message, Origin.RULE, message.body, _service_failure(message), message.text("TARGET_ARN"))
 
 
 def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
-    """Scheduler writes its call's parameters: `{QueueUrl, MessageBody}`, `{FunctionName, Payload}`."""
+    """Scheduler writes its call's parameters: `{QueueUrl, MessageBody}`, `{FunctionName, Payload}`.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
     if not message.text("SCHEDULE_ARN"):
         return None
     target = _text(body, "FunctionName") or _text(body, "QueueUrl")
@@ -67,6 +70,7 @@ def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
 
 
 def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    """A stream mapping's on-failure record: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html."""
     info = next((body[key] for key in _BATCH_INFOS if isinstance(body.get(key), Mapping)), None)
     if info is None:
         return None
@@ -93,6 +97,7 @@ def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
 
 
 def _of_a_destination(message: Message, body: Mapping[str, Any]) -> Letter | None:
+    """An invocation record: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
     context = _mapping(body, "requestContext")
     arn = _text(context, "functionArn")
     if not arn or "requestPayload" not in body:
@@ -124,15 +129,18 @@ def _through_a_topic(message: Message, body: Mapping[str, Any]) -> Letter | None
         return None
     inner = replace(message, body=_text(body, "Message"), attributes=_attributes_of(body))
     document = parsed(inner.body)
-    for recognise in (_of_a_stream, _of_a_destination, _of_a_function):
-        letter = recognise(inner, document if isinstance(document, Mapping) else _MAP)
+    for recogniser in (_of_a_stream, _of_a_destination, _of_a_function):
+        letter = recogniser(inner, document if isinstance(document, Mapping) else _MAP)
         if letter is not None:
             return replace(letter, message=message)
     return None
 
 
 def _of_a_subscription(message: Message, body: Mapping[str, Any]) -> Letter | None:
-    """An envelope was bound for a queue or endpoint; `Records` for a function that SNS could not invoke."""
+    """An envelope was bound for a queue or endpoint; `Records` for a function that SNS could not invoke.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+    """
     failure = Failure(code=message.text("ErrorCode"), message=message.text("ErrorMessage"))
     if _is_notification(body):
         return Letter(message, Origin.SUBSCRIPTION, message.body, failure, topic=_text(body, "TopicArn"))
@@ -146,6 +154,7 @@ def _of_a_subscription(message: Message, body: Mapping[str, Any]) -> Letter | No
 
 
 def _of_a_function(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+    """A function's dead-letter queue gets the event: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
     request_id = message.text("RequestID")
     if not (request_id and message.text("ErrorCode")):
         return None
@@ -182,7 +191,7 @@ def _service_failure(message: Message) -> Failure:
 def _responded(context: Mapping[str, Any], body: Mapping[str, Any]) -> Failure:
     """What Lambda knows: the error document that the function ended with, and how often it was tried."""
     response, payload = _mapping(body, "responseContext"), _mapping(body, "responsePayload")
-    name, qualifier = function_name(_text(context, "functionArn"))
+    name, qualifier = arns.function(_text(context, "functionArn"))
     stack = payload.get("stackTrace")
     count = context.get("approximateInvokeCount")
     return Failure(
