@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from lambda_guard.local._errors import LocalCloudError, OptionError
     from lambda_guard.local.aws.xray_daemon import XRayDaemon
     from lambda_guard.local.cloud import Cloud
-    from lambda_guard.local.runtime.function import Function, InvocationResult
+    from lambda_guard.local.runtime.function import Function
     from lambda_guard.local.runtime.log_group import LogEvent
+    from lambda_guard.local.runtime.result import InvocationResult
     from lambda_guard.templates.errors import TemplateError
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 _HOME = {
     "Cloud": "local.cloud",
     "Function": "local.runtime.function",
-    "InvocationResult": "local.runtime.function",
+    "InvocationResult": "local.runtime.result",
     "LocalCloudError": "local._errors",
     "LogEvent": "local.runtime.log_group",
     "OptionError": "local._errors",

@@ -22,9 +22,10 @@ from lambda_guard.local.lambda_service.api import LambdaApi
 from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
 from lambda_guard.local.lambda_service.schedule import Schedules
 from lambda_guard.local.lambda_service.service import LambdaService
-from lambda_guard.local.runtime.function import Function, InvocationResult
+from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
+from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.templates.references import Location
 from lambda_guard.templates.stack import (
     FunctionDeclaration,

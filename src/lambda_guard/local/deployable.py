@@ -11,7 +11,7 @@ from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration
 from lambda_guard.templates.template import Template
 
 CONCURRENCY = 10  # of a function that reserves none
-_DESTINATIONS = frozenset({"sqs", "sns", "lambda"})
+_DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
 
 
 def deployable(template: Template, inline_code: Path) -> tuple[Stack, tuple[str, ...]]:
@@ -100,4 +100,4 @@ def _is_queue(mapping: MappingDeclaration) -> bool:
 
 
 def _is_destination(arn: str | None) -> bool:
-    return arn is not None and arn.split(":")[2:3] in ([service] for service in _DESTINATIONS)
+    return arn is not None and arn.startswith(_DESTINATIONS)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resou
 from dataclasses import replace
 from typing import Any
 
-from lambda_guard.templates.references import function_name
+from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration
 from lambda_guard.templates.template import Resource, Template, text
 
@@ -16,7 +16,7 @@ def read_functions(template: Template) -> tuple[FunctionDeclaration, ...]:
     found = {function.name: function for function in template.read("AWS::Lambda::Function", _function)}
 
     def configure(template: Template, it: Resource) -> None:
-        name = function_name(it.properties.get("FunctionName"))
+        name = arns.function(str(it.properties.get("FunctionName")))[0]
         if name not in found:
             raise template.error(it.logical_id, f"there is no function {name!r}")
         destinations = it.properties.get("DestinationConfig") or {}
@@ -66,11 +66,11 @@ def read_mapping(template: Template, it: Resource) -> MappingDeclaration:
     """Return an event source mapping."""
     properties = it.properties
     arn = str(properties.get("EventSourceArn", ""))
-    queue = arn.split(":")[2:3] == ["sqs"]
+    queue = arn.startswith("arn:aws:sqs:")
     concurrency = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
     return MappingDeclaration(
         logical_id=it.logical_id,
-        function=function_name(properties.get("FunctionName")),
+        function=arns.function(str(properties.get("FunctionName")))[0],
         source_arn=arn,
         batch_size=int(
             template.number(it, "BatchSize", 10 if queue else 100, 1, 10 if arn.endswith(".fifo") else 10_000)

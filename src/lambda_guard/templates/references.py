@@ -62,9 +62,3 @@ def references(kind: str, logical_id: str, name: str, location: Location) -> Map
         "AWS::ApiGatewayV2::Api": {None: logical_id.lower(), "ApiId": logical_id.lower()},
     }
     return tables.get(kind)
-
-
-def function_name(name_or_arn: object) -> str:
-    """Return the name of a function that is given by name or by (partial) ARN, qualified or not."""
-    parts = str(name_or_arn).split(":")
-    return parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from lambda_guard.templates.references import function_name
+from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import ScheduleDeclaration
 from lambda_guard.templates.template import Resource, Template
 
@@ -41,7 +41,7 @@ def _schedule(
         arn=template.attribute(it.logical_id, "Arn"),
         source=source,
         expression=str(it.properties.get("ScheduleExpression", "")),
-        function=function_name(target.get("Arn")),
+        function=arns.function(str(target.get("Arn")))[0],
         payload=payload,
         enabled=it.properties.get("State", "ENABLED") == "ENABLED",
     )

@@ -12,11 +12,11 @@ import urllib.parse
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from lambda_guard.local.runtime.function import InvocationResult
+from lambda_guard.local.runtime.result import InvocationResult
+from lambda_guard.shapes import http
 from lambda_guard.templates.stack import RouteDeclaration
 
 _COOKIE: Final = "set-cookie"
@@ -130,87 +130,42 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 def proxy_event(request: HttpRequest, found: Match, *, account: str, region: str) -> dict[str, Any]:
     """Return the event of a request, in the route's payload format."""
-    build = _event_1 if found.route.version == "1.0" else _event_2
-    return build(request, found, account, region)
+    route, rest = found.route, found.route.version == "1.0"
+    api = http.Api(route.api.lower(), "Prod" if rest else "$default", account, region)
+    if rest:
+        return http.event_v1(
+            _noted(request, {"Host": [api.domain], **request.header_values}),
+            api,
+            resource=route.path,
+            path_parameters=found.parameters,
+            extended_request_id=uuid.uuid4().hex[:16],
+        )
+    headers = {name: [value] for name, value in request.lower_headers.items()}
+    cookies = headers.pop("cookie", [""])[0].split(";")
+    return http.event_v2(
+        _noted(request, {"host": [api.domain], **headers}),
+        api,
+        route_key=route.path if route.path == "$default" else f"{route.method} {route.path}",
+        path_parameters=found.parameters,
+        raw_query=request.query,
+        cookies=[cookie.strip() for cookie in cookies if cookie],
+    )
 
 
-def _event_2(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
-    route, api = found.route, found.route.api
-    key = route.path if route.path == "$default" else f"{route.method} {route.path}"
+def _noted(request: HttpRequest, headers: Mapping[str, list[str]]) -> http.Request:
     body, encoded = _body(request.body)
-    headers = request.lower_headers
-    query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
-    domain = f"{api.lower()}.execute-api.{region}.amazonaws.com"
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": key,
-        "rawPath": request.path,
-        "rawQueryString": request.query,
-        "headers": {"host": domain, **{name: value for name, value in headers.items() if name != "cookie"}},
-        "requestContext": {
-            "accountId": account,
-            "apiId": api.lower(),
-            "domainName": domain,
-            "domainPrefix": api.lower(),
-            "http": {
-                "method": request.method,
-                "path": request.path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": headers.get("user-agent", ""),
-            },
-            "requestId": str(uuid.uuid4()),
-            "routeKey": key,
-            "stage": "$default",
-            "time": _now(),
-            "timeEpoch": int(time.time() * 1000),
-        },
-        "isBase64Encoded": encoded,
-    }
-    if "cookie" in headers:
-        event["cookies"] = [cookie.strip() for cookie in headers["cookie"].split(";")]
-    if query:
-        event["queryStringParameters"] = {name: ",".join(values) for name, values in query.items()}
-    if found.parameters:
-        event["pathParameters"] = found.parameters
-    return event if body is None else {**event, "body": body}
-
-
-def _event_1(request: HttpRequest, found: Match, account: str, region: str) -> dict[str, Any]:
-    route = found.route
-    body, encoded = _body(request.body)
-    query = urllib.parse.parse_qs(request.query, keep_blank_values=True)
-    domain = f"{route.api.lower()}.execute-api.{region}.amazonaws.com"
-    headers = {"Host": [domain], **request.header_values}
-    return {
-        "resource": route.path,
-        "path": request.path,
-        "httpMethod": request.method,
-        "headers": {name: values[-1] for name, values in headers.items()},
-        "multiValueHeaders": headers,
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": found.parameters or None,
-        "stageVariables": None,
-        "requestContext": {
-            "accountId": account,
-            "apiId": route.api.lower(),
-            "domainName": domain,
-            "domainPrefix": route.api.lower(),
-            "extendedRequestId": uuid.uuid4().hex[:16],
-            "httpMethod": request.method,
-            "identity": {"sourceIp": "127.0.0.1", "userAgent": request.lower_headers.get("user-agent", "")},
-            "path": f"/Prod{request.path}",
-            "protocol": "HTTP/1.1",
-            "requestId": str(uuid.uuid4()),
-            "requestTime": _now(),
-            "requestTimeEpoch": int(time.time() * 1000),
-            "resourcePath": route.path,
-            "stage": "Prod",
-        },
-        "body": body,
-        "isBase64Encoded": encoded,
-    }
+    return http.Request(
+        method=request.method,
+        path=request.path,
+        headers=headers,
+        query=urllib.parse.parse_qs(request.query, keep_blank_values=True),
+        body=body,
+        is_base64=encoded,
+        source_ip="127.0.0.1",
+        user_agent=request.lower_headers.get("user-agent", ""),
+        request_id=str(uuid.uuid4()),
+        time_ms=int(time.time() * 1000),
+    )
 
 
 def no_route(*, rest: bool) -> HttpResponse:
@@ -294,7 +249,3 @@ def _body(body: bytes) -> tuple[str | None, bool]:
         return body.decode(), False
     except UnicodeDecodeError:
         return base64.b64encode(body).decode(), True
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")

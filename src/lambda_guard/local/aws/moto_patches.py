@@ -7,7 +7,6 @@ function goes. `install` fails with a clear error where moto no longer looks as 
 
 import importlib
 import json
-import re
 import threading
 import time
 import urllib.request
@@ -16,15 +15,15 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
+from lambda_guard.propagation.header import parse
+from lambda_guard.shapes import sns
+
 # The trace header of the HTTP request that this thread serves.
 http_trace_header: ContextVar[str | None] = ContextVar("http_trace_header", default=None)
 
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
 _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
-_TRACE_HEADER = re.compile(
-    r"^(?=.*\bRoot=1-[0-9a-f]{8}-[0-9a-f]{24}\b)(?:\w+=[^;\s]*)(?:;\s*\w+=[^;\s]*)*;?$"
-)
 
 
 def install(callback: str) -> None:
@@ -152,10 +151,10 @@ def trace_header_of_the_request() -> None:
     def send_message(self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any) -> Any:
         attributes = dict(system_attributes or {})
         given = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
-        if given is not None and not _TRACE_HEADER.match(given):
+        if given is not None and parse(given) is None:
             raise InvalidParameterValue(f"Value {given} for parameter {_TRACE_ATTRIBUTE} is invalid.")
         header = http_trace_header.get()
-        if given is None and header and _TRACE_HEADER.match(header):
+        if given is None and header and parse(header):
             attributes[_TRACE_ATTRIBUTE] = {"DataType": "String", "StringValue": header}
         return send(self, *args, system_attributes=attributes, **kwargs)
 
@@ -177,7 +176,7 @@ def system_attributes_of_batch_entries() -> None:
         given = {entry["Id"]: entry.get("MessageSystemAttributes") or {} for entry in entries.values()}
         for attributes in given.values():
             header = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
-            if header is not None and not _TRACE_HEADER.match(header):
+            if header is not None and parse(header) is None:
                 raise InvalidParameterValue(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
         messages, failed = send_batch(self, queue_name, entries)
         for message in messages:  # nobody has seen them yet: the lock is ours
@@ -254,30 +253,16 @@ def functions_subscribed_to_topics(callback: str) -> None:
 def _sns_event(
     subscription: Any, message: str, message_id: str, subject: str | None, attributes: dict[str, Any]
 ) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    topic = subscription.topic.arn
-    region = topic.split(":")[3]
-    notification = {
-        "Type": "Notification",
-        "MessageId": message_id,
-        "TopicArn": topic,
-        "Subject": subject,
-        "Message": message,
-        "Timestamp": now,
-        "SignatureVersion": "1",
-        "Signature": "local",
-        "SigningCertUrl": f"https://sns.{region}.amazonaws.com/local.pem",
-        "UnsubscribeUrl": f"https://sns.{region}.amazonaws.com/?Action=Unsubscribe"
-        f"&SubscriptionArn={subscription.arn}",
-        "MessageAttributes": attributes,
-    }
-    record = {
-        "EventSource": "aws:sns",
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": subscription.arn,
-        "Sns": notification,
-    }
-    return {"Records": [record]}
+    notification = sns.notification(
+        message,
+        topic_arn=subscription.topic.arn,
+        message_id=message_id,
+        timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        subject=subject,
+        attributes=attributes,
+        subscription_arn=subscription.arn,
+    )
+    return sns.event(sns.for_a_function(notification), subscription_arn=subscription.arn)
 
 
 def _post(url: str, document: dict[str, Any]) -> None:

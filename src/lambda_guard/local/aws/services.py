@@ -10,6 +10,7 @@ from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.output import Output
+from lambda_guard.shapes import arns
 
 _START_SECONDS_MOST = 60.0
 _NO_PROXY = {"NO_PROXY": HOST, "no_proxy": HOST}  # what moto sends to us needs none
@@ -78,6 +79,11 @@ class Services:
                 f"the services did not start (is the port free? --port chooses another one); they said:\n{said}"
             )
         return f"http://{HOST}:{port}"
+
+    def queue_url(self, arn: str) -> str:
+        """Return the URL of a queue from its ARN."""
+        queue = arns.parse(arn)
+        return f"{self.endpoint}/{queue.account}/{queue.resource}" if queue else arn
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service, for any thread; one per service is kept."""

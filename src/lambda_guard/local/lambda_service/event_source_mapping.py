@@ -3,7 +3,6 @@
 Sources: "Using Lambda with Amazon SQS", "Handling errors for an SQS event source in Lambda".
 """
 
-import base64
 import json
 import logging
 import threading
@@ -17,7 +16,8 @@ from lambda_guard.local.aws.services import Services
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.service import LambdaService
 from lambda_guard.local.lambda_service.trace import fresh_header
-from lambda_guard.local.runtime.function import InvocationResult
+from lambda_guard.local.runtime.result import InvocationResult
+from lambda_guard.shapes import arns, sqs
 from lambda_guard.templates.stack import MappingDeclaration
 
 Message = dict[str, Any]
@@ -30,29 +30,16 @@ _log = logging.getLogger(__name__)
 
 def sqs_record(message: Message, queue_arn: str) -> dict[str, Any]:
     """Return a received message as a record of Lambda's SQS event."""
-    record = {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": dict(message.get("Attributes", {})),
-        "messageAttributes": {
-            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
-        },
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn,
-        "awsRegion": queue_arn.split(":")[3],
-    }
-    if "MD5OfMessageAttributes" in message:
-        record["md5OfMessageAttributes"] = message["MD5OfMessageAttributes"]
-    return record
-
-
-def _attribute(value: dict[str, Any]) -> dict[str, Any]:
-    attribute = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
-    if "StringValue" in value:
-        return {"stringValue": value["StringValue"], **attribute}
-    return {"binaryValue": base64.b64encode(value.get("BinaryValue", b"")).decode(), **attribute}
+    return sqs.record(
+        message["Body"],
+        queue_arn=queue_arn,
+        message_id=message["MessageId"],
+        receipt_handle=message["ReceiptHandle"],
+        attributes=message.get("Attributes", {}),
+        message_attributes=message.get("MessageAttributes"),
+        md5_of_body=message["MD5OfBody"],
+        md5_of_attributes=message.get("MD5OfMessageAttributes"),
+    )
 
 
 def failed_message_ids(payload: Any, message_ids: Iterable[str]) -> set[str]:
@@ -95,8 +82,8 @@ class EventSourceMapping:
     ) -> None:
         self.declaration = declaration
         self._sqs = services.client("sqs")
-        account, name = declaration.source_arn.split(":")[4:6]
-        self.queue_url = f"{services.endpoint}/{account}/{name}"
+        name = arns.name(declaration.source_arn)
+        self.queue_url = services.queue_url(declaration.source_arn)
         self._service = service
         self._clock = clock
         self._speed = speed

@@ -11,6 +11,7 @@ from typing import Any
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.shapes import eventbridge
 from lambda_guard.templates.stack import ScheduleDeclaration
 
 _RATE = re.compile(r"^rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)$")
@@ -86,15 +87,13 @@ def scheduled_event(schedule: ScheduleDeclaration, *, account: str, region: str)
     """Return the event that the function gets."""
     if schedule.payload is not None:
         return schedule.payload
-    detail: Any = {} if schedule.source == "aws.events" else "{}"
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "Scheduled Event",
-        "source": schedule.source,
-        "account": account,
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": region,
-        "resources": [schedule.arn],
-        "detail": detail,
-    }
+    return eventbridge.event(
+        {} if schedule.source == "aws.events" else "{}",
+        detail_type="Scheduled Event",
+        source=schedule.source,
+        event_id=str(uuid.uuid4()),
+        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        account=account,
+        region=region,
+        resources=[schedule.arn],
+    )

@@ -18,7 +18,9 @@ from lambda_guard.local.aws.services import Services
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.trace import ServiceTrace, new_root
-from lambda_guard.local.runtime.function import Function, InvocationResult
+from lambda_guard.local.runtime.function import Function
+from lambda_guard.local.runtime.result import InvocationResult
+from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import FunctionDeclaration
 
 # "Lambda waits one minute before the first retry and two minutes before the second."
@@ -97,9 +99,7 @@ class LambdaService:
 
     def find(self, name_or_arn: str) -> Deployed | None:
         """Find a function by name or (partial) ARN, qualified or not; None where there is none."""
-        parts = name_or_arn.split(":")
-        name = parts[parts.index("function") + 1] if "function" in parts[:-1] else parts[0]
-        return self._functions.get(name)
+        return self._functions.get(arns.function(name_or_arn)[0])
 
     def results(self) -> list[tuple[str, InvocationResult]]:
         """Return function name and result of the latest invocations, oldest first."""
@@ -247,13 +247,12 @@ class LambdaService:
         return json.dumps(document)
 
     def _deliver(self, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
-        _, _, service, _, account, *_, name = arn.split(":")
-        if service == "sqs":
-            url = f"{self._services.endpoint}/{account}/{name}"
+        if arn.startswith("arn:aws:sqs:"):
+            url = self._services.queue_url(arn)
             self._services.client("sqs").send_message(
                 QueueUrl=url, MessageBody=body, MessageAttributes=attributes or {}
             )
-        elif service == "sns":
+        elif arn.startswith("arn:aws:sns:"):
             self._services.client("sns").publish(
                 TopicArn=arn, Message=body, MessageAttributes=attributes or {}
             )

@@ -13,11 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-
-def fields(header: str | None) -> dict[str, str]:
-    """Return the fields of a trace header; none for a malformed one."""
-    pairs = (field.split("=", 1) for field in (header or "").split(";") if "=" in field)
-    return {name.strip(): value.strip() for name, value in pairs}
+from lambda_guard.propagation.header import fields
 
 
 def new_root() -> str:

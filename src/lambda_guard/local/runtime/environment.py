@@ -19,13 +19,12 @@ from lambda_guard.local.runtime import platform_log
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.output import Output
+from lambda_guard.local.runtime.result import InvocationResult, Status
 from lambda_guard.local.runtime.runtime_api import Invocation, RuntimeApi, RuntimeReply
 
 # On AWS the INIT phase may take 10 s; a development machine under load gets more.
 INIT_SECONDS_MOST = 30.0
 NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to AWS is refused on the spot
-
-Status = Literal["success", "error", "timeout", "killed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,31 +76,6 @@ class FunctionSettings:
         return f"/aws/lambda/{self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How an invocation ended in its environment.
-
-    Attributes:
-        status: `success`, `error` (raised, or the process exited), `timeout` or `killed` (by a signal).
-        body: the answer or the error document.
-        error_type: None for success.
-        duration_ms: milliseconds from hand-over to reply.
-        cold_start: whether the environment was started for it.
-        init_ms: milliseconds of its start; None for a warm one.
-        max_memory_mb: MB.
-        lines: the log lines, those of a cold start's INIT included.
-    """
-
-    status: Status
-    body: bytes
-    error_type: str | None
-    duration_ms: float
-    cold_start: bool
-    init_ms: float | None
-    max_memory_mb: int
-    lines: tuple[str, ...]
-
-
 class Environment:
     """Starts the process at once; `run` waits for it."""
 
@@ -151,7 +125,7 @@ class Environment:
         """The process id."""
         return self._process.pid
 
-    def run(self, invocation: Invocation) -> Ending:
+    def run(self, invocation: Invocation) -> InvocationResult:
         """Run one invocation to its end; its deadline is set here, when the environment is ready.
 
         After a timeout or a crash the environment is gone and has to be closed.
@@ -179,7 +153,7 @@ class Environment:
 
     def _conclude(
         self, invocation: Invocation, reply: RuntimeReply | None, began: float, *, cold: bool
-    ) -> Ending:
+    ) -> InvocationResult:
         memory = _peak_memory_mb(self._process.pid)
         timed_out = reply is None and not self._api.gone
         ended = time.monotonic() if reply is None else reply.received
@@ -189,29 +163,22 @@ class Environment:
             self._waiter.join()
         self._output.drain()
         status, error_type, body, message = self._judge(invocation.request_id, reply, timed_out=timed_out)
-        report = platform_log.Report(
+        result = InvocationResult.of(
+            body,
+            error_type,
             request_id=invocation.request_id,
-            status="failure" if status == "killed" or error_type == "Runtime.ExitError" else status,
-            error_type=error_type,
+            status=status,
+            cold_start=cold,
             duration_ms=(ended - began) * 1000,
-            memory_mb=self._settings.memory,
-            max_memory_mb=memory,
             init_ms=self._init_ms if cold else None,
+            max_memory_mb=memory,
+            log_stream=self.stream,
             trace_header=invocation.trace_header,
         )
-        for line in platform_log.end(report, message, as_json=self._json):
+        for line in platform_log.end(result, self._settings.memory, message, as_json=self._json):
             self._write(line)
         lines, self._lines = tuple(self._lines), []
-        return Ending(
-            status=status,
-            body=body,
-            error_type=error_type,
-            duration_ms=report.duration_ms,
-            cold_start=cold,
-            init_ms=report.init_ms,
-            max_memory_mb=memory,
-            lines=lines,
-        )
+        return replace(result, lines=lines)
 
     def _judge(
         self, request_id: str, reply: RuntimeReply | None, *, timed_out: bool

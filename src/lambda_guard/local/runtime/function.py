@@ -5,53 +5,15 @@ import random
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from lambda_guard.local._errors import LocalCloudError, require
-from lambda_guard.local.runtime.environment import Ending, Environment, FunctionSettings, Status
+from lambda_guard.local.runtime.environment import Environment, FunctionSettings
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
+from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.local.runtime.runtime_api import Invocation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationResult:
-    """What came of one invocation.
-
-    Attributes:
-        request_id: the invocation's id.
-        status: `success`, `error` (raised, or the process exited), `timeout` or `killed` (ended by a signal).
-        payload: the answer or the error document, parsed; None where it isn't JSON.
-        body: the same as bytes, as Invoke returns it.
-        function_error: None or `Unhandled`, as in Invoke's `FunctionError`.
-        error_type: the error document's `errorType`; None for success.
-        error_message: the error document's `errorMessage`; None for success.
-        cold_start: whether an environment was started for it.
-        duration_ms: milliseconds.
-        init_ms: milliseconds of the cold start; None for a warm one.
-        max_memory_mb: the process's peak, in MB.
-        lines: this invocation's log lines as written, the platform's included; a cold start's INIT comes
-            first.
-        log_stream: the environment that ran it.
-        trace_header: what it was given as `_X_AMZN_TRACE_ID`.
-    """
-
-    request_id: str
-    status: Status
-    payload: Any
-    body: bytes
-    function_error: str | None
-    error_type: str | None
-    error_message: str | None
-    cold_start: bool
-    duration_ms: float
-    init_ms: float | None
-    max_memory_mb: int
-    lines: tuple[str, ...]
-    log_stream: str
-    trace_header: str | None
 
 
 class Function:
@@ -159,14 +121,9 @@ class Function:
                 client_context=None if client_context is None else json.dumps(client_context),
                 cognito_identity=None if cognito_identity is None else json.dumps(cognito_identity),
             )
-            ending = environment.run(invocation)
-            return _result(invocation, ending, environment.stream)
+            return environment.run(invocation)
         finally:
             self._release(environment)
-
-    def warm(self) -> None:
-        """Start an environment now, so that the next invocation need not wait for it."""
-        self._release(self._acquire())
 
     def kill(self) -> bool:
         """Kill a random live environment, busy or idle, as a crash would; False where none is alive."""
@@ -266,27 +223,3 @@ def _directory(name: str, code: str | Path) -> Path:
             f"function {name}: the code {str(code)!r} isn't a directory; pass the one with the module"
         )
     return path
-
-
-def _result(invocation: Invocation, ending: Ending, stream: str) -> InvocationResult:
-    try:
-        payload = json.loads(ending.body)
-    except ValueError:
-        payload = None
-    document = payload if ending.error_type and isinstance(payload, dict) else {}
-    return InvocationResult(
-        request_id=invocation.request_id,
-        status=ending.status,
-        payload=payload,
-        body=ending.body,
-        function_error="Unhandled" if ending.error_type else None,
-        error_type=ending.error_type,
-        error_message=document.get("errorMessage"),
-        cold_start=ending.cold_start,
-        duration_ms=ending.duration_ms,
-        init_ms=ending.init_ms,
-        max_memory_mb=ending.max_memory_mb,
-        lines=ending.lines,
-        log_stream=stream,
-        trace_header=invocation.trace_header,
-    )

@@ -18,7 +18,8 @@ from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.logs.invocation import Invocation
 
 if TYPE_CHECKING:
-    from lambda_guard.local.runtime.function import Function, InvocationResult
+    from lambda_guard.local.runtime.function import Function
+    from lambda_guard.local.runtime.result import InvocationResult
 
 
 @dataclass(slots=True, frozen=True)
