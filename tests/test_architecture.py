@@ -2,15 +2,12 @@
 
 import ast
 import re
-from pathlib import Path
+import sys
 
 import pytest
 
-import lambda_guard
+from .architecture import FACE, PAGE, SOURCES, table, ticked, with_line
 
-ROOT = Path(lambda_guard.__file__).parent
-PAGE = (Path(__file__).parent.parent / "docs/architecture.md").read_text(encoding="utf-8")
-FACE = "lambda_guard"
 DESK = {"testing", "templates", "refusal", "runtime", "local", "tools", "logs", "dlq", "try"}
 # Modules of the standard library that cost a cold start more than they give it; inside of functions they are late.
 HEAVY = {
@@ -18,34 +15,6 @@ HEAVY = {
     "socket", "ssl", "subprocess", "unittest", "urllib.request", "uuid", "xml",
 }  # fmt: skip
 HEAVY_ALLOWED = {("_event_loop", "asyncio")}
-
-
-def table(*header):
-    """Return the rows of the page's table with this header, each a list of cells."""
-    _, found, rest = PAGE.partition(f"| {' | '.join(header)} |\n")
-    assert found, f"the page has no table {header}"
-    lines = rest.splitlines()[1:]
-    ends = next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:ends]]
-
-
-def ticked(cell):
-    """Return what a cell has between backticks."""
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def sources():
-    """Return our modules by their names below the package: (text, whether it is a package)."""
-    found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        is_package = parts[-1] == "__init__"
-        name = ".".join(parts[:-1] if is_package else parts) or FACE
-        found[name] = (path.read_text(encoding="utf-8"), is_package)
-    return found
-
-
-SOURCES = sources()
 
 
 class Imports(ast.NodeVisitor):
@@ -170,12 +139,6 @@ def reach(graph, module):
     return found
 
 
-def with_line(module, line):
-    """Return our sources with a line more in one of them."""
-    text, is_package = SOURCES.get(module, ("", False))
-    return {**SOURCES, module: (f"{text}\n{line}\n", is_package)}
-
-
 def test_every_module_has_a_room_and_imports_what_the_table_allows():
     """A module that is added says where it belongs; nothing in the core reaches up; sinks don't know each other."""
     assert list(violations(SOURCES)) == []
@@ -191,8 +154,6 @@ def test_what_is_gone_is_gone_from_the_tables():
 
 def test_packages_that_are_not_ours_are_imported_where_the_page_says():
     """What isn't ours and isn't the standard library has a row, and each row is true."""
-    import sys
-
     found = {}
     for module in SOURCES:
         for name in Imports(module, SOURCES).found - SOURCES.keys():
