@@ -18,6 +18,7 @@ from .sinks import record
 from .sinks.log import final_attempt, lines, printed
 from .timeout import snapshot, watchdog
 from .trigger.read import messages_of
+from .trigger.table import TABLE
 
 Step = tuple[str, Callable[..., object]]
 
@@ -111,7 +112,7 @@ class Guard:
 
     def _begin(self, event: object, context: object) -> "_scope.Scope":
         scope = _scope.Scope(read(event, context, self.settings, self.init_ms), self.settings, context)
-        if scope.invocation.trigger.type in _names.QUEUE_TRIGGERS and not self.settings.each_record:
+        if scope.invocation.trigger.type in TABLE.queues and not self.settings.each_record:
             scope.messages = attempt("messages", _messages, event) or ()
         _scope.enter(scope)
         return scope
@@ -200,7 +201,7 @@ def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
     if type(value) is not dict or scope.records is not None:
         return
     failures: Any = value.get("batchItemFailures")
-    if issubclass(type(failures), list) and scope.invocation.trigger.type in _names.BATCH_TRIGGERS:
+    if issubclass(type(failures), list) and scope.invocation.trigger.type in TABLE.batches:
         from .batch import partial_response  # late: most handlers never answer so
 
         partial_response.observe(scope, failures)

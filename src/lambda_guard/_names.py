@@ -110,40 +110,6 @@ TIMEOUT: Final = "timeout"
 TIMEOUT_TYPE: Final = "Timeout"  # in the place of an exception's type
 SKIPPED: Final = "skipped"  # a record of a batch that wasn't begun: one before it failed, or the time ran out
 
-# --- Triggers --------------------------------------------------------------------------------------------------
-TRIGGERS: Final = (
-    "sqs",
-    "sns",
-    "sns-sqs",
-    "eventbridge",
-    "eventbridge-sqs",
-    "schedule",
-    "kinesis",
-    "dynamodb",
-    "s3",
-    "s3-sqs",
-    "apigateway",
-    "apigateway-v2",
-    "websocket",
-    "function-url",
-    "alb",
-    "lambda",
-    "stepfunctions",
-    "kafka",
-    "mq",
-    "firehose",
-    "logs",
-    "cognito",
-    "appsync",
-    "iot",
-    "cloudformation",
-    "codepipeline",
-    "ses",
-    "unknown",
-)
-QUEUE_TRIGGERS: Final = frozenset({"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs"})
-BATCH_TRIGGERS: Final = QUEUE_TRIGGERS | {"kinesis", "dynamodb", "kafka", "mq"}
-
 # --- Metrics: name → unit --------------------------------------------------------------------------------------
 PERCENT: Final = "Percent"
 COUNT: Final = "Count"

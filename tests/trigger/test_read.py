@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_guard._names import TRIGGERS
 from lambda_guard.testing import events
 from lambda_guard.trigger.read import Trigger, messages_of, read_trigger, record_attempt
-from lambda_guard.trigger.table import RECORD_ROWS, ROWLESS, SHAPE_ROWS
+from lambda_guard.trigger.table import TABLE
 
 SENT_MS = 1_764_083_045_135
 SENT_SECOND_MS = 1_764_083_045_000
@@ -122,14 +121,7 @@ def test_tells_each_sample_event(name):
 
 def test_the_samples_above_have_every_type():
     """No type of the list is without an event that is told as it."""
-    assert {trigger.type for _, trigger in FACTORIES.values()} == set(TRIGGERS)
-
-
-def test_the_table_has_a_row_for_every_type_and_no_other():
-    """The table's types and those without a row are exactly the published list."""
-    in_table = {row.type for row in (*RECORD_ROWS.values(), *SHAPE_ROWS)}
-    assert in_table | set(ROWLESS) == set(TRIGGERS)
-    assert in_table.isdisjoint(ROWLESS)
+    assert {trigger.type for _, trigger in FACTORIES.values()} == set(TABLE.types)
 
 
 OTHER_SHAPES = [
@@ -408,8 +400,8 @@ KEYS = st.sampled_from(
     sorted(
         {
             step
-            for row in SHAPE_ROWS
-            for paths in (row.source, row.time, *([path] for path, _ in row.tests))
+            for _, shape in TABLE.shapes
+            for paths in (shape.source, shape.time, *([path] for path, _ in shape.tests))
             for path in paths
             for step in path
             if isinstance(step, str)
@@ -427,7 +419,7 @@ KEYS = st.sampled_from(
     ),
 ) | st.text(max_size=3)
 VALUES = st.sampled_from(
-    [*RECORD_ROWS, "Scheduled Event", "aws.events", "MESSAGE", "x:states:y", "2.0", '{"TopicArn":']
+    [*TABLE.event_sources, "Scheduled Event", "aws.events", "MESSAGE", "x:states:y", "2.0", '{"TopicArn":']
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | VALUES
 ODD = st.builds(_NoClass) | st.builds(object) | st.builds(HostileText, VALUES) | st.binary(max_size=3)
@@ -459,7 +451,7 @@ def test_any_json_has_a_trigger_and_stays_as_it_was(event):
     """For any JSON value a trigger of the list is told, with sound numbers, and the value isn't changed."""
     before = copy.deepcopy(event)
     trigger = read_trigger(event)
-    assert trigger.type in TRIGGERS
+    assert trigger.type in TABLE.types
     assert trigger.records >= 0
     assert trigger.attempt is None or isinstance(trigger.attempt, int)
     assert repr(event) == repr(before)
@@ -468,7 +460,7 @@ def test_any_json_has_a_trigger_and_stays_as_it_was(event):
 @given(ODD_EVENTS)
 def test_never_raises(event):
     """For any object, also one whose methods all raise, there is a trigger."""
-    assert read_trigger(event).type in TRIGGERS
+    assert read_trigger(event).type in TABLE.types
 
 
 @pytest.mark.parametrize("name", FACTORIES)

@@ -13,6 +13,7 @@ from typing import Final
 from .. import _names
 from .._invocation import Outcome
 from .._scope import Scope
+from ..trigger.table import TABLE
 
 FAILED_MOST: Final = 256  # invocations that are remembered; a retry comes within minutes
 
@@ -43,6 +44,8 @@ def remember(scope: Scope, outcome: Outcome) -> None:
     _failed.pop(it.invocation_id, None)  # if it fails again, it goes back in as the latest
     if outcome.kind == _names.SUCCESS or it.trigger.attempt is not None:
         return
+    if it.trigger.type in TABLE.synchronous:
+        return  # whoever called it retries under another id
     _failed[it.invocation_id] = attempt
     while len(_failed) > FAILED_MOST:
         _failed.pop(next(iter(_failed)), None)

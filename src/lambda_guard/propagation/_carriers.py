@@ -8,24 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from lambda_guard._names import HTTP_TRACE_HEADER, SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
+from lambda_guard._names import W3C_TRACE_HEADER
 from lambda_guard.propagation._envelope import BodyReader, hint
-from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
+from lambda_guard.propagation.header import XRAY_NAMES, TraceHeader, from_w3c, parse
 
 _DEPTH: Final = 3  # envelopes in envelopes: EventBridge in SNS in SQS
 _OBJECTS_MOST: Final = 64  # nested objects that are looked into for one message
 _KEYS_MOST: Final = 256  # headers or attributes of one message that are compared
 
-# What senders call an X-Ray header: SQS, Step Functions, EventBridge, HTTP, Lambda's environment.
-XRAY_NAMES: Final = (
-    SQS_TRACE_ATTRIBUTE,
-    "traceHeader",
-    "TraceHeader",
-    "trace-header",
-    HTTP_TRACE_HEADER,
-    HTTP_TRACE_HEADER.lower(),
-    "_X_AMZN_TRACE_ID",
-)
 _NAME_LENGTHS: Final = frozenset(map(len, (*XRAY_NAMES, W3C_TRACE_HEADER)))
 
 
@@ -45,9 +35,9 @@ class Search:
         self.w3c: TraceHeader | None = None
         self.objects_left = _OBJECTS_MOST
 
-    def run(self, message: Mapping[Any, Any], keys: Iterable[str] | None = None) -> TraceHeader | None:
-        """The header under one of the keys, or under any that may lead to one."""
-        return _look_under(self, message, PLACES if keys is None else keys, _DEPTH) or self.w3c
+    def run(self, message: Mapping[Any, Any], keys: Iterable[str]) -> TraceHeader | None:
+        """Return the header under one of the keys, the first that leads to one."""
+        return _look_under(self, message, keys, _DEPTH) or self.w3c
 
     def carrier(self, names: object) -> TraceHeader | None:
         """The header among headers or attributes, in whatever case their names are written."""
@@ -59,7 +49,7 @@ def _look_under(
 ) -> TraceHeader | None:
     for key in keys:
         if key in message:
-            found = PLACES[key](search, message[key], depth)
+            found = PLACES.get(key, _in_any)(search, message[key], depth)
             if found is not None:
                 return found
     return None
@@ -92,6 +82,11 @@ def _among_names(search: Search, carrier: dict[Any, Any], depth: int) -> TraceHe
             if found is not None:
                 return found
     return None
+
+
+def _in_any(search: Search, value: object, depth: int) -> TraceHeader | None:
+    """Under a key that only a trigger's row knows: the header itself, or headers among which it is."""
+    return _xray(search, value, depth) if isinstance(value, str) else _in_carrier(search, value, depth)
 
 
 def _in_properties(search: Search, properties: object, depth: int) -> TraceHeader | None:

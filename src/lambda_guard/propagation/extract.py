@@ -1,18 +1,18 @@
 """The upstream trace headers of an event, and the ids of the messages that each of them sent.
 
 Pure, and for any object: nothing is changed, nothing kept. SQS takes the straight way through
-`attributes.AWSTraceHeader`; every other place stands in the table of `_carriers`.
+`attributes.AWSTraceHeader`; every other place stands in the trigger's row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from lambda_guard._names import QUEUE_TRIGGERS, SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
-from lambda_guard.propagation._carriers import XRAY_NAMES, Search
+from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
+from lambda_guard.propagation._carriers import Search
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
 from lambda_guard.trigger.read import Trigger, again, at, messages_of, record_attempt
-from lambda_guard.trigger.table import EXECUTION_ARNS, Path
+from lambda_guard.trigger.table import TABLE, Path, Row
 
 __all__ = [
     "NONE",
@@ -26,47 +26,8 @@ __all__ = [
 
 _UPSTREAMS_MOST: Final = 100
 _IDENTITY: Final = len("Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8")
-_BATCHES: Final = QUEUE_TRIGGERS | {"sns", "kinesis", "dynamodb", "s3", "ses", "kafka", "mq", "firehose"}
 # Records whose body is looked at for the id inside its envelope: more than an invocation record has room for.
 _INNER_IDS_MOST: Final = 1000
-
-# What is worth a look in an SQS record after its own attribute, and in the payload of a direct invocation.
-_QUEUE_KEYS: Final = ("messageAttributes", "body")
-_DIRECT_KEYS: Final = (
-    *XRAY_NAMES,
-    "traceparent",
-    "headers",
-    "Execution",
-    "Context",
-    "context",
-    "$$",
-    "Input",
-    "Payload",
-)
-_DIRECT_SET: Final = frozenset(_DIRECT_KEYS)
-
-# A record's id where it has no `messageId`, by the first path that leads to text. Kinesis: the sequence
-# number, for that is what the sender was told and what a partial batch response names; its `eventID` is
-# the same with the shard before it.
-_RECORD_IDS: Final[tuple[Path, ...]] = (
-    ("Sns", "MessageId"),
-    ("kinesis", "sequenceNumber"),
-    ("sequenceNumber",),
-    ("eventID",),
-    ("recordId",),
-    ("messageID",),
-    ("basicProperties", "messageId"),
-    ("ses", "mail", "messageId"),
-    ("responseElements", "x-amz-request-id"),
-)
-# The id of an event that is one message, as its sender was told it.
-_EVENT_IDS: Final[dict[str, tuple[Path, ...]]] = {
-    "eventbridge": (("id",),),
-    "schedule": (("id",),),
-    "stepfunctions": EXECUTION_ARNS,
-    "codepipeline": (("CodePipeline.job", "id"),),
-    "cloudformation": (("RequestId",), ("requestId",)),
-}
 
 
 class Upstream(NamedTuple):
@@ -119,7 +80,7 @@ def extract(event: object, trigger: Trigger, context: object = None) -> Upstream
 def _extract(event: object, trigger: Trigger, context: object) -> Upstreams:
     records = _records(event, trigger)
     if records is not None:
-        return _extract_batch(records, trigger)
+        return _extract_batch(records, TABLE.rows[trigger.type])
     return _extract_single(event, trigger, context)
 
 
@@ -130,16 +91,16 @@ def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
         record: the record, as a dict or as Powertools' data class of it.
         trigger_type: `Trigger.type` of the batch.
     """
-    raw, queue = _raw(record), trigger_type in QUEUE_TRIGGERS
+    raw, row = _raw(record), TABLE.rows[trigger_type]
     try:
-        return _record_header(raw, queue)
+        return _record_header(raw, row)
     except Exception:
-        return again(_record_header, raw, queue)
+        return again(_record_header, raw, row)
 
 
-def _record_header(record: object, queue: bool) -> TraceHeader | None:
-    header = parse(_queue_header(record)) if queue else None
-    return _header_elsewhere(record, queue, BodyReader()) if header is None else header
+def _record_header(record: object, row: Row) -> TraceHeader | None:
+    header = parse(_queue_header(record)) if row.queue else None
+    return _header_elsewhere(record, row, BodyReader()) if header is None else header
 
 
 def record_message_id(record: object) -> str | None:
@@ -156,7 +117,7 @@ def record_message_id(record: object) -> str | None:
 
 
 def _records(event: object, trigger: Trigger) -> Sequence[Any] | None:
-    if trigger.type in _BATCHES or (trigger.type == "appsync" and type(event) is list):
+    if trigger.type in TABLE.with_records or (trigger.type == "appsync" and type(event) is list):
         return messages_of(event)
     return None
 
@@ -165,19 +126,17 @@ def _extract_single(event: object, trigger: Trigger, context: object) -> Upstrea
     header = _header_of_event(event, trigger)
     if header is None and context is not None:
         header = _header_of_context(context)
-    paths = _EVENT_IDS.get(trigger.type)
-    ids = () if paths is None else _ids_at(event, paths)
-    return Upstreams((Upstream(header, ids),)) if header is not None or ids else NONE
+    places = TABLE.rows[trigger.type].ids
+    message_id = _id_at(event, places) if places else None
+    if message_id is None:
+        return NONE if header is None else Upstreams((Upstream(header),))
+    return Upstreams((Upstream(header, (message_id,)),))
 
 
 def _header_of_event(event: object, trigger: Trigger) -> TraceHeader | None:
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or event.keys().isdisjoint(TABLE.carrier_keys[trigger.type]):
         return None
-    if trigger.type not in ("lambda", "stepfunctions"):
-        return Search(BodyReader()).run(event)
-    if event.keys().isdisjoint(_DIRECT_SET):
-        return None
-    return Search(BodyReader()).run(event, _DIRECT_KEYS)
+    return Search(BodyReader()).run(event, TABLE.rows[trigger.type].carriers)
 
 
 def _header_of_context(context: object) -> TraceHeader | None:
@@ -218,16 +177,16 @@ def _part(value: object, name: str) -> Any:
         return None
 
 
-def _ids_at(event: object, paths: tuple[Path, ...]) -> tuple[str, ...]:
-    for path in paths:
-        found = at(event, path)
+def _id_at(message: Any, places: tuple[Path | Callable[[Any], str | None], ...]) -> str | None:
+    for place in places:
+        found = place(message) if callable(place) else at(message, place)
         if isinstance(found, str) and found:
-            return (found,)
-    return ()
+            return found
+    return None
 
 
-def _extract_batch(records: Sequence[Any], trigger: Trigger) -> Upstreams:
-    groups = _Groups(trigger.type in QUEUE_TRIGGERS)
+def _extract_batch(records: Sequence[Any], row: Row) -> Upstreams:
+    groups = _Groups(row)
     for record in records:
         groups.add(record)
     return groups.upstreams()
@@ -236,12 +195,13 @@ def _extract_batch(records: Sequence[Any], trigger: Trigger) -> Upstreams:
 class _Groups:
     """The records of one batch by who sent them, while it is gone through."""
 
-    __slots__ = ("_by_header", "_by_text", "_inner_ids_left", "_more", "_queue", "_reader", "_without")
+    __slots__ = ("_by_header", "_by_text", "_inner_ids_left", "_key", "_more", "_reader", "_row", "_without")
 
-    def __init__(self, queue: bool) -> None:
-        self._queue = queue
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._key = row.ids[0][0] if row.queue and isinstance(row.ids[0], tuple) else None
         self._reader = BodyReader()
-        self._inner_ids_left = _INNER_IDS_MOST if queue else 0
+        self._inner_ids_left = _INNER_IDS_MOST if row.queue else 0
         self._by_header: dict[tuple[Any, ...], tuple[TraceHeader, list[str]]] = {}
         self._by_text: dict[str, list[str]] = {}  # so that a header that comes again isn't parsed again
         self._more: set[str] = set()
@@ -250,7 +210,7 @@ class _Groups:
     def add(self, record: object) -> None:
         if not isinstance(record, dict):
             return
-        text = _queue_header(record) if self._queue else None
+        text = _queue_header(record) if self._row.queue else None
         ids = self._by_text.get(text) if text is not None else None
         if ids is None:
             if text is not None and len(self._by_text) >= _UPSTREAMS_MOST:
@@ -262,7 +222,7 @@ class _Groups:
     def _group_of(self, record: Any, text: str | None) -> list[str]:
         header = None if text is None else parse(text)
         if header is None:
-            header, text = _header_elsewhere(record, self._queue, self._reader), None
+            header, text = _header_elsewhere(record, self._row, self._reader), None
             if header is None:
                 return self._without
         ids = self._by_header.setdefault(header[:2], (header, []))[1]
@@ -271,7 +231,9 @@ class _Groups:
         return ids
 
     def _add_ids(self, record: Any, ids: list[str]) -> None:
-        found = _id(record)
+        found = record.get(self._key)
+        if type(found) is not str or not found:
+            found = _id(record)
         if found is not None:
             ids.append(found)
         if self._inner_ids_left:
@@ -298,31 +260,19 @@ def _queue_header(record: Any) -> str | None:
     return text if type(text) is str else None
 
 
-def _header_elsewhere(record: Any, queue: bool, reader: BodyReader) -> TraceHeader | None:
+def _header_elsewhere(record: Any, row: Row, reader: BodyReader) -> TraceHeader | None:
     """The header in any other place than the straight one of SQS."""
     if not isinstance(record, dict):
         return None
-    if not queue:
-        return Search(reader).run(record)
-    body = record.get("body")
-    if record.get("messageAttributes") or type(body) is dict or hint(body):
-        return Search(reader).run(record, _QUEUE_KEYS)
-    return None
+    if row.queue and not (
+        record.get("messageAttributes") or type(body := record.get("body")) is dict or hint(body)
+    ):
+        return None
+    return Search(reader).run(record, row.carriers)
 
 
 def _id(record: object) -> str | None:
-    if not isinstance(record, dict):
-        return None
-    found = record.get("messageId")
-    if type(found) is str and found:
-        return found
-    ids = _ids_at(record, _RECORD_IDS)
-    if ids:
-        return ids[0]
-    topic, partition, offset = record.get("topic"), record.get("partition"), record.get("offset")
-    if isinstance(topic, str) and isinstance(partition, int) and isinstance(offset, int):
-        return f"{topic}-{partition}@{offset}"
-    return None
+    return _id_at(record, TABLE.record_ids) if isinstance(record, dict) else None
 
 
 def _raw(record: object) -> object:

@@ -8,9 +8,21 @@ that form is no header at all: services refuse a call that carries a malformed o
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from lambda_guard._names import HTTP_TRACE_HEADER, SQS_TRACE_ATTRIBUTE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# What senders call an X-Ray header: SQS, Step Functions, EventBridge, HTTP, Lambda's environment.
+XRAY_NAMES: Final = (
+    SQS_TRACE_ATTRIBUTE,
+    "traceHeader",
+    "TraceHeader",
+    "trace-header",
+    HTTP_TRACE_HEADER,
+    HTTP_TRACE_HEADER.lower(),
+    "_X_AMZN_TRACE_ID",
+)
 _LONGEST: Final = 1024  # characters; AWS names no limit, a real header has about 120
 _KNOWN: Final = frozenset(("Root", "Parent", "Sampled", "Lineage"))
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")

@@ -13,6 +13,7 @@ from .. import _failsafe, _json, _names, _process, _stdout
 from .._invocation import Invocation, Outcome
 from .._scope import Scope
 from ..failure import attempts, exceptions
+from ..trigger.table import TABLE
 
 _BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
@@ -228,7 +229,7 @@ def _count_once(scope: Scope, metrics: dict[str, float]) -> None:
     it = scope.invocation
     if it.cold_start:
         metrics[_names.COLD_STARTS] = 1
-    if it.trigger.type in _names.BATCH_TRIGGERS:
+    if it.trigger.type in TABLE.batches:
         metrics[_names.RECORD_COUNT] = it.trigger.records
     if it.trigger.oldest_ms is not None:
         metrics[_names.MESSAGE_AGE] = max(0, int(it.started * 1000) - it.trigger.oldest_ms)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lambda_guard.propagation._envelope import look
-from lambda_guard.trigger.table import MARKS, RECORD_ROWS, SHAPE_ROWS, Path, RecordRow, ShapeRow
+from lambda_guard.trigger.table import TABLE, Path, Row, Shape
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Trigger(NamedTuple):
     """What triggered an invocation; immutable.
 
     Attributes:
-        type: one of `_names.TRIGGERS`. A batch is named after its first record, a message in envelopes after
+        type: one of `TABLE.types`. A batch is named after its first record, a message in envelopes after
             the outermost. `lambda` is any JSON value that no service gives a shape: a direct invocation,
             EventBridge Scheduler with an input of its own, an IoT rule, a state's plain input. SNS with raw
             delivery is `sqs`, for nothing tells it from other messages. `unknown` is an AWS event source without
@@ -74,18 +74,18 @@ def messages_of(event: object) -> list[Any] | None:
 def _messages(event: object) -> list[Any] | None:
     if isinstance(event, list):
         return event
-    if not isinstance(event, dict) or event.keys().isdisjoint(MARKS):
+    if not isinstance(event, dict) or event.keys().isdisjoint(TABLE.marks):
         return None
     records = event.get("Records")
     if isinstance(records, list):
         return records
-    row = _row_of(event)
-    return _flat(at(event, row.records)) if row is not None and row.records else None
+    _, shape = _row_of(event)
+    return _flat(at(event, shape.records)) if shape is not None and shape.records else None
 
 
 def _read(event: object) -> Trigger:
     if isinstance(event, dict):
-        if event.keys().isdisjoint(MARKS):
+        if event.keys().isdisjoint(TABLE.marks):
             return LAMBDA
         return _read_records(event.get("Records")) or _read_shape(event) or LAMBDA
     if isinstance(event, list):
@@ -100,22 +100,23 @@ def _read_records(records: object) -> Trigger | None:
     event_source = first.get("eventSource") or first.get("EventSource")
     if not isinstance(event_source, str):
         return None
-    row = RECORD_ROWS.get(event_source)
-    if row is None:
+    found = TABLE.event_sources.get(event_source)
+    if found is None:
         return Trigger("unknown", _source(first, (("eventSourceARN",),)) or event_source, len(records))
-    if row.type == "sqs":
-        return _read_queue(row, first, records)
-    return Trigger(row.type, _source(first, row.source), len(records), None, _oldest(records, row.time))
+    row, shape = found
+    if row.queue:
+        return _read_queue(row, shape, first, records)
+    return Trigger(row.type, _source(first, shape.source), len(records), None, _oldest(records, shape.time))
 
 
-def _read_queue(row: RecordRow, first: dict[str, Any], records: list[Any]) -> Trigger:
+def _read_queue(row: Row, shape: Shape, first: dict[str, Any], records: list[Any]) -> Trigger:
     envelope = look(first.get("body"))
     kind = row.type if envelope is None else f"{envelope.kind}-{row.type}"
-    attempt, oldest = _counts_and_times(records)
-    return Trigger(kind, _source(first, row.source), len(records), attempt, oldest)
+    attempt, oldest = _counts_and_times(records, shape.time)
+    return Trigger(kind, _source(first, shape.source), len(records), attempt, oldest)
 
 
-def _counts_and_times(records: list[Any]) -> tuple[int | None, int | None]:
+def _counts_and_times(records: list[Any], time: tuple[Path, ...]) -> tuple[int | None, int | None]:
     try:  # as SQS writes them; in a batch most counts are the same, so that few are converted
         if len(records) == 1:
             first = records[0]["attributes"]
@@ -125,10 +126,7 @@ def _counts_and_times(records: list[Any]) -> tuple[int | None, int | None]:
         times = {each["SentTimestamp"] for each in attributes}
         return max(map(int, counts)), min(map(int, times))
     except (LookupError, TypeError, ValueError):
-        return max(filter(None, map(_receive_count, records)), default=None), _oldest(records, _SENT)
-
-
-_SENT: Final = RECORD_ROWS["aws:sqs"].time
+        return max(filter(None, map(_receive_count, records)), default=None), _oldest(records, time)
 
 
 def record_attempt(record: object) -> int | None:
@@ -151,28 +149,29 @@ def _read_list(event: list[Any]) -> Trigger:
     """A bare list: records of EventBridge Pipes, or a batch of AppSync's resolver calls."""
     trigger = _read_records(event)
     if trigger is None and event and isinstance(event[0], dict):
-        row = _row_of(event[0])
-        if row is not None and row.type == "appsync":
-            trigger = Trigger(row.type, _source(event[0], row.source), len(event))
+        row, shape = _row_of(event[0])
+        if row is not None and shape is not None and row.type == "appsync":
+            trigger = Trigger(row.type, _source(event[0], shape.source), len(event))
     return trigger or LAMBDA
 
 
 def _read_shape(event: dict[str, Any]) -> Trigger | None:
-    row = _row_of(event)
-    if row is None:
+    row, shape = _row_of(event)
+    if row is None or shape is None:
         return None
-    source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else _source(event, row.source)
-    if not row.records:
-        return Trigger(row.type, source, 1, None, _time(event, row.time))
-    records = _flat(at(event, row.records))
-    return Trigger(row.type, source, len(records), None, _oldest(records, row.time))
+    source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else _source(event, shape.source)
+    if not shape.records:
+        return Trigger(row.type, source, 1, None, _time(event, shape.time))
+    records = _flat(at(event, shape.records))
+    return Trigger(row.type, source, len(records), None, _oldest(records, shape.time))
 
 
-def _row_of(event: dict[str, Any]) -> ShapeRow | None:
-    for row in SHAPE_ROWS:
-        if row.mark in event and all(test(at(event, path)) for path, test in row.tests):
-            return row
-    return None
+def _row_of(event: dict[str, Any]) -> tuple[Row, Shape] | tuple[None, None]:
+    for pair in TABLE.shapes:
+        shape = pair[1]
+        if shape.mark in event and all(test(at(event, path)) for path, test in shape.tests):
+            return pair
+    return None, None
 
 
 def _flat(records: object) -> list[Any]:

@@ -1,64 +1,139 @@
-"""What the events of each trigger look like, as data: one row a shape.
+"""Every trigger of Lambda in one row: how its events look, what they are, and where the sender's ids and trace are.
 
 Shapes as in https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html and the pages that it links to.
-A further trigger is a further row; the rows' order is the order in which they are tried.
+A further trigger is a further row; what else is known of triggers is derived from the rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from lambda_guard._names import W3C_TRACE_HEADER
+from lambda_guard.propagation.header import XRAY_NAMES
+
 Path = tuple[str | int, ...]
+Where = str | tuple[Path, ...]  # the one top-level key, or paths
 Test = Callable[[Any], bool]
 
 
-class RecordRow(NamedTuple):
-    """How the records of one event source look; recognised by `eventSource` of the first record.
+class Shape(NamedTuple):
+    """How one kind of event of a trigger looks. It has an `event_source` or a `mark`.
 
     Attributes:
-        type: the trigger's type, one of `_names.TRIGGERS`.
-        source: where the ARN or name of the source stands in a record: the first path that leads to text.
-        time: where the time stands at which a record was handed over: the first path that leads somewhere.
-    """
-
-    type: str
-    source: tuple[Path, ...] = ()
-    time: tuple[Path, ...] = ()
-
-
-class ShapeRow(NamedTuple):
-    """How an event without such records looks.
-
-    Attributes:
-        type: the trigger's type, one of `_names.TRIGGERS`.
-        mark: the top-level key without which the row isn't looked at.
+        event_source: what the first record of `Records` (or of a bare list, from EventBridge Pipes) names so.
+        mark: the top-level key without which the shape isn't looked at.
         tests: what must hold at which path.
-        source: where the ARN or name of the source stands, as in `RecordRow`.
-        time: where the time stands at which the event came about, if the event is one message.
-        records: where a list of records stands, or a dict of such lists; `time` is looked for in them then.
+        source: where the ARN or name of the source stands, in the first record or the event: the first path that
+            leads to text.
+        time: where the time stands at which a record, or else the event, was sent: the first path that leads somewhere.
+        records: where a list of records stands under a `mark`, or a dict of such lists.
     """
 
-    type: str
-    mark: str
+    event_source: str = ""
+    mark: str = ""
     tests: tuple[tuple[Path, Test], ...] = ()
     source: tuple[Path, ...] = ()
     time: tuple[Path, ...] = ()
     records: Path = ()
 
 
+class Row(NamedTuple):
+    """One trigger.
+
+    Attributes:
+        type: what it's called in the invocation record.
+        shapes: how its events look, in the order in which they are tried.
+        asynchronous: whether Lambda queues the event and retries it; None where the caller decides, or the shape.
+        batch: whether an event source mapping polls it and hands over several records at once (synchronously).
+        queue: whether it's a queue: messages have system attributes, and a body that may be an envelope.
+        envelopes: who may have wrapped the body of a queue's message; `sns` makes the type `sns-sqs`.
+        ids: where the id stands, in a record or else in the event, as the sender was told it: the first path that
+            leads to text, or a function of the record.
+        carriers: the keys under which a record, or else the event, may hold the sender's trace header, in the order in
+            which they count. `propagation._carriers` knows how each is read; a key of your own holds text or an object.
+    """
+
+    type: str
+    shapes: tuple[Shape, ...] = ()
+    asynchronous: bool | None = None
+    batch: bool = False
+    queue: bool = False
+    envelopes: tuple[str, ...] = ()
+    ids: tuple[Path | Callable[[Any], str | None], ...] = ()
+    carriers: tuple[str, ...] = ()
+
+
+class Table:
+    """What is derived from the rows, once.
+
+    Attributes:
+        types: every type there is.
+        queues: the types whose messages come from a queue.
+        batches: the types that an event source mapping polls.
+        synchronous: the types that Lambda never retries by itself.
+        with_records: the types whose events hold records.
+        rows: the row of each type.
+        event_sources: row and shape by `eventSource`.
+        shapes: row and shape of the others, in the order in which they are tried.
+        marks: the keys of all shapes: an event without any of them was sent by a person's code.
+        record_ids: where the id of any record may stand.
+        carrier_keys: `Row.carriers` of each type as a set.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = {name: row for row in rows for name in _types(row)}
+        self.types = tuple(self.rows)
+        pairs = [(row, shape) for name, row in self.rows.items() if name == row.type for shape in row.shapes]
+        self.event_sources = {shape.event_source: (row, shape) for row, shape in pairs if shape.event_source}
+        self.shapes = tuple((row, shape) for row, shape in pairs if shape.mark)
+        self.marks = frozenset(shape.mark for _, shape in self.shapes) | {"Records"}
+        self.queues = self._types_where(lambda row: row.queue)
+        self.batches = self._types_where(lambda row: row.batch)
+        self.synchronous = self._types_where(lambda row: row.batch or row.asynchronous is False)
+        self.with_records = self._types_where(
+            lambda row: any(shape.event_source or shape.records for shape in row.shapes)
+        )
+        of_records = (row for name, row in self.rows.items() if name in self.with_records)
+        self.record_ids = tuple(dict.fromkeys(each for row in of_records for each in row.ids))
+        self.carrier_keys = {name: frozenset(row.carriers) for name, row in self.rows.items()}
+
+    def _types_where(self, holds: Callable[[Row], bool]) -> frozenset[str]:
+        return frozenset(name for name, row in self.rows.items() if holds(row))
+
+
+def _types(row: Row) -> list[str]:
+    return [row.type, *(f"{envelope}-{row.type}" for envelope in row.envelopes)]
+
+
+def _row(name: str, *shapes: Shape, **facts: Any) -> Row:
+    return Row(name, shapes, **facts)
+
+
+def _records(event_source: str, *, source: Where = (), time: Where = ()) -> Shape:
+    return Shape(event_source, "", (), _paths(source), _paths(time))
+
+
+def _event(
+    mark: str,
+    tests: Mapping[Any, Test],  # by top-level key or path
+    *,
+    source: Where = (),
+    time: Where = (),
+    records: Path = (),
+) -> Shape:
+    found = tuple((at if isinstance(at, tuple) else (at,), test) for at, test in tests.items())
+    return Shape("", mark, found, _paths(source), _paths(time), records)
+
+
+def _paths(where: Where) -> tuple[Path, ...]:
+    return ((where,),) if isinstance(where, str) else where
+
+
 def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _array(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _array_or_object(value: Any) -> bool:
-    return isinstance(value, list | dict)
+def _is(*kinds: type) -> Test:
+    return lambda value: isinstance(value, kinds)
 
 
 def _one_of(*words: str) -> Test:
@@ -69,211 +144,256 @@ def _holding(part: str) -> Test:
     return lambda value: isinstance(value, str) and part in value
 
 
-_ARN: Final = ("eventSourceARN",)
+def _offset(record: Any) -> str | None:
+    topic, partition, offset = record.get("topic"), record.get("partition"), record.get("offset")
+    if isinstance(topic, str) and isinstance(partition, int) and isinstance(offset, int):
+        return f"{topic}-{partition}@{offset}"
+    return None
+
+
+_OBJECT: Final = _is(dict)
+_NAMES: Final = (*XRAY_NAMES, W3C_TRACE_HEADER)
+_CONTEXT: Final = "requestContext"
+
+# In a state's input only what the author of the state machine put there names the execution: `$$`, `$$.Execution.Id`.
 _EXECUTION: Final = _holding(":states:")
-
-# By `eventSource` (SNS: `EventSource`). EventBridge Pipes hand the same records over as a bare list, where
-# those of Kinesis lie flat.
-RECORD_ROWS: Final = {
-    "aws:sqs": RecordRow("sqs", (_ARN,), (("attributes", "SentTimestamp"),)),
-    "aws:sns": RecordRow("sns", (("Sns", "TopicArn"),), (("Sns", "Timestamp"),)),
-    "aws:kinesis": RecordRow(
-        "kinesis",
-        (_ARN,),
-        (("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
-    ),
-    "aws:dynamodb": RecordRow("dynamodb", (_ARN,), (("dynamodb", "ApproximateCreationDateTime"),)),
-    "aws:s3": RecordRow("s3", (("s3", "bucket", "arn"), ("s3", "bucket", "name")), (("eventTime",),)),
-    # No source: the event names the recipients, who are people, and not the rule.
-    "aws:ses": RecordRow("ses", (), (("ses", "mail", "timestamp"),)),
-    "aws:kafka": RecordRow("kafka", (("eventSourceArn",), ("topic",)), (("timestamp",),)),
-    "SelfManagedKafka": RecordRow("kafka", (("bootstrapServers",), ("topic",)), (("timestamp",),)),
-    "aws:mq": RecordRow("mq", (("eventSourceArn",),), (("timestamp",),)),
-    "aws:amq": RecordRow("mq", (("eventSourceArn",),), (("timestamp",),)),
-    "aws:rmq": RecordRow("mq", (("eventSourceArn",),)),
-}
-
-# Under which the context object or the ARN of the execution commonly goes into a state's input.
 _CONTEXT_KEYS: Final = ("Context", "context", "$$")
 _ARN_KEYS: Final = ("executionArn", "ExecutionArn", "executionId", "ExecutionId")
+_DIRECT: Final = (*_NAMES, "headers", "Execution", *_CONTEXT_KEYS, "Input", "Payload")
 
-_REQUEST: Final = "requestContext"
-_API: Final = ((_REQUEST, "apiId"),)
 
-SHAPE_ROWS: Final = (
-    # --- HTTP ---------------------------------------------------------------------------------------------
-    ShapeRow("alb", _REQUEST, (((_REQUEST, "elb"), _object),), ((_REQUEST, "elb", "targetGroupArn"),)),
-    ShapeRow(
-        "websocket",
-        _REQUEST,
-        (
-            ((_REQUEST, "connectionId"), _text),
-            ((_REQUEST, "eventType"), _one_of("CONNECT", "MESSAGE", "DISCONNECT")),
+def _http(
+    name: str,
+    tests: dict[str, Test],
+    *shapes: Shape,
+    source: Path = ("apiId",),
+    asynchronous: bool | None = False,
+) -> Row:
+    """Return the row of a request, which is told by its `requestContext`."""
+    known = {(_CONTEXT, key): test for key, test in tests.items()}
+    first = _event(_CONTEXT, known, source=((_CONTEXT, *source),))
+    return Row(name, (first, *shapes), asynchronous, carriers=("headers", "multiValueHeaders", "body"))
+
+
+ROWS: Final = (
+    _row(
+        "sqs",
+        _records("aws:sqs", source="eventSourceARN", time=(("attributes", "SentTimestamp"),)),
+        batch=True,
+        queue=True,
+        envelopes=("sns", "eventbridge", "s3"),
+        ids=(("messageId",),),
+        carriers=("attributes", "messageAttributes", "body"),
+    ),
+    _row(
+        "sns",
+        _records("aws:sns", source=(("Sns", "TopicArn"),), time=(("Sns", "Timestamp"),)),
+        asynchronous=True,
+        ids=(("Sns", "MessageId"),),
+        carriers=("Sns",),
+    ),
+    # Pipes hand the records of Kinesis over flat. The id is the sequence number, since that is what the sender was told
+    # and what a partial batch response names; `eventID` is the same with the shard before it.
+    _row(
+        "kinesis",
+        _records(
+            "aws:kinesis",
+            source="eventSourceARN",
+            time=(("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
         ),
-        _API,
+        batch=True,
+        ids=(("kinesis", "sequenceNumber"), ("sequenceNumber",)),
+        carriers=(*_NAMES, "data"),
     ),
-    ShapeRow(
-        "function-url",
-        _REQUEST,
-        (((_REQUEST, "http"), _object), ((_REQUEST, "domainName"), _holding(".lambda-url."))),
-        ((_REQUEST, "domainName"),),
+    _row(
+        "dynamodb",
+        _records(
+            "aws:dynamodb", source="eventSourceARN", time=(("dynamodb", "ApproximateCreationDateTime"),)
+        ),
+        batch=True,
+        ids=(("eventID",),),
+        carriers=(*_NAMES, "dynamodb"),
     ),
-    ShapeRow("apigateway-v2", _REQUEST, (((_REQUEST, "http"), _object), ((_REQUEST, "apiId"), _text)), _API),
-    ShapeRow("apigateway", _REQUEST, (((_REQUEST, "httpMethod"), _text), ((_REQUEST, "apiId"), _text)), _API),
-    ShapeRow("apigateway", "methodArn", ((("type",), _one_of("TOKEN", "REQUEST")),), (("methodArn",),)),
-    ShapeRow(
-        "appsync", _REQUEST, (((_REQUEST, "queryString"), _text), (("authorizationToken",), _text)), _API
+    # Kafka and MQ send no list of records but lists by topic and partition, or by queue; pipes send a list.
+    _row(
+        "kafka",
+        _records("aws:kafka", source=(("eventSourceArn",), ("topic",)), time="timestamp"),
+        _records("SelfManagedKafka", source=(("bootstrapServers",), ("topic",)), time="timestamp"),
+        _event(
+            "eventSource",
+            {"eventSource": _one_of("aws:kafka", "SelfManagedKafka"), "records": _is(list, dict)},
+            source=(("eventSourceArn",), ("bootstrapServers",)),
+            time="timestamp",
+            records=("records",),
+        ),
+        batch=True,
+        ids=(_offset,),
+        carriers=(*_NAMES, "headers", "value"),
+    ),
+    _row(
+        "mq",
+        _records("aws:mq", source="eventSourceArn", time="timestamp"),
+        _records("aws:amq", source="eventSourceArn", time="timestamp"),
+        _records("aws:rmq", source="eventSourceArn"),
+        _event(
+            "messages",
+            {"eventSource": _one_of("aws:mq", "aws:amq"), "messages": _is(list)},
+            source="eventSourceArn",
+            time="timestamp",
+            records=("messages",),
+        ),
+        _event(
+            "rmqMessagesByQueue",
+            {"rmqMessagesByQueue": _OBJECT},
+            source="eventSourceArn",
+            records=("rmqMessagesByQueue",),
+        ),
+        batch=True,
+        ids=(("messageID",), ("basicProperties", "messageId")),
+        carriers=(*_NAMES, "properties", "basicProperties", "data"),
+    ),
+    # Notifications come asynchronously, calls of Object Lambda and Batch Operations don't.
+    _row(
+        "s3",
+        _records("aws:s3", source=(("s3", "bucket", "arn"), ("s3", "bucket", "name")), time="eventTime"),
+        _event(
+            "getObjectContext",
+            {"getObjectContext": _OBJECT, ("configuration", "accessPointArn"): _text},
+            source=(("configuration", "accessPointArn"),),
+        ),
+        _event(
+            "tasks",
+            {"invocationSchemaVersion": _text, ("tasks", 0, "taskId"): _text},
+            source=(("tasks", 0, "s3BucketArn"), ("tasks", 0, "s3Bucket")),
+        ),
+        ids=(("responseElements", "x-amz-request-id"),),
+    ),
+    # No source: the event names the recipients, who are people, and not the rule.
+    _row(
+        "ses", _records("aws:ses", time=(("ses", "mail", "timestamp"),)), ids=(("ses", "mail", "messageId"),)
+    ),
+    _row(
+        "firehose",
+        _event(
+            "deliveryStreamArn",
+            {"deliveryStreamArn": _text, "records": _is(list)},
+            source="deliveryStreamArn",
+            time="approximateArrivalTimestamp",
+            records=("records",),
+        ),
+        asynchronous=False,
+        ids=(("recordId",),),
+    ),
+    _http("alb", {"elb": _OBJECT}, source=("elb", "targetGroupArn")),
+    _http("websocket", {"connectionId": _text, "eventType": _one_of("CONNECT", "MESSAGE", "DISCONNECT")}),
+    _http("function-url", {"http": _OBJECT, "domainName": _holding(".lambda-url.")}, source=("domainName",)),
+    _http("apigateway-v2", {"http": _OBJECT, "apiId": _text}),
+    _http(
+        "apigateway",
+        {"httpMethod": _text, "apiId": _text},
+        _event("methodArn", {"type": _one_of("TOKEN", "REQUEST")}, source="methodArn"),  # an authorizer's
+    ),
+    _row(
+        "appsync",
+        _event(
+            _CONTEXT,
+            {(_CONTEXT, "queryString"): _text, "authorizationToken": _text},
+            source=((_CONTEXT, "apiId"),),
+        ),
+        _event(
+            "info", {("info", "channelNamespace"): _OBJECT}, source=(("info", "channelNamespace", "name"),)
+        ),
+        _event(
+            "info",
+            {("info", "fieldName"): _text, ("info", "parentTypeName"): _text},
+            source=(("info", "fieldName"),),
+        ),
+        asynchronous=False,
+        carriers=("request", "requestHeaders"),
     ),
     # VPC Lattice: an AWS event without a type of its own.
-    ShapeRow("unknown", _REQUEST, (((_REQUEST, "serviceArn"), _text),), ((_REQUEST, "serviceArn"),)),
-    # --- Events -------------------------------------------------------------------------------------------
-    ShapeRow(
+    _http("unknown", {"serviceArn": _text}, source=("serviceArn",), asynchronous=None),
+    _row(
         "schedule",
-        "detail-type",
-        (
-            (("detail-type",), _one_of("Scheduled Event")),
-            (("source",), _one_of("aws.events", "aws.scheduler")),
+        _event(
+            "detail-type",
+            {"detail-type": _one_of("Scheduled Event"), "source": _one_of("aws.events", "aws.scheduler")},
+            source=(("resources", 0),),
+            time="time",
         ),
-        (("resources", 0),),
-        (("time",),),
+        asynchronous=True,
+        ids=(("id",),),
+        carriers=(*_NAMES, "detail"),
     ),
-    ShapeRow(
+    _row(
         "eventbridge",
-        "detail-type",
-        ((("detail-type",), _text), (("source",), _text)),
-        (("source",),),
-        (("time",),),
+        _event("detail-type", {"detail-type": _text, "source": _text}, source="source", time="time"),
+        asynchronous=True,
+        ids=(("id",),),
+        carriers=(*_NAMES, "detail"),
     ),
-    # --- Batches that aren't lists of records -------------------------------------------------------------
-    ShapeRow(
-        "kafka",
-        "eventSource",
-        ((("eventSource",), _one_of("aws:kafka", "SelfManagedKafka")), (("records",), _array_or_object)),
-        (("eventSourceArn",), ("bootstrapServers",)),
-        (("timestamp",),),
-        ("records",),
-    ),
-    ShapeRow(
-        "mq",
-        "messages",
-        ((("eventSource",), _one_of("aws:mq", "aws:amq")), (("messages",), _array)),
-        (("eventSourceArn",),),
-        (("timestamp",),),
-        ("messages",),
-    ),
-    ShapeRow(
-        "mq",
-        "rmqMessagesByQueue",
-        ((("rmqMessagesByQueue",), _object),),
-        (("eventSourceArn",),),
-        records=("rmqMessagesByQueue",),
-    ),
-    ShapeRow(
-        "firehose",
-        "deliveryStreamArn",
-        ((("deliveryStreamArn",), _text), (("records",), _array)),
-        (("deliveryStreamArn",),),
-        (("approximateArrivalTimestamp",),),
-        ("records",),
-    ),
-    # The source, which is the log group, is inside the compressed data: `_trigger` unpacks its beginning.
-    ShapeRow("logs", "awslogs", ((("awslogs", "data"), _text),)),
-    # --- Services that call -------------------------------------------------------------------------------
-    ShapeRow(
+    # The source, which is the log group, is inside the compressed data: `read` unpacks its beginning.
+    _row("logs", _event("awslogs", {("awslogs", "data"): _text}), asynchronous=True),
+    _row(
         "cognito",
-        "triggerSource",
-        ((("triggerSource",), _text), (("userPoolId",), _text)),
-        (("userPoolId",),),
+        _event("triggerSource", {"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
+        _event(
+            "datasetRecords", {"identityPoolId": _text, "datasetRecords": _OBJECT}, source="identityPoolId"
+        ),
+        asynchronous=False,
     ),
-    ShapeRow(
-        "cognito",
-        "datasetRecords",
-        ((("identityPoolId",), _text), (("datasetRecords",), _object)),
-        (("identityPoolId",),),
-    ),
-    ShapeRow(
-        "appsync", "info", ((("info", "channelNamespace"), _object),), (("info", "channelNamespace", "name"),)
-    ),
-    ShapeRow(
-        "appsync",
-        "info",
-        ((("info", "fieldName"), _text), (("info", "parentTypeName"), _text)),
-        (("info", "fieldName"),),
-    ),
-    ShapeRow(
+    _row(
         "cloudformation",
-        "ResponseURL",
-        ((("ResponseURL",), _text), (("StackId",), _text), (("RequestType",), _text)),
-        (("StackId",),),
+        _event(
+            "ResponseURL", {"ResponseURL": _text, "StackId": _text, "RequestType": _text}, source="StackId"
+        ),
+        _event(
+            "transformId", {"transformId": _text, "templateParameterValues": _OBJECT}, source="transformId"
+        ),
+        ids=(("RequestId",), ("requestId",)),
     ),
-    ShapeRow(
-        "cloudformation",
-        "transformId",
-        ((("transformId",), _text), (("templateParameterValues",), _object)),
-        (("transformId",),),
+    _row(
+        "codepipeline",
+        _event("CodePipeline.job", {"CodePipeline.job": _OBJECT}),
+        asynchronous=True,
+        ids=(("CodePipeline.job", "id"),),
     ),
-    ShapeRow("codepipeline", "CodePipeline.job", ((("CodePipeline.job",), _object),)),
-    ShapeRow(
-        "s3",
-        "getObjectContext",
-        ((("getObjectContext",), _object), (("configuration", "accessPointArn"), _text)),
-        (("configuration", "accessPointArn"),),
-    ),
-    ShapeRow(
-        "s3",
-        "tasks",
-        ((("invocationSchemaVersion",), _text), (("tasks", 0, "taskId"), _text)),
-        (("tasks", 0, "s3BucketArn"), ("tasks", 0, "s3Bucket")),
-    ),
-    # --- IoT: what it sends of itself; a topic rule sends the bare payload, which is like a direct invocation
-    ShapeRow(
+    # What IoT sends of itself; a topic rule sends the bare payload, which is like a direct invocation.
+    _row(
         "iot",
-        "templateArn",
-        ((("templateArn",), _holding(":iot:")), (("certificateId",), _text)),
-        (("templateArn",),),
+        _event(
+            "templateArn", {"templateArn": _holding(":iot:"), "certificateId": _text}, source="templateArn"
+        ),
+        _event("protocolData", {"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
+        _event("thingName", {"operation": _text, "eventType": _holding("THING_")}, source="thingName"),
+        _event("principalIdentifier", {"clientId": _text, "eventType": _text}, source="clientId"),
+        _event("clickType", {"clickType": _text, "serialNumber": _text}, source="serialNumber"),
     ),
-    ShapeRow("iot", "protocolData", ((("protocolData",), _object), (("connectionMetadata",), _object))),
-    ShapeRow(
-        "iot",
-        "thingName",
-        ((("operation",), _text), (("eventType",), _holding("THING_"))),
-        (("thingName",),),
-    ),
-    ShapeRow(
-        "iot",
-        "principalIdentifier",
-        ((("clientId",), _text), (("eventType",), _text)),
-        (("clientId",),),
-    ),
-    ShapeRow("iot", "clickType", ((("clickType",), _text), (("serialNumber",), _text)), (("serialNumber",),)),
-    # --- Step Functions: only where the state's input names the execution (`$$`, `$$.Execution.Id`) -------
-    ShapeRow(
+    _row(
         "stepfunctions",
-        "Execution",
-        ((("Execution", "Id"), _EXECUTION),),
-        (("StateMachine", "Id"), ("Execution", "Id")),
+        _event(
+            "Execution",
+            {("Execution", "Id"): _EXECUTION},
+            source=(("StateMachine", "Id"), ("Execution", "Id")),
+        ),
+        *(
+            _event(
+                key,
+                {(key, "Execution", "Id"): _EXECUTION},
+                source=((key, "StateMachine", "Id"), (key, "Execution", "Id")),
+            )
+            for key in _CONTEXT_KEYS
+        ),
+        *(_event(key, {key: _EXECUTION}, source=key) for key in _ARN_KEYS),
+        ids=(
+            ("Execution", "Id"),
+            *((key, "Execution", "Id") for key in _CONTEXT_KEYS),
+            *((key,) for key in _ARN_KEYS),
+        ),
+        carriers=_DIRECT,
     ),
-    *(
-        ShapeRow(
-            "stepfunctions",
-            mark,
-            (((mark, "Execution", "Id"), _EXECUTION),),
-            ((mark, "StateMachine", "Id"), (mark, "Execution", "Id")),
-        )
-        for mark in _CONTEXT_KEYS
-    ),
-    *(ShapeRow("stepfunctions", mark, (((mark,), _EXECUTION),), ((mark,),)) for mark in _ARN_KEYS),
+    # Any JSON value that no service gives a shape.
+    _row("lambda", carriers=_DIRECT),
 )
 
-# Where the ARN of an execution may stand in a state's input.
-EXECUTION_ARNS: Final[tuple[Path, ...]] = (
-    ("Execution", "Id"),
-    *((mark, "Execution", "Id") for mark in _CONTEXT_KEYS),
-    *((mark,) for mark in _ARN_KEYS),
-)
-
-# Types that have no row: `lambda` is what matches none, the others are read from the envelope in an SQS body.
-ROWLESS: Final = ("lambda", "sns-sqs", "eventbridge-sqs", "s3-sqs")
-
-# The keys that make a look at the rows worth while: an event without any of them was sent by a person's code.
-MARKS: Final = frozenset(row.mark for row in SHAPE_ROWS) | {"Records"}
+TABLE: Final = Table(ROWS)
