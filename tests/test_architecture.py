@@ -3,10 +3,11 @@
 import ast
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
-from .architecture import FACE, PAGE, SOURCES, table, ticked, with_line
+from .architecture import FACE, PAGE, ROOT, SOURCES, table, ticked, with_line
 
 DESK = {"testing", "templates", "refusal", "runtime", "local", "tools", "logs", "dlq", "try"}
 # Modules of the standard library that cost a cold start more than they give it; inside of functions they are late.
@@ -216,6 +217,47 @@ def test_nothing_heavy_is_imported_with_a_module(module):
     """What costs a cold start is imported inside of the function that needs it."""
     heavy = {name for name in Imports(module, SOURCES).at_top if name in HEAVY or name.split(".")[0] in HEAVY}
     assert {(module, name) for name in heavy} <= HEAVY_ALLOWED
+
+
+def test_where_to_add_something_exists():
+    """Every path of the table that says where to add something is there."""
+    paths = [
+        path
+        for _, where in table("what", "where")
+        for path in ticked(where)
+        if re.search(r"[/.]|^[a-z]+$", path)
+    ]
+    repository = Path(__file__).parent.parent
+    assert paths
+    assert [
+        path
+        for path in paths
+        if not (repository if path.startswith(("tests/", "docs/")) else ROOT).joinpath(path).exists()
+    ] == []
+
+
+def test_drawings_name_modules_that_exist():
+    """What the four drawings call by a module's name is a module, below the package or one of the tools."""
+    drawings = re.findall(r"^### .*?^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(drawings) == 4
+    dotted = set(re.findall(r"(?<![\w.])_?[a-z][a-z_]*(?:\.[a-z_]+)+", "".join(drawings))) - {"template.yaml"}
+    known = {
+        *SOURCES,
+        *(f"{module}.{name}" for module, (text, _) in SOURCES.items() for name in defined(text)),
+    }
+    prefixes = ("", "tools.", "tools.logs.")
+    assert {name for name in dotted if not any(f"{prefix}{name}" in known for prefix in prefixes)} == set()
+
+
+def defined(text):
+    """Return the functions, classes and methods of a module."""
+    return {node.name for node in ast.walk(ast.parse(text)) if hasattr(node, "name")}
+
+
+def test_one_word_means_one_thing():
+    """The glossary has at most 25 words, each once."""
+    words = [word for word, _ in table("word", "means")]
+    assert len(words) == len(set(words)) <= 25
 
 
 def test_the_desk_is_out_of_reach_of_a_function(fresh):
