@@ -271,7 +271,7 @@ def test_a_letter_of_nobody_stays_with_a_reason(cloud, dlq, queue):
         (("--to", "somewhere"), "write source, a queue's URL or ARN, queue:NAME, or function:NAME"),
         (("--to", "function:nobody"), "Function not found: nobody"),
         (("--to", "queue:nobody"), "there is no such queue"),
-        (("--prove",), "name --logs"),
+        (("--prove",), "name their logs with --logs"),
         (("--where", "fingerprint=f"), "name them with --logs"),
         (("--rate", "0"), "Invalid value for '--rate'"),
         (("--rate", "20/m"), "Invalid value for '--rate'"),
@@ -407,7 +407,7 @@ def test_letters_run_through_a_handler(cloud, dlq, queue):
         (("--handler", "handler"), "write module.function"),
         (("--handler", "app.nothing"), "the handler can't be loaded: Runtime.HandlerNotFound"),
         (("--handler", "app.handler", "--env-file", "wrong.env"), "wrong.env, line 2: write KEY=VALUE"),
-        (("--handler", "app.handler", "--env-file", "latin.env"), "latin.env is no text in UTF-8 (byte 2)"),
+        (("--handler", "app.handler", "--env-file", "latin.env"), "latin.env isn't text in UTF-8 (byte 2)"),
     ],
 )
 def test_a_handler_that_cannot_run_is_said_at_once(cloud, dlq, queue, tmp_path, arguments, said):  # noqa: PLR0917 - fixtures

@@ -45,7 +45,7 @@ def test_every_line_of_a_journal(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         journal.begin("replay", QUEUE)
-        journal.in_hand([letter(1)])
+        journal.received([letter(1)])
         journal.discarding([letter(2)])
         journal.sending([("m-1", "there", 1)])
         journal.delivered([("m-1", "new-1")])
@@ -117,7 +117,7 @@ def test_a_file_of_something_else_is_no_journal(tmp_path):
     """Nothing is appended to it."""
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n")
-    with pytest.raises(DeadLetterError, match="is no journal"):
+    with pytest.raises(DeadLetterError, match="isn't a journal"):
         Journal(path)
     assert path.read_text() == "my notes\n"
 

@@ -67,7 +67,7 @@ def test_an_expression_is_asked_of_the_event(expression, holds):
         ({"conditions": ["age>soon"]}, "> compares numbers and durations"),
         ({"conditions": ["age=30"]}, "'30' is no duration"),
         ({"conditions": ["receives=many"]}, "write a whole number"),
-        ({"conditions": [], "match": "a["}, "is no JMESPath expression"),
+        ({"conditions": [], "match": "a["}, "invalid JMESPath expression"),
     ],
 )
 def test_what_cannot_be_read_is_said(typed, said):

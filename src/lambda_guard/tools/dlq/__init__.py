@@ -1,5 +1,8 @@
 """`lambda-guard dlq`: dead letters listed, shown, tried on this machine, replayed and discarded.
 
-What decides is pure: `message`, `letter`, `shapes`, `where`, `packing`, `report`. What touches AWS is thin:
-`queue`, `targets`, `delivery`, `streams`. `journal` is what makes a replay survive its own end.
+A *dead letter* is a message in a dead-letter queue, with what is known of how it died; a *delivery* takes it to its
+*target*, a queue or a function; a *replay* delivers and deletes; its *journal* holds each letter before that.
+
+Pure: `message`, `letter`, `recognition`, `events`, `where`, `packing`, `delivery`, `report`, `plan`, `summary`.
+In touch with AWS: `queue`, `targets`, `sending`, `streams`. On the disk: `journal`, `write_ahead`.
 """

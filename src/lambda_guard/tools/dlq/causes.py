@@ -1,4 +1,4 @@
-"""Joining letters with the logs: the failed invocation's record says what the queue doesn't know."""
+"""Dead letters joined with the logs: the failed invocation's record has what the queue doesn't know."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from lambda_guard import _names as names
 from lambda_guard.propagation.header import TraceHeader
-from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError
+from lambda_guard.tools.aws import NoSuchResourceError
+from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.model import as_mapping, as_number
@@ -26,7 +27,7 @@ class Logs:
 
     Attributes:
         since_ms: how far back log groups are read, ms since 1970.
-        warned: what was already said to be unreadable; a proof reads them again and again.
+        warned: the warnings that were given already; `--prove` reads the logs again and again.
     """
 
     places: Sequence[str] = ()
@@ -35,31 +36,31 @@ class Logs:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What is read on this machine."""
+        """The files and directories."""
         return tuple(filter(_is_file, self.places))
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """What CloudWatch Logs is asked for."""
+        """The log groups."""
         return tuple(place for place in self.places if not _is_file(place))
 
     def check(self) -> None:
-        """Have all files there.
+        """Check that all files are there.
 
         Raises:
-            DeadLetterError: one is not.
+            DeadLetterError: one is missing.
         """
         for path in self.paths:
             if path != "-" and not Path(path).exists():
                 raise DeadLetterError(f"no such file: {path}")
 
     def failed(self) -> Iterator[Invocation]:
-        """Give the failed invocations."""
+        """Return the failed invocations."""
         found = self._read(Selection(failed=True, since_ms=self.since_ms), lambda reader: reader.read())
         return (one for one in found if one.failed)
 
     def naming(self, ids: frozenset[str]) -> Iterator[Invocation]:
-        """Give the invocations that name one of the ids, and maybe others."""
+        """Return the invocations that name one of the ids, and maybe others."""
         return self._read(Selection(since_ms=self.since_ms), lambda reader: reader.read_naming(ids))
 
     def _read(self, selection: Selection, read: Callable[[Reader], Iterable[Block]]) -> Iterator[Invocation]:
@@ -102,7 +103,7 @@ class Causes:
                 self.found[key] = (at, failure)
 
     def explain(self, letter: Letter) -> Letter:
-        """Add what the logs know; what they know wins over what the letter says."""
+        """Return the letter with what the logs know, which wins over what the letter itself says."""
         for key in letter.ids:
             if key in self.found:
                 return replace(letter, failure=_merged(letter.failure, self.found[key][1]))
@@ -110,7 +111,7 @@ class Causes:
 
 
 def failures_of(invocation: Invocation) -> Iterator[tuple[str, Failure]]:
-    """Give what failed, by id: the batch's failed records, or all that the invocation was given."""
+    """Yield the failures by id: of the failed batch items, or of everything that the invocation was given."""
     whole = _of_invocation(invocation)
     listed = failures(invocation)
     for entry in listed:
@@ -150,13 +151,13 @@ def _error(error: object) -> dict[str, Any]:
 
 
 def _merged(told: Failure, known: Failure) -> Failure:
-    """Take what is known, and what the letter told where that is empty; a service's code stays."""
+    """Return what the logs know, and where that is empty what the letter says; a service's code stays."""
     values = {one.name: getattr(known, one.name) or getattr(told, one.name) for one in fields(Failure)}
     return Failure(**{**values, "code": told.code or known.code})
 
 
 def _is_file(place: str) -> bool:
-    """What looks like a file's name is one: a mistyped one is said to be missing, and not asked of AWS."""
+    """Take what looks like a file's name for one: a mistyped one is reported as missing, and AWS isn't asked for it."""
     if place == "-" or Path(place).exists():
         return True
     is_group = place.startswith(("/aws/", "arn:"))

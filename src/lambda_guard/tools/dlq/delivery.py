@@ -32,7 +32,7 @@ class Delivery:
 
     @property
     def body(self) -> str:
-        """What is delivered."""
+        """The message's body, or the function's event."""
         if self.target.kind == "function" and self.target.subscription:
             return _as_sns_event(self.letter, self.target.subscription)
         return self.letter.payload
@@ -57,7 +57,7 @@ class Result:
         state: `unknown` where no answer came: it may have arrived.
         new_id: the message's or the invocation's id at the target.
         passing: the failure is the service's own and may pass.
-        final: the target takes nothing at all: it is no use to go on.
+        final: the target takes nothing at all, so that there is no point in going on.
         repeated: the SDK sent it again by itself after a try without an answer, which may have arrived.
     """
 

@@ -15,13 +15,13 @@ def read_environment(path: str) -> dict[str, str]:
     """Read variables.
 
     Raises:
-        DeadLetterError: a line is no variable, or the file no text in UTF-8; the message says which.
+        DeadLetterError: a line isn't a variable, or the file isn't text in UTF-8; the message says which.
         OSError: the file can't be read.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise DeadLetterError(f"{path} is no text in UTF-8 (byte {error.start})") from error
+        raise DeadLetterError(f"{path} isn't text in UTF-8 (byte {error.start})") from error
     if text.lstrip().startswith("{"):
         return _from_json(text, path)
     found: dict[str, str] = {}
@@ -41,10 +41,10 @@ def _from_json(text: str, path: str) -> dict[str, str]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise DeadLetterError(f"{path} is no JSON: {error}") from error
+        raise DeadLetterError(f"{path} isn't JSON: {error}") from error
     variables = document.get("Variables", document)
     if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
-        raise DeadLetterError(f"{path}: write an object of texts, or KEY=VALUE lines")
+        raise DeadLetterError(f"{path}: use KEY=VALUE lines, or a JSON object whose values are strings")
     return dict(variables)
 
 

@@ -1,9 +1,9 @@
-"""What `lambda-guard dlq` ends with when it can't go on, and what AWS's errors mean for the one who types.
+"""The errors of `lambda-guard dlq`, and AWS's errors in words that say what to do.
 
 LambdaGuardError
 ├── DeadLetterError        a queue, a filter, a journal or a target can't be used as asked
 │   └── NoSuchLetterError  nothing in the queue matches what was asked for              (exit code 3)
-└── CloudError             AWS could not be asked (`cloudwatch.session`)
+└── CloudError             AWS couldn't be asked, or refused (`tools.aws`)
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def asked(what: str) -> Iterator[None]:
         what: the sentence's end: "AWS refused to …".
 
     Raises:
-        NoSuchResourceError: there is no such queue, function or stream.
+        NoSuchResourceError: there isn't such a queue, function or stream.
         NotPermittedError: the permission is missing, for the call or for the queue's key.
         CloudError: everything else.
     """
@@ -53,7 +53,7 @@ def asked(what: str) -> Iterator[None]:
 
 
 def error_code(error: Exception) -> str:
-    """Give the code of a service's error; empty where it is none."""
+    """Return the code of a service's error; empty for any other error."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 
@@ -69,16 +69,4 @@ def _raise_known(code: str, what: str, error: Exception) -> None:
             "the permissions kms:Decrypt and, to send, kms:GenerateDataKey are needed on the key"
         ) from error
     if "Throttl" in code:
-        raise CloudError(f"AWS could not {what}: it throttles the calls; go slower (--rate)") from error
-
-
-__all__ = [
-    "NOTHING_MATCHED",
-    "CloudError",
-    "DeadLetterError",
-    "NoSuchLetterError",
-    "NoSuchResourceError",
-    "NotPermittedError",
-    "asked",
-    "error_code",
-]
+        raise CloudError(f"AWS could not {what}: it throttles the calls; slow down with --rate") from error

@@ -1,4 +1,4 @@
-"""The journal: what was about to be done with a letter is on disk before it is done, what came of it follows.
+"""The journal: what is about to be done with a letter is on the disk before it is done; what came of it follows.
 
 One JSON object a line, appended, never changed. `letter` and `discard` hold the whole letter, and are synced
 to the disk before it leaves the queue. Then `send`, and what came of it: `delivered`, `failed`, `deleted`. A letter
@@ -22,11 +22,10 @@ from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
-_STEPS: Final = frozenset({"letter", "send", "delivered", "failed", "discard", "deleted"})
 _FIRST: Final = b'{"do":"run"'
 DIRECTORY: Final = ".lambda-guard"
 SAME_CONTENT_MOST: Final = 2
-"""The same content, under new ids, is replayed in so many runs; in the next one it is held back."""
+"""In how many runs the same content is replayed under new ids; in the next one it is held back."""
 
 
 class Step(StrEnum):
@@ -40,9 +39,12 @@ class Step(StrEnum):
     DELETED = "deleted"
 
 
+_STEPS: Final = frozenset(Step)
+
+
 @dataclass(slots=True)
 class LetterState:
-    """What the journal knows of a letter.
+    """How far a letter got, as the journal has it.
 
     Attributes:
         failed: how many attempts to deliver it are known to have failed.
@@ -64,7 +66,7 @@ class LetterState:
 
 @dataclass(slots=True)
 class History:
-    """What the lines of a journal amount to. Pure."""
+    """What all runs so far did, as the lines of the journal have it. Pure."""
 
     letters: dict[str, LetterState] = field(default_factory=dict)
     replayed_as: dict[str, str] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class History:
     run: str = ""
 
     def learn(self, line: Mapping[str, Any], at: str = "") -> None:
-        """Take one line in; `at` is its time, where the line doesn't tell it itself."""
+        """Take one line in; `at` is its time where the line itself has none."""
         step, message_id = line.get("do"), str(line.get("message_id", ""))
         if step == "run":
             self.run = str(line.get("run", ""))
@@ -107,7 +109,7 @@ class History:
             self.replayed_as[str(line["new_id"])] = str(line.get("at", at))
 
     def came_back(self, letter: Letter, this_run: str) -> str:
-        """Say how an earlier replay is known to have come back; empty where none is.
+        """Return why a letter is taken for one that came back from an earlier replay; empty where it isn't.
 
         By its ids where the delivery was acknowledged. By its content where it wasn't, or where the same
         content was replayed in several runs before: then something on the way has given it new ids.
@@ -131,7 +133,7 @@ class Journal:
         path: the file; made if missing, readable by its owner only, for it holds letters.
 
     Raises:
-        DeadLetterError: another process has it open, or it is no journal.
+        DeadLetterError: another process has it open, or it isn't a journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -229,12 +231,12 @@ def read_history(path: Path) -> History:
 
 
 def unfinished(history: History) -> Iterator[tuple[str, LetterState]]:
-    """Give the letters at which an earlier run ended between two steps."""
+    """Return the letters at which an earlier run ended between two steps."""
     return ((one, known) for one, known in history.letters.items() if known.is_unfinished)
 
 
 def _check_kind(path: Path) -> None:
-    """What is written to a device, such as /dev/null, is not there for the next run."""
+    """Refuse a device such as /dev/null: what is written there can't be read by the next run."""
     if path.exists() and not path.is_file():
         raise DeadLetterError(f"{path} can't be a journal: name a file that stays with --journal")
 
@@ -258,7 +260,7 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
             if line is not None:
                 yield line
             elif number == 1 and raw.strip() and not raw.startswith(_FIRST):
-                raise DeadLetterError(f"{path} is no journal: name another file with --journal")
+                raise DeadLetterError(f"{path} isn't a journal: name another file with --journal")
 
 
 def _parsed(raw: bytes) -> Mapping[str, Any] | None:
@@ -272,7 +274,7 @@ def _parsed(raw: bytes) -> Mapping[str, Any] | None:
 def _lock(file: int, path: Path) -> None:
     try:
         import fcntl
-    except ModuleNotFoundError:  # Windows: two replays at once are the user's own affair there
+    except ModuleNotFoundError:  # Windows has no flock: don't run two replays at once there
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

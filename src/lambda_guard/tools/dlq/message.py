@@ -36,7 +36,7 @@ class Message:
 
     @classmethod
     def received(cls, raw: Mapping[str, Any]) -> "Message":
-        """Take over what ReceiveMessage gave."""
+        """Take over a message of ReceiveMessage's answer."""
         return cls(
             str(raw["MessageId"]),
             str(raw.get("Body", "")),
@@ -66,11 +66,11 @@ class Message:
         return self.system.get(names.SQS_TRACE_ATTRIBUTE, "")
 
     def text(self, attribute: str) -> str:
-        """Give a message attribute as text; empty where it is missing or binary."""
+        """Return a message attribute as text; empty where it is missing or binary."""
         return str(self.attributes.get(attribute, {}).get("StringValue") or "")
 
     def as_document(self) -> dict[str, Any]:
-        """Give it as JSON takes it, without the receipt handle; binary values as base64."""
+        """Return it as JSON takes it, without the receipt handle; binary values as base64."""
         attributes = {name: _encoded(value) for name, value in self.attributes.items()}
         return {
             "message_id": self.message_id,
@@ -87,7 +87,7 @@ class Message:
 
 
 def _settable(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what can be read but not sent: the list values, which SQS doesn't implement."""
+    """Leave out what can be read but not sent: list values, which SQS doesn't implement."""
     return {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
 
 

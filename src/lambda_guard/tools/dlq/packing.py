@@ -9,7 +9,10 @@ Item = TypeVar("Item")
 
 ENTRIES_MOST: Final = 10
 BYTES_MOST: Final = 1_048_576
-"""SendMessageBatch: "The total size of all messages that you send in a single call can't exceed 1 MiB"."""
+"""SendMessageBatch: "The total size of all messages that you send in a single call can't exceed 1 MiB".
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+"""
 
 
 def pack(

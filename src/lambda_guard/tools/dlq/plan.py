@@ -1,4 +1,4 @@
-"""What a replay would do: the dry run. Pure."""
+"""The dry run: what a replay would do, counted. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """Show a bar with the rate and what is left; nothing where standard error is no terminal.
+    """Show a bar with the rate and what is left; nothing where standard error isn't a terminal.
 
     Args:
         what: what is being done.
         total: about how many letters there are.
 
     Yields:
-        What is told how many more are done.
+        A function to call with the number of letters that were done since.
     """
     if not sys.stderr.isatty():
         yield lambda _count: None

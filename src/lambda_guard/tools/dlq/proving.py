@@ -104,7 +104,7 @@ class Prover:
                 self._stop.wait(POLL_SECONDS)
 
     def _must_stop(self) -> str:
-        """Say why the first letters don't prove enough to go on; empty where they do."""
+        """Return why the first letters don't prove enough to go on; empty where they do."""
         silent = len(self._waiting.keys() - self._failed.keys())
         if silent:
             return (
@@ -134,7 +134,7 @@ class Prover:
                 self._proof.succeeded += self._waiting.pop(new_id, None) is not None
 
     def _is_the_same(self, new_id: str) -> bool:
-        """Tell whether a letter died of its old error; where that is not known, of any."""
+        """Check whether a letter died of its old error; where that is not known, of any."""
         letter = self._waiting.get(new_id)
         old = letter.failure.fingerprint if letter is not None else ""
         return not old or self._failed[new_id].fingerprint == old

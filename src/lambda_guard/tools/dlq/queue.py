@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from lambda_guard.shapes import arns
-from lambda_guard.tools.dlq.errors import DeadLetterError, NoSuchResourceError, asked, error_code
+from lambda_guard.tools.aws import NoSuchResourceError
+from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.stopping import Stop
 
@@ -15,7 +16,10 @@ BATCH_MOST: Final = 10
 """What SQS takes and gives in one call."""
 
 WAIT_SECONDS: Final = 1
-"""A long poll asks all of SQS's servers; a short one asks some, and may miss what there is."""
+"""A long poll asks all of SQS's servers; a short one asks some, and may miss what there is.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+"""
 
 EMPTY_MOST: Final = 3
 REPEATED_MOST: Final = 20
@@ -57,6 +61,7 @@ class Queue:
 
         "For standard queues, the expiration of a message is always based on its original enqueue timestamp";
         for FIFO queues the timestamp is reset when it is moved, and is what `SentTimestamp` says.
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
         """
         return None if message.sent_ms is None else message.sent_ms + self.retention_ms
 
@@ -96,14 +101,16 @@ def _url_of(text: str, sqs: Any) -> str:
     if text.startswith("arn:"):
         arn = arns.parse(text)
         if arn is None or arn.service != "sqs":
-            raise DeadLetterError(f"{text!r} is no queue: write its name, its URL, or arn:aws:sqs:…")
+            raise DeadLetterError(
+                f"{text!r} isn't a queue: use its name, its URL, or its ARN (arn:aws:sqs:…)"
+            )
         name, owner = arn.resource, {"QueueOwnerAWSAccountId": arn.account}
     with asked(f"find the queue {text}"):
         return str(sqs.get_queue_url(QueueName=name, **owner)["QueueUrl"])
 
 
 def sources_of(queue: Queue, sqs: Any) -> list[str]:
-    """Give the URLs of the queues whose redrive policy names this one."""
+    """Return the URLs of the queues whose redrive policy names this one."""
     with asked(f"list the queues whose dead letters go to {queue.name}"):
         pages = sqs.get_paginator("list_dead_letter_source_queues").paginate(QueueUrl=queue.url)
         # The key begins with a small letter in SQS's model.
@@ -111,9 +118,11 @@ def sources_of(queue: Queue, sqs: Any) -> list[str]:
 
 
 class Reading:
-    """Reads a queue once through, from its head; at its end, what was not deleted is visible again.
+    """Reads a queue once, from its head; in the end, what wasn't deleted is made visible again.
 
-    Every receive raises a message's receive count by one and hides it for a while: there is no other way.
+    Every receive raises a message's receive count by one and hides it for its visibility timeout; SQS has no way to
+    look at a message without that:
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 
     Args:
         queue: the queue.
@@ -149,7 +158,7 @@ class Reading:
         self.release()
 
     def batches(self) -> Iterator[list[Message]]:
-        """Give out what was not seen before, as many at a time as `size` says, until nothing more comes."""
+        """Return messages that weren't seen before, `size` at a time at most, until nothing more comes."""
         empty = repeated = 0
         while not self._ended and empty < self._empty_most and repeated < self._repeated_most:
             received = self._receive()
@@ -169,7 +178,7 @@ class Reading:
 
     @property
     def _repeated_most(self) -> int:
-        """Messages that were seen may come once more, all of them, before one that wasn't."""
+        """All messages that were seen may come once more before one that wasn't."""
         return REPEATED_MOST + len(self._receipts) // BATCH_MOST
 
     @property
@@ -178,7 +187,11 @@ class Reading:
 
     @property
     def _empty_most(self) -> int:
-        """One empty long poll is the end where all that was counted was seen, or order holds the rest up."""
+        """How many empty long polls are the end: one where everything that was counted was seen.
+
+        And one of a FIFO queue, which gives nothing more of a group while some of its messages are in flight:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+        """
         return 1 if self.read >= self.queue.count or self.queue.fifo else EMPTY_MOST
 
     def _receive(self) -> list[Message]:
@@ -216,8 +229,12 @@ class Reading:
         return refused
 
     def _delete(self, chunk: Sequence[Message]) -> dict[str, str]:
-        receipts = [self._receipts.get(message.message_id) or message.receipt for message in chunk]
-        entries = [{"Id": str(at), "ReceiptHandle": receipt} for at, receipt in enumerate(receipts)]
+        # With any but the most recent receipt handle SQS reports success, and may not delete the message:
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+        entries = [
+            {"Id": str(at), "ReceiptHandle": self._receipts[message.message_id]}
+            for at, message in enumerate(chunk)
+        ]
         with asked(f"delete letters in {self.queue.name}"):
             answer = self._sqs.delete_message_batch(QueueUrl=self.queue.url, Entries=entries)
         return {
@@ -227,10 +244,8 @@ class Reading:
 
     def keep(self, messages: Sequence[Message]) -> None:
         """Hide messages that stay in the queue until this reading is over: one look at each is enough."""
-        if messages and self._seconds < self._long_seconds:
-            self._hide(
-                [self._receipts.get(one.message_id) or one.receipt for one in messages], self._long_seconds
-            )
+        if self._seconds < self._long_seconds:
+            self._hide([self._receipts[one.message_id] for one in messages], self._long_seconds)
 
     def release(self) -> None:
         """Make everything visible again that was read and not deleted."""
@@ -262,8 +277,3 @@ def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def now_ms() -> float:
     """The time, ms since 1970."""
     return time.time() * 1_000.0
-
-
-def texts(urls: Iterable[str]) -> str:
-    """Name queues in a sentence."""
-    return ", ".join(sorted(map(arns.name, urls)))

@@ -101,7 +101,7 @@ class LetterView:
 
 
 def letter_facts(letter: Letter, queue: Queue) -> Iterator[tuple[str, str]]:
-    """Give what is known of a letter beside its error, as names and texts."""
+    """Return what is known of a letter beside its error, as names and texts."""
     function, version = letter.function
     expires = queue.expires_ms(letter.message)
     told = (
@@ -130,7 +130,7 @@ def pretty(letter: Letter) -> str:
 
 
 def letter_document(letter: Letter, queue: Queue) -> dict[str, object]:
-    """Give a letter as JSON takes it."""
+    """Return a letter as JSON takes it."""
     failure, pointer = letter.failure, letter.pointer
     function, version = letter.function
     document = {

@@ -8,8 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from lambda_guard.tools.aws import CloudError
 from lambda_guard.tools.dlq.delivery import Delivery, Result
-from lambda_guard.tools.dlq.errors import CloudError
 from lambda_guard.tools.dlq.journal import History, Journal, LetterState, Step, unfinished
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
@@ -20,7 +20,7 @@ from lambda_guard.tools.dlq.write_ahead import WriteAhead
 from lambda_guard.tools.stopping import Stop
 
 BURST_SECONDS: Final = 2.0
-"""How much of a rate is received at once: what waits for its turn in here is hidden from others."""
+"""How much of a rate is received at once: letters that wait for their turn here are hidden from others."""
 
 Understand = Callable[[Message], Letter | None]
 """Makes a letter of a message; None where the filters leave it out."""
@@ -39,7 +39,7 @@ class Kept:
 
 @dataclass(slots=True, frozen=True)
 class AlreadyDelivered:
-    """A letter that an earlier run has delivered, but not deleted any more."""
+    """A letter that an earlier run delivered, and didn't come to delete."""
 
     letter: Letter
 
@@ -233,10 +233,10 @@ class Replay:
             self._progress(len(messages))
 
     def _must_not_wait(self, left: float) -> bool:
-        """Tell whether what is in hand goes out before more is received.
+        """Check whether the waiting letters are sent before more are received.
 
-        An ordered queue gives nothing more before; at the end of a queue, more is waited for; and what is received at a
-        rate is sent at that rate.
+        A FIFO queue gives nothing more before that; at the end of a queue, the next receive waits for more; and what is
+        received at a rate is sent at that rate.
         """
         reading = self._reading
         last = left <= 0 or reading.read >= reading.queue.count
@@ -267,7 +267,7 @@ class Replay:
         return found
 
     def _leave(self, deliveries: list[Delivery]) -> None:
-        """Note letters that are not even tried."""
+        """Note letters that aren't tried at all."""
         self._journal.failed((one.message_id, self._hindrance(one)) for one in deliveries)
         for delivery in deliveries:
             self.tally.add("failed", self._hindrance(delivery))
@@ -324,9 +324,9 @@ class Replay:
 
 
 def recover(reading: Reading, history: History) -> int:
-    """Make the letters visible again at which an earlier run ended: its receipts are in the journal.
+    """Make the letters visible again that an earlier run left in flight: their receipt handles are in the journal.
 
-    Without this they come back by themselves when their visibility timeout is over.
+    Without this they come back by themselves at the end of their visibility timeout.
 
     Returns:
         How many there were.

@@ -1,4 +1,4 @@
-"""Letters grouped by what they died of: the data behind `dlq list`. Pure."""
+"""Letters grouped by what they died of, as `dlq list` shows them. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,7 +10,7 @@ from lambda_guard.tools.dlq.queue import Queue
 
 @dataclass(slots=True, frozen=True)
 class Entry:
-    """What is kept of a letter once it is counted: ids and times, never the body."""
+    """What is kept of a letter that was counted: ids and times, never the body."""
 
     message_id: str
     sent_ms: float | None
@@ -109,7 +109,7 @@ class Report:
         return _first(group.oldest_ms for group in self.groups.values())
 
     def as_document(self) -> dict[str, Any]:
-        """Give it as JSON takes it; times in ms since 1970."""
+        """Return it as JSON takes it; times in ms since 1970."""
         return {
             "queue": self.queue.arn,
             "letters": self.count,

@@ -17,7 +17,7 @@ from lambda_guard.tools.dlq.packing import message_bytes, pack
 from lambda_guard.tools.dlq.streams import replay_batch
 
 INVOKE_BYTES_MOST: Final = 1_048_576
-"""Lambda's quota for asynchronous payloads: 1 MB."""
+"""1 MB, the quota of asynchronous payloads: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
 
 RETRY_SECONDS: Final = (0.2, 0.8, 2.0)
 _AT_ONCE: Final = 10
@@ -46,13 +46,13 @@ class Sender:
 
     @staticmethod
     def batches(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
-        """Put deliveries together that one call, or ten at once, deliver: in order, for one target each."""
+        """Yield deliveries for one target at a time, in their order, as many as one call or ten threads take."""
         for target in dict.fromkeys(delivery.target for delivery in deliveries):
             bound = [delivery for delivery in deliveries if delivery.target == target]
-            yield from pack(bound, _bytes_of, lambda delivery: delivery.group)
+            yield from pack(bound, lambda one: message_bytes(one.body, one.attributes), lambda one: one.group)
 
     def deliver(self, batch: Sequence[Delivery]) -> list[Result]:
-        """Deliver a batch: what came of each delivery, in its order."""
+        """Make the deliveries of a batch; returns their results in the same order."""
         kind = batch[0].target.kind
         if kind == "queue":
             return self._send(batch)
@@ -61,7 +61,11 @@ class Sender:
         return self._invoke(batch)
 
     def _send(self, deliveries: Sequence[Delivery]) -> list[Result]:
-        """Send, and again what SQS could not take for reasons of its own."""
+        """Send, and send again what SQS couldn't take for reasons of its own.
+
+        A batch may succeed in part, with status 200:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+        """
         results = self._send_once(deliveries)
         for pause in RETRY_SECONDS:
             again = [at for at, one in enumerate(results) if one.passing]
@@ -123,7 +127,7 @@ class Sender:
         return Result(delivery, "delivered", new_id, repeated=self._call.silent)
 
     def _hook(self, service: str, operation: str) -> None:
-        """Let an invocation go on in the letter's trace, which is an HTTP header, and see which tries had no answer."""
+        """Pass the letter's trace on in an invocation's HTTP header, and note which attempts had no answer."""
         if service in self._hooked:
             return
         self._hooked.add(service)
@@ -132,7 +136,7 @@ class Sender:
         events.register(f"needs-retry.{service}.{operation}", self._note, unique_id="lambda-guard-silence")
 
     def _note(self, response: Any = None, caught_exception: Any = None, **_: Any) -> None:
-        """A try without an answer, or with one of a server that has failed, may have been delivered."""
+        """Note an attempt without an answer, or with a 5xx: it may have been delivered."""
         from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
         unsent = isinstance(caught_exception, ConnectTimeoutError | EndpointConnectionError)
@@ -168,12 +172,8 @@ def _entry(entry_id: str, delivery: Delivery) -> dict[str, Any]:
     return entry
 
 
-def _bytes_of(delivery: Delivery) -> int:
-    return message_bytes(delivery.body, delivery.attributes)
-
-
 def _call_failed(delivery: Delivery, error: LambdaGuardError) -> Result:
-    """Tell a refusal, after which nothing has arrived, from a silence, after which it may have."""
+    """Tell a refusal, after which nothing has arrived, from a 5xx or no answer at all, after which it may have."""
     from botocore.exceptions import ClientError
 
     cause = error.__cause__

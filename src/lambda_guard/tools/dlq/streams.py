@@ -46,8 +46,8 @@ def stream_event(pointer: StreamPointer, clients: Clients) -> dict[str, Any]:
 def replay_batch(delivery: Delivery, clients: Clients) -> Result:
     """Read the batch and invoke the function with it, waiting for its end.
 
-    Synchronously, unlike events: Lambda would not read a partial batch response of an asynchronous
-    invocation, so that records which failed again would be lost.
+    Synchronously, unlike events: Lambda doesn't read the partial batch response of an asynchronous invocation, so that
+    records that failed again would be lost.
     """
     pointer = delivery.letter.pointer
     assert pointer is not None
@@ -65,7 +65,7 @@ def replay_batch(delivery: Delivery, clients: Clients) -> Result:
 
 
 def _refused(function_error: str | None, body: str) -> str:
-    """Say why a batch that was run is not done; empty where it is."""
+    """Return why a batch that was run isn't done; empty where it is."""
     document = parsed(body)
     answer = document if isinstance(document, Mapping) else {}
     if function_error:
@@ -143,7 +143,7 @@ def _kinesis_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str,
 
 
 def _dynamodb_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
-    """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-example.html."""
+    """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
     return {**{key: _plain(value) for key, value in raw.items()}, "eventSourceARN": pointer.stream_arn}
 
 

@@ -9,28 +9,29 @@ from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.replay import Tally, What
 from lambda_guard.tools.terminal import Palette, visible
 
-_ROWS: Final[tuple[tuple[What, str, str], ...]] = (
-    ("delivered", "green", "gone from {queue}"),
-    ("finished", "green", "delivered by an earlier run already; now gone from {queue}"),
-    ("undeleted", "red", "of these could not be deleted: the next run does it, and does not send them again"),
-    ("failed", "red", "not delivered; still in {queue}"),
-    ("unsure", "red", "no answer, so they may have arrived; still in {queue}"),
-    ("held", "yellow", "held back; still in {queue}"),
-    ("refused", "yellow", "can't be replayed; still in {queue}"),
+_ROWS: Final[tuple[tuple[What, str, str, str], ...]] = (
+    ("delivered", "", "green", "gone from {queue}"),
+    ("finished", "finished", "green", "delivered by an earlier run already; now gone from {queue}"),
+    (
+        "undeleted",
+        "undeleted",
+        "red",
+        "of these could not be deleted: the next run does it, and does not send them again",
+    ),
+    ("failed", "failed", "red", "not delivered; still in {queue}"),
+    ("unsure", "unsure", "red", "no answer, so they may have arrived; still in {queue}"),
+    ("held", "held back", "yellow", "held back; still in {queue}"),
+    ("refused", "impossible", "yellow", "can't be replayed; still in {queue}"),
 )
 _REASONS_MOST: Final = 5
 
 
 def summary_text(tally: Tally, queue: Queue, palette: Palette, verb: str = "replayed") -> str:
-    """Draw the table; a line for each thing that happened, and under it why."""
-    lines = [
-        line
-        for what, style, where in _ROWS
-        if tally.counts[what]
-        for line in _row(
-            tally, what, palette.paint(style, f"{_word(what, verb):<10}"), where.format(queue=queue.name)
-        )
-    ]
+    """Draw the table: a line for each thing that happened, and its reasons below."""
+    lines: list[str] = []
+    for what, word, style, where in _ROWS:
+        painted = palette.paint(style, f"{word or verb:<10}")
+        lines += _row(tally, what, painted, where.format(queue=queue.name)) if tally.counts[what] else ()
     if tally.passed_over:
         lines.append(f"{'others':<10} {tally.passed_over:>9,}  not selected; still in {queue.name}")
     if tally.maybe_twice:
@@ -58,13 +59,13 @@ def proof_text(proof: Proof, palette: Palette) -> str:
 
 
 def summary_document(tally: Tally, queue: Queue, journal: str, proof: Proof | None) -> dict[str, Any]:
-    """Give all of it as JSON takes it."""
+    """Return all of it as JSON takes it."""
     document: dict[str, Any] = {
         "queue": queue.arn,
         "journal": journal,
         "read": tally.read,
         "not_selected": tally.passed_over,
-        **{what: tally.counts[what] for what, _, _ in _ROWS},
+        **{what: tally.counts[what] for what, *_ in _ROWS},
         "maybe_twice": tally.maybe_twice,
         "targets": dict(tally.targets),
         "reasons": [
@@ -90,9 +91,3 @@ def _row(tally: Tally, what: What, word: str, where: str) -> Iterator[str]:
         yield f"{'':<10} {count:>9,}  {visible(reason)}"
     if len(why) > _REASONS_MOST:
         yield f"{'':<20}  and {len(why) - _REASONS_MOST} more reasons (--json has all)"
-
-
-def _word(what: What, verb: str) -> str:
-    return {"delivered": verb, "held": "held back", "refused": "impossible", "finished": "finished"}.get(
-        what, what
-    )

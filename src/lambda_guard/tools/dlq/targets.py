@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, Literal
 
 from lambda_guard.shapes import arns
-from lambda_guard.tools.aws import Clients
-from lambda_guard.tools.dlq.errors import CloudError, DeadLetterError, asked
+from lambda_guard.tools.aws import Clients, CloudError
+from lambda_guard.tools.dlq.errors import DeadLetterError, asked
 from lambda_guard.tools.dlq.letter import Letter, Origin
-from lambda_guard.tools.dlq.queue import Queue, find_queue, sources_of, texts
+from lambda_guard.tools.dlq.queue import Queue, find_queue, sources_of
 
 SOURCE: Final = "source"
 _ASK: Final = "name a target with --to"
@@ -48,25 +47,6 @@ class NoTargetError(DeadLetterError):
     """A letter can't be replayed; the message says why, and stands in the summary."""
 
 
-def _once(find: Callable[..., Target]) -> Callable[..., Target]:
-    """Remember what was found, and why nothing was: ten thousand letters would ask the same."""
-
-    @cache
-    def outcome(*asked: str) -> Target | str:
-        try:
-            return find(*asked)
-        except NoTargetError as error:
-            return str(error)
-
-    def found(*asked: str) -> Target:
-        target = outcome(*asked)
-        if isinstance(target, str):
-            raise NoTargetError(target)
-        return target
-
-    return found
-
-
 class TargetFinder:
     """Finds the target of each letter; what was asked of AWS once is remembered.
 
@@ -84,10 +64,7 @@ class TargetFinder:
         self._queue = queue
         self._clients = clients
         self._given = None if to == SOURCE else self._typed(to)
-        self._queue_of_arn = _once(self._uncached_queue)
-        self._source = _once(self._uncached_source)
-        self._function = _once(self._uncached_function)
-        self._subscriber = _once(self._uncached_subscriber)
+        self._once_found: dict[tuple[object, ...], Target | NoTargetError] = {}
 
     def target_of(self, letter: Letter) -> Target:
         """Find where a letter goes.
@@ -141,26 +118,38 @@ class TargetFinder:
 
     def _found(self, letter: Letter) -> Target:
         if letter.origin is Origin.UNKNOWN:
-            return self._source()
+            return self._once(self._source)
         if letter.origin is Origin.SUBSCRIPTION:
-            return self._subscriber(letter.topic)
+            return self._once(self._subscriber, letter.topic)
         if letter.origin is Origin.FUNCTION:
-            return (
-                Target("function", letter.failure.function) if letter.failure.function else self._function()
-            )
+            function = letter.failure.function
+            return Target("function", function) if function else self._once(self._function)
         return self._at(letter.target)
+
+    def _once(self, find: Callable[..., Target], *asked: str) -> Target:
+        """Remember what was found, and why nothing was: ten thousand letters would ask the same."""
+        key = (find, *asked)
+        if key not in self._once_found:
+            try:
+                self._once_found[key] = find(*asked)
+            except NoTargetError as error:
+                self._once_found[key] = error
+        found = self._once_found[key]
+        if isinstance(found, NoTargetError):
+            raise NoTargetError(str(found))
+        return found
 
     def _at(self, address: str) -> Target:
         if address.startswith(("https://", "http://")):
             return Target("queue", address)
         arn = arns.parse(address)
         if arn is not None and arn.service == "sqs":
-            return self._queue_of_arn(address)
+            return self._once(self._queue_of_arn, address)
         if (arn is not None and arn.service == "lambda") or (address and not address.startswith("arn:")):
             return Target("function", address)
         raise NoTargetError(f"it was bound for {address or 'nobody knows where'}: {_ASK}")
 
-    def _uncached_queue(self, arn: str) -> Target:
+    def _queue_of_arn(self, arn: str) -> Target:
         """The source that a letter names must be there; that its attributes can't be read doesn't matter."""
         parsed = arns.parse(arn)
         region, account, name = (parsed.region, parsed.account, parsed.resource) if parsed else ("", "", arn)
@@ -173,7 +162,7 @@ class TargetFinder:
             raise NoTargetError(f"it came from {arn}, which can't be reached ({error})") from error
         return Target("queue", answer["QueueUrl"])
 
-    def _uncached_source(self) -> Target:
+    def _source(self) -> Target:
         """A letter without any sign: the one queue whose redrive policy names this one."""
         try:
             sources = sources_of(self._queue, self._clients("sqs"))
@@ -184,10 +173,10 @@ class TargetFinder:
                 f"its origin is not known, and no queue's redrive policy names this one: {_ASK}"
             )
         if len(sources) > 1:
-            raise NoTargetError(f"it may be from {texts(sources)}: {_ASK}")
+            raise NoTargetError(f"it may be from {', '.join(sorted(map(arns.name, sources)))}: {_ASK}")
         return Target("queue", sources[0])
 
-    def _uncached_function(self) -> Target:
+    def _function(self) -> Target:
         """A function's dead letter doesn't name it: the one function whose letters go here."""
         try:
             with asked("list the functions, to find whose dead letters these are"):
@@ -205,7 +194,7 @@ class TargetFinder:
     def _is_fed_by(self, function: dict[str, Any]) -> bool:
         return bool(function.get("DeadLetterConfig", {}).get("TargetArn") == self._queue.arn)
 
-    def _uncached_subscriber(self, topic: str) -> Target:
+    def _subscriber(self, topic: str) -> Target:
         """A subscription's ARN is its topic's with an id behind it."""
         named = topic.count(":") > 5  # noqa: PLR2004 - the fields of a topic's ARN
         try:
@@ -233,7 +222,7 @@ class TargetFinder:
     def _endpoint(self, attributes: dict[str, str]) -> Target:
         protocol, endpoint = attributes.get("Protocol"), attributes.get("Endpoint", "")
         if protocol == "sqs":
-            return self._queue_of_arn(endpoint)
+            return self._once(self._queue_of_arn, endpoint)
         if protocol == "lambda":
             return Target("function", endpoint, attributes.get("SubscriptionArn", ""))
         raise NoTargetError(

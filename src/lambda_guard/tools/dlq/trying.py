@@ -12,7 +12,7 @@ from lambda_guard import _names as names
 from lambda_guard.errors import MissingExtraError
 from lambda_guard.tools.dlq.causes import failures_of
 from lambda_guard.tools.dlq.errors import DeadLetterError
-from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
+from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.logs.invocation import Invocation
@@ -51,27 +51,20 @@ class Trial:
 class Trials:
     """What came of all of them, counted."""
 
+    count: int = 0
     passed: int = 0
-    failed: int = 0
-    impossible: int = 0
     causes: Counter[str] = field(default_factory=Counter)
 
     def add(self, trial: Trial) -> None:
         """Count one."""
+        self.count += 1
         self.passed += trial.passed
-        self.impossible += bool(trial.problem)
         if trial.failure is not None:
-            self.failed += 1
             self.causes[trial.failure.sentence] += 1
-
-    @property
-    def count(self) -> int:
-        """How many there were."""
-        return self.passed + self.failed + self.impossible
 
 
 class Spool:
-    """Letters on disk, so that the queue is released before the handler runs, however many there are."""
+    """Letters in a file, so that the queue is released before the handler runs, however many there are."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -89,7 +82,7 @@ class Spool:
         self.count += 1
 
     def letters(self) -> Iterator[Letter]:
-        """Give them back in their order."""
+        """Return them in their order."""
         self._file.seek(0)
         for line in self._file:
             yield recognise(Message.from_document(json.loads(line)))
@@ -105,7 +98,9 @@ def local_function(handler: str, code: str, **settings: Any) -> "Function":
     """
     module, _, attribute = handler.rpartition(".")
     if not (module and attribute.isidentifier()):
-        raise DeadLetterError(f"--handler {handler!r}: write module.function, for example app.handler")
+        raise DeadLetterError(
+            f"invalid --handler {handler!r}: write module.function, for example app.handler"
+        )
     path = Path(code, *module.replace("/", ".").split("."))
     if Path(code).is_dir() and not (path.with_suffix(".py").exists() or path.is_dir()):
         raise DeadLetterError(
@@ -144,7 +139,7 @@ def _is_the_same(old: Failure, new: Failure) -> bool | None:
 
 
 def _refuse_broken(result: "InvocationResult") -> None:
-    """A handler that can't be imported fails for every letter, and says nothing about them."""
+    """Stop at a handler that can't be imported: it would fail for every letter, which says nothing about them."""
     if result.error_type in {
         "Runtime.ImportModuleError",
         "Runtime.HandlerNotFound",
@@ -155,7 +150,7 @@ def _refuse_broken(result: "InvocationResult") -> None:
 
 
 def _failure_of(result: "InvocationResult", letter: Letter) -> Failure | None:
-    """Say what it died of: a partial batch response that gives the letter back is a failure too."""
+    """Return what it died of: a partial batch response that names the letter is a failure, too."""
     told = _recorded(result.lines, letter)
     if result.status != "success":
         return told or Failure(type=result.error_type or result.status, message=result.error_message or "")
@@ -184,8 +179,3 @@ def _record(line: str) -> dict[str, object] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
-
-
-def is_stream(letter: Letter) -> bool:
-    """Tell whether the event is still in a stream."""
-    return letter.origin is Origin.STREAM

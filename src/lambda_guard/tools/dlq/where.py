@@ -27,10 +27,10 @@ _TEXTS: Final[dict[str, Callable[[Letter], tuple[str, ...]]]] = {
     "body": lambda one: (one.message.body,),
 }
 NEED_LOGS: Final = frozenset({"fingerprint"})
-"""Only an invocation's record tells these."""
+"""Keys that only the invocation record has."""
 
 UNTOLD: Final = frozenset({"error", "message", "function", "version", "invocation"})
-"""What a message that a queue's redrive policy has moved doesn't tell by itself."""
+"""Keys that a message moved by a redrive policy doesn't have by itself."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -68,11 +68,11 @@ class Filter:
 
     @property
     def untold(self) -> list[str]:
-        """What is asked that a queue's messages don't tell without logs."""
+        """The conditions' keys that a queue's messages don't have without logs."""
         return sorted({condition.key for condition in self.conditions} & UNTOLD)
 
     def passes(self, letter: Letter, now_ms: float) -> bool:
-        """Tell whether a letter is meant."""
+        """Check whether a letter is meant."""
         return (
             (not self.ids or letter.message_id in self.ids)
             and all(_holds(condition, letter, now_ms) for condition in self.conditions)
@@ -119,12 +119,12 @@ def _compiled(expression: str) -> Any:
     except JMESPathError as error:
         first = str(error).splitlines()[0]
         raise DeadLetterError(
-            f"--match {expression!r} is no JMESPath expression ({first}); for example: items[?price > `100`]"
+            f"invalid JMESPath expression {expression!r} for --match ({first}): use, for example, items[?price > `100`]"
         ) from error
 
 
 def _searched(match: Any, event: Any) -> Any:
-    """An event of another shape than the expression expects is not meant; it is no error."""
+    """Return None for an event of another shape than the expression expects: it isn't meant, which isn't an error."""
     from jmespath.exceptions import JMESPathError
 
     try:

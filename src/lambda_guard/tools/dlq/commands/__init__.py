@@ -11,10 +11,10 @@ from lambda_guard.tools.dlq.commands.trying import try_letters
 EPILOG = """\b
 Exit codes:
   0  done; an empty queue is fine
-  1  something failed, died again, was held back, or could not be read
+  1  something failed, died again, was held back, or couldn't be read
   2  a wrong command line, filter, queue or journal
   3  there are letters, but none matches
-  130  ended by Ctrl-C; nothing is lost
+  130  interrupted with Ctrl-C; nothing is lost
 """
 
 
@@ -22,8 +22,9 @@ Exit codes:
 def dlq() -> None:
     """See why messages and events died, and run them again.
 
-    A dead-letter queue may hold letters of queues, of functions' asynchronous invocations and of other
-    services, also mixed: each is recognised by itself.
+    A dead-letter queue may hold the messages of a queue, events of functions' asynchronous invocations,
+    and what other services couldn't deliver, also mixed. Here, all of them are letters; where each came
+    from is recognised automatically.
     """
 
 

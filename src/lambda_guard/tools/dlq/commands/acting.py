@@ -25,15 +25,17 @@ HIDDEN_SECONDS = 30
 
 
 acting_options = added(
-    click.option("--yes", is_flag=True, help="Do it; without this, only say what would be done."),
+    click.option("--yes", is_flag=True, help="Do it; without this, only show what would be done."),
     click.option(
-        "--journal", metavar="FILE", help="What is done, and the letters; by default in ./.lambda-guard/."
+        "--journal",
+        metavar="FILE",
+        help="Where to keep letters and what was done; by default in ./.lambda-guard/.",
     ),
 )
 
 
 class Opened(NamedTuple):
-    """What a command that changes a queue works with."""
+    """What is open while a command changes a queue."""
 
     journal: Journal
     reading: Reading

@@ -36,7 +36,7 @@ Examples:
 def discard(queue_name: str, limit: int | None, yes: bool, **options: Any) -> int:
     """Delete letters that nobody needs; each one is written to the journal first, whole.
 
-    Without --yes nothing is deleted: it says what would be.
+    Without --yes nothing is deleted: the dry run shows what would be.
     """
     action = Action.open("discard", queue_name, **options)
     return _discard(action, limit) if yes else _plan(action, limit)

@@ -86,7 +86,7 @@ class Session:
         """
         wanted = Filter.parse(conditions, ids, match)
         if wanted.needs_logs and not logs:
-            raise click.UsageError("only the logs know fingerprints: name them with --logs")
+            raise click.UsageError("only the logs have fingerprints: name them with --logs")
         if wanted.untold and not logs:
             asked = " and ".join(wanted.untold)
             say(
@@ -142,13 +142,13 @@ def write_json(document: Mapping[str, Any]) -> None:
 
 
 def nothing_matched() -> int:
-    """Say that there are letters, and that none is meant; returns the exit code."""
+    """Report that there are letters, and that none matches; returns the exit code."""
     say("lambda-guard: no letter matches")
     return NOTHING_MATCHED
 
 
 def _say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop) -> None:
-    """Say what reading did to the queue, and what it could not see."""
+    """Report what reading did to the queue, and what it couldn't see."""
     if reading.read:
         was = "its receive count is" if reading.read == 1 else "their receive counts are"
         say(

@@ -59,7 +59,7 @@ class Rate(click.FloatRange):
 )
 @filter_options
 @click.option("--rate", type=Rate(min=0, min_open=True), metavar="N[/s]", help="At most N letters a second.")
-@click.option("--again", is_flag=True, help="Letters that came back from an earlier replay, too.")
+@click.option("--again", is_flag=True, help="Replay letters that came back from an earlier replay, too.")
 @click.option(
     "--prove", is_flag=True, help="One letter, then ten, then the rest; stop if the error comes back."
 )
@@ -86,13 +86,15 @@ def replay(  # noqa: PLR0917 - click passes options by name
 ) -> int:
     """Send letters back to where they died, and delete each one when its delivery is acknowledged.
 
-    Without --yes nothing is sent: it says what would be done. Messages go back to their queue with all
+    Without --yes nothing is sent: the dry run shows what would be done. Messages go back to their queue with all
     attributes, FIFO group and trace; events of functions are invoked asynchronously, so that retries and
     dead-letter queue apply again. Every step is in the journal: after a Ctrl-C or a crash the same
     command goes on, and sends nothing twice that is known to be delivered.
     """
     if prove and not options["logs"]:
-        raise click.UsageError("--prove judges by the records of the replayed invocations: name --logs")
+        raise click.UsageError(
+            "--prove reads the records of the replayed invocations: name their logs with --logs"
+        )
     action = Action.open("replay", queue_name, **options)
     finder = TargetFinder(action.queue, action.session.clients, to)
     if not yes:
@@ -134,7 +136,7 @@ def started(
 
 
 def _plan(action: Action, finder: TargetFinder, limit: int | None, *, again: bool) -> int:
-    """Say what would be done."""
+    """Show what would be done."""
     queue, session = action.queue, action.session
     planner = Planner(finder, read_history(action.journal_path), again=again)
     plan = Plan(queue)
@@ -155,7 +157,7 @@ def _plan(action: Action, finder: TargetFinder, limit: int | None, *, again: boo
 
 
 def _say_unread(action: Action, reading: Reading) -> None:
-    """Say what may be left that was not seen: in flight elsewhere, or behind others of a FIFO group."""
+    """Report what may be left that wasn't seen: in flight elsewhere, or behind others of a FIFO group."""
     unseen = action.queue.count - reading.read
     if reading.queue.fifo and unseen > 0 and reading.held:
         say(f"{action.queue.name}: FIFO: about {unseen:,} more wait behind letters that stay")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lambda_guard.tools.aws import CloudError
 from lambda_guard.tools.dlq.commands.options import (
     Session,
     filter_options,
@@ -15,7 +16,6 @@ from lambda_guard.tools.dlq.commands.options import (
     view_options,
 )
 from lambda_guard.tools.dlq.environment_file import read_environment
-from lambda_guard.tools.dlq.errors import CloudError
 from lambda_guard.tools.dlq.events import NoEventError, event_of
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.progress import progress_bar
@@ -23,7 +23,7 @@ from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import filled
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
-from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, is_stream, local_function, run
+from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, local_function, run
 from lambda_guard.tools.logs.invocation import invocations_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream
@@ -69,7 +69,7 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     color: When,
     **selected: Any,
 ) -> int:
-    """Run letters through a handler on this machine, and tell which would pass now.
+    """Run letters through a handler on this machine, and show which would pass now.
 
     The handler runs in a process of its own, through the real runtime client. The queue is read and
     released before the first letter is run; nothing in it changes.
@@ -77,7 +77,7 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     variables = read_environment(env_file) if env_file else {}
     settings: dict[str, Any] = {"timeout": duration_ms(timeout) / 1_000.0, "environment": variables}
     if not settings["timeout"]:
-        raise click.UsageError("--timeout 0 leaves a letter no time: say, for example, 30s")
+        raise click.UsageError("--timeout 0 leaves a letter no time: use, for example, 30s")
     if endpoint_url:
         settings["endpoint_url"] = endpoint_url
     function = local_function(handler, code, **settings)
@@ -114,7 +114,7 @@ def _tried(session: Session, function: Any, letter: Letter, queue: Queue) -> Tri
 
 
 def _event(session: Session, letter: Letter, queue: Queue) -> Any:
-    if is_stream(letter) and letter.pointer is not None:
+    if letter.pointer is not None:
         return stream_event(letter.pointer, session.clients)
     return event_of(letter, queue.arn)
 
