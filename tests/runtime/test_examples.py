@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_guard.local.aws.services import Services
+from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.runtime.guardian import Guardian
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "handlers"
@@ -28,7 +28,7 @@ def logs(lines):
 def services():
     """The services that examples call, on loopback."""
     guardian = Guardian()
-    found = Services(guardian, NOWHERE, region="eu-west-1")
+    found = MotoProcess(guardian, NOWHERE, region="eu-west-1")
     yield found
     found.close()
     guardian.close()

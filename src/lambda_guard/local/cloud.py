@@ -11,17 +11,17 @@ from typing import Any, Self
 
 from lambda_guard.local._errors import LocalCloudError, OptionError, require
 from lambda_guard.local.api.gateway import ApiGateway
-from lambda_guard.local.api.http import HttpResponse
+from lambda_guard.local.api.proxy import HttpResponse
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.deployment import create_queues, create_topics, subscribe
-from lambda_guard.local.aws.services import Services, own_session
+from lambda_guard.local.aws.moto_process import MotoProcess, own_session
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
 from lambda_guard.local.deployable import CONCURRENCY, deployable
 from lambda_guard.local.lambda_service.activity import Activity, Clock
-from lambda_guard.local.lambda_service.api import LambdaApi
+from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
 from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
+from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
-from lambda_guard.local.lambda_service.service import LambdaService
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
@@ -29,7 +29,6 @@ from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.templates.references import Location
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
-    MappingDeclaration,
     QueueDeclaration,
     TopicDeclaration,
 )
@@ -37,6 +36,7 @@ from lambda_guard.templates.template import Template
 
 ACCOUNT = "123456789012"
 _QUIET_SECONDS = 0.02
+_PACKAGES = ("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
 
 
 class Cloud:
@@ -84,20 +84,8 @@ class Cloud:
         freeze: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        require(
-            "the local cloud",
-            "moto",
-            "flask",
-            "samtranslator",
-            "awslambdaric",
-            "boto3",
-            "yaml",
-            extra="local",
-        )
-        if not 0 < speed < math.inf:
-            raise OptionError(f"speed must be a number above 0 (1 is AWS's pace), not {speed}")
-        if not _is_region(region):
-            raise OptionError(f"there is no region {region!r}; say, for example, eu-west-1")
+        require("the local cloud", *_PACKAGES, extra="local")
+        _check_options(speed, region)
         self.region = region
         self._speed = speed
         self._freeze = freeze
@@ -105,20 +93,20 @@ class Cloud:
         self._logs = Path(logs) if logs is not None else None
         self._log_groups: dict[str, LogGroup] = {}
         self._mappings: list[EventSourceMapping] = []
-        self._cloudwatch: CloudWatchWriter | None = None
         self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
         self._guardian = Guardian()
         self._daemon = XRayDaemon()
         self._clock = Clock()
         self._activity = Activity()
-        self._lambda_api = LambdaApi()
-        self._services = Services(self._guardian, self._lambda_api.address, region=region, port=port)
-        self._service = LambdaService(
-            self._services, self._clock, self._activity, self._daemon, speed=speed, sampled=sampled
+        self._lambda_endpoint = LambdaEndpoint()
+        self._moto = MotoProcess(self._guardian, self._lambda_endpoint.address, region=region, port=port)
+        self._invoker = Invoker(
+            self._moto, self._clock, self._activity, self._daemon, speed=speed, sampled=sampled
         )
-        self._lambda_api.service = self._service
-        self._gateway = ApiGateway(self._service, (), region=region, account=ACCOUNT)
+        self._lambda_endpoint.invoker = self._invoker
+        self._gateway = ApiGateway(self._invoker, region=region, account=ACCOUNT)
+        self._cloudwatch = CloudWatchWriter(self._moto)
         atexit.register(self.close)
         try:
             self._create(template, Path(root) if root is not None else None, parameters, port)
@@ -135,26 +123,25 @@ class Cloud:
         parameters: Mapping[str, str] | None,
         port: int,
     ) -> None:
-        self.endpoint = self._services.endpoint
+        self.endpoint = self._moto.endpoint
         self._location = Location(self.region, ACCOUNT, self.endpoint)
         declared = Template(template, self._location, root=root, parameters=parameters)
         self.stack, self.warnings = deployable(declared, Path(self._directory.name))
         stack = self.stack
-        self._lambda_api.mappings = stack.mappings
+        self._lambda_endpoint.mappings = stack.mappings
         create_queues(self.client("sqs"), stack.queues)
         create_topics(self.client("sns"), stack.topics)
-        self._cloudwatch = CloudWatchWriter(self.client("logs"))
         for function in stack.functions:
             self._deploy(function)
         subscribe(self.client("sns"), stack.subscriptions)
-        self._gateway = ApiGateway(
-            self._service, stack.routes, region=self.region, account=ACCOUNT, port=port and port + 1
-        )
+        self._gateway.serve(stack.routes, port and port + 1)
         for mapping in stack.mappings:
-            self._start(mapping)
+            self._mappings.append(
+                EventSourceMapping(mapping, self._moto, self._invoker, self._clock, speed=self._speed)
+            )
         self._schedules = Schedules(
             stack.schedules,
-            self._service,
+            self._invoker,
             self._clock,
             speed=self._speed,
             region=self.region,
@@ -164,10 +151,8 @@ class Cloud:
     def _deploy(self, declaration: FunctionDeclaration) -> None:
         name = f"/aws/lambda/{declaration.name}"
         group = self._log_groups[declaration.name] = LogGroup(name, self._logs)
-        cloudwatch = self._cloudwatch
-        assert cloudwatch is not None
-        cloudwatch.create_group(name)
-        group.listen(lambda event: cloudwatch.write(name, event))
+        self._cloudwatch.create_group(name)
+        group.listen(lambda event: self._cloudwatch.write(name, event))
         assert declaration.handler is not None
         assert declaration.code is not None
         function = Function(
@@ -187,13 +172,7 @@ class Cloud:
             daemon_address=self._daemon.address,
             freeze=self._freeze,
         )
-        self._service.deploy(function, declaration)
-
-    def _start(self, declaration: MappingDeclaration) -> None:
-        mapping = EventSourceMapping(
-            declaration, self._services, self._service, self._clock, speed=self._speed
-        )
-        self._mappings.append(mapping)
+        self._invoker.deploy(function, declaration)
 
     # --- Use ------------------------------------------------------------------------------------------------
 
@@ -204,7 +183,7 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of this cloud, for any thread."""
-        return self._services.client(service)
+        return self._moto.client(service)
 
     def function(self, name: str) -> Function:
         """Return a function by logical id or name.
@@ -213,7 +192,7 @@ class Cloud:
             LocalCloudError: there is none.
         """
         names = {declaration.logical_id: declaration.name for declaration in self.stack.functions}
-        found = self._service.find(names.get(name, name))
+        found = self._invoker.find(names.get(name, name))
         if found is None:
             raise LocalCloudError(f"there is no function {name!r}; functions: {', '.join(names) or 'none'}")
         return found.function
@@ -221,7 +200,7 @@ class Cloud:
     @property
     def functions(self) -> tuple[Function, ...]:
         """All functions, in the template's order."""
-        return tuple(deployed.function for deployed in self._service.functions.values())
+        return tuple(deployed.function for deployed in self._invoker.functions.values())
 
     def queue_url(self, name: str) -> str:
         """Return the URL of a queue by logical id or name; LocalCloudError where there is none."""
@@ -251,7 +230,7 @@ class Cloud:
         """
         name = self.function(function).name
         payload = json.dumps(event).encode()
-        return self._service.invoke(name, payload, trace_header=trace_header, client_context=client_context)
+        return self._invoker.invoke(name, payload, trace_header=trace_header, client_context=client_context)
 
     def request(
         self,
@@ -307,7 +286,7 @@ class Cloud:
     def results(self, function: str | None = None) -> list[InvocationResult]:
         """Return the results of the latest invocations, of one function or of all, the oldest first."""
         name = None if function is None else self.function(function).name
-        return [result for of, result in self._service.results() if name in {None, of}]
+        return [result for of, result in self._invoker.results() if name in {None, of}]
 
     def documents(self) -> list[Document]:
         """Return the X-Ray documents so far: what functions sent and what the service recorded itself."""
@@ -351,8 +330,7 @@ class Cloud:
             if time.monotonic() >= until:
                 raise TimeoutError(f"not settled after {timeout} s: {reason}")
             time.sleep(_QUIET_SECONDS)
-        if self._cloudwatch is not None:
-            self._cloudwatch.flush(max(0.0, until - time.monotonic()) + 1)
+        self._cloudwatch.flush(max(0.0, until - time.monotonic()) + 1)
 
     def _unsettled(self, until: float) -> str | None:
         begun = self._activity.wait_until_idle(until - time.monotonic())
@@ -376,15 +354,14 @@ class Cloud:
         self._clock.close()
         for mapping in self._mappings:
             mapping.stop()
-        self._service.stop()
-        self._services.close()
+        self._invoker.stop()
+        self._moto.close()
         for mapping in self._mappings:
             mapping.join()
-        self._service.join()
+        self._invoker.join()
         self._gateway.close()
-        if self._cloudwatch is not None:
-            self._cloudwatch.close()
-        self._lambda_api.close()
+        self._cloudwatch.close()
+        self._lambda_endpoint.close()
         self._daemon.close()
         for group in self._log_groups.values():
             group.close()
@@ -398,10 +375,13 @@ class Cloud:
         self.close()
 
 
-def _is_region(name: str) -> bool:
+def _check_options(speed: float, region: str) -> None:
+    if not 0 < speed < math.inf:
+        raise OptionError(f"speed must be a number above 0 (1 is AWS's pace), not {speed}")
     session = own_session()
     partitions = session.get_available_partitions()
-    return any(name in session.get_available_regions("sqs", partition) for partition in partitions)
+    if not any(region in session.get_available_regions("sqs", partition) for partition in partitions):
+        raise OptionError(f"there is no region {region!r}; say, for example, eu-west-1")
 
 
 def _named(name: str, what: str, declarations: Iterable[QueueDeclaration | TopicDeclaration]) -> str:

@@ -39,23 +39,14 @@ def _parse(file: str, text: str) -> Any:
 
 def _loader() -> Any:
     import yaml
+    from samtranslator.yaml_helper import intrinsics_multi_constructor
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # as above
         """YAML with the short forms of intrinsic functions."""
 
-    def construct(loader: Any, suffix: str, node: Any) -> Any:
-        name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-        if isinstance(node, yaml.ScalarNode):
-            value: Any = loader.construct_scalar(node)
-        elif isinstance(node, yaml.SequenceNode):
-            value = loader.construct_sequence(node, deep=True)
-        else:
-            value = loader.construct_mapping(node, deep=True)
-        return {name: value.split(".", 1) if suffix == "GetAtt" and isinstance(value, str) else value}
-
-    Loader.add_multi_constructor("!", construct)
-    # "2012-10-17" and "2010-09-09" are strings to CloudFormation.
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+    Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+    # A policy's version, 2012-10-17, is a string to CloudFormation.
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", Loader.construct_yaml_str)
     return Loader
 
 

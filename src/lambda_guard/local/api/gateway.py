@@ -4,13 +4,14 @@ import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import LocalCloudError
-from lambda_guard.local.api.http import HttpRequest, HttpResponse, match, no_route, proxy_event, response
+from lambda_guard.local.api.proxy import HttpRequest, HttpResponse, match, no_route, proxy_event, response
 from lambda_guard.local.api.server import ApiServer
-from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import new_root
 from lambda_guard.templates.stack import RouteDeclaration
 
@@ -19,29 +20,23 @@ class ApiGateway:
     """Answers requests with functions.
 
     Args:
-        service: invokes the functions.
-        routes: of all APIs.
+        invoker: invokes the functions.
         region: for events.
         account: for events.
-        port: of the first API, the others follow; 0 for any free ones.
     """
 
-    def __init__(
-        self,
-        service: LambdaService,
-        routes: Sequence[RouteDeclaration],
-        *,
-        region: str,
-        account: str,
-        port: int = 0,
-    ) -> None:
-        self._service = service
-        self._all_routes = routes
+    def __init__(self, invoker: Invoker, *, region: str, account: str) -> None:
+        self._invoker = invoker
+        self._all_routes: Sequence[RouteDeclaration] = ()
         self._region = region
         self._account = account
         self._servers: dict[str, ApiServer] = {}
+
+    def serve(self, routes: Sequence[RouteDeclaration], port: int) -> None:
+        """Serve all APIs, the first on `port` and the others on the next ones; 0 for any free ones."""
+        self._all_routes = routes
         for index, api in enumerate(dict.fromkeys(route.api for route in routes)):
-            self._servers[api] = ApiServer(self, api, port=port and port + index)
+            self._servers[api] = ApiServer(partial(self.answer, api=api), port=port and port + index)
 
     def request(
         self,
@@ -88,7 +83,7 @@ class ApiGateway:
         request, header = _traced(request)
         event = proxy_event(request, found, account=self._account, region=self._region)
         payload = json.dumps(event).encode()
-        result = self._service.invoke(found.route.function, payload, trace_header=header)
+        result = self._invoker.invoke(found.route.function, payload, trace_header=header)
         return response(result, found.route.version)
 
     def url(self, api: str | None = None) -> str:

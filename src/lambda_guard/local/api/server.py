@@ -1,33 +1,24 @@
 """An API on a loopback port, for browsers and curl."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 from lambda_guard.local._errors import LocalCloudError
-from lambda_guard.local.api.http import HttpRequest, HttpResponse
+from lambda_guard.local.api.proxy import HttpRequest, HttpResponse
 from lambda_guard.local.runtime.http_server import LoopbackServer, RequestHandler
 
 _OURS = frozenset({"content-length", "transfer-encoding", "connection"})
-
-
-class Gateway(Protocol):
-    """What answers requests."""
-
-    def answer(self, request: HttpRequest, api: str | None = None) -> HttpResponse:
-        """Answer a request to an API."""
 
 
 class ApiServer:
     """Serves one API.
 
     Args:
-        gateway: what answers.
-        api: the API's logical id.
+        answer: answers a request.
         port: 0 for any free one.
     """
 
-    def __init__(self, gateway: Gateway, api: str, *, port: int = 0) -> None:
-        self.gateway = gateway
-        self.api = api
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponse], *, port: int = 0) -> None:
+        self.answer = answer
         self._server = LoopbackServer(_Handler, self, port=port)
         self.url = f"http://{self._server.address}"
 
@@ -44,7 +35,7 @@ class _Handler(RequestHandler):
             method=self.command, path=path, body=self.body(), headers=tuple(self.headers.items()), query=query
         )
         try:
-            response = owner.gateway.answer(request, owner.api)
+            response = owner.answer(request)
         except LocalCloudError as error:
             self.answer(503, str(error).encode(), content_type="text/plain")
             return

@@ -1,11 +1,14 @@
-"""Sends log events on to CloudWatch Logs, in batches, from one thread."""
+"""Sends log events to CloudWatch Logs, in batches, from one thread.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+"""
 
 import queue
 import threading
 import time
 from collections import defaultdict
-from typing import Any
 
+from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.runtime.log_group import LogEvent
 
 _EVERY_SECONDS = 0.1
@@ -16,11 +19,11 @@ class CloudWatchWriter:
     """Takes events at any time and writes them soon after.
 
     Args:
-        client: a boto3 client of CloudWatch Logs.
+        moto: where CloudWatch Logs is.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, moto: MotoProcess) -> None:
+        self._moto = moto
         self._events: queue.SimpleQueue[tuple[str, LogEvent] | None] = queue.SimpleQueue()
         self._streams: set[tuple[str, str]] = set()
         self._changed = threading.Condition()
@@ -30,7 +33,7 @@ class CloudWatchWriter:
 
     def create_group(self, name: str) -> None:
         """Create a log group."""
-        self._client.create_log_group(logGroupName=name)
+        self._moto.client("logs").create_log_group(logGroupName=name)
 
     def write(self, group: str, event: LogEvent) -> None:
         """Take an event."""
@@ -74,10 +77,10 @@ class CloudWatchWriter:
                 by_stream[group, event.stream].append(event)
         for (group, stream), events in by_stream.items():
             if (group, stream) not in self._streams:
-                self._client.create_log_stream(logGroupName=group, logStreamName=stream)
+                self._moto.client("logs").create_log_stream(logGroupName=group, logStreamName=stream)
                 self._streams.add((group, stream))
             ordered = sorted(events, key=lambda event: event.timestamp)
-            self._client.put_log_events(
+            self._moto.client("logs").put_log_events(
                 logGroupName=group,
                 logStreamName=stream,
                 logEvents=[{"timestamp": event.timestamp, "message": event.message} for event in ordered],

@@ -1,4 +1,4 @@
-"""What AWS documents and moto 5.2 doesn't do, each in one place with the sentence that it stands for.
+"""What AWS documents and moto 5.2 doesn't do, each in one place with the sentence that it implements.
 
 Runs inside moto's process only. Each function below replaces one thing in moto; when moto has it, the
 function goes. `install` fails with a clear error where moto no longer looks as expected.
@@ -51,6 +51,8 @@ def _moto(module: str, name: str) -> Any:
 def one_lock_for_sqs() -> None:
     """AWS: "Amazon SQS stores copies of your messages on multiple servers for redundancy": none is lost.
 
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html
+
     moto's `delete_message` rebuilds the list of messages without a lock: one that arrives meanwhile is gone.
     """
     Queue = _moto("sqs.models", "Queue")
@@ -79,6 +81,8 @@ def one_lock_for_sqs() -> None:
 def visible_again_is_not_pending() -> None:
     """AWS: messages of a group "are always processed one by one, in a strict order".
 
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+
     moto takes a message that is visible again out of the pending ones only when it comes to it in its loop,
     so that of two such messages of a group the second is handed out first. A queue that is waited for also
     has to learn of a message whose visibility was changed.
@@ -104,6 +108,8 @@ def visible_again_is_not_pending() -> None:
 
 def long_polling_ends_in_time() -> None:
     """AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 
     moto looks once a second, so that a message comes late that becomes visible again, whose delay ends, or
     whose group is no longer held up by one in flight.
@@ -141,6 +147,9 @@ def trace_header_of_the_request() -> None:
     that are subscribed". moto's SNS calls this method in the publisher's thread, so it serves both, raw and
     enveloped. The attribute wins over the header; "its value must be a correctly formatted AWS X-Ray trace
     header string".
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html,
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sns.html
     """
     InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
@@ -165,6 +174,8 @@ def system_attributes_of_batch_entries() -> None:
     """AWS, SendMessageBatchRequestEntry: "MessageSystemAttributes: the message system attribute to send".
 
     moto drops them.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html
     """
     InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
@@ -229,6 +240,8 @@ def functions_subscribed_to_topics(callback: str) -> None:
     """AWS: SNS "invokes your function asynchronously with an event that contains a message and metadata".
 
     moto runs functions in Docker, with an event of constants.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
     """
     Subscription = _moto("sns.models", "Subscription")
 

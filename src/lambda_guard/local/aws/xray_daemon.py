@@ -1,4 +1,7 @@
-"""The X-Ray daemon's front: a UDP socket on loopback that keeps the documents it is sent."""
+"""The X-Ray daemon's front: a UDP socket on loopback that keeps the documents it is sent.
+
+https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-daemon
+"""
 
 import contextlib
 import json

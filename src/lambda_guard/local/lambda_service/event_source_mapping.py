@@ -1,6 +1,7 @@
 """Event source mappings: poll a queue, invoke the function with batches, delete or return the messages.
 
-Sources: "Using Lambda with Amazon SQS", "Handling errors for an SQS event source in Lambda".
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import json
@@ -12,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
-from lambda_guard.local.aws.services import Services
+from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.lambda_service.activity import Clock
-from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import fresh_header
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.shapes import arns, sqs
@@ -43,8 +44,9 @@ def sqs_record(message: Message, queue_arn: str) -> dict[str, Any]:
 
 
 def failed_message_ids(payload: Any, message_ids: Iterable[str]) -> set[str]:
-    """Return the ids that a partial batch response gives back to the queue.
+    """Return the ids of the messages that a partial batch response gives back to the queue.
 
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting:
     "Lambda treats a batch as a complete success" if the response is empty or null, or its list is; "as a
     complete failure" if the response is of another shape, or an identifier is empty, null, or of no message
     of the batch.
@@ -74,17 +76,17 @@ class EventSourceMapping:
     def __init__(
         self,
         declaration: MappingDeclaration,
-        services: Services,
-        service: LambdaService,
+        moto: MotoProcess,
+        invoker: Invoker,
         clock: Clock,
         *,
         speed: float,
     ) -> None:
         self.declaration = declaration
-        self._sqs = services.client("sqs")
+        self._sqs = moto.client("sqs")
         name = arns.name(declaration.source_arn)
-        self.queue_url = services.queue_url(declaration.source_arn)
-        self._service = service
+        self.queue_url = moto.queue_url(declaration.source_arn)
+        self._invoker = invoker
         self._clock = clock
         self._speed = speed
         self._closed = threading.Event()
@@ -157,7 +159,7 @@ class EventSourceMapping:
         upstream = [message.get("Attributes", {}).get("AWSTraceHeader") for message in batch]
         header = fresh_header(upstream)
         try:
-            return self._service.invoke(
+            return self._invoker.invoke(
                 self.declaration.function, json.dumps(event).encode(), trace_header=header
             )
         except LocalCloudError:

@@ -1,4 +1,8 @@
-"""Schedules: the events of EventBridge rules and of EventBridge Scheduler, and when they fire."""
+"""Schedules: the events of EventBridge rules and of EventBridge Scheduler, and when they fire.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html,
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+"""
 
 import contextlib
 import json
@@ -10,7 +14,7 @@ from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.activity import Clock
-from lambda_guard.local.lambda_service.service import LambdaService
+from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.shapes import eventbridge
 from lambda_guard.templates.stack import ScheduleDeclaration
 
@@ -29,7 +33,7 @@ class Schedules:
 
     Args:
         schedules: all of a stack.
-        service: invokes the functions, asynchronously.
+        invoker: invokes the functions, asynchronously.
         clock: for `rate(…)`.
         speed: how much faster than on AWS they fire by themselves.
         region: for events.
@@ -39,7 +43,7 @@ class Schedules:
     def __init__(
         self,
         schedules: Sequence[ScheduleDeclaration],
-        service: LambdaService,
+        invoker: Invoker,
         clock: Clock,
         *,
         speed: float,
@@ -47,7 +51,7 @@ class Schedules:
         account: str,
     ) -> None:
         self._schedules = schedules
-        self._service = service
+        self._invoker = invoker
         self._clock = clock
         self._speed = speed
         self._region = region
@@ -72,7 +76,7 @@ class Schedules:
 
     def _fire(self, schedule: ScheduleDeclaration) -> None:
         event = scheduled_event(schedule, account=self._account, region=self._region)
-        self._service.invoke_later(schedule.function, json.dumps(event).encode())
+        self._invoker.invoke_later(schedule.function, json.dumps(event).encode())
 
     def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
         def fire() -> None:

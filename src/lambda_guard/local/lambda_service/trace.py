@@ -3,7 +3,7 @@
 It takes the caller's header or starts a trace, records a segment of its own and one of the function (origins
 `AWS::Lambda` and `AWS::Lambda::Function`), gives the function the id of the latter as parent, and adds a
 `Lineage`.
-Source: "Visualize Lambda function invocations using AWS X-Ray".
+Source: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html.
 """
 
 import secrets

@@ -1,4 +1,7 @@
-"""One execution environment: the real runtime client in a process of its own, one invocation at a time."""
+"""One execution environment: the real runtime client in a process of its own, one invocation at a time.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+"""
 
 import json
 import os
@@ -216,9 +219,9 @@ class Environment:
 
 
 def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: str) -> dict[str, str]:
-    """Return the process's environment variables: AWS's, the function's own, of the host's only PATH.
+    """Return the process's environment variables: AWS's, the function's own, and the host's PATH alone.
 
-    Source: "Defined runtime environment variables".
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     """
     reserved = {
         "_HANDLER": settings.handler,

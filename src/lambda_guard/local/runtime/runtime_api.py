@@ -1,8 +1,8 @@
 """Lambda's Runtime API for one execution environment, on loopback.
 
-The interface is the one documented in "Using the Lambda runtime API for custom runtimes": `next` is a long
-poll which hands out one invocation at a time, `response` and `error` end it, `init/error` says that the
-function could not be loaded.
+The interface is that of https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: `next` is a long poll
+that returns one invocation at a time, `response` and `error` end it, `init/error` reports that the function
+could not be loaded.
 """
 
 import json
@@ -15,7 +15,8 @@ from http import HTTPStatus
 
 from lambda_guard.local.runtime.http_server import LoopbackServer, RequestHandler
 
-RESPONSE_BYTES_MOST = 6 * 1024 * 1024 + 100  # "6,291,556 bytes", Lambda quotas
+# "6,291,556 bytes": https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+RESPONSE_BYTES_MOST = 6 * 1024 * 1024 + 100
 _ROOT = "/2018-06-01/runtime"
 _INVOCATION = re.compile(rf"^{_ROOT}/invocation/([^/]+)/(response|error)$")
 _ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"

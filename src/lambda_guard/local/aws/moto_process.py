@@ -16,7 +16,7 @@ _START_SECONDS_MOST = 60.0
 _NO_PROXY = {"NO_PROXY": HOST, "no_proxy": HOST}  # what moto sends to us needs none
 
 
-class Services:
+class MotoProcess:
     """SQS, SNS, CloudWatch Logs and the rest of moto on one loopback port.
 
     Args:

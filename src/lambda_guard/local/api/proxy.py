@@ -1,7 +1,8 @@
 """API Gateway in front of functions: routes, proxy events, and answers.
 
-Sources: "Create AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0), "Lambda proxy
-integrations in API Gateway" (REST, 1.0).
+HTTP APIs, payload format 2.0:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html; REST APIs, 1.0:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
 """
 
 import base64
@@ -103,7 +104,10 @@ class Match:
 
 
 def match(routes: Sequence[RouteDeclaration], method: str, path: str) -> Match | None:
-    """Find the route: full matches before `{proxy+}`, a method before `ANY`, `$default` last."""
+    """Find the route: full matches before `{proxy+}`, a method before `ANY`, `$default` last.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+    """
     found = [
         (_rank(route), Match(route, matched.groupdict()))
         for route in routes

@@ -1,4 +1,7 @@
-"""The Lambda service: synchronous and asynchronous invocations, retries, dead-letter queues, destinations."""
+"""Synchronous and asynchronous invocations, with retries, dead-letter queues and destinations.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+"""
 
 import contextlib
 import json
@@ -14,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
-from lambda_guard.local.aws.services import Services
+from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.trace import ServiceTrace, new_root
@@ -23,7 +26,8 @@ from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import FunctionDeclaration
 
-# "Lambda waits one minute before the first retry and two minutes before the second."
+# "Lambda waits one minute before the first retry and two minutes before the second.":
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 RETRY_SECONDS = (60.0, 120.0)
 _ERROR_MESSAGE_MOST = 1024  # "ErrorMessage: the first 1 KB of the error message"
 _RECENT_RESULTS = 10_000
@@ -52,11 +56,11 @@ class AsynchronousEvent:
     attempt: int = 1
 
 
-class LambdaService:
+class Invoker:
     """Invokes functions, as the service does.
 
     Args:
-        services: where queues and topics are.
+        moto: where queues and topics are.
         clock: for what happens later.
         activity: counts what is under way.
         daemon: gets the service's segments.
@@ -66,7 +70,7 @@ class LambdaService:
 
     def __init__(
         self,
-        services: Services,
+        moto: MotoProcess,
         clock: Clock,
         activity: Activity,
         daemon: XRayDaemon,
@@ -74,7 +78,7 @@ class LambdaService:
         speed: float,
         sampled: bool,
     ) -> None:
-        self._services = services
+        self._moto = moto
         self._clock = clock
         self._activity = activity
         self._daemon = daemon
@@ -226,7 +230,10 @@ class LambdaService:
         self._activity.end()
 
     def _document(self, event: AsynchronousEvent, result: InvocationResult, condition: str) -> str:
-        """Return what a destination gets ("Capturing records of Lambda asynchronous invocations")."""
+        """Return the invocation record that a destination gets.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-async-destinations
+        """
         deployed = self._functions[event.function]
         response: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
         if result.function_error:
@@ -248,14 +255,12 @@ class LambdaService:
 
     def _deliver(self, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
         if arn.startswith("arn:aws:sqs:"):
-            url = self._services.queue_url(arn)
-            self._services.client("sqs").send_message(
+            url = self._moto.queue_url(arn)
+            self._moto.client("sqs").send_message(
                 QueueUrl=url, MessageBody=body, MessageAttributes=attributes or {}
             )
         elif arn.startswith("arn:aws:sns:"):
-            self._services.client("sns").publish(
-                TopicArn=arn, Message=body, MessageAttributes=attributes or {}
-            )
+            self._moto.client("sns").publish(TopicArn=arn, Message=body, MessageAttributes=attributes or {})
         else:
             self.invoke_later(arn, body.encode())
 
@@ -283,7 +288,10 @@ class LambdaService:
 
 
 def _dead_letter(event: AsynchronousEvent, result: InvocationResult) -> dict[str, Any]:
-    """Return the message attributes of a dead letter ("Adding a dead-letter queue")."""
+    """Return the message attributes of a dead letter.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
+    """
     message = (result.error_message or "").encode()[:_ERROR_MESSAGE_MOST].decode("utf-8", "ignore")
     return {
         "RequestID": {"DataType": "String", "StringValue": event.request_id},

@@ -1,4 +1,7 @@
-"""Lambda's own API on loopback: Invoke, and what lists functions and event source mappings."""
+"""Lambda's own API on loopback: Invoke, and the calls that read or list functions and event source mappings.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
 
 import base64
 import json
@@ -10,7 +13,7 @@ from typing import Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import LocalCloudError
-from lambda_guard.local.lambda_service.service import Deployed, LambdaService
+from lambda_guard.local.lambda_service.invoker import Deployed, Invoker
 from lambda_guard.local.runtime.http_server import LoopbackServer, RequestHandler
 from lambda_guard.templates.stack import MappingDeclaration
 
@@ -23,11 +26,11 @@ _LOG_TAIL_BYTES = 4096
 _log = logging.getLogger(__name__)
 
 
-class LambdaApi:
+class LambdaEndpoint:
     """Answers Lambda's API and takes the deliveries of SNS; moto's process sends both here."""
 
     def __init__(self) -> None:
-        self.service: LambdaService | None = None
+        self.invoker: Invoker | None = None
         self.mappings: tuple[MappingDeclaration, ...] = ()
         self._server = LoopbackServer(_Handler, self)
         self.address = self._server.address
@@ -39,10 +42,10 @@ class LambdaApi:
 
 class _Handler(RequestHandler):
     @property
-    def _service(self) -> LambdaService:
-        service: LambdaService | None = self.server.owner.service  # type: ignore[attr-defined]  # LoopbackServer's
-        assert service is not None
-        return service
+    def _invoker(self) -> Invoker:
+        invoker: Invoker | None = self.server.owner.invoker  # type: ignore[attr-defined]  # LoopbackServer's
+        assert invoker is not None
+        return invoker
 
     def do_POST(self) -> None:  # noqa: N802 - the base class's name
         body = self.body()
@@ -62,7 +65,7 @@ class _Handler(RequestHandler):
         path = urllib.parse.unquote(self.path.partition("?")[0])
         found = _FUNCTION.match(path)
         if path.rstrip("/") == _FUNCTIONS:
-            functions = [_configuration(deployed) for deployed in self._service.functions.values()]
+            functions = [_configuration(deployed) for deployed in self._invoker.functions.values()]
             self._json(HTTPStatus.OK, {"Functions": functions})
         elif path.rstrip("/") == _MAPPINGS:
             self._json(HTTPStatus.OK, {"EventSourceMappings": self._mappings()})
@@ -74,14 +77,14 @@ class _Handler(RequestHandler):
     def _deliver(self, delivery: dict[str, Any]) -> None:
         event = json.dumps(delivery["event"]).encode()
         try:
-            self._service.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
+            self._invoker.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
         except LocalCloudError as error:
             # As on AWS, the publisher doesn't learn of it.
             _log.warning("SNS could not deliver: %s", error)
         self.answer(HTTPStatus.ACCEPTED)
 
     def _invoke(self, name: str, body: bytes) -> None:
-        if self._service.find(name) is None:
+        if self._invoker.find(name) is None:
             self._not_found(name)
             return
         kind = self.headers.get("X-Amz-Invocation-Type") or "RequestResponse"
@@ -104,12 +107,12 @@ class _Handler(RequestHandler):
         client_context = json.loads(base64.b64decode(context)) if context else None
         header = self.headers.get(HTTP_TRACE_HEADER)
         if kind == "Event":
-            request_id = self._service.invoke_later(
+            request_id = self._invoker.invoke_later(
                 name, payload, trace_header=header, client_context=client_context
             )
             self.answer(HTTPStatus.ACCEPTED, headers=[("x-amzn-RequestId", request_id)])
             return
-        result = self._service.invoke(name, payload, trace_header=header, client_context=client_context)
+        result = self._invoker.invoke(name, payload, trace_header=header, client_context=client_context)
         headers = {"x-amzn-RequestId": result.request_id, "X-Amz-Executed-Version": "$LATEST"}
         if result.function_error is not None:
             headers["X-Amz-Function-Error"] = result.function_error
@@ -119,7 +122,7 @@ class _Handler(RequestHandler):
         self.answer(HTTPStatus.OK, result.body, headers.items())
 
     def _get_function(self, name: str, *, whole: bool) -> None:
-        deployed = self._service.find(name)
+        deployed = self._invoker.find(name)
         if deployed is None:
             self._not_found(name)
             return
@@ -128,7 +131,7 @@ class _Handler(RequestHandler):
 
     def _mappings(self) -> list[dict[str, Any]]:
         mappings = self.server.owner.mappings  # type: ignore[attr-defined]  # LoopbackServer's
-        arns = {name: deployed.function.arn for name, deployed in self._service.functions.items()}
+        arns = {name: deployed.function.arn for name, deployed in self._invoker.functions.items()}
         return [_mapping(mapping, arns[mapping.function]) for mapping in mappings]
 
     def _json(self, status: int, document: dict[str, Any]) -> None:
