@@ -37,28 +37,28 @@ class Covering:
         What is executed at import alone belongs to all tests of its module, and to those of the file that is named
         after the module, which may look at a table without executing a line.
         """
+        module = Path(mutant.path).relative_to(PACKAGE)
+        own = f"tests/{module.parent / f'test_{module.stem}.py'}"
         lines = self.lines[mutant.path]
         found = {test for line in mutant.lines for test in lines[line]}
-        module = Path(mutant.path).relative_to(PACKAGE)
-        if not found and not mutant.function:
-            file = f"tests/{module.parent / f'test_{module.stem}.py'}"
-            found = {test for tests in lines.values() for test in tests}
-            found |= {test for test in self.seconds if test.startswith(file)}
+        if not mutant.function:
+            found |= {test for tests in lines.values() for test in tests}
+            found |= {test for test in self.seconds if test.startswith(own)}
         for beginning, files in UNMEASURED.items():
             if str(module).startswith(beginning):
                 found |= {test for test in self.seconds if test.startswith(files)}
-        return self._in_turns([test for test in found if test in self.seconds])
+        return self._in_turns([test for test in found if test in self.seconds], own.rpartition("/test_")[0])
 
-    def _in_turns(self, tests: list[str]) -> list[str]:
-        """A few of each file at a time, the quick ones first."""
-        quickest = sorted(tests, key=lambda test: (self.seconds[test], test))
+    def _in_turns(self, tests: list[str], near: str) -> list[str]:
+        """A few of each file at a time, the quick ones first; those near the module before all others."""
         of_file: Counter[str] = Counter()
-        keys: dict[str, tuple[int, str]] = {}
-        for test in quickest:
+        keys: dict[str, tuple[bool, int, str]] = {}
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
             file = test.partition("::")[0]
-            keys[test] = of_file[file] // AT_ONCE, file
+            is_far = near == "tests" or not file.startswith(f"{near}/")
+            keys[test] = is_far, of_file[file] // AT_ONCE, file
             of_file[file] += 1
-        return sorted(quickest, key=keys.__getitem__)
+        return sorted(keys, key=keys.__getitem__)
 
 
 def among(tree: Tree, files: Sequence[str]) -> Covering:

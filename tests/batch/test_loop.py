@@ -115,6 +115,7 @@ class TestTheRecordHandler:
             lambda record, context: (record, context),
             lambda record, anything: (record, anything),
             lambda record, /, context: (record, context),
+            lambda record, context, /, client=None: (record, context),
             lambda record, context=None: (record, context),
             lambda record, lambda_context=None: (record, lambda_context),
             lambda record, *, context: (record, context),

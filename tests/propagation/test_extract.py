@@ -292,9 +292,24 @@ def test_finds_nothing_where_nothing_is(event):
     assert _upstreams(event) == ()
 
 
-def test_a_body_that_is_no_envelope_is_nobodys_business():
-    """A header in the payload of a plain message isn't looked for."""
-    assert _upstreams(_sqs(json.dumps({"traceHeader": TEXT}))) == (Upstream(None, (SQS_ID,)),)
+@pytest.mark.parametrize(
+    "payload",
+    [{"traceHeader": TEXT}, {"headers": {"X-Amzn-Trace-Id": TEXT}}, {"detail": {"traceHeader": TEXT}}],
+)
+def test_a_body_that_is_no_envelope_is_nobodys_business(payload):
+    """A header in the payload of a plain message isn't looked for, also where an envelope would have it."""
+    event = _sqs(json.dumps(payload))
+    assert _upstreams(event) == (Upstream(None, (SQS_ID,)),)
+    event["Records"][0]["messageAttributes"] = {"colour": _string("red")}
+    assert _upstreams(event) == (Upstream(None, (SQS_ID,)),)
+
+
+@pytest.mark.parametrize("message_id", [7, ["sns-1"], {"id": 1}, "", None])
+def test_an_id_that_is_no_text_is_none(message_id):
+    """A notification whose id is of another kind is known by the queue's id alone."""
+    body = {**json.loads(_notification("a", traceparent=W3C)), "MessageId": message_id}
+    reordered = json.dumps(dict(sorted(body.items(), reverse=True)))
+    assert _upstreams(_sqs(reordered)) == (Upstream(TWO, (SQS_ID,)),)
 
 
 def test_envelopes_are_opened_to_a_depth_of_three():
