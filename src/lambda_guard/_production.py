@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import wrapt
 
@@ -19,18 +19,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 Parameters = tuple[
     str, str, bool
 ]  # what a handler calls its event and its context; whether it belongs to a class
-
-_OPTIONS = frozenset(
-    (
-        "service",
-        "namespace",
-        "log_level",
-        "each_record",
-        "report_batch_item_failures",
-        "dimensions",
-        "capture_print",
-    )
-)
 
 
 class BoundProduction(wrapt.BoundFunctionWrapper):  # type: ignore[misc]  # typed in wrapt 2 only
@@ -71,6 +59,21 @@ class AsyncProduction(Production):
         return code.replace(co_flags=code.co_flags & ~inspect.CO_COROUTINE)
 
 
+def _knowing_its_options(function: F) -> F:
+    """Name the options to who misspells one; Python's own message wouldn't."""
+    known = function.__kwdefaults__ or {}
+
+    @functools.wraps(function)
+    def checked(handler: Any = None, /, **options: Any) -> Any:
+        if unknown := sorted(options.keys() - known):
+            raise ConfigurationError(
+                f"unknown option {unknown[0]!r}; production() takes {', '.join(sorted(known))}"
+            )
+        return function(handler, **options)
+
+    return cast("F", checked)
+
+
 # `@production` on an `async def` handler: Lambda gets its result, not a coroutine.
 @overload
 def production(handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
@@ -109,7 +112,19 @@ def production(
 ) -> "Decorator": ...
 
 
-def production(handler: Any = None, /, **options: Any) -> Any:
+@_knowing_its_options
+def production(
+    handler: Any = None,
+    /,
+    *,
+    service: str | None = None,
+    namespace: str | None = None,
+    log_level: str | None = None,
+    each_record: bool = False,
+    report_batch_item_failures: bool = False,
+    dimensions: Collection[str] = (),
+    capture_print: bool | None = None,
+) -> Any:
     """Make a Lambda handler fit for production.
 
     Every line that is logged or printed while the handler runs becomes one JSON object with the invocation's keys; one
@@ -118,17 +133,16 @@ def production(handler: Any = None, /, **options: Any) -> Any:
 
     Args:
         handler: a function, method, `functools.partial`, callable instance, or `async def` of any of these.
-        **options: keyword-only; each falls back to the environment, then to its default.
-            service (str): the name in logs, metrics and traces. `LAMBDA_GUARD_SERVICE`; the function's name.
-            namespace (str): of the metrics. `LAMBDA_GUARD_NAMESPACE`; `LambdaGuard`.
-            log_level (str): of `lambda_guard.logger`. `LAMBDA_GUARD_LOG_LEVEL`; `INFO`.
-            each_record (bool): the handler handles one record of a batch from SQS, Kinesis, a DynamoDB stream or
-                Kafka: it gets Powertools' data class of the record, and the context where it asks for a second
-                parameter. False.
-            report_batch_item_failures (bool): with `each_record`, answer with a partial batch response. False.
-            dimensions (collection of str): a second set of dimensions: the base plus any of `function_version`,
-                `trigger`. None.
-            capture_print (bool): printed lines become structured ones. `LAMBDA_GUARD_CAPTURE_PRINT`; True.
+        service: key in logs, dimension of metrics, annotation of traces. If not given `LAMBDA_GUARD_SERVICE`, or
+            the function's name.
+        namespace: namespace of all metrics. If not given `LAMBDA_GUARD_NAMESPACE`, or `LambdaGuard`.
+        log_level: level of `lambda_guard.logger`. If not given `LAMBDA_GUARD_LOG_LEVEL`, or `INFO`.
+        each_record: the decorated function handles one record of a batch from SQS, Kinesis, a DynamoDB stream or
+            Kafka: it gets Powertools' data class of the record, and the context if it has a second parameter.
+        report_batch_item_failures: with `each_record`: answer with a partial batch response.
+        dimensions: a second set of dimensions: `service`, `function_name` and any of `function_version`, `trigger`.
+        capture_print: printed lines become structured ones at level INFO. If not given
+            `LAMBDA_GUARD_CAPTURE_PRINT`, or `True`.
 
     Returns:
         The handler, wrapped; without a handler, a decorator.
@@ -136,6 +150,8 @@ def production(handler: Any = None, /, **options: Any) -> Any:
     Raises:
         ConfigurationError: an option is unknown, of the wrong type, or contradicts another one.
     """
+    options = locals()
+    del options["handler"]
     _check(handler, options)
     if handler is None:
         return functools.partial(_decorate, options)
@@ -143,10 +159,6 @@ def production(handler: Any = None, /, **options: Any) -> Any:
 
 
 def _check(handler: Any, options: dict[str, Any]) -> None:
-    if unknown := sorted(options.keys() - _OPTIONS):
-        raise ConfigurationError(
-            f"unknown option {unknown[0]!r}; production() takes {', '.join(sorted(_OPTIONS))}"
-        )
     if handler is not None and not callable(handler) and not isinstance(handler, staticmethod | classmethod):
         raise ConfigurationError(
             f"production() decorates a handler, not {type(handler).__name__}; options are given by keyword: "
