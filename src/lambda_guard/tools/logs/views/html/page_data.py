@@ -207,7 +207,7 @@ def _error(invocation: Invocation) -> dict[str, object] | None:
         return None
     return {
         "text": error_text(error),
-        "fingerprint": str(error.get("fingerprint") or ""),
+        "fingerprint": str(error.get(names.FINGERPRINT) or ""),
         "stack": stack_of(error),
     }
 
