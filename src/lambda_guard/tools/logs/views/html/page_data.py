@@ -29,6 +29,7 @@ from lambda_guard.tools.times import clock, date_and_clock, span
 _SINGLE_TRACK: Final = 0.98
 
 
+# long: one document, key by key
 def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> dict[str, object]:
     """Give everything that the page's script draws.
 
