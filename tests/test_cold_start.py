@@ -6,13 +6,14 @@ import pytest
 
 OURS = {
     "", "_failsafe", "_guard", "_invocation", "_json", "_names", "_process", "_production", "_scope", "_settings",
-    "_stdout", "errors", "failure", "failure.attempts", "failure.exceptions", "failure.fingerprint",
-    "failure.stack_frames", "propagation", "propagation._carriers", "propagation._envelope", "propagation.calls",
-    "propagation.extract", "propagation.header", "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines",
-    "sinks.log.printed", "sinks.record", "timeout", "timeout.snapshot", "timeout.watchdog", "trigger", "trigger.read",
-    "trigger.table",
+    "_stdout", "batch", "batch.partial_response", "errors", "failure", "failure.attempts", "failure.exceptions",
+    "failure.fingerprint", "failure.stack_frames", "propagation", "propagation._carriers", "propagation._envelope",
+    "propagation.adoption", "propagation.calls", "propagation.extract", "propagation.header", "propagation.place",
+    "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines", "sinks.log.printed", "sinks.metrics",
+    "sinks.record", "sinks.tracer", "sinks.usage", "timeout", "timeout.snapshot", "timeout.watchdog", "trigger",
+    "trigger.read", "trigger.table",
 }  # fmt: skip
-TRACE = [f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".span", ".timeout")]
+TRACE = [f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".span", ".tracer")]
 STANDARD = {
     "atexit", "contextvars", "datetime", "decimal", "json", "logging", "math", "numbers", "resource", "string", "textwrap",
     "traceback", "typing",

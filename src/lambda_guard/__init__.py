@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._invocation import Invocation
     from ._production import production
     from ._public import current_invocation
-    from .sinks.metrics import Metrics
+    from .sinks.metrics.facade import Metrics
 
     logger: Logger
     metrics: Metrics

@@ -52,11 +52,11 @@ def run(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Call an asynchronous handler, run what it returns to completion, and tell `ended` how it went.
+    """Call an asynchronous handler, run what it returns to completion, and note in `ended` how it went.
 
-    The handler's exception is handed over, not raised: the caller raises it, with the handler's own traceback.
+    The handler's exception is noted, not raised: the caller raises it, with the handler's own traceback.
     From Python 3.12 on a traceback's frames keep those that called them, variables and all: whoever has `ended`
-    takes it out of its own before the error goes on, as we do, or the error would hold itself.
+    takes it out of its own before the error goes on, or the error would hold itself.
     """
     loop, main = _loop(), _main(handler, args, kwargs, ended)
     del ended
@@ -95,7 +95,8 @@ class Ended(Generic[T]):
 
         By the descriptor, since an exception's own class may refuse to set attributes (a frozen dataclass).
         """
-        _CONTEXT.__set__(self.error, self.context)
+        if self.error is not None:
+            _CONTEXT.__set__(self.error, self.context)
 
 
 async def _main(

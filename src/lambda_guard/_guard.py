@@ -1,141 +1,135 @@
 """The loop around a handler: sinks in, handler, sinks out in reverse, and the outcome untouched.
 
-`enter` and `leave` are all that runs besides the handler. Each of their parts runs through the seam, on its
-own, so that one that fails takes no other with it; neither of the two raises.
+`enter` and `leave` are all that runs besides the handler. Each sink runs through the failsafe, on its own, so that one
+that fails takes no other with it.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
+from math import nan
+from time import perf_counter, time
 from typing import Any
 
 from . import _names, _process, _scope
-from ._failsafe import attempt, attempt_all
+from ._failsafe import Step, attempt, attempt_all, failed
 from ._invocation import Outcome, read
 from ._settings import Settings
-from .failure import attempts
-from .sinks import record
-from .sinks.log import final_attempt, lines, printed
-from .timeout import snapshot, watchdog
+from .batch.partial_response import PartialResponse
+from .failure.attempts import Attempts
+from .propagation.adoption import Adoption
+from .sinks import Sink
+from .sinks.log import lines
+from .sinks.log.final_attempt import FinalAttempt
+from .sinks.log.printed import Print
+from .sinks.metrics import UserMetrics
+from .sinks.record import Record
+from .sinks.tracer import Tracer, make
+from .sinks.usage import Usage
+from .timeout import snapshot
+from .timeout.watchdog import Watchdog
 from .trigger.read import messages_of
 from .trigger.table import TABLE
-
-Step = tuple[str, Callable[..., object]]
 
 
 class Guard:
     """What a decorated handler has for as long as the process lives.
 
-    Which parts run around the handler is decided here, once, and not on every invocation.
+    Which sinks there are is decided here, once, and not on every invocation.
+
+    Args:
+        settings: resolved at decoration.
+        handler: the handler's name.
 
     Attributes:
-        settings: resolved at decoration.
-        name: the handler's name in traces, `## <name>`.
-        init_ms: what the process needed up to the decoration, in milliseconds.
-        entering: the parts that run before the handler, in order; each gets the scope.
-        leaving: the parts that run after it, in order; each gets the scope and the outcome.
-        warning: the parts that run when its time runs out, on the watchdog's thread; as those that leave.
+        entering, leaving, warning: the steps of the sinks before the handler, after it, and when its time runs out.
     """
 
-    __slots__ = ("entering", "init_ms", "leaving", "name", "settings", "warning")
+    __slots__ = ("_init_ms", "_settings", "_tracer", "entering", "leaving", "warning")
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        self.settings = settings
-        self.name = f"## {_traceable(name)}"
-        self.init_ms = attempt("process.age", _process.age_ms)
+    def __init__(self, settings: Settings, handler: str) -> None:
+        self._settings = settings
+        self._init_ms = attempt("process.age", _process.age_ms)
         attempt("process.peak", _process.note_peak)
-        self.entering = tuple(self._entering())
-        self.leaving = tuple(self._leaving())
-        self.warning = tuple(self._warning())
+        self._tracer: Tracer | None = (
+            attempt("trace.install", make, "xray", handler) if settings.tracing else None
+        )
+        sinks = tuple(self._sinks())
+        self.entering = _steps(sinks, "enter")
+        self.leaving = _steps(reversed(sinks), "leave")
+        self.warning = _steps(sinks, "warn")
         attempt("log.install", _install_logging, settings)
-        if settings.tracing:
-            attempt("trace.install", _install_tracing)
         attempt("calls.install", _install_calls)
 
-    def _entering(self) -> Iterator[Step]:
-        yield "log.enter", lines.enter
-        if self.settings.capture_print:
-            yield "log.print.enter", printed.enter
-        if self.settings.tracing:
-            from .sinks.xray import span  # late: who doesn't trace doesn't pay for it
+    def _sinks(self) -> Iterator[Sink]:
+        """Yield the sinks in the order in which they are entered; the way out is the same, reversed."""
+        yield lines.LogKeys()
+        yield Attempts()
+        yield Record()  # it says what all below came to
+        yield FinalAttempt()
+        yield UserMetrics()
+        if self._settings.capture_print:
+            yield Print()
+        if self._settings.tracing:
+            yield Adoption()
+        if self._tracer is not None:
+            yield self._tracer
+        yield PartialResponse()
+        yield Watchdog(self.warn)
+        yield Usage()  # around the handler alone: what the others use isn't the handler's
 
-            yield "trace.enter", partial(span.enter, self.name)
-        yield "watchdog.arm", partial(watchdog.arm, self.warn)
-        yield "process.enter", record.enter  # last: what the others use isn't the handler's
-
-    def _leaving(self) -> Iterator[Step]:
-        yield "process.leave", record.leave  # first: what the others use isn't the handler's
-        yield "watchdog.disarm", watchdog.disarm
-        yield "batch.observe", _observe_batch
-        if self.settings.capture_print:
-            yield "log.print.leave", printed.leave
-        if self.settings.tracing:
-            from .sinks.xray import span
-
-            yield "trace.leave", span.leave
-            yield "trace.close", partial(span.close, self.name)
-        yield "metrics.flush", _flush_metrics
-        yield "attempts.warn", final_attempt.warn
-        yield "record", record.write
-        yield "attempts.remember", attempts.remember
-        yield "log.leave", lines.leave
-        yield "scope.leave", _scope.leave
-
-    def _warning(self) -> Iterator[Step]:
-        yield (
-            "record.timeout",
-            record.write,
-        )  # first of all: should anything below get stuck, it has been said
-        yield "attempts.warn", final_attempt.warn
-        yield "metrics.timeout", _flush_metrics_so_far
-        if self.settings.capture_print:
-            yield "log.print.timeout", printed.leave
-        if self.settings.tracing:
-            from .sinks.xray import timeout
-
-            yield "trace.timeout", partial(timeout.send, self.name)
-
-    def enter(self, event: object, context: object) -> "_scope.Scope | None":
-        """Begin an invocation; `None` where one is at work already, or where it can't even be read."""
+    def enter(self, event: object, context: object) -> _scope.Scope | None:
+        """Begin an invocation; `None` where one is at work already: decorated twice, the outer one has it."""
         own = _scope.own()
         if own is not None and own.context is context:
-            return None  # decorated twice: the outer one has it
-        scope = attempt("read", self._begin, event, context)
-        if scope is not None:
-            try:
-                attempt_all(self.entering, scope)
-            except BaseException:  # Ctrl-C, say: the handler won't be called
-                _scope.leave(scope)
-                raise
-            scope.clock = time.perf_counter()
-        return scope
-
-    def _begin(self, event: object, context: object) -> "_scope.Scope":
-        scope = _scope.Scope(read(event, context, self.settings, self.init_ms), self.settings, context)
-        if scope.invocation.trigger.type in TABLE.queues and not self.settings.each_record:
-            scope.messages = attempt("messages", _messages, event) or ()
+            return None
+        invocation = read(event, context, self._settings, self._init_ms)
+        scope = _scope.Scope(invocation, self._settings, context, self._tracer)
+        if invocation.trigger.type in TABLE.queues and not self._settings.each_record:
+            scope.messages = attempt("batch.messages", _messages, event) or ()
         _scope.enter(scope)
+        try:
+            attempt_all(self.entering, scope)
+        except BaseException:  # Ctrl-C, say: the handler won't be called
+            _scope.leave(scope)
+            raise
+        scope.clock = perf_counter()
         return scope
 
-    def leave(self, scope: "_scope.Scope", error: BaseException | None, value: Any) -> None:
+    def leave(self, scope: _scope.Scope, error: BaseException | None, value: Any) -> None:
         """End an invocation."""
-        duration_ms = (time.perf_counter() - scope.clock) * 1000
         kind = _names.FAILURE if error is not None else _names.SUCCESS
         try:
-            attempt_all(self.leaving, scope, Outcome(kind, error, value, duration_ms, time.time()))
+            attempt_all(self.leaving, scope, _outcome(scope, kind, error, value))
         finally:
-            if scope.open:  # cut short, by Ctrl-C, say: the next invocation is no part of this one
-                _scope.leave(scope)
+            _scope.leave(
+                scope
+            )  # also where we were cut short, by Ctrl-C: the next invocation is no part of this one
 
-    def warn(self, scope: "_scope.Scope") -> None:
+    def warn(self, scope: _scope.Scope) -> None:
         """Say that an invocation's time is running out, and where it stands, while the handler is at work."""
         _scope.lend(scope)
         try:
             scope.stuck = attempt("watchdog.look", snapshot.look, scope) or snapshot.UNSEEN
-            duration_ms = (time.perf_counter() - scope.clock) * 1000
-            attempt_all(self.warning, scope, Outcome(_names.TIMEOUT, None, None, duration_ms, time.time()))
+            attempt_all(self.warning, scope, _outcome(scope, _names.TIMEOUT, None, None))
         finally:
             _scope.lend(None)
+
+
+def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value: Any) -> Outcome:
+    try:
+        duration_ms, ended = (perf_counter() - scope.clock) * 1000, time() + 0.0
+    except Exception as clock:  # it gives nonsense: the record says so, and all else
+        failed("clock", clock)
+        duration_ms = ended = nan
+    return Outcome(kind, error, value, duration_ms, ended)
+
+
+def _steps(sinks: Iterable[Sink], way: str) -> tuple[Step, ...]:
+    """Return the sinks' methods, where they have one, each with the name of what would be missing."""
+    return tuple(
+        (f"{sink.part}.{way}", getattr(sink, way))
+        for sink in sinks
+        if getattr(type(sink), way) is not getattr(Sink, way)
+    )
 
 
 def _install_logging(settings: Settings) -> None:
@@ -146,19 +140,6 @@ def _install_logging(settings: Settings) -> None:
     lines.take_over_runtime_handler()
     for warning in settings.warnings:
         logger.warning("%s", warning)
-
-
-def _traceable(name: str) -> str:
-    return "".join(char for char in name if char.isalnum() or char in " _.:/%&#=+-@")[:180] or "handler"
-
-
-def _install_tracing() -> None:
-    import os
-
-    if os.environ.get(_names.ENV_DAEMON_ADDRESS):  # INIT has a full CPU, an invocation a fraction of one
-        from .sinks.xray import span
-
-        span.recorder().ready()
 
 
 def _install_calls() -> None:
@@ -178,30 +159,8 @@ def _watch_calls(module: Any) -> None:
     inject.watch(module, Calls())
 
 
-def _flush_metrics(scope: "_scope.Scope", _: Outcome) -> None:
-    if scope.metrics is not None:
-        scope.metrics.leave(scope)
-
-
-def _flush_metrics_so_far(scope: "_scope.Scope", _: Outcome) -> None:
-    if (metrics := scope.metrics) is not None:
-        metrics.flush_so_far(scope)
-
-
 def _messages(event: object) -> tuple[Any, ...]:
     """Return the messages that Lambda took from a queue, which the handler may take out of the event."""
     if issubclass(type(event), list):  # from a pipe, which reads answers by rules of its own
         return ()
     return tuple(messages_of(event) or ())
-
-
-def _observe_batch(scope: "_scope.Scope", outcome: Outcome) -> None:
-    """Look at the failures that a plain handler answers with by itself."""
-    value = outcome.value
-    if type(value) is not dict or scope.records is not None:
-        return
-    failures: Any = value.get("batchItemFailures")
-    if issubclass(type(failures), list) and scope.invocation.trigger.type in TABLE.batches:
-        from .batch import partial_response  # late: most handlers never answer so
-
-        partial_response.observe(scope, failures)

@@ -1,11 +1,11 @@
 """An invocation as a value: read before the handler runs, its outcome after."""
 
 import os
-import time
+from time import time
 from typing import Any, Final, NamedTuple
 
 from . import _names
-from ._failsafe import failed
+from ._failsafe import attempt
 from ._settings import Settings
 from .propagation.extract import NONE, Upstream, extract
 from .propagation.header import TraceHeader, parse
@@ -87,14 +87,11 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
         init_ms: what the process needed up to the decoration, in milliseconds.
     """
     cold_start = _is_cold()
-    started = time.time()
-    trigger, trace, upstreams = UNKNOWN, None, NONE
-    try:  # as `attempt`, which would cost a call for each
-        trigger = read_trigger(event)
-        trace = parse(os.environ.get(_names.ENV_TRACE_HEADER)) if settings.tracing else None
-        upstreams = extract(event, trigger, context)
-    except Exception as error:
-        failed("event", error)
+    started = time()
+    header = os.environ.get(_names.ENV_TRACE_HEADER) if settings.tracing else None
+    trace = attempt("trace.header", parse, header) if header else None
+    trigger = attempt("trigger", read_trigger, event) or UNKNOWN
+    upstreams = attempt("upstreams", extract, event, trigger, context) or NONE
     known = _read_plain(context) or _read_odd(context)
     invocation_id, function, version, memory_mb, remaining_ms = known
     return Invocation(

@@ -8,7 +8,10 @@ its memory; where it didn't, the resident size at the end is what can honestly b
 
 import os
 import time
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from time import process_time
+from typing import Any, Final
 
 try:
     import resource as _resource
@@ -20,6 +23,16 @@ resource: Any = _resource  # which type checkers take for never None
 _MB = 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+def _boot_clock() -> Callable[[], float]:
+    """Return the clock that `/proc` counts by, bound now: a test that patches `time` doesn't reach us."""
+    return (
+        partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else process_time
+    )
+
+
+_since_boot: Final = _boot_clock()
 
 
 class _Seen:
@@ -49,7 +62,7 @@ def used(cpu_s: float) -> tuple[float, float | None]:
         cpu_s: `time.process_time` when it began.
     """
     if resource is None:
-        return (time.process_time() - cpu_s) * 1000, resident_mb()
+        return (process_time() - cpu_s) * 1000, resident_mb()
     now = resource.getrusage(resource.RUSAGE_SELF)
     cpu_ms = max(0.0, now.ru_utime + now.ru_stime - cpu_s) * 1000
     if now.ru_maxrss > _Seen.peak_kib:
@@ -84,6 +97,6 @@ def age_ms() -> float | None:
     try:
         with open("/proc/self/stat", "rb", buffering=0) as stat:  # noqa: PTH123 - as above
             started = int(stat.read(1024).rpartition(b")")[2].split()[19]) / _TICKS
-        return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1000
+        return (_since_boot() - started) * 1000
     except (OSError, AttributeError, ValueError, IndexError):
         return None

@@ -185,12 +185,9 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
         taking_apart = decorated(handler, _around_records(guard, handler, is_async, report))
         taking_apart._self_each_record = True  # noqa: SLF001 - wrapt keeps what begins so on the wrapper
         return taking_apart
-    if guard is None:
-        return decorated(handler, _bare_async) if is_async else handler
-    return decorated(
-        handler,
-        _around_async(guard, _parameters(handler)) if is_async else _around(guard, _parameters(handler)),
-    )
+    if guard is None and not is_async:
+        return handler
+    return decorated(handler, (_around_async if is_async else _around)(guard, _parameters(handler)))
 
 
 def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
@@ -205,93 +202,87 @@ def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
         return None
 
 
-def _around(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
-    enter, leave = guard.enter, guard.leave
+Around = Callable[[Any, Any, Any, Any], Any]  # wrapt's: of the handler, its instance, and its arguments
+
+
+def _around(guard: Guard | None, parameters: Parameters) -> Around:
+    """Return the one frame around a handler: it is called once, and what it returns or raises comes out."""
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
-        try:
-            scope = enter(*_event_and_context(args, kwargs, parameters))
-        except RecursionError:  # where the seam has no room either, the handler still may
-            scope = None
-        if scope is None:
-            return wrapped(*args, **kwargs)
+        scope = _entered(guard, args, kwargs, parameters)
         try:
             value = wrapped(*args, **kwargs)
         except BaseException as error:
-            leave(scope, error, None)
+            if scope is not None:
+                _leave(guard, scope, error, None)
             raise
-        leave(scope, None, value)
+        if scope is not None:
+            _leave(guard, scope, None, value)
         return value
 
     return guarded
 
 
-def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Callable[..., Any]:
-    """Hand a batch to the handler record by record; without a guard, too, since that isn't telemetry."""
-    from .batch.loop import RecordHandler
-
-    run = RecordHandler(handler, is_async=is_async, report=report).run
-    around = _around(guard, ("event", "context", False)) if guard is not None else _bare
-
-    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        if is_async:
-            from . import _event_loop
-
-            _event_loop.refuse_running_loop()
-        return around(functools.partial(run, wrapped), instance, args, kwargs)
-
-    return guarded
-
-
-def _bare(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG001 - wrapt's signature
-    return wrapped(*args, **kwargs)
-
-
-def _around_async(guard: Guard, parameters: Parameters) -> Callable[..., Any]:
-    enter, leave = guard.enter, guard.leave
+def _around_async(guard: Guard | None, parameters: Parameters) -> Around:
+    """Return the same for an `async def` handler, which Lambda itself couldn't run at all, with or without us."""
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         from . import _event_loop
 
         _event_loop.refuse_running_loop()
-        scope = enter(*_event_and_context(args, kwargs, parameters))
+        scope = _entered(guard, args, kwargs, parameters)
         ended: _event_loop.Ended[Any] = _event_loop.Ended()
         try:
             _event_loop.run(ended, wrapped, args, kwargs)
-        except BaseException as error:  # Ctrl-C: the handler was cancelled
+            if ended.error is not None:
+                raise ended.error  # noqa: TRY301 - as the handler did
+        except BaseException as error:
             if scope is not None:
-                leave(scope, error, None)
-            raise
-        if scope is not None:
-            leave(scope, ended.error, getattr(ended, "value", None))
-        if ended.error is None:
-            return ended.value
-        try:
-            raise ended.error
-        finally:
+                _leave(guard, scope, error, None)
             ended.restore_context()
             del ended  # which its own traceback would keep, and all that the handler had at hand
+            raise
+        if scope is not None:
+            _leave(guard, scope, None, ended.value)
+        return ended.value
 
     return guarded
 
 
-def _bare_async(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG001 - wrapt's signature
-    """Run an `async def` handler under the kill switch: without us, Lambda couldn't run it at all."""
-    from . import _event_loop
-
-    _event_loop.refuse_running_loop()
-    ended: _event_loop.Ended[Any] = _event_loop.Ended()
-    _event_loop.run(ended, wrapped, args, kwargs)
-    if ended.error is None:
-        return ended.value
+def _entered(guard: Guard | None, args: Any, kwargs: Any, parameters: Parameters) -> Any:
+    """Begin an invocation; `None` where there is none of ours to end."""
     try:
-        raise ended.error
-    finally:
-        ended.restore_context()
-        del ended  # as above
+        return attempt("enter", _enter, guard, args, kwargs, parameters) if guard is not None else None
+    except RecursionError:  # where the failsafe has no room, the handler still may
+        return None
+
+
+def _enter(guard: Guard, args: Any, kwargs: Any, parameters: Parameters) -> Any:
+    return guard.enter(*_event_and_context(args, kwargs, parameters))
+
+
+def _leave(guard: Any, scope: Any, error: BaseException | None, value: Any) -> None:
+    try:
+        attempt("leave", guard.leave, scope, error, value)
+    except RecursionError:  # as above
+        scope.open = False
+
+
+def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Around:
+    """Hand a batch to the handler record by record; without a guard, too, since that isn't telemetry."""
+    from .batch.loop import RecordHandler
+
+    records = RecordHandler(handler, report=report)
+    run = records.run_async if is_async else records.run
+    around = (_around_async if is_async else _around)(guard, ("event", "context", False))
+
+    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return around(functools.partial(run, wrapped), instance, args, kwargs)
+
+    return guarded
 
 
 def _event_and_context(

@@ -4,7 +4,7 @@
 """
 
 import os
-from typing import Any, Self
+from typing import Any
 
 from . import _settings
 from ._failsafe import attempt
@@ -28,7 +28,9 @@ def logger() -> Any:
 def metrics() -> Any:
     """Return `lambda_guard.metrics`."""
     attempt("settings", _set_defaults)
-    return attempt("metrics.metrics", _powertools_metrics) or NoMetrics()
+    from .sinks.metrics.facade import Metrics
+
+    return Metrics()
 
 
 def _set_defaults() -> None:
@@ -50,25 +52,3 @@ def _plain_logger() -> Any:
     from .sinks.log.plain import PlainLogger
 
     return PlainLogger()
-
-
-def _powertools_metrics() -> Any:
-    from .sinks.metrics import Metrics
-
-    return Metrics()
-
-
-class NoMetrics:
-    """Takes every call and records nothing; that Powertools is missing has been said in the log."""
-
-    def __getattr__(self, _: str) -> Any:
-        return self._nothing
-
-    def _nothing(self, *_: Any, **__: Any) -> "NoMetrics":
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None

@@ -1,81 +1,134 @@
 """The invocation at work: what is known of it, and what it has gathered so far.
 
 A scope travels in a context variable, so that the handler's tasks see their own. Threads start with an empty context
-(before Python 3.14), and pooled threads may carry that of an invocation which is over; for those the one
+(before Python 3.14), and pooled threads may carry that of an invocation that is over; for those the one
 open invocation of the process is the right answer, and with several open ones there is none.
 """
 
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
-from . import _json, _names
+from . import _failsafe, _json, _names
 
 if TYPE_CHECKING:
     from ._invocation import Invocation
     from ._settings import Settings
-    from .batch.report import BatchRecord
+    from .propagation.calls import AwsCalls
+    from .propagation.place import Place
 
 
-class Scope:
+class Work:
+    """What is at work here: an invocation, or an item of its batch.
+
+    Attributes:
+        scope: of the invocation.
+        started: epoch seconds.
+        tail: the log keys as JSON, from the comma on, since every line ends with them.
+        keys: the log keys, which hold instead of the invocation's where they have the same name.
+        place: its place in its trace; `None` where there is no trace.
+        trace: the tracer's own state.
+        recorded: whether the tracer is to be told when it ends.
+        user_keys: what its handler appended to its logger.
+    """
+
+    # What most work never has stands on the class: to set it on each object would cost more than all else.
+    scope: "Scope"
+    started: float
+    tail: str
+    keys: dict[str, Any]
+    place: "Place | None" = None
+    trace: Any = None
+    recorded = False
+    user_keys: dict[str, Any] | None = None
+
+    def header(self) -> str | None:
+        """Return the header that sends the trace on from here: it names whatever is on top right now."""
+        if (place := self.place) is None:
+            return None
+        tracer = self.scope.tracer
+        return place.text(tracer.current_id(self) if tracer is not None else None)
+
+
+class BatchCounts:
+    """What a batch comes to, for the invocation record.
+
+    Attributes:
+        total: how many items it has.
+        failed: how many of them go back.
+        failures: what is known of each, as the record has it, up to a cap.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.failed = 0
+        self.failures: list[dict[str, Any]] = []
+
+    def add(self, failure: dict[str, Any] | None) -> None:
+        """Count a failure; one that has no name is only counted."""
+        self.failed += 1
+        if failure is not None and len(self.failures) < _names.FAILED_RECORDS_MOST:
+            self.failures.append(failure)
+
+
+class Scope(Work):
     """One invocation, from the first sink's entry to the last one's exit.
 
     Attributes:
         invocation: the facts, read before the handler ran.
         settings: of the decorated handler.
         context: what the handler got as its context; tells an invocation from one inside it.
-        tail: the log keys as JSON, from the comma on, since every line ends with them.
-        user_keys: what the handler appended to its logger.
+        tracer: of the decorated handler, a `sinks.tracer.Tracer`; `None` where it doesn't trace.
+        open: until the invocation has ended.
         clock: `time.perf_counter` right before the handler is called.
         thread: the id of the thread that the handler runs on.
         thread_keys: what Powertools' loggers had for this thread before the handler.
         metrics: what the handler has added, in the metrics sink's own form.
-        sent: messages sent on; `sent_more` counts those beyond the cap.
-        calls: (service, operation, resource) → [count, errors].
-        span_id: names this invocation in its trace, in every header that it sends on.
-        trace: the trace sink's own state.
-        in_flight: AWS calls that have not been answered → `time.perf_counter` when they began.
+        aws: the AWS calls made, and what they sent on.
         stuck: what the watchdog saw, once it has gone off.
         messages: of a queue, as a plain handler got them.
-        records: what a batch came to, for the invocation record.
-        at_work: the records of a batch that are having their turns, for other threads to see.
-        final_attempts: how many records of a batch went back for the last time, where each was looked at.
+        batch: what its batch comes to.
+        at_work: the items of a batch that have their turns, for other threads to see.
+        final_attempts: how many items of a batch went back for the last time, where each was looked at.
         unwritten: lines that go out with the invocation record, in one write.
         cpu_s: the CPU seconds that the process had used when the invocation began.
         used: what `_process.used` said when the handler was done; `None` while it is at work.
     """
 
-    # What most invocations never have stands on the class: to set it on each object would cost more than all else.
     open = True
-    unwritten = ""
-    user_keys: dict[str, Any] | None = None
-    metrics: Any = None
-    sent: list[dict[str, Any]] | None = None
-    sent_more = 0
-    calls: dict[tuple[str, str, str | None], list[int]] | None = None
-    calls_more = 0
-    in_flight: dict[Any, float] | None = None
-    stuck: Any = None
-    span_id: str | None = None
-    trace: Any = None
-    messages: tuple[Any, ...] = ()
-    records: dict[str, Any] | None = None
-    at_work: "set[BatchRecord] | None" = None
-    final_attempts: int | None = None
-    thread = 0
     clock = 0.0
+    thread = 0
+    thread_keys: dict[str, Any] | None = None
+    metrics: Any = None
+    aws: "AwsCalls | None" = None
+    stuck: Any = None
+    messages: tuple[Any, ...] = ()
+    batch: BatchCounts | None = None
+    at_work: set[Work] | None = None
+    final_attempts: int | None = None
+    unwritten = ""
     cpu_s = 0.0
     used: tuple[float, float | None] | None = None
-    thread_keys: dict[str, Any] | None = None
     token: "Token[Scope | None] | None" = None
 
-    def __init__(self, invocation: "Invocation", settings: "Settings", context: object) -> None:
+    def __init__(self, invocation: "Invocation", settings: "Settings", context: object, tracer: Any) -> None:
         self.invocation = invocation
         self.context = context
         self.settings = settings
+        self.tracer = tracer
         self.tail = tail_of(invocation, invocation.trace_id)
 
     @property
-    def keys(self) -> dict[str, Any]:
+    def scope(self) -> "Scope":  # type: ignore[override]  # nobody sets it
+        """Itself."""
+        return self
+
+    @property
+    def started(self) -> float:  # type: ignore[override]  # as above
+        """When it was read."""
+        return self.invocation.started
+
+    @property
+    def keys(self) -> dict[str, Any]:  # type: ignore[override]  # as above
         """The log keys of every line."""
         it = self.invocation
         keys: dict[str, Any] = {_names.INVOCATION_ID: it.invocation_id}
@@ -87,13 +140,21 @@ class Scope:
         return keys
 
 
+_INVOCATION_ID = f',"{_names.INVOCATION_ID}":'
+_TRACE_ID = f',"{_names.XRAY_TRACE_ID}":"'
+_FUNCTION = f',"{_names.FUNCTION_NAME}":'
+_VERSION = f',"{_names.FUNCTION_VERSION}":'
+_COLD = f',"{_names.COLD_START}":true'
+_WARM = f',"{_names.COLD_START}":false'
+
+
 def tail_of(it: "Invocation", trace_id: str | None) -> str:
     """Return the keys of an invocation as they end its lines, from the comma on."""
     quote = _json.quote
-    trace = f',"xray_trace_id":"{trace_id}"' if trace_id is not None else ""
+    trace = f'{_TRACE_ID}{trace_id}"' if trace_id is not None else ""
     return (
-        f',"invocation_id":{quote(it.invocation_id)}{trace},"function_name":{quote(it.function)},'
-        f'"function_version":{quote(it.version)},"cold_start":{"true" if it.cold_start else "false"}'
+        f"{_INVOCATION_ID}{quote(it.invocation_id)}{trace}{_FUNCTION}{quote(it.function)}"
+        f"{_VERSION}{quote(it.version)}{_COLD if it.cold_start else _WARM}"
     )
 
 
@@ -113,7 +174,7 @@ class Defaults:
 
 
 _current: ContextVar[Scope | None] = ContextVar("lambda_guard", default=None)
-record_at_work: "ContextVar[BatchRecord | None]" = ContextVar("lambda_guard_record", default=None)
+_item: ContextVar[Work | None] = ContextVar("lambda_guard_item", default=None)
 _open: list[Scope] = []
 
 
@@ -123,7 +184,7 @@ def enter(scope: Scope) -> None:
     _open.append(scope)
 
 
-def leave(scope: Scope, _: object = None) -> None:
+def leave(scope: Scope) -> None:
     """End `scope`: nothing that still runs will be taken for its work."""
     scope.open = False
     if scope.messages:
@@ -155,42 +216,52 @@ def own() -> Scope | None:
     return scope if scope is not None and scope.open else None
 
 
-def record_of(scope: Scope) -> "BatchRecord | None":
-    """Return the record of this invocation's batch that is at work here, if one is.
+def current_item() -> Work | None:
+    """Return the item of a batch that is at work in this very context, of whichever invocation."""
+    return _item.get()
 
-    For a thread that has no context of its own it is the one record that is at work, as for the scope.
+
+def set_item(item: Work | None) -> None:
+    """Make an item of a batch the one that is at work in this context."""
+    _item.set(item)
+
+
+def item_of(scope: Scope) -> Work | None:
+    """Return the item of this invocation's batch that is at work here, if one is.
+
+    For a thread that has no context of its own it is the one item that is at work, as for the scope.
     """
-    record = record_at_work.get()
-    if record is None and scope.at_work and _current.get() is None:
+    item = _item.get()
+    if item is None and scope.at_work and _current.get() is None:
         at_work = tuple(scope.at_work)  # at once: other threads change it
-        record = at_work[0] if len(at_work) == 1 else None
-    return record if record is not None and record.scope is scope else None
+        item = at_work[0] if len(at_work) == 1 else None
+    return item if item is not None and item.scope is scope else None
 
 
-def span_of(scope: Scope) -> Any:
-    """Return the trace sink's state for what is at work here: a record of a batch, or the invocation."""
-    record = record_of(scope)
-    return scope.trace if record is None else record.span or scope.trace
+def work() -> Work | None:
+    """Return what is at work here: an item of a batch, or else the invocation; `None` outside of one."""
+    scope = current()
+    return scope if scope is None else item_of(scope) or scope
 
 
 def current_keys() -> dict[str, Any]:
-    """Return the log keys that hold here: the invocation's, and the record's where a batch is at work."""
-    scope = current()
-    if scope is None:
+    """Return the log keys that hold here: the invocation's, and the item's where a batch is at work."""
+    at_work = work()
+    if at_work is None:
         return {}
-    record = record_of(scope)
-    return {**scope.keys, **record.keys} if record is not None else scope.keys
-
-
-def keys_owner() -> "Scope | BatchRecord | None":
-    """Return what the keys belong to that are appended to a logger here: a record of a batch, or the invocation."""
-    scope = current()
-    return scope if scope is None else record_of(scope) or scope
+    return at_work.keys if at_work is at_work.scope else {**at_work.scope.keys, **at_work.keys}
 
 
 def inherited_keys() -> dict[str, Any]:
-    """Return the appended keys that hold here but belong to what is around: the process, or a record's invocation."""
-    scope = current()
-    if scope is None or record_of(scope) is None:
+    """Return the appended keys that hold here but belong to what is around: the process, or an item's invocation."""
+    at_work = work()
+    if at_work is None or at_work is at_work.scope:
         return Defaults.keys
-    return {**Defaults.keys, **(scope.user_keys or {})}
+    return {**Defaults.keys, **(at_work.scope.user_keys or {})}
+
+
+def _said_of_a_failure() -> dict[str, Any]:
+    return {_names.SERVICE: Defaults.service, **current_keys()}
+
+
+_failsafe.say_with(_said_of_a_failure)

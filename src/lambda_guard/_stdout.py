@@ -1,8 +1,8 @@
 """Standard output, where a line is one write, and the time that stands in it."""
 
 import sys
-import time
 from json.encoder import encode_basestring_ascii
+from time import gmtime, strftime
 from typing import Any
 
 
@@ -55,5 +55,5 @@ def timestamp(seconds: float) -> str:
     whole = int(seconds)
     last = _Second.value
     if last[0] != whole:
-        last = _Second.value = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
+        last = _Second.value = (whole, strftime("%Y-%m-%dT%H:%M:%S", gmtime(whole)))
     return f"{last[1]}.{int((seconds - whole) * 1000):03d}Z"

@@ -28,7 +28,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_guard import current_invocation, logger, production
+from lambda_guard import _scope, current_invocation, logger, production
 from lambda_guard.errors import (
     ConfigurationError,
     NotABatchError,
@@ -1022,13 +1022,11 @@ class TestWhatIsSaid:
 
     def test_threads_of_a_record_speak_and_send_for_it(self, unheard):
         """A thread that a record's handler starts has the record's keys and trace; where two are at work, neither's."""
-        from lambda_guard.sinks.xray.span import current_header
-
         sent, begun, done = {}, asyncio.Barrier(2), threading.Barrier(2)
 
         def work(body):
             logger.info("in a thread", body=body)
-            sent[body] = current_header()
+            sent[body] = _scope.work().header()
 
         def handle(record):
             thread = threading.Thread(target=work, args=(record.body,))
@@ -1300,16 +1298,14 @@ class TestTraces:
     @pytest.mark.parametrize("is_async", [False, True])
     def test_what_a_record_sends_on_belongs_to_its_trace(self, is_async):
         """A message that is sent while a record is at work names that record's trace, also side by side with others."""
-        from lambda_guard.sinks.xray.span import current_header
-
         sent = {}
 
         async def handle(record):
             await asyncio.sleep(0)
-            sent[record.body] = current_header()
+            sent[record.body] = _scope.work().header()
 
         def handle_sync(record):
-            sent[record.body] = current_header()
+            sent[record.body] = _scope.work().header()
 
         event = events.sqs("a", "b", "c", trace_header=[header(1), header(2, sampled=0), None])
         with capture(TRACE_HEADER) as captured:

@@ -633,7 +633,7 @@ def test_no_call_is_waited_for_that_is_over(server, monkeypatch, broken):
     client = make_client(server, "sqs")
     parts = {
         "registering": (client.meta.events, "register_last"),
-        "opening": (xray_recorder, "begin_subsegment"),
+        "opening": (xray_recorder, "current_segment"),
         "closing": (xray_recorder, "end_subsegment"),
     }
 

@@ -601,21 +601,29 @@ def test_concurrent_invocations(captured, released):
     assert sum(record.get("timeout_warned", False) for record in captured.records) == 2
 
 
-def test_clock_set_back(captured, monkeypatch):
+def test_clock_set_back():
     """Where the deadline turns out to be further away by the wall clock, the alarm waits for it."""
-    shift, real = [0.0], time.time
-    monkeypatch.setattr(time, "time", lambda: real() + shift[0])
-
-    @production
-    def handler(event, context):
-        shift[0] = -2.0
-        time.sleep(1.0)
-        before = TIMED_OUT in captured.output
-        sleeps(captured, None)
-        return before
-
-    assert handler({}, make_context(timeout_ms=600)) is False
-    assert outcomes(captured) == [("timeout", None), ("success", True)]
+    out, _ = script(
+        """
+        import threading
+        warned = threading.Event()
+        class Told(type(sys.stdout)):
+            def write(self, text):
+                if '"outcome":"timeout"' in text: warned.set()
+                return super().write(text)
+        sys.stdout = Told(sys.stdout.buffer)
+        @production
+        def handler(event, context):
+            shift[0] = -2.0
+            print("early" if warned.wait(1.0) else "late")  # 0.54 s is when the alarm was set for
+            warned.wait(20)
+        handler({}, make_context(timeout_ms=600))
+    """,
+        before="real, shift = time.time, [0.0]; time.time = lambda: real() + shift[0]",
+    )
+    early, timeout, success = map(json.loads, out.splitlines())
+    assert early["message"] == "late"
+    assert (timeout["outcome"], success["outcome"], success["timeout_warned"]) == ("timeout", "success", True)
 
 
 def test_one_thread(captured):
@@ -649,9 +657,9 @@ def test_signals_and_timers(captured, released):
         signal.signal(signal.SIGALRM, before)
 
 
-def script(source, *, then=None, **variables):
-    """Run a handler's module in a process of its own; return its records' outcomes, its lines and its standard error."""
-    code = f"import os, sys, time\nfrom lambda_guard import production\nfrom lambda_guard.testing import make_context\n{textwrap.dedent(source)}"
+def script(source, *, then=None, before="", **variables):
+    """Run a handler's module in a process of its own; return its standard output and its standard error."""
+    code = f"import os, sys, time\n{before}\nfrom lambda_guard import production\nfrom lambda_guard.testing import make_context\n{textwrap.dedent(source)}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
     process = subprocess.Popen(
         [sys.executable, "-c", code],

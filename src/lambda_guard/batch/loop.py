@@ -12,20 +12,23 @@ from contextlib import suppress
 from math import inf
 from time import time
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from .. import _scope
+from .._failsafe import attempt
 from .._invocation import _remaining
 from ..errors import ConfigurationError, OutOfTimeError, UnidentifiedRecordError
 from ..failure import exceptions
 from ..propagation.extract import record_message_id
 from ..timeout.watchdog import margin
+from .item import BatchItem
 from .report import BatchReport
 from .source import Source, identifiers, read_batch
 
-_CONCURRENT_MOST: Final = (
-    100  # records of `async def` handlers at once: as many connections as HTTP clients keep
-)
+T = TypeVar("T")
+
+# Records of `async def` handlers at once: as many connections as HTTP clients keep.
+_CONCURRENT_MOST: Final = 100
 _SOONER: Final = 1.25  # than the watchdog's margin: the larger of 100 ms and a tenth of the time, at most 1 s
 _NOTES_MOST: Final = 100  # on one exception object, which a module may raise again and again
 _CONTEXT: Final = ("context", "lambda_context")
@@ -36,17 +39,15 @@ class RecordHandler:
 
     Args:
         handler: as it was decorated.
-        is_async: whether it is `async def`.
         report: answer with a partial batch response where some records fail, instead of raising.
 
     Raises:
         ConfigurationError: the handler can't be called with a record, or with a record and the context.
     """
 
-    __slots__ = ("is_async", "report", "takes_context")
+    __slots__ = ("report", "takes_context")
 
-    def __init__(self, handler: Any, *, is_async: bool, report: bool) -> None:
-        self.is_async = is_async
+    def __init__(self, handler: Any, *, report: bool) -> None:
         self.report = report
         self.takes_context = _takes_context(handler)
 
@@ -66,15 +67,27 @@ class RecordHandler:
             NotABatchError: the event isn't a batch.
             BaseException: what isn't an `Exception` comes out at once, untouched.
         """
-        source, records = read_batch(event)
-        batch = Batch(source, records, self.report, _scope.current(), context)
-        call = self._call(handler, context)
+        batch = self._batch(event, context)
         try:
-            self._work_async(batch, call) if self.is_async else batch.work(call)
+            batch.work(self._call(handler, context))
         except BaseException:
-            batch.report.give_up()
+            batch.give_up()
             raise
         return batch.answer()
+
+    async def run_async(self, handler: Callable[..., Any], event: Any = None, context: Any = None) -> Any:
+        """Do the same for an `async def` handler."""
+        batch = self._batch(event, context)
+        try:
+            await batch.work_async(self._call(handler, context))
+        except BaseException:
+            batch.give_up()
+            raise
+        return batch.answer()
+
+    def _batch(self, event: Any, context: Any) -> "Batch":
+        source, records = read_batch(event)
+        return Batch(source, records, self.report, _scope.current(), context)
 
     def _call(self, handler: Callable[..., Any], context: Any) -> Callable[[Any], Any]:
         if not self.takes_context:
@@ -83,18 +96,6 @@ class RecordHandler:
             return lambda record: handler(record, context)
         keyword = {self.takes_context: context}
         return lambda record: handler(record, **keyword)
-
-    def _work_async(self, batch: "Batch", call: Callable[[Any], Any]) -> None:
-        from .. import _event_loop
-
-        ended: _event_loop.Ended[None] = _event_loop.Ended()
-        _event_loop.run(ended, batch.work_async, (call,), {})
-        if ended.error is not None:
-            try:
-                raise ended.error
-            finally:
-                ended.restore_context()
-                del ended  # it holds the error, whose frames hold it
 
 
 def _takes_context(handler: Any) -> bool | str:
@@ -132,17 +133,17 @@ class Batch:
         records: as they came.
         identifiers: what a partial batch response names each by; `None` for a record without one.
         failures: by position, the exception of each record that failed; `None` for one that wasn't begun.
-        report: tells the telemetry.
+        report: tells the telemetry; `None` where there is none.
     """
 
     def __init__(
-        self, source: Source, records: Sequence[Any], partial: bool, scope: Any, context: Any
+        self, source: Source, records: Sequence[Any], partial: bool, scope: _scope.Scope | None, context: Any
     ) -> None:
         self.source = source
         self.records = records
         self.identifiers = identifiers(source, records)
         self.failures: dict[int, Exception | None] = {}
-        self.report = BatchReport(scope, records)
+        self.report = attempt("batch.enter", BatchReport, scope, records) if scope is not None else None
         self._partial = partial
         self._until, self._margin_s = _last_begin(scope, context)
         self._broken_lanes: set[object] = set()
@@ -150,11 +151,15 @@ class Batch:
         # A record is looked at before its turn only where there is an order, or one without an identifier.
         self._looked_at = source.lane is not None or None in self.identifiers
 
+    def tell(self, part: str, step: Callable[..., T], *args: Any) -> T | None:
+        """Tell the telemetry, if there is any, and let nothing out of it."""
+        return attempt(part, step, self.report, *args) if self.report is not None else None
+
     # --- Turns ----------------------------------------------------------------------------------------------
 
     def work(self, call: Callable[[Any], Any]) -> None:
         """Give each record its turn, in their order."""
-        begin, report, data_class, until = self.report.begin, self.report, self.source.data_class, self._until
+        data_class, until = self.source.data_class, self._until
         try:
             for index, record in enumerate(self.records):
                 started = time()
@@ -163,22 +168,19 @@ class Batch:
                     return
                 if self._looked_at and not self._may_begin(index, record):
                     continue
-                current = begin(record, started)
+                item = self.tell("batch.begin", BatchReport.begin, record, started)
                 try:
                     result = call(data_class(record))
                     if result is not None:
                         _refuse_unfinished(result)
-                except Exception as error:
-                    self._fail(index, record, error)
-                    report.end(current, error)
                 except BaseException as error:
-                    report.end(current, error)
-                    raise
+                    if not self._failed(index, item, error):
+                        raise
                 else:
-                    if current is not None and current.recorded:
-                        report.end(current, None)
+                    if item is not None and item.recorded:
+                        self.tell("batch.end", BatchReport.end, item, None)
         finally:
-            report.leave()
+            self.tell("batch.leave", BatchReport.leave)
 
     async def work_async(self, call: Callable[[Any], Any]) -> None:
         """Give each record its turn: lanes side by side, the records of a lane one after the other.
@@ -191,7 +193,8 @@ class Batch:
             for lane in lanes:
                 await self._walk(lane, call)
             return
-        self.report.alone = False
+        if self.report is not None:
+            self.report.alone = False
         await _side_by_side(lanes, lambda lane: self._walk(lane, call))
 
     async def _walk(self, lane: Sequence[int], call: Callable[[Any], Any]) -> None:
@@ -203,19 +206,26 @@ class Batch:
                 await self._turn(index, record, started, call)
 
     async def _turn(self, index: int, record: Any, started: float, call: Callable[[Any], Any]) -> None:
-        current = self.report.begin(record, started)
+        item = self.tell("batch.begin", BatchReport.begin, record, started)
         try:
             _refuse_unfinished(await call(self.source.data_class(record)))
-        except Exception as error:
-            self._fail(index, record, error)
-            self.report.end(current, error)
         except BaseException as error:
-            self.report.end(current, error)
-            raise
+            if not self._failed(index, item, error):
+                raise
         else:
-            self.report.end(current, None)
+            if item is not None and item.recorded:
+                self.tell("batch.end", BatchReport.end, item, None)
         finally:
-            self.report.leave()
+            self.tell("batch.leave", BatchReport.leave)
+
+    def _failed(self, index: int, item: BatchItem | None, error: BaseException) -> bool:
+        """Note what came out of a handler; false where that isn't the record's alone, and goes on."""
+        its_own = issubclass(type(error), Exception)
+        if its_own:
+            self._fail(index, error)
+        if item is not None:
+            self.tell("batch.end", BatchReport.end, item, error)
+        return its_own
 
     def _lanes(self) -> list[Sequence[int]]:
         if self.source.lane is None:
@@ -239,24 +249,29 @@ class Batch:
             self.failures[index] = None
             return False
         if self.identifiers[index] is None:
-            self.report.leave()
+            self.tell("batch.leave", BatchReport.leave)
             said = f"record {index + 1} of the batch has no id: it can't be answered for"
-            self._fail(index, record, UnidentifiedRecordError(said))
+            self._fail(index, UnidentifiedRecordError(said))
             return False
         return True
 
-    def _fail(self, index: int, record: Any, error: Exception) -> None:
+    def _fail(self, index: int, error: Any) -> None:
+        record = self.records[index]
         _leave_out_our_frames(error)
         self.failures[index] = error
         if self.source.lane is not None:
             self._broken_lanes.add(self._lane(record))
-        self.report.failed(record, error)
+        self.tell("batch.failure", BatchReport.failed, record, error)
 
     def _stop(self, left: Iterable[int]) -> None:
         """Give back what would be cut down by the timeout if it were begun now."""
         unbegun = [index for index in left if index not in self.failures]
         self.failures.update(dict.fromkeys(unbegun))
         self._out_of_time += len(unbegun)
+
+    def give_up(self) -> None:
+        """Tell that all of it goes back."""
+        self.tell("batch.finish", BatchReport.give_up)
 
     # --- The answer -----------------------------------------------------------------------------------------
 
@@ -266,7 +281,7 @@ class Batch:
         in_part = self._partial and len(given_back) < len(self.records)
         raises = bool(given_back) and not (in_part and all(map(self._is_identified, given_back)))
         late = self._late() if self._out_of_time else None
-        self.report.finish(self.failures, everything=raises, out_of_time=late)
+        self.tell("batch.finish", BatchReport.finish, self.failures, raises, late)
         if raises:
             raise ExceptionGroup(self._summary(), self._errors(given_back))
         return {"batchItemFailures": self._items(given_back)} if self._partial else None

@@ -13,6 +13,7 @@ from typing import Final
 from .. import _names
 from .._invocation import Outcome
 from .._scope import Scope
+from ..sinks import Sink
 from ..trigger.table import TABLE
 
 FAILED_MOST: Final = 256  # invocations that are remembered; a retry comes within minutes
@@ -35,17 +36,22 @@ def is_final(scope: Scope) -> bool | None:
     return attempt >= most if attempt is not None and most is not None else None
 
 
-def remember(scope: Scope, outcome: Outcome) -> None:
-    """Note that an invocation has failed, in case it comes again."""
-    if outcome.kind == _names.SUCCESS and not _failed:
-        return
-    it = scope.invocation
-    attempt = number(scope) or 1
-    _failed.pop(it.invocation_id, None)  # if it fails again, it goes back in as the latest
-    if outcome.kind == _names.SUCCESS or it.trigger.attempt is not None:
-        return
-    if it.trigger.type in TABLE.synchronous:
-        return  # whoever called it retries under another id
-    _failed[it.invocation_id] = attempt
-    while len(_failed) > FAILED_MOST:
-        _failed.pop(next(iter(_failed)), None)
+class Attempts(Sink):
+    """Remembers which invocations have failed, in case they come again."""
+
+    part = "attempts"
+
+    def leave(self, scope: Scope, outcome: Outcome) -> None:
+        """Note how an invocation ended, once its record is written."""
+        if outcome.kind == _names.SUCCESS and not _failed:
+            return
+        it = scope.invocation
+        attempt = number(scope) or 1
+        _failed.pop(it.invocation_id, None)  # if it fails again, it goes back in as the latest
+        if outcome.kind == _names.SUCCESS or it.trigger.attempt is not None:
+            return
+        if it.trigger.type in TABLE.synchronous:
+            return  # whoever called it retries under another id
+        _failed[it.invocation_id] = attempt
+        while len(_failed) > FAILED_MOST:
+            _failed.pop(next(iter(_failed)), None)

@@ -5,7 +5,7 @@ import traceback
 from types import TracebackType
 from typing import Any, Final
 
-from .. import _json
+from .. import _json, _names
 from . import stack_frames
 from .fingerprint import fingerprint as fingerprint  # noqa: PLC0414 - named from here by who has an error
 from .stack_frames import Frame
@@ -65,12 +65,12 @@ def fields(exc_info: Any) -> dict[str, Any]:
     if error is None:
         return {}
     said: dict[str, Any] = {
-        "exception": _rendered(error),
-        "exception_name": type_name(error),
-        "stack_trace": _structured(error),
+        _names.EXCEPTION: _rendered(error),
+        _names.EXCEPTION_NAME: type_name(error),
+        _names.STACK_TRACE: _structured(error),
     }
     if notes := _notes(error):
-        said["exception_notes"] = notes
+        said[_names.EXCEPTION_NOTES] = notes
     return said
 
 
@@ -93,24 +93,28 @@ def _rendered(error: BaseException) -> str:
 
 def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "type": type_name(error),
-        "value": message(error),
-        "module": _MODULE.__get__(type(error)),
-        "frames": [
-            {"file": file, "line": line, "function": function}
+        _names.TYPE: type_name(error),
+        _names.VALUE: message(error),
+        _names.MODULE: _MODULE.__get__(type(error)),
+        _names.FRAMES: [
+            {_names.FILE: file, _names.LINE: line, _names.FUNCTION: function}
             for file, line, function in frames(trace_of(error))
         ],
     }
     if issubclass(type(error), BaseExceptionGroup) and depth:
-        found["exceptions"] = [_structured(part, depth - 1) for part in _EXCEPTIONS.__get__(error)[:20]]
+        found[_names.EXCEPTIONS] = [_structured(part, depth - 1) for part in _EXCEPTIONS.__get__(error)[:20]]
     return found
+
+
+def in_short(error: BaseException) -> dict[str, Any]:
+    """Return what a batch says of an item's error: `{type, message, fingerprint}`."""
+    return {
+        _names.TYPE: type_name(error),
+        _names.MESSAGE: message(error),
+        _names.FINGERPRINT: fingerprint(error),
+    }
 
 
 def as_record(error: BaseException) -> dict[str, Any]:
     """Return the invocation record's `error`: `{type, message, fingerprint, stack}`."""
-    return {
-        "type": type_name(error),
-        "message": message(error),
-        "fingerprint": fingerprint(error),
-        "stack": stack_frames.said(frames(trace_of(error))),
-    }
+    return {**in_short(error), _names.STACK: stack_frames.said(frames(trace_of(error)))}

@@ -22,42 +22,10 @@ from weakref import WeakSet
 
 from .. import _names
 from .._failsafe import attempt
+from .calls import Call
 
 _ID: Final = "lambda_guard"
 _HTTP_NAME: Final = _names.HTTP_TRACE_HEADER.lower()
-
-
-class Call:
-    """One AWS call on its way.
-
-    Attributes:
-        service: the service's id with hyphens, e.g. `sqs`.
-        operation: e.g. `SendMessage`.
-        endpoint: the service's name in traces, e.g. `sqs`, `states`.
-        region: e.g. `eu-west-1`.
-        params: the parameters as the caller gave them; only ever read.
-        header: the trace header that went with it, once it has gone.
-        span: the observer's own.
-        given: the parameters that got the header, and what was in them before.
-        in_request: the name and value of the HTTP header, where it is ours.
-    """
-
-    __slots__ = (
-        "endpoint", "given", "header", "in_request", "operation", "params", "region", "service", "span",
-    )  # fmt: skip
-
-    def __init__(
-        self, service: str, operation: str, endpoint: str, region: str | None, params: Mapping[str, Any]
-    ) -> None:
-        self.service = service
-        self.endpoint = endpoint
-        self.operation = operation
-        self.region = region
-        self.params = params
-        self.header: str | None = None
-        self.span: Any = None
-        self.given: tuple[dict[str, Any], dict[str, Any]] | None = None
-        self.in_request: tuple[str, str] | None = None
 
 
 class Observer(Protocol):
@@ -69,7 +37,7 @@ class Observer(Protocol):
     def header(self) -> str | None:
         """Return the header that names whatever is on top of the trace right now."""
 
-    def is_overwritten(self) -> bool:
+    def is_header_overwritten(self) -> bool:
         """Return whether somebody writes the HTTP header after the events of botocore that a caller's hooks use."""
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
@@ -194,7 +162,7 @@ def _once_more(observer: Observer, request: Any) -> None:
     Where the work isn't recorded, that is the trace of whatever is, or a parent of zeros.
     """
     call = _in_flight.get()
-    if call is not None and call.in_request is not None and observer.is_overwritten():
+    if call is not None and call.in_request is not None and observer.is_header_overwritten():
         name, header = call.in_request
         request.headers[name] = header
 

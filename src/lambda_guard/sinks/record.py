@@ -5,70 +5,101 @@ one has goes through the encoder. `docs/records.md` says what the keys mean.
 """
 
 import json
-import time
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final
 
 from .. import _failsafe, _json, _names, _process, _stdout
 from .._invocation import Invocation, Outcome
 from .._scope import Scope
 from ..failure import attempts, exceptions
+from ..propagation.calls import AwsCalls
 from ..trigger.table import TABLE
+from . import Sink
 
 _BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
 
 
-def enter(scope: Scope) -> None:
-    """Note what the process has used before the handler runs."""
-    if scope.invocation.cold_start:
-        _process.note_peak()  # imports have reached it
-    scope.cpu_s = time.process_time()
+class Record(Sink):
+    """Writes the invocation record, and with it what is left to be written of the metrics."""
+
+    part = "record"
+
+    def leave(self, scope: Scope, outcome: Outcome) -> None:
+        """Write the record: whole, or else as much of it as needs nothing that can be broken."""
+        before, scope.unwritten = scope.unwritten, ""
+        try:
+            line = line_of(scope, outcome)
+            if len(line) > _BYTES_MOST // 4 and len(line.encode()) > _BYTES_MOST:
+                line = _json.fit(json.loads(line), _BYTES_MOST)
+        except Exception as error:
+            _failsafe.failed("record", error)
+            line = _bare_line_of(scope, outcome)
+        _stdout.write(before + line)
+
+    warn = leave
 
 
-def leave(scope: Scope, _: Outcome) -> None:
-    """Note what the process has used when the handler is done."""
-    scope.used = _process.used(scope.cpu_s)
-
-
-def write(scope: Scope, outcome: Outcome) -> None:
-    """Write the record of an invocation, and with it what is left to be written of the metrics."""
-    before, scope.unwritten = scope.unwritten, ""
-    try:
-        line = line_of(scope, outcome)
-    except Exception:
-        if before:
-            _stdout.write(before[:-1])
-        raise
-    if len(line) > _BYTES_MOST // 4 and len(line.encode()) > _BYTES_MOST:
-        line = _json.fit(json.loads(line), _BYTES_MOST)
-    _stdout.write(before + line)
+_START: Final = f'{{"{_names.LEVEL}":"'
+_MESSAGE: Final = f'","{_names.MESSAGE}":'
+_TIMESTAMP: Final = f',"{_names.TIMESTAMP}":"'
+_SERVICE: Final = f'","{_names.SERVICE}":'
+_OUTCOME: Final = f',"{_names.RECORD}":"{_names.RECORD_INVOCATION}","{_names.OUTCOME}":"'
+_TRIGGER: Final = f',"{_names.TRIGGER}":{{"{_names.TYPE}":"'
+_SOURCE: Final = f'","{_names.SOURCE}":'
+_RECORDS: Final = f',"{_names.RECORDS}":'
+_DURATION: Final = f',"{_names.DURATION_MS}":'
+_REMAINING: Final = f',"{_names.REMAINING_MS}":'
+_USED: Final = f',"{_names.MEMORY_USED_MB}":'
+_LIMIT: Final = f',"{_names.MEMORY_LIMIT_MB}":'
+_CPU: Final = f',"{_names.CPU_MS}":'
+_TRIGGER_TYPE: Final = f',"{_names.TRIGGER_TYPE}":"'
+_EMF: Final = f',"{_names.EMF}":{{"{_names.EMF_TIMESTAMP}":'
+_TRACE: Final = f',"{_names.TRACE_ID}":"'
+_LAMBDA_TRACE: Final = f',"{_names.LAMBDA_TRACE_ID}":"'
+_SPAN: Final = f',"{_names.SPAN_ID}":"'
+_PARENT: Final = f',"{_names.PARENT_ID}":"'
+_METRIC: Final = {name: f',"{name}":' for name in _names.UNITS}
 
 
 def line_of(scope: Scope, outcome: Outcome) -> str:
     """Return the record as one line of JSON."""
     it, settings = scope.invocation, scope.settings
+    trigger = it.trigger
     metrics: dict[str, float] = {}
     used = _usage(scope, outcome, metrics)
     _count(scope, outcome, metrics)
     rare = _rare(scope, outcome)
-    left = "" if it.deadline is None else max(0, int((it.deadline - outcome.ended) * 1000))
-    remaining = f',"remaining_ms":{left}' if left != "" else ""
+    left = "" if it.deadline is None else f"{_REMAINING}{max(0, int((it.deadline - outcome.ended) * 1000))}"
     directive = _definitions(settings.namespace, settings.dimensions, tuple(metrics))
-    trigger_dimension = f',"trigger_type":"{it.trigger.type}"' if "trigger" in settings.dimensions else ""
+    dimension = f'{_TRIGGER_TYPE}{trigger.type}"' if _names.TRIGGER in settings.dimensions else ""
     return (
-        f'{{"level":"{_level(scope, outcome)}","message":{_json.quote(_sentence(scope, outcome))},'
-        f'"timestamp":"{_stdout.timestamp(outcome.ended)}","service":{_json.quote(settings.service)},'
-        f'"record":"invocation","outcome":"{outcome.kind}"{scope.tail},'
-        f'"trigger":{{"type":"{it.trigger.type}","source":{_text(it.trigger.source)},"records":{it.trigger.records}}}'
+        f"{_START}{_level(scope, outcome)}{_MESSAGE}{_json.quote(_sentence(scope, outcome))}"
+        f"{_TIMESTAMP}{_stdout.timestamp(outcome.ended)}{_SERVICE}{_json.quote(settings.service)}"
+        f'{_OUTCOME}{outcome.kind}"{scope.tail}'
+        f"{_TRIGGER}{trigger.type}{_SOURCE}{_text(trigger.source)}{_RECORDS}{trigger.records}}}"
         f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
-        f',"duration_ms":{outcome.duration_ms:.3f}{remaining}{used}{trigger_dimension}'
-        f',"_aws":{{"Timestamp":{int(outcome.ended * 1000)},{directive}}}'
-        f"{''.join([f',{_QUOTED[name]}:{value}' for name, value in metrics.items()])}}}"
+        f"{_DURATION}{outcome.duration_ms:.3f}{left}{used}{dimension}"
+        f"{_EMF}{int(outcome.ended * 1000)},{directive}}}"
+        f"{''.join([f'{_METRIC[name]}{value}' for name, value in metrics.items()])}}}"
     )
 
 
-_QUOTED: Final = {name: f'"{name}"' for name in _names.UNITS}
+def _bare_line_of(scope: Scope, outcome: Outcome) -> str:
+    """Return a record of what is known without a clock, a reading of the process or an exception's text."""
+    settings = scope.settings
+    metric = {_names.FAILURE: _names.ERRORS, _names.TIMEOUT: _names.TIMEOUTS}.get(outcome.kind)
+    emf = ""
+    if isfinite(started := scope.invocation.started):
+        metrics = {**({metric: 1} if metric else {}), _names.GUARD_ERRORS: _failsafe.take_count()}
+        directive = _definitions(settings.namespace, (), tuple(metrics))
+        values = "".join([f"{_METRIC[name]}{value}" for name, value in metrics.items()])
+        emf = f"{_EMF}{int(started * 1000)},{directive}}}{values}"
+    return (
+        f"{_START}{_LEVELS[outcome.kind]}{_MESSAGE}{_json.quote(f'{scope.invocation.function}: {outcome.kind}')}"
+        f'{_SERVICE[1:]}{_json.quote(settings.service)}{_OUTCOME}{outcome.kind}"{scope.tail}{emf}}}'
+    )
 
 
 def _text(value: str | None) -> str:
@@ -79,86 +110,73 @@ def _text(value: str | None) -> str:
 def _definitions(namespace: str, dimensions: tuple[str, ...], metrics: tuple[str, ...]) -> str:
     """Return EMF's directive for a set of metrics: a function has a handful of them in its life."""
     base = [_names.SERVICE, _names.FUNCTION_NAME]
-    more = ["trigger_type" if name == "trigger" else name for name in dimensions]
+    more = [_names.TRIGGER_TYPE if name == _names.TRIGGER else name for name in dimensions]
     directive = {
-        "Namespace": namespace,
-        "Dimensions": [base, [*base, *more]] if more else [base],
-        "Metrics": [{"Name": name, "Unit": _names.UNITS[name]} for name in metrics],
+        _names.EMF_NAMESPACE: namespace,
+        _names.EMF_DIMENSIONS: [base, [*base, *more]] if more else [base],
+        _names.EMF_METRICS: [
+            {_names.EMF_NAME: name, _names.EMF_UNIT: _names.UNITS[name]} for name in metrics
+        ],
     }
-    return f'"CloudWatchMetrics":[{_json.encode(directive)}]'
+    return f'"{_names.EMF_DIRECTIVES}":[{_json.encode(directive)}]'
 
 
 def _level(scope: Scope, outcome: Outcome) -> str:
-    return "WARNING" if outcome.kind == _names.SUCCESS and _failed_records(scope) else _LEVELS[outcome.kind]
+    return "WARNING" if outcome.kind == _names.SUCCESS and _failed_items(scope) else _LEVELS[outcome.kind]
 
 
-def _failed_records(scope: Scope) -> int:
-    return scope.records["failed"] if scope.records is not None else 0
+def _failed_items(scope: Scope) -> int:
+    return scope.batch.failed if scope.batch is not None else 0
 
 
 def _sentence(scope: Scope, outcome: Outcome) -> str:
-    function, took, failed = (
-        scope.invocation.function,
-        f"{outcome.duration_ms:.1f} ms",
-        _failed_records(scope),
-    )
+    function, took = scope.invocation.function, f"{outcome.duration_ms:.1f} ms"
     if outcome.kind == _names.TIMEOUT:
         return f"{function} is about to time out after {took}"
     if outcome.kind == _names.FAILURE:
         kind = "unknown" if outcome.error is None else exceptions.type_name(outcome.error)
         return f"{function} failed after {took}: {kind}"
-    if failed and scope.records is not None:
-        return f"{function} succeeded in {took}, but for {failed} of {scope.records['total']} records"
+    if scope.batch is not None and scope.batch.failed:
+        return f"{function} succeeded in {took}, but for {scope.batch.failed} of {scope.batch.total} records"
     return f"{function} succeeded in {took}"
 
 
 def _place(scope: Scope) -> str:
-    it = scope.invocation
+    it, place = scope.invocation, scope.place
     header = it.adopted or it.trace
     if header is None:
         return ""
-    own = f',"lambda_trace_id":"{it.trace.root}"' if it.adopted is not None and it.trace is not None else ""
-    span = f',"span_id":"{scope.span_id}"' if scope.span_id is not None else ""
-    parent = f',"parent_id":"{header.parent}"' if header.parent is not None else ""
-    return f',"traceId":"{header.root}"{own}{span}{parent}'
+    own = f'{_LAMBDA_TRACE}{it.trace.root}"' if it.adopted is not None and it.trace is not None else ""
+    span = f'{_SPAN}{place.span_id}"' if place is not None else ""
+    parent = f'{_PARENT}{header.parent}"' if header.parent is not None else ""
+    return f'{_TRACE}{header.root}"{own}{span}{parent}'
 
 
-def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:  # noqa: C901 - a list of what may be there
+def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
     """Return what only some records have, in the order in which it is written."""
     it = scope.invocation
     found: dict[str, Any] = {}
     if it.upstreams:
         _add_upstreams(found, it)
-    if scope.sent:
-        found["sent"] = list(scope.sent)
-        if scope.sent_more:
-            found["sent_more"] = scope.sent_more
-    if scope.calls:
-        found["calls"] = [
-            {
-                "service": service,
-                "operation": operation,
-                "resource": resource,
-                "count": count,
-                "errors": errors,
-            }
-            for (service, operation, resource), (count, errors) in list(scope.calls.items())
-        ]
-        if scope.calls_more:
-            found["calls_more"] = scope.calls_more
-    if scope.records is not None:
-        found["records"] = scope.records
+    if scope.aws is not None:
+        _add_aws_calls(found, scope.aws)
+    if (batch := scope.batch) is not None:
+        found[_names.RECORDS] = {
+            _names.TOTAL: batch.total,
+            _names.FAILED: batch.failed,
+            _names.FAILURES: batch.failures,
+        }
     if (number := attempts.number(scope)) is not None:
-        found["attempt"] = number
+        found[_names.ATTEMPT] = number
     if (final := attempts.is_final(scope)) is not None:
-        found["final_attempt"] = final
+        found[_names.FINAL_ATTEMPT] = final
     if scope.stuck is not None:
         _add_stuck(found, scope, outcome)
     if outcome.error is not None:
         known = _failsafe.attempt("record.error", exceptions.as_record, outcome.error)
-        found["error"] = known or {"type": exceptions.type_name(outcome.error)}
+        found[_names.ERROR] = known or {_names.TYPE: exceptions.type_name(outcome.error)}
     if it.init_ms is not None:
-        found["init_ms"] = round(it.init_ms, 1)
+        found[_names.INIT_MS] = round(it.init_ms, 1)
     return found
 
 
@@ -177,15 +195,35 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
     for header, message_ids in it.upstreams[: _names.UPSTREAMS_MOST]:
         upstreams.append(
             {
-                "trace_id": header.root if header else None,
-                "parent_id": header.parent if header else None,
-                "message_ids": list(message_ids[:left]),
+                _names.UPSTREAM_TRACE_ID: header.root if header else None,
+                _names.PARENT_ID: header.parent if header else None,
+                _names.MESSAGE_IDS: list(message_ids[:left]),
             }
         )
         left = max(0, left - len(message_ids))
-    found["upstreams"] = upstreams
+    found[_names.UPSTREAMS] = upstreams
     if more := len(it.upstreams) - len(upstreams) + getattr(it.upstreams, "more", 0):
-        found["upstreams_more"] = more
+        found[_names.UPSTREAMS_MORE] = more
+
+
+def _add_aws_calls(found: dict[str, Any], aws: AwsCalls) -> None:
+    if aws.sent:
+        found[_names.SENT] = list(aws.sent)
+        if aws.sent_more:
+            found[_names.SENT_MORE] = aws.sent_more
+    if aws.counts:
+        found[_names.CALLS] = [
+            {
+                _names.SERVICE: service,
+                _names.OPERATION: operation,
+                _names.RESOURCE: resource,
+                _names.CALL_COUNT: count,
+                _names.CALL_ERRORS: errors,
+            }
+            for (service, operation, resource), (count, errors) in list(aws.counts.items())
+        ]
+        if aws.more:
+            found[_names.CALLS_MORE] = aws.more
 
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
@@ -193,15 +231,14 @@ def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
     cpu_ms, used = scope.used or _process.used(scope.cpu_s)
     limit, said = scope.invocation.memory_limit_mb, ""
     if used is not None:
-        said = f',"memory_used_mb":{used:.1f}'
+        said = f"{_USED}{used:.1f}"
         if limit is not None:
-            metrics["MemoryUtilization"] = int(used / limit * 1000) / 10
+            metrics[_names.MEMORY_UTILIZATION] = int(used / limit * 1000) / 10
     if limit is not None:
-        said += f',"memory_limit_mb":{limit}'
-    metrics["CpuUtilization"] = (
-        int(cpu_ms / outcome.duration_ms * 1000) / 10 if outcome.duration_ms > 0 else 0.0
-    )
-    return f'{said},"cpu_ms":{cpu_ms:.1f}'
+        said += f"{_LIMIT}{limit}"
+    took = outcome.duration_ms
+    metrics[_names.CPU_UTILIZATION] = int(cpu_ms / took * 1000) / 10 if took > 0 else 0.0
+    return f"{said}{_CPU}{cpu_ms:.1f}"
 
 
 def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
@@ -214,8 +251,8 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         metrics[_names.TIMEOUTS] = 1
     if first:
         _count_once(scope, metrics)
-    if scope.records is not None and scope.records["failed"]:
-        metrics[_names.RECORD_FAILURES] = scope.records["failed"]
+    if failed := _failed_items(scope):
+        metrics[_names.RECORD_FAILURES] = failed
     if final := _final_attempts(scope, kind, first):
         metrics[_names.FINAL_ATTEMPTS] = final
     if failures := _failsafe.take_count():

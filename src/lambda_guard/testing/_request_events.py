@@ -208,7 +208,6 @@ def alb(
     }
 
 
-# long: one event, key by key, as AWS documents it
 def websocket(
     body: object = None,
     *,

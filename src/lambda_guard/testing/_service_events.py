@@ -105,7 +105,6 @@ def cloudformation(
     return event
 
 
-# long: one event, key by key, as AWS documents it
 def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Event:
     """A job of an Invoke action in CodePipeline; the function reports back with `PutJobSuccessResult`.
 
@@ -142,7 +141,6 @@ def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Eve
     }
 
 
-# long: one event, key by key, as AWS documents it
 def ses(
     recipient: str = "orders@example.com",
     *,

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -10,6 +9,8 @@ from typing import Any, NamedTuple
 
 from .. import _names
 from .._failsafe import attempt
+from ..propagation.place import set_environment
+from ..sinks.tracer import collect
 
 
 class Metric(NamedTuple):
@@ -144,16 +145,16 @@ def _is_record(line: dict[str, Any]) -> bool:
 
 def _metrics(line: dict[str, Any]) -> list[Metric]:
     found = []
-    for directive in line[_names.EMF]["CloudWatchMetrics"]:
-        for keys in directive["Dimensions"]:
+    for directive in line[_names.EMF][_names.EMF_DIRECTIVES]:
+        for keys in directive[_names.EMF_DIMENSIONS]:
             dimensions = {key: line[key] for key in keys}
-            for metric in directive["Metrics"]:
-                values = line[metric["Name"]]
+            for metric in directive[_names.EMF_METRICS]:
+                values = line[metric[_names.EMF_NAME]]
                 found.append(
                     Metric(
-                        directive["Namespace"],
-                        metric["Name"],
-                        metric["Unit"],
+                        directive[_names.EMF_NAMESPACE],
+                        metric[_names.EMF_NAME],
+                        metric[_names.EMF_UNIT],
                         tuple(values) if isinstance(values, list) else (values,),
                         dimensions,
                     )
@@ -200,17 +201,8 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
         self._undo.append(lambda: setattr(sys, "stdout", before))
 
     def _set_header(self, header: str) -> None:
-        before = os.environ.get(_names.ENV_TRACE_HEADER)
-        os.environ[_names.ENV_TRACE_HEADER] = header
-        self._undo.append(
-            lambda: (
-                os.environ.pop(_names.ENV_TRACE_HEADER, None)
-                if before is None
-                else os.environ.__setitem__(_names.ENV_TRACE_HEADER, before)
-            )
-        )
+        before = set_environment(header)
+        self._undo.append(lambda: set_environment(before))
 
     def _capture_documents(self, captured: Captured) -> None:
-        from ..sinks.xray.recorder import collect
-
-        self._undo.append(collect(captured._documents.append))  # noqa: SLF001 - as above
+        self._undo.append(collect("xray", captured._documents.append))  # noqa: SLF001 - as above

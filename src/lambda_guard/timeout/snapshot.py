@@ -5,8 +5,8 @@ Nothing is stopped for it and nobody is asked: the interpreter's own list of fra
 
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
+from time import perf_counter
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -47,7 +47,8 @@ class Stuck(NamedTuple):
             found[_names.TASKS] = [stack_frames.said(stack) for stack in self.tasks]
         if self.threads:
             found[_names.THREADS] = [
-                {"name": name, "at": stack_frames.said(stack)} for name, stack in self.threads
+                {_names.THREAD_NAME: name, _names.AT: stack_frames.said(stack)}
+                for name, stack in self.threads
             ]
         return found
 
@@ -56,18 +57,19 @@ class Stuck(NamedTuple):
         file, line, function = stack_frames.own(self.stack)[-1] if self.stack else ("", 0, "")
         where = f" in {function} ({file.rpartition('/')[2]}:{line})" if file else ""
         return {
-            "type": _names.TIMEOUT_TYPE,
-            "message": f"still at work after {self.since_ms:.0f} ms{where}{self._waiting()}",
-            "fingerprint": fingerprint.of_place(_names.TIMEOUT_TYPE, self.stack),
-            "stack": stack_frames.said(self.stack),
+            _names.TYPE: _names.TIMEOUT_TYPE,
+            _names.MESSAGE: f"still at work after {self.since_ms:.0f} ms{where}{self._waiting()}",
+            _names.FINGERPRINT: fingerprint.of_place(_names.TIMEOUT_TYPE, self.stack),
+            _names.STACK: stack_frames.said(self.stack),
         }
 
     def _waiting(self) -> str:
         if not self.calls:
             return ""
-        call = max(self.calls, key=lambda each: each["for_ms"])
-        resource = f" {call['resource']}" if call["resource"] else ""
-        return f", waiting for {call['service']} {call['operation']}{resource} for {call['for_ms']} ms"
+        call = max(self.calls, key=lambda each: each[_names.FOR_MS])
+        resource = f" {call[_names.RESOURCE]}" if call[_names.RESOURCE] else ""
+        what = f"{call[_names.SERVICE]} {call[_names.OPERATION]}{resource}"
+        return f", waiting for {what} for {call[_names.FOR_MS]} ms"
 
 
 UNSEEN: Final = Stuck([], [], [], [], 0.0)  # where looking failed
@@ -79,7 +81,7 @@ def look(scope: Scope) -> Stuck:
     at = frames.pop(scope.thread, None)
     frames.pop(threading.get_ident(), None)
     stack, tasks = _handler(at) if at is not None else ([], [])
-    since_ms = (time.perf_counter() - scope.clock) * 1000
+    since_ms = (perf_counter() - scope.clock) * 1000
     return Stuck(stack, tasks, _threads(frames), list(_calls(scope)), since_ms)
 
 
@@ -171,10 +173,11 @@ def _in_short(innermost: FrameType) -> list[Frame]:
 
 
 def _calls(scope: Scope) -> Iterator[dict[str, Any]]:
-    for call, began in list((scope.in_flight or {}).items())[:CALLS_MOST]:
+    in_flight = scope.aws.in_flight if scope.aws is not None else {}
+    for call, began in list(in_flight.items())[:CALLS_MOST]:
         yield {
-            "service": call.service,
-            "operation": call.operation,
-            "resource": resources(call.service, call.params)[0],
-            "for_ms": round((time.perf_counter() - began) * 1000),
+            _names.SERVICE: call.service,
+            _names.OPERATION: call.operation,
+            _names.RESOURCE: resources(call.service, call.params)[0],
+            _names.FOR_MS: round((perf_counter() - began) * 1000),
         }

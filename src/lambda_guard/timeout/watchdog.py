@@ -15,16 +15,17 @@ second, and put off when ours wakes in time.
 
 import os
 import sys
-import time
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from time import monotonic
+from time import monotonic, perf_counter, time
 from typing import Any, Final
 
 from .._failsafe import attempt
+from .._invocation import Outcome
 from .._scope import Scope
+from ..sinks import Sink
 
 MARGIN_LEAST: Final = 0.1  # seconds before the deadline
 MARGIN_MOST: Final = 1.0
@@ -65,40 +66,44 @@ def margin(left: float) -> float:
     return min(max(MARGIN_LEAST, left / 10), MARGIN_MOST, left / 2)
 
 
-def arm(alarm: Alarm, scope: Scope) -> None:
-    """Have `alarm(scope)` called shortly before the deadline, unless `disarm` comes first.
+class Watchdog(Sink):
+    """Has `alarm(scope)` called shortly before the deadline of an invocation that is still at work.
 
     Where no deadline is known there is no alarm.
 
     Args:
         alarm: runs on the watchdog's thread, while the handler is at work; doesn't raise.
-        scope: of the invocation, which runs on this thread.
     """
-    it = scope.invocation
-    if it.deadline is None:
-        return
-    left = it.deadline - it.started
-    if left <= 0:
-        return  # a context that doesn't count
-    scope.thread = get_ident()
-    scope.clock = (
-        time.perf_counter()
-    )  # the handler isn't running yet, and with hardly any time the alarm comes first
-    now = monotonic()
-    due = now + it.deadline - time.time() - margin(left)  # the sinks may have taken their time: imports, say
-    wake = min(due, now + _LOOK_AFTER)
-    _armed[scope] = _Cell(wake, due, alarm)
-    if wake < _watch.wakes_at:
-        _watch.ring()
 
+    part = "watchdog"
 
-def disarm(scope: Scope, _: object = None) -> None:
-    """End what `arm` began; an alarm that is just going off is waited for, so that its record comes first."""
-    if _armed.pop(scope, None) is not None:
-        if _dump.scope is scope:
-            _dump.cancel()
-    elif scope.thread and _watch.at_alarm.acquire(timeout=MARGIN_MOST):
-        _watch.at_alarm.release()
+    def __init__(self, alarm: Alarm) -> None:
+        self._alarm = alarm
+
+    def enter(self, scope: Scope) -> None:
+        """Arm it for an invocation that runs on this thread."""
+        it = scope.invocation
+        left = it.deadline - it.started if it.deadline is not None else 0.0
+        if it.deadline is None or left <= 0:
+            return  # or a context that doesn't count
+        scope.thread = get_ident()
+        scope.clock = (
+            perf_counter()
+        )  # the handler isn't running yet; with hardly any time the alarm comes first
+        now = monotonic()
+        due = now + it.deadline - time() - margin(left)  # the sinks may have taken their time: imports, say
+        wake = min(due, now + _LOOK_AFTER)
+        _armed[scope] = _Cell(wake, due, self._alarm)
+        if wake < _watch.wakes_at:
+            _watch.ring()
+
+    def leave(self, scope: Scope, _: Outcome) -> None:
+        """Disarm it; an alarm that is just going off is waited for, so that its record comes first."""
+        if _armed.pop(scope, None) is not None:
+            if _dump.scope is scope:
+                _dump.cancel()
+        elif scope.thread and _watch.at_alarm.acquire(timeout=MARGIN_MOST):
+            _watch.at_alarm.release()
 
 
 class _Watch:
@@ -157,7 +162,7 @@ class _Watch:
     def _fire(self, scope: Scope, cell: _Cell, now: float) -> None:
         it = scope.invocation
         assert it.deadline is not None
-        left = it.deadline - time.time()
+        left = it.deadline - time()
         early = left - margin(it.deadline - it.started)
         if early > _CLOCKS_DIFFER:
             cell.wake = cell.due = now + early

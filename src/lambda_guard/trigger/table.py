@@ -5,51 +5,38 @@ A further trigger is a further row; what else is known of triggers is derived fr
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lambda_guard._names import W3C_TRACE_HEADER
 from lambda_guard.propagation.header import XRAY_NAMES
 
 Path = tuple[str | int, ...]
-Paths = tuple[Path, ...]
-Names = tuple[str, ...]
-Ids = tuple["Path | Callable[[Any], str | None]", ...]
-Where = str | Paths  # the one top-level key, or paths
+Where = str | tuple[Path, ...]  # the one top-level key, or paths
 Test = Callable[[Any], bool]
 
 
-class Shape:
-    """How one kind of event of a trigger looks.
+class Shape(NamedTuple):
+    """How one kind of event of a trigger looks. It has an `event_source` or a `mark`.
 
     Attributes:
-        mark: without `tests`, what the first record of `Records` (or of a bare list, from EventBridge Pipes) has as its
-            `eventSource`; with `tests`, the top-level key without which the event isn't looked at.
-        tests: what must hold at which path, or under which top-level key.
-        source: where the ARN or name of the source stands, in the first record or the event: the one top-level key, or
-            paths of which the first counts that leads to text.
-        time: where the time stands at which a record, or else the event, was sent, likewise.
-        records: where a list of records stands, or a dict of such lists, if there is a key for `mark`.
+        event_source: what the first record of `Records` (or of a bare list, from EventBridge Pipes) names so.
+        mark: the top-level key without which the shape isn't looked at.
+        tests: what must hold at which path.
+        source: where the ARN or name of the source stands, in the first record or the event: the first path that
+            leads to text.
+        time: where the time stands at which a record, or else the event, was sent: the first path that leads somewhere.
+        records: where a list of records stands under a `mark`, or a dict of such lists.
     """
 
-    __slots__ = ("mark", "records", "source", "tests", "time")
-
-    def __init__(
-        self,
-        mark: str,
-        tests: Mapping[Any, Test] | None = None,
-        *,
-        source: Where = (),
-        time: Where = (),
-        records: Path = (),
-    ) -> None:
-        self.mark, self.records = mark, records
-        known = (tests or {}).items()
-        self.tests = [(at if isinstance(at, tuple) else (at,), test) for at, test in known]
-        self.source: Paths = ((source,),) if isinstance(source, str) else source
-        self.time: Paths = ((time,),) if isinstance(time, str) else time
+    event_source: str = ""
+    mark: str = ""
+    tests: tuple[tuple[Path, Test], ...] = ()
+    source: tuple[Path, ...] = ()
+    time: tuple[Path, ...] = ()
+    records: Path = ()
 
 
-class Row:
+class Row(NamedTuple):
     """One trigger.
 
     Attributes:
@@ -57,28 +44,22 @@ class Row:
         shapes: how its events look, in the order in which they are tried.
         asynchronous: whether Lambda queues the event and retries it; None where the caller decides, or the shape.
         batch: whether an event source mapping polls it and hands over several records at once (synchronously).
+        queue: whether it's a queue: messages have system attributes, and a body that may be an envelope.
         envelopes: who may have wrapped the body of a queue's message; `sns` makes the type `sns-sqs`.
-        queue: whether it's a queue, whose messages have system attributes and a body that may be an envelope.
         ids: where the id stands, in a record or else in the event, as the sender was told it: the first path that
             leads to text, or a function of the record.
         carriers: the keys under which a record, or else the event, may hold the sender's trace header, in the order in
             which they count. `propagation._carriers` knows how each is read; a key of your own holds text or an object.
     """
 
-    __slots__ = ("asynchronous", "batch", "carriers", "envelopes", "ids", "queue", "shapes", "type")
-
-    def __init__(
-        self,
-        type: str,  # noqa: A002 - the record's own word
-        *shapes: Shape,
-        asynchronous: bool | None = None,
-        batch: bool = False,
-        envelopes: Names = (),
-        ids: Ids = (),
-        carriers: Names = (),
-    ) -> None:
-        self.type, self.shapes, self.asynchronous, self.batch = type, shapes, asynchronous, batch
-        self.envelopes, self.queue, self.ids, self.carriers = envelopes, bool(envelopes), ids, carriers
+    type: str
+    shapes: tuple[Shape, ...] = ()
+    asynchronous: bool | None = None
+    batch: bool = False
+    queue: bool = False
+    envelopes: tuple[str, ...] = ()
+    ids: tuple[Path | Callable[[Any], str | None], ...] = ()
+    carriers: tuple[str, ...] = ()
 
 
 class Table:
@@ -102,14 +83,14 @@ class Table:
         self.rows = {name: row for row in rows for name in _types(row)}
         self.types = tuple(self.rows)
         pairs = [(row, shape) for name, row in self.rows.items() if name == row.type for shape in row.shapes]
-        self.event_sources = {shape.mark: (row, shape) for row, shape in pairs if not shape.tests}
-        self.shapes = tuple((row, shape) for row, shape in pairs if shape.tests)
+        self.event_sources = {shape.event_source: (row, shape) for row, shape in pairs if shape.event_source}
+        self.shapes = tuple((row, shape) for row, shape in pairs if shape.mark)
         self.marks = frozenset(shape.mark for _, shape in self.shapes) | {"Records"}
         self.queues = self._types_where(lambda row: row.queue)
         self.batches = self._types_where(lambda row: row.batch)
         self.synchronous = self._types_where(lambda row: row.batch or row.asynchronous is False)
         self.with_records = self._types_where(
-            lambda row: any(not shape.tests or shape.records for shape in row.shapes)
+            lambda row: any(shape.event_source or shape.records for shape in row.shapes)
         )
         of_records = (row for name, row in self.rows.items() if name in self.with_records)
         self.record_ids = tuple(dict.fromkeys(each for row in of_records for each in row.ids))
@@ -121,6 +102,30 @@ class Table:
 
 def _types(row: Row) -> list[str]:
     return [row.type, *(f"{envelope}-{row.type}" for envelope in row.envelopes)]
+
+
+def _row(name: str, *shapes: Shape, **facts: Any) -> Row:
+    return Row(name, shapes, **facts)
+
+
+def _records(event_source: str, *, source: Where = (), time: Where = ()) -> Shape:
+    return Shape(event_source, "", (), _paths(source), _paths(time))
+
+
+def _event(
+    mark: str,
+    tests: Mapping[Any, Test],  # by top-level key or path
+    *,
+    source: Where = (),
+    time: Where = (),
+    records: Path = (),
+) -> Shape:
+    found = tuple((at if isinstance(at, tuple) else (at,), test) for at, test in tests.items())
+    return Shape("", mark, found, _paths(source), _paths(time), records)
+
+
+def _paths(where: Where) -> tuple[Path, ...]:
+    return ((where,),) if isinstance(where, str) else where
 
 
 def _text(value: Any) -> bool:
@@ -166,32 +171,32 @@ def _http(
 ) -> Row:
     """Return the row of a request, which is told by its `requestContext`."""
     known = {(_CONTEXT, key): test for key, test in tests.items()}
-    first = Shape(_CONTEXT, known, source=((_CONTEXT, *source),))
-    carriers = ("headers", "multiValueHeaders", "body")
-    return Row(name, first, *shapes, asynchronous=asynchronous, carriers=carriers)
+    first = _event(_CONTEXT, known, source=((_CONTEXT, *source),))
+    return Row(name, (first, *shapes), asynchronous, carriers=("headers", "multiValueHeaders", "body"))
 
 
 ROWS: Final = (
-    Row(
+    _row(
         "sqs",
-        Shape("aws:sqs", source="eventSourceARN", time=(("attributes", "SentTimestamp"),)),
+        _records("aws:sqs", source="eventSourceARN", time=(("attributes", "SentTimestamp"),)),
         batch=True,
+        queue=True,
         envelopes=("sns", "eventbridge", "s3"),
         ids=(("messageId",),),
         carriers=("attributes", "messageAttributes", "body"),
     ),
-    Row(
+    _row(
         "sns",
-        Shape("aws:sns", source=(("Sns", "TopicArn"),), time=(("Sns", "Timestamp"),)),
+        _records("aws:sns", source=(("Sns", "TopicArn"),), time=(("Sns", "Timestamp"),)),
         asynchronous=True,
         ids=(("Sns", "MessageId"),),
         carriers=("Sns",),
     ),
     # Pipes hand the records of Kinesis over flat. The id is the sequence number, since that is what the sender was told
     # and what a partial batch response names; `eventID` is the same with the shard before it.
-    Row(
+    _row(
         "kinesis",
-        Shape(
+        _records(
             "aws:kinesis",
             source="eventSourceARN",
             time=(("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
@@ -200,19 +205,21 @@ ROWS: Final = (
         ids=(("kinesis", "sequenceNumber"), ("sequenceNumber",)),
         carriers=(*_NAMES, "data"),
     ),
-    Row(
+    _row(
         "dynamodb",
-        Shape("aws:dynamodb", source="eventSourceARN", time=(("dynamodb", "ApproximateCreationDateTime"),)),
+        _records(
+            "aws:dynamodb", source="eventSourceARN", time=(("dynamodb", "ApproximateCreationDateTime"),)
+        ),
         batch=True,
         ids=(("eventID",),),
         carriers=(*_NAMES, "dynamodb"),
     ),
     # Kafka and MQ send no list of records but lists by topic and partition, or by queue; pipes send a list.
-    Row(
+    _row(
         "kafka",
-        Shape("aws:kafka", source=(("eventSourceArn",), ("topic",)), time="timestamp"),
-        Shape("SelfManagedKafka", source=(("bootstrapServers",), ("topic",)), time="timestamp"),
-        Shape(
+        _records("aws:kafka", source=(("eventSourceArn",), ("topic",)), time="timestamp"),
+        _records("SelfManagedKafka", source=(("bootstrapServers",), ("topic",)), time="timestamp"),
+        _event(
             "eventSource",
             {"eventSource": _one_of("aws:kafka", "SelfManagedKafka"), "records": _is(list, dict)},
             source=(("eventSourceArn",), ("bootstrapServers",)),
@@ -223,19 +230,19 @@ ROWS: Final = (
         ids=(_offset,),
         carriers=(*_NAMES, "headers", "value"),
     ),
-    Row(
+    _row(
         "mq",
-        Shape("aws:mq", source="eventSourceArn", time="timestamp"),
-        Shape("aws:amq", source="eventSourceArn", time="timestamp"),
-        Shape("aws:rmq", source="eventSourceArn"),
-        Shape(
+        _records("aws:mq", source="eventSourceArn", time="timestamp"),
+        _records("aws:amq", source="eventSourceArn", time="timestamp"),
+        _records("aws:rmq", source="eventSourceArn"),
+        _event(
             "messages",
             {"eventSource": _one_of("aws:mq", "aws:amq"), "messages": _is(list)},
             source="eventSourceArn",
             time="timestamp",
             records=("messages",),
         ),
-        Shape(
+        _event(
             "rmqMessagesByQueue",
             {"rmqMessagesByQueue": _OBJECT},
             source="eventSourceArn",
@@ -246,15 +253,15 @@ ROWS: Final = (
         carriers=(*_NAMES, "properties", "basicProperties", "data"),
     ),
     # Notifications come asynchronously, calls of Object Lambda and Batch Operations don't.
-    Row(
+    _row(
         "s3",
-        Shape("aws:s3", source=(("s3", "bucket", "arn"), ("s3", "bucket", "name")), time="eventTime"),
-        Shape(
+        _records("aws:s3", source=(("s3", "bucket", "arn"), ("s3", "bucket", "name")), time="eventTime"),
+        _event(
             "getObjectContext",
             {"getObjectContext": _OBJECT, ("configuration", "accessPointArn"): _text},
             source=(("configuration", "accessPointArn"),),
         ),
-        Shape(
+        _event(
             "tasks",
             {"invocationSchemaVersion": _text, ("tasks", 0, "taskId"): _text},
             source=(("tasks", 0, "s3BucketArn"), ("tasks", 0, "s3Bucket")),
@@ -262,10 +269,12 @@ ROWS: Final = (
         ids=(("responseElements", "x-amz-request-id"),),
     ),
     # No source: the event names the recipients, who are people, and not the rule.
-    Row("ses", Shape("aws:ses", time=(("ses", "mail", "timestamp"),)), ids=(("ses", "mail", "messageId"),)),
-    Row(
+    _row(
+        "ses", _records("aws:ses", time=(("ses", "mail", "timestamp"),)), ids=(("ses", "mail", "messageId"),)
+    ),
+    _row(
         "firehose",
-        Shape(
+        _event(
             "deliveryStreamArn",
             {"deliveryStreamArn": _text, "records": _is(list)},
             source="deliveryStreamArn",
@@ -282,19 +291,19 @@ ROWS: Final = (
     _http(
         "apigateway",
         {"httpMethod": _text, "apiId": _text},
-        Shape("methodArn", {"type": _one_of("TOKEN", "REQUEST")}, source="methodArn"),  # an authorizer's
+        _event("methodArn", {"type": _one_of("TOKEN", "REQUEST")}, source="methodArn"),  # an authorizer's
     ),
-    Row(
+    _row(
         "appsync",
-        Shape(
+        _event(
             _CONTEXT,
             {(_CONTEXT, "queryString"): _text, "authorizationToken": _text},
             source=((_CONTEXT, "apiId"),),
         ),
-        Shape(
+        _event(
             "info", {("info", "channelNamespace"): _OBJECT}, source=(("info", "channelNamespace", "name"),)
         ),
-        Shape(
+        _event(
             "info",
             {("info", "fieldName"): _text, ("info", "parentTypeName"): _text},
             source=(("info", "fieldName"),),
@@ -304,9 +313,9 @@ ROWS: Final = (
     ),
     # VPC Lattice: an AWS event without a type of its own.
     _http("unknown", {"serviceArn": _text}, source=("serviceArn",), asynchronous=None),
-    Row(
+    _row(
         "schedule",
-        Shape(
+        _event(
             "detail-type",
             {"detail-type": _one_of("Scheduled Event"), "source": _one_of("aws.events", "aws.scheduler")},
             source=(("resources", 0),),
@@ -316,66 +325,66 @@ ROWS: Final = (
         ids=(("id",),),
         carriers=(*_NAMES, "detail"),
     ),
-    Row(
+    _row(
         "eventbridge",
-        Shape("detail-type", {"detail-type": _text, "source": _text}, source="source", time="time"),
+        _event("detail-type", {"detail-type": _text, "source": _text}, source="source", time="time"),
         asynchronous=True,
         ids=(("id",),),
         carriers=(*_NAMES, "detail"),
     ),
     # The source, which is the log group, is inside the compressed data: `read` unpacks its beginning.
-    Row("logs", Shape("awslogs", {("awslogs", "data"): _text}), asynchronous=True),
-    Row(
+    _row("logs", _event("awslogs", {("awslogs", "data"): _text}), asynchronous=True),
+    _row(
         "cognito",
-        Shape("triggerSource", {"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
-        Shape(
+        _event("triggerSource", {"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
+        _event(
             "datasetRecords", {"identityPoolId": _text, "datasetRecords": _OBJECT}, source="identityPoolId"
         ),
         asynchronous=False,
     ),
-    Row(
+    _row(
         "cloudformation",
-        Shape(
+        _event(
             "ResponseURL", {"ResponseURL": _text, "StackId": _text, "RequestType": _text}, source="StackId"
         ),
-        Shape(
+        _event(
             "transformId", {"transformId": _text, "templateParameterValues": _OBJECT}, source="transformId"
         ),
         ids=(("RequestId",), ("requestId",)),
     ),
-    Row(
+    _row(
         "codepipeline",
-        Shape("CodePipeline.job", {"CodePipeline.job": _OBJECT}),
+        _event("CodePipeline.job", {"CodePipeline.job": _OBJECT}),
         asynchronous=True,
         ids=(("CodePipeline.job", "id"),),
     ),
     # What IoT sends of itself; a topic rule sends the bare payload, which is like a direct invocation.
-    Row(
+    _row(
         "iot",
-        Shape(
+        _event(
             "templateArn", {"templateArn": _holding(":iot:"), "certificateId": _text}, source="templateArn"
         ),
-        Shape("protocolData", {"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
-        Shape("thingName", {"operation": _text, "eventType": _holding("THING_")}, source="thingName"),
-        Shape("principalIdentifier", {"clientId": _text, "eventType": _text}, source="clientId"),
-        Shape("clickType", {"clickType": _text, "serialNumber": _text}, source="serialNumber"),
+        _event("protocolData", {"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
+        _event("thingName", {"operation": _text, "eventType": _holding("THING_")}, source="thingName"),
+        _event("principalIdentifier", {"clientId": _text, "eventType": _text}, source="clientId"),
+        _event("clickType", {"clickType": _text, "serialNumber": _text}, source="serialNumber"),
     ),
-    Row(
+    _row(
         "stepfunctions",
-        Shape(
+        _event(
             "Execution",
             {("Execution", "Id"): _EXECUTION},
             source=(("StateMachine", "Id"), ("Execution", "Id")),
         ),
         *(
-            Shape(
+            _event(
                 key,
                 {(key, "Execution", "Id"): _EXECUTION},
                 source=((key, "StateMachine", "Id"), (key, "Execution", "Id")),
             )
             for key in _CONTEXT_KEYS
         ),
-        *(Shape(key, {key: _EXECUTION}, source=key) for key in _ARN_KEYS),
+        *(_event(key, {key: _EXECUTION}, source=key) for key in _ARN_KEYS),
         ids=(
             ("Execution", "Id"),
             *((key, "Execution", "Id") for key in _CONTEXT_KEYS),
@@ -384,7 +393,7 @@ ROWS: Final = (
         carriers=_DIRECT,
     ),
     # Any JSON value that no service gives a shape.
-    Row("lambda", carriers=_DIRECT),
+    _row("lambda", carriers=_DIRECT),
 )
 
 TABLE: Final = Table(ROWS)

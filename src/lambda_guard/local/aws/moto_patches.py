@@ -197,7 +197,6 @@ def system_attributes_of_batch_entries() -> None:
     SQSBackend.send_message_batch = _locked(send_message_batch)
 
 
-# long: one gap of moto, and the three methods that close it
 def source_of_a_dead_letter() -> None:
     """AWS, ReceiveMessage: "DeadLetterQueueSourceArn", the queue from which SQS moved the message."""
     Queue = _moto("sqs.models", "Queue")

@@ -9,20 +9,31 @@ from ..._invocation import Outcome
 from ..._scope import Scope
 from ...failure import attempts
 from ...propagation.extract import record_attempt, record_message_id
+from .. import Sink
 from . import lines
 
 
-def warn(scope: Scope, outcome: Outcome) -> None:
-    """Say where the event goes, if this was the last attempt at it and has failed.
+class FinalAttempt(Sink):
+    """Says where an event goes whose last attempt has failed.
 
     The queue's redrive policy is not the function's to read, so what is said is what is known: how many
     receives there are, by `LAMBDA_GUARD_MAX_RECEIVE_COUNT`, and which queue has the policy.
     """
-    if outcome.kind == _names.SUCCESS:
-        return
-    said = scope.stuck is not None and outcome.kind != _names.TIMEOUT  # when its time was running out
-    each_known = scope.final_attempts is not None  # of a batch that was handled record by record
-    if not attempts.is_final(scope) or said or each_known:
+
+    part = "final_attempt"
+
+    def leave(self, scope: Scope, outcome: Outcome) -> None:
+        """Say it, unless it was said when the time was running out."""
+        if outcome.kind != _names.SUCCESS and scope.stuck is None:
+            _say(scope)
+
+    def warn(self, scope: Scope, _: Outcome) -> None:
+        """Say it of an attempt that is about to be cut off."""
+        _say(scope)
+
+
+def _say(scope: Scope) -> None:
+    if not attempts.is_final(scope) or scope.final_attempts is not None:  # each item was looked at
         return
     trigger, most = scope.invocation.trigger, scope.settings.max_receive_count
     goes = "the message goes"

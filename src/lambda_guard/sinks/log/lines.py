@@ -6,18 +6,17 @@ coming where Powertools can't be imported; `powertools` puts Powertools' Logger 
 
 import logging
 import sys
-import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from time import time
+from typing import Any, Final
 
 from ... import _json, _names, _scope, _stdout
 from ..._failsafe import attempt, failed
+from ..._invocation import Outcome
 from ..._scope import Defaults
 from ..._stdout import timestamp
 from ...failure import exceptions
-
-if TYPE_CHECKING:
-    from ...batch.report import BatchRecord
+from .. import Sink
 
 LOGGER_NAME: Final = "lambda_guard"
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
@@ -27,11 +26,13 @@ _FIELDS: Final = len(vars(_bare))
 _RESERVED: Final = frozenset(vars(_bare)) | {
     "message", "asctime", "taskName", "aws_request_id", "_frame_type",
 }  # fmt: skip
-_OURS: Final = frozenset(
-    (*_names.LINE_KEYS, "xray_trace_id", "level", "location", "message", "timestamp", "service", "logger")
-)
-_OURS_IN_RECORD: Final = _OURS | {_names.MESSAGE_ID, _names.ATTEMPT}
-_KEYS: Final = frozenset((*_names.LINE_KEYS, _names.MESSAGE_ID, _names.ATTEMPT))
+_OURS: Final = frozenset((
+    *_names.LINE_KEYS, _names.LEVEL, _names.LOCATION, _names.MESSAGE, _names.TIMESTAMP, _names.SERVICE,
+    _names.LOGGER_NAME,
+))  # fmt: skip
+_ITEM_KEYS: Final = (_names.MESSAGE_ID, _names.ATTEMPT)
+_OURS_IN_ITEM: Final = _OURS.union(_ITEM_KEYS)
+_KEYS: Final = frozenset((*_names.LINE_KEYS, *_ITEM_KEYS))
 _quote = _json.quote_text
 _LEVEL_NAMES: Final = {10: '"DEBUG"', 20: '"INFO"', 30: '"WARNING"', 40: '"ERROR"', 50: '"CRITICAL"'}
 
@@ -77,34 +78,31 @@ def make_line(  # noqa: PLR0917 - what a line is made of
         exc_info: as logging takes it.
         stack_info: as logging makes it.
     """
-    scope = _scope.current()
-    record = _scope.record_of(scope) if scope is not None else None
-    fields = _fields(extra, scope, record, exc_info, stack_info)
+    work = _scope.work()
+    fields = _fields(extra, work, exc_info, stack_info)
+    service = work.scope.settings.service if work is not None else Defaults.service
     line = (
-        f'{{"level":{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))},"location":{_quote(location)},'
-        f'"message":{_quote(said) if type(said) is str else _object(said)},"timestamp":"{timestamp(created)}",'
-        f'"service":{_quote(scope.settings.service if scope is not None else Defaults.service)},"logger":{_quote(name)}'
-        f"{',' + _json.encode(fields)[1:-1] if fields else ''}{tail(scope, record) if scope is not None else ''}}}"
+        f"{_LEVEL}{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))}{_LOCATION}{_quote(location)}"
+        f"{_MESSAGE}{_quote(said) if type(said) is str else _object(said)}{_TIMESTAMP}{timestamp(created)}"
+        f"{_SERVICE}{_quote(service)}{_LOGGER}{_quote(name)}"
+        f"{',' + _json.encode(fields)[1:-1] if fields else ''}{work.tail if work is not None else ''}}}"
     )
     if not line.isascii():
         line = _json.encodable(line)
     return line if len(line) <= LINE_BYTES_MOST // 4 else _fit(line)
 
 
+_LEVEL: Final = f'{{"{_names.LEVEL}":'
+_LOCATION: Final = f',"{_names.LOCATION}":'
+_MESSAGE: Final = f',"{_names.MESSAGE}":'
+_TIMESTAMP: Final = f',"{_names.TIMESTAMP}":"'
+_SERVICE: Final = f'","{_names.SERVICE}":'
+_LOGGER: Final = f',"{_names.LOGGER_NAME}":'
+
+
 def warn(said: str, fields: dict[str, Any] | None = None) -> None:
     """Write a WARNING of our own."""
-    _stdout.write(make_line(logging.WARNING, LOGGER_NAME, said, time.time(), LOGGER_NAME, fields, None, None))
-
-
-def tail(scope: _scope.Scope, record: "BatchRecord | None") -> str:
-    """Return the keys of a line as JSON: the invocation's, or those of the record of its batch that is at work."""
-    if record is None:
-        return scope.tail
-    if record.tail is None:
-        keys = dict(record.keys)
-        own = _scope.tail_of(scope.invocation, keys.pop(_names.XRAY_TRACE_ID, scope.invocation.trace_id))
-        record.tail = f"{own},{_json.encode(keys)[1:-1]}" if keys else own
-    return record.tail
+    _stdout.write(make_line(logging.WARNING, LOGGER_NAME, said, time(), LOGGER_NAME, fields, None, None))
 
 
 def _fit(line: str) -> str:
@@ -126,21 +124,18 @@ def _formatted(said: Any, args: Any) -> str:
 
 
 def _fields(
-    extra: dict[str, Any] | None,
-    scope: _scope.Scope | None,
-    record: "BatchRecord | None",
-    exc_info: Any,
-    stack_info: str | None,
+    extra: dict[str, Any] | None, work: _scope.Work | None, exc_info: Any, stack_info: str | None
 ) -> dict[str, Any]:
     thread_keys = _thread_keys()
-    ours = _OURS if record is None else _OURS_IN_RECORD
+    ours = _OURS if work is None or work is work.scope else _OURS_IN_ITEM
     fields: dict[str, Any] = {}
     if Defaults.keys:
         _merge(fields, Defaults.keys, ours)
-    if scope is not None and scope.user_keys:
-        _merge(fields, scope.user_keys, ours)
-    if record is not None and record.user_keys:
-        _merge(fields, record.user_keys, ours)
+    if work is not None:
+        if work.scope.user_keys:
+            _merge(fields, work.scope.user_keys, ours)
+        if work.user_keys and work is not work.scope:
+            _merge(fields, work.user_keys, ours)
     if thread_keys:
         _merge(fields, thread_keys, ours)
     if extra:
@@ -148,7 +143,7 @@ def _fields(
     if exc_info:
         fields.update(exceptions.fields(exc_info))
     if stack_info:
-        fields["stack_info"] = stack_info
+        fields[_names.STACK_INFO] = stack_info
     return fields
 
 
@@ -300,7 +295,7 @@ def _write_line(  # noqa: PLR0917 - as above
     while stacklevel > 1 and frame.f_back is not None:
         frame, stacklevel = frame.f_back, stacklevel - 1
     location = f"{frame.f_code.co_name}:{frame.f_lineno}"
-    _stdout.write(make_line(level, location, said, time.time(), name, _renamed(extra), exc_info, None))
+    _stdout.write(make_line(level, location, said, time(), name, _renamed(extra), exc_info, None))
 
 
 def joined(extra: Any, fields: dict[str, Any]) -> dict[str, Any]:
@@ -338,15 +333,19 @@ def line_logger() -> logging.Logger:
     return logger
 
 
-def enter(scope: _scope.Scope) -> None:
-    """Note the keys that the thread has by itself."""
-    scope.thread_keys = _thread_keys()
+class LogKeys(Sink):
+    """Keeps the keys that the handler gives to its own thread out of the next invocation."""
 
+    part = "log"
 
-def leave(scope: _scope.Scope, _: object = None) -> None:
-    """Take back the keys that the handler gave to its own thread."""
-    if _thread_keys() is not scope.thread_keys:
-        thread_variable().set(scope.thread_keys or {})
+    def enter(self, scope: _scope.Scope) -> None:
+        """Note the keys that the thread has by itself."""
+        scope.thread_keys = _thread_keys()
+
+    def leave(self, scope: _scope.Scope, _: Outcome) -> None:
+        """Take back those that the handler gave it."""
+        if _thread_keys() is not scope.thread_keys:
+            thread_variable().set(scope.thread_keys or {})
 
 
 def take_over_runtime_handler() -> None:

@@ -27,7 +27,7 @@ class Keys:
 
     def append_keys(self, **additional_keys: Any) -> None:
         """Add keys to every line: until the invocation, or the record of its batch, ends; for good outside of one."""
-        owner = _scope.keys_owner()
+        owner = _scope.work()
         if owner is None:
             Defaults.keys = {**Defaults.keys, **additional_keys}
         else:
@@ -35,14 +35,14 @@ class Keys:
 
     def get_current_keys(self) -> dict[str, Any]:
         """Return the keys that were appended, not those of the invocation."""
-        owner = _scope.keys_owner()
+        owner = _scope.work()
         keys = {**_scope.inherited_keys(), **((owner.user_keys if owner else None) or {})}
         return {key: value for key, value in keys.items() if value is not None}
 
     def remove_keys(self, keys: Iterable[str]) -> None:
         """Take keys off again; unknown ones don't matter."""
         gone = set(keys)
-        owner = _scope.keys_owner()
+        owner = _scope.work()
         if owner is None:
             Defaults.keys = {key: value for key, value in Defaults.keys.items() if key not in gone}
         else:

@@ -8,16 +8,17 @@ untouched; so does everything where we fail.
 import json
 import sys
 import threading
-import time
+from time import time
 from typing import Any, Final
 
-from ... import _json, _scope
+from ... import _json, _names, _scope
 from ..._failsafe import attempt
+from ..._invocation import Outcome
 from ..._scope import Defaults
 from ..._stdout import Front, timestamp
-from .lines import tail
+from .. import Sink
 
-_STRUCTURED: Final = ("_aws", "level")
+_STRUCTURED: Final = (_names.EMF, _names.LEVEL)
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _PART_MOST: Final = 200_000  # characters without a line break, after which a line is taken to have ended
 
@@ -34,12 +35,12 @@ class PrintedLines(Front):
 
     def write(self, said: str) -> int:
         """Take what `print` writes: it does so in parts, which are held back, per thread, until the line ends."""
-        scope = _scope.current()
-        taken = attempt("log.print", self._take, said, scope) if scope is not None else None
+        taken = attempt("log.print", self._take, said)
         return self._pass(said) if taken is None else taken
 
-    def _take(self, said: str, scope: _scope.Scope) -> int | None:
-        if type(said) is not str or tail(scope, _scope.record_of(scope)) in said:
+    def _take(self, said: str) -> int | None:
+        work = _scope.work()
+        if work is None or type(said) is not str or work.tail in said:
             return None  # the last: a line of ours, which the runtime client's handler writes here
         thread = threading.get_ident()
         whole = self.parts.pop(thread, "")
@@ -87,12 +88,12 @@ def structured(line: str) -> str:
             return line
         message = document
     fields = {
-        "level": "INFO",
-        "location": "print",
-        "message": message,
-        "timestamp": timestamp(time.time()),
-        "service": scope.settings.service if scope else Defaults.service,
-        "logger": "print",
+        _names.LEVEL: "INFO",
+        _names.LOCATION: "print",
+        _names.MESSAGE: message,
+        _names.TIMESTAMP: timestamp(time()),
+        _names.SERVICE: scope.settings.service if scope else Defaults.service,
+        _names.LOGGER_NAME: "print",
         **_scope.current_keys(),
     }
     return _json.encode(fields) if len(line) <= LINE_BYTES_MOST // 4 else _json.fit(fields, LINE_BYTES_MOST)
@@ -106,19 +107,25 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def enter(_: _scope.Scope | None = None) -> None:
-    """Put our stream in front of `sys.stdout`, unless it stands there.
+class Print(Sink):
+    """Puts our stream in front of `sys.stdout`.
 
     It stays: outside of an invocation it passes everything on as it is. Whoever replaces `sys.stdout` (pytest,
     `contextlib.redirect_stdout`) is found out by the next invocation, and puts back what they found.
     """
-    out = sys.stdout
-    if type(out) is not PrintedLines and out is not None:
-        sys.stdout = PrintedLines(out)
 
+    part = "log.print"
 
-def leave(*_: object) -> None:
-    """Write what was left unfinished."""
-    out = sys.stdout
-    if type(out) is PrintedLines and out.parts:
-        out.finish()
+    def enter(self, scope: _scope.Scope) -> None:  # noqa: ARG002 - a sink's
+        """Put it there, unless it is."""
+        out = sys.stdout
+        if type(out) is not PrintedLines and out is not None:
+            sys.stdout = PrintedLines(out)
+
+    def leave(self, scope: _scope.Scope, outcome: Outcome) -> None:  # noqa: ARG002 - a sink's
+        """Write what was left unfinished."""
+        out = sys.stdout
+        if type(out) is PrintedLines and out.parts:
+            out.finish()
+
+    warn = leave

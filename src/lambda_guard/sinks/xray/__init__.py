@@ -1,5 +1,4 @@
-"""The trace sink.
+"""X-Ray: `tracer` is told what happens, `span` makes documents of it, `document` cuts them to what a datagram holds.
 
-`span` opens and closes the invocation's place in its trace, `document` makes what X-Ray reads, `recorder` is the only
-importer of the X-Ray SDK, and only it is loaded late.
+`recorder` is the only importer of the X-Ray SDK, and only it is loaded late.
 """

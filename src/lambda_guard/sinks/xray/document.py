@@ -4,41 +4,28 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ... import _json
+from ... import _json, _names
 from ...failure import exceptions
 from ...failure.stack_frames import Frame
+from ...propagation.place import new_id
 
 BYTES_MOST: Final = 63_000  # a UDP datagram carries 65,507 at most; the SDK's header goes with it
 _FRAMES_MOST: Final = 30
 _MESSAGE_MOST: Final = 2_048  # characters
-_KEPT: Final = frozenset(
-    (
-        "name",
-        "id",
-        "trace_id",
-        "parent_id",
-        "type",
-        "namespace",
-        "start_time",
-        "end_time",
-        "fault",
-        "error",
-        "throttle",
-    )
-)
-
-
-def new_id() -> str:
-    """Return an id for a segment or subsegment: 16 hex digits, also unique among copies of one snapshot."""
-    return os.urandom(8).hex()
+_CHAIN_MOST: Final = 4  # exceptions that a person would read
+_KEPT: Final = frozenset((
+    _names.SEGMENT_NAME, _names.SEGMENT_ID, _names.SEGMENT_TRACE_ID, _names.SEGMENT_PARENT_ID, _names.SEGMENT_TYPE,
+    _names.SEGMENT_NAMESPACE, _names.SEGMENT_START_TIME, _names.SEGMENT_END_TIME, _names.SEGMENT_FAULT,
+    _names.ERROR, _names.SEGMENT_THROTTLE, _names.SEGMENT_CAUSE,
+))  # fmt: skip
 
 
 def cause(error: BaseException) -> dict[str, Any]:
     """Return an exception as X-Ray's `cause`, built here because the SDK's own way sets attributes on the exception."""
-    return {"working_directory": _directory(), "exceptions": list(_exceptions(error))}
+    return _cause(_exceptions(error))
 
 
 def cause_of_timeout(kind: str, message: str, stack: list[Frame]) -> dict[str, Any]:
@@ -49,8 +36,24 @@ def cause_of_timeout(kind: str, message: str, stack: list[Frame]) -> dict[str, A
         message: what there is to say.
         stack: outermost frame first.
     """
-    entry = {"id": new_id(), "type": kind, "message": message, "remote": False, "stack": _stack(stack)}
-    return {"working_directory": _directory(), "exceptions": [entry]}
+    return _cause([_entry(new_id(), kind, message, stack)])
+
+
+def _cause(exceptions: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        _names.SEGMENT_WORKING_DIRECTORY: _directory(),
+        _names.EXCEPTIONS: list(exceptions),
+    }
+
+
+def _entry(entry_id: str, kind: str, message: str, stack: list[Frame]) -> dict[str, Any]:
+    return {
+        _names.SEGMENT_ID: entry_id,
+        _names.TYPE: kind,
+        _names.MESSAGE: message,
+        _names.SEGMENT_REMOTE: False,
+        _names.STACK: _stack(stack),
+    }
 
 
 def _directory() -> str:
@@ -62,7 +65,11 @@ def _directory() -> str:
 
 def _stack(frames: list[Frame]) -> list[dict[str, Any]]:
     return [
-        {"path": file.rpartition("/")[2], "line": line, "label": function}
+        {
+            _names.SEGMENT_PATH: file.rpartition("/")[2],
+            _names.LINE: line,
+            _names.SEGMENT_LABEL: function,
+        }
         for file, line, function in reversed(frames[-_FRAMES_MOST:])
     ]
 
@@ -71,21 +78,15 @@ def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
     seen: set[int] = set()
     link: BaseException | None = error
     cause_id = new_id()
-    while link is not None and id(link) not in seen and len(seen) < 4:  # noqa: PLR2004 - a chain that a person would read
+    while link is not None and id(link) not in seen and len(seen) < _CHAIN_MOST:
         seen.add(id(link))
+        message = _json.cut(exceptions.message(link), _MESSAGE_MOST)
         stack = exceptions.frames(exceptions.trace_of(link))
-        after = exceptions.cause_of(link)
-        entry: dict[str, Any] = {
-            "id": cause_id,
-            "type": exceptions.type_name(link),
-            "message": _json.cut(exceptions.message(link), _MESSAGE_MOST),
-            "remote": False,
-            "stack": _stack(stack),
-        }
-        if after is not None:
-            entry["cause"] = cause_id = new_id()
+        entry = _entry(cause_id, exceptions.type_name(link), message, stack)
+        link = exceptions.cause_of(link)
+        if link is not None:
+            entry[_names.SEGMENT_CAUSE] = cause_id = new_id()
         yield entry
-        link = after
 
 
 def datagrams(document: dict[str, Any]) -> Iterator[str]:
@@ -99,9 +100,13 @@ def datagrams(document: dict[str, Any]) -> Iterator[str]:
     if _size(line) <= BYTES_MOST:
         yield line
         return
-    alone = {key: value for key, value in document.items() if key != "subsegments"}
-    for child in document.get("subsegments") or ():
-        own = {"type": "subsegment", "trace_id": document.get("trace_id"), "parent_id": document.get("id")}
+    alone = {key: value for key, value in document.items() if key != _names.SEGMENT_SUBSEGMENTS}
+    for child in document.get(_names.SEGMENT_SUBSEGMENTS) or ():
+        own = {
+            _names.SEGMENT_TYPE: _names.SUBSEGMENT,
+            _names.SEGMENT_TRACE_ID: document.get(_names.SEGMENT_TRACE_ID),
+            _names.SEGMENT_PARENT_ID: document.get(_names.SEGMENT_ID),
+        }
         yield from datagrams({**own, **child})
     yield _trimmed(alone)
 
@@ -117,35 +122,42 @@ def _trimmed(document: dict[str, Any]) -> str:
 
 def _without_metadata(document: dict[str, Any]) -> dict[str, Any]:
     return {
-        **{key: value for key, value in document.items() if key != "metadata"},
-        "metadata": _note("metadata"),
+        **{key: value for key, value in document.items() if key != _names.SEGMENT_METADATA},
+        _names.SEGMENT_METADATA: _note("metadata"),
     }
 
 
 def _without_stacks(document: dict[str, Any]) -> dict[str, Any]:
-    found = document.get("cause")
+    found = document.get(_names.SEGMENT_CAUSE)
     if not isinstance(found, dict):
         return document
-    exceptions = [
-        {**entry, "stack": [], "message": _json.cut(_json.text(entry.get("message", "")), 512)}
-        for entry in found.get("exceptions", ())[:10]
+    entries = [
+        {**entry, _names.STACK: [], _names.MESSAGE: _json.cut(_json.text(entry.get(_names.MESSAGE, "")), 512)}
+        for entry in found.get(_names.EXCEPTIONS, ())[:10]
     ]
-    return {**document, "cause": {**found, "exceptions": exceptions}, "metadata": _note("metadata, stacks")}
+    return {
+        **document,
+        _names.SEGMENT_CAUSE: {**found, _names.EXCEPTIONS: entries},
+        _names.SEGMENT_METADATA: _note("metadata, stacks"),
+    }
 
 
 def _bare(document: dict[str, Any]) -> dict[str, Any]:
-    annotations = document.get("annotations")
-    kept = {key: value for key, value in document.items() if key in _KEPT or key == "cause"}
+    annotations = document.get(_names.SEGMENT_ANNOTATIONS)
+    kept = {key: value for key, value in document.items() if key in _KEPT}
     if isinstance(annotations, dict):
-        kept["annotations"] = {
+        kept[_names.SEGMENT_ANNOTATIONS] = {
             key: _json.cut(value, 250) if isinstance(value, str) else value
             for key, value in list(annotations.items())[:50]
         }
-    return {**kept, "metadata": _note("metadata, stacks, all but ids, times, annotations and errors")}
+    return {
+        **kept,
+        _names.SEGMENT_METADATA: _note("metadata, stacks, all but ids, times, annotations and errors"),
+    }
 
 
 def _note(what: str) -> dict[str, Any]:
-    return {"lambda_guard": {"left_out_for_size": what}}
+    return {"lambda_guard": {_names.SEGMENT_LEFT_OUT: what}}
 
 
 def _size(line: str) -> int:

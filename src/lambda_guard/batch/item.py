@@ -1,0 +1,59 @@
+"""One item of a batch while it is at work: its log keys, and its place in a trace.
+
+An item that a trace came with adopts that trace: its lines, what it sends on and its own span belong there, and a span
+in the function's own trace stands for it; each names the other.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from .. import _json, _names
+from .._invocation import adoptable
+from .._scope import Scope, Work, tail_of
+from ..propagation.extract import Upstream, record_attempt, record_message_id, record_upstream
+from ..propagation.header import TraceHeader
+from ..propagation.place import Place
+
+
+class BatchItem(Work):
+    """An item at work. Most of it is found out only where somebody asks, for most items nobody does.
+
+    Attributes:
+        scope: of the invocation.
+        raw: the record, as it came.
+        started: epoch seconds.
+    """
+
+    def __init__(self, scope: Scope, raw: Any, started: float) -> None:
+        self.scope = scope
+        self.raw = raw
+        self.started = started
+
+    @cached_property
+    def keys(self) -> dict[str, Any]:  # type: ignore[override]  # nobody sets it
+        """Its log keys."""
+        found = {_names.MESSAGE_ID: record_message_id(self.raw), _names.ATTEMPT: record_attempt(self.raw)}
+        if self._adopted is not None:
+            found[_names.XRAY_TRACE_ID] = self._adopted.root
+        return {key: value for key, value in found.items() if value is not None}
+
+    @cached_property
+    def tail(self) -> str:  # type: ignore[override]  # as above
+        """Its log keys and the invocation's, as they end a line."""
+        it, keys = self.scope.invocation, dict(self.keys)
+        own = tail_of(it, keys.pop(_names.XRAY_TRACE_ID, it.trace_id))
+        return f"{own},{_json.encode(keys)[1:-1]}" if keys else own
+
+    @cached_property
+    def _adopted(self) -> TraceHeader | None:
+        """The upstream header whose trace its work belongs to; `None` where that is the invocation's own."""
+        it = self.scope.invocation
+        header = record_upstream(self.raw, it.trigger.type) if self.scope.settings.tracing else None
+        return adoptable(it.trace, (Upstream(header),)) if header is not None else None
+
+    @cached_property
+    def place(self) -> Place | None:  # type: ignore[override]  # as above
+        """Its place in its trace; `None` where there is no trace."""
+        own = self.scope.invocation.trace
+        header = self._adopted or own
+        return Place(header, own, adopted=self._adopted is not None) if header is not None else None
