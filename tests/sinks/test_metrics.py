@@ -484,6 +484,23 @@ def test_flush_metrics_writes_what_there_is(invoke):
     assert [line.get("message") for line in captured.lines[:3]] == [None, "flushed", None]
 
 
+def test_metrics_go_out_where_the_record_cannot_be_made(monkeypatch):
+    """They wait for the record, to go out in one write with it; a bug in making it doesn't take them along."""
+
+    @production
+    def handler(event, context):
+        metrics.add_metric("Orders", "Count", 3)
+        return "done"
+
+    def refuse(*_):
+        raise NameError("a bug of ours")
+
+    monkeypatch.setattr("lambda_guard.sinks.record.line_of", refuse)
+    with capture() as captured:
+        assert handler({}, make_context()) == "done"
+    assert [(each.name, each.value) for each in captured.metrics if each.name == "Orders"] == [("Orders", 3)]
+
+
 def test_concurrent_threads_lose_no_value(invoke):
     """Eight threads count the same metric and metrics of their own."""
 
