@@ -5,7 +5,7 @@ import json
 import queue
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -28,11 +28,12 @@ def main() -> int:
         mutants = sample(options.seed, options.sample)
     if options.show:
         return _show(mutants)
+    state = {path: digest(path) for path in ("src", "tests", *{mutant.path for mutant in mutants})}
     trees = [Tree(BUILD / f"tree-{number}") for number in range(options.workers)]
-    verdicts = _known(mutants) if not options.only else {}
+    verdicts = _known(mutants, state) if not options.only else {}
     left = [mutant for mutant in mutants if mutant.id not in verdicts]
     covering = among(trees[0], options.tests) if options.tests else measure(trees)
-    _try_all(left, trees, covering, verdicts)
+    _try_all(left, trees, covering, state, verdicts)
     text = report(mutants, verdicts)
     (BUILD / "report.md").write_text(text)
     print(f"\n{text}\nin {BUILD / 'report.md'}")
@@ -58,31 +59,34 @@ def _show(mutants: Sequence[Mutant]) -> int:
     return 0
 
 
-def _known(mutants: Sequence[Mutant]) -> dict[str, str]:
+def _known(mutants: Sequence[Mutant], state: Mapping[str, str]) -> dict[str, str]:
     """Verdicts that still hold: of one that was noticed while its module is the same, of a survivor while all is."""
     verdicts: dict[str, str] = {}
-    if not RESULTS.exists():
-        return verdicts
-    by_id = {mutant.id: mutant for mutant in mutants}
-    everything = digest("src", "tests")
-    for result in map(json.loads, RESULTS.read_text().splitlines()):
-        mutant = by_id.get(result["id"])
-        if (
-            mutant
-            and result["module"] == digest(mutant.path)
-            and (result["killer"] or result["all"] == everything)
-        ):
-            verdicts[mutant.id] = result["killer"]
+    if RESULTS.exists():
+        by_id = {mutant.id: mutant for mutant in mutants}
+        for result in map(json.loads, RESULTS.read_text().splitlines()):
+            mutant = by_id.get(result["id"])
+            if mutant and all(
+                state[path] == result["state"].get(path) for path in _held_to(mutant, result["killer"])
+            ):
+                verdicts[mutant.id] = result["killer"]
     return verdicts
 
 
+def _held_to(mutant: Mutant, killer: str) -> tuple[str, ...]:
+    return (mutant.path,) if killer else ("src", "tests")
+
+
 def _try_all(
-    mutants: Sequence[Mutant], trees: Sequence[Tree], covering: Covering, verdicts: dict[str, str]
+    mutants: Sequence[Mutant],
+    trees: Sequence[Tree],
+    covering: Covering,
+    state: Mapping[str, str],
+    verdicts: dict[str, str],
 ) -> None:
     free: queue.SimpleQueue[Tree] = queue.SimpleQueue()
     for tree in trees:
         free.put(tree)
-    everything = digest("src", "tests")
 
     def attempt(mutant: Mutant) -> None:
         started = time.monotonic()
@@ -90,9 +94,9 @@ def _try_all(
         with _one_of(free) as tree:
             killer = tree.verdict(mutant.path, mutant.source, tests, covering.seconds) if tests else ""
         verdicts[mutant.id] = killer
-        result = {"id": mutant.id, "module": digest(mutant.path), "all": everything, "killer": killer}
+        held_to = {path: state[path] for path in _held_to(mutant, killer)}
         with RESULTS.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+            file.write(json.dumps({"id": mutant.id, "killer": killer, "state": held_to}) + "\n")
         said = f"noticed by {killer}" if killer else f"SURVIVED {len(tests)} tests"
         place = f"{mutant.id} {mutant.path}:{mutant.line}"
         print(f"{len(verdicts):4} {time.monotonic() - started:6.1f} s {place} {said}", flush=True)

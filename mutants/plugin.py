@@ -26,7 +26,8 @@ hypothesis.settings.register_profile(
 
 def pytest_configure() -> None:
     """Let no mutant take all of the memory."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    if measured is None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 @pytest.hookimpl(trylast=True)
