@@ -1,4 +1,4 @@
-"""What the local cloud raises.
+"""The errors of the local cloud.
 
 LambdaGuardError
 ├── LocalCloudError      something of the local cloud can't start or is used wrongly

@@ -37,7 +37,7 @@ def local() -> None:
     "--speed",
     default=1.0,
     show_default=True,
-    help="How much faster than on AWS retries, returns to the queue and schedules come.",
+    help="The factor by which retries, returns to the queue and schedules come sooner than on AWS.",
 )
 @click.option(
     "--logs", type=click.Path(file_okay=False, path_type=Path), help="Directory for the functions' log files."
@@ -62,7 +62,7 @@ def up(  # noqa: PLR0917 - click passes options by name
 ) -> None:
     """Start what TEMPLATE declares and run it until Ctrl-C.
 
-    TEMPLATE is a SAM or CloudFormation template in YAML or JSON. What of it isn't honoured is printed.
+    TEMPLATE is a SAM or CloudFormation template in YAML or JSON. A warning names each part that isn't honoured.
     """
     values = dict(_pair(parameter) for parameter in parameters)
     with _ended_by_signals() as ended:

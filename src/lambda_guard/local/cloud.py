@@ -1,4 +1,4 @@
-"""The local cloud: what a template declares, running on one machine."""
+"""The local cloud: a template, running on one machine."""
 
 import atexit
 import json
@@ -46,9 +46,9 @@ class Cloud:
         template: a SAM or CloudFormation template: a file in YAML or JSON, or the document itself.
         root: what `CodeUri` is relative to; by default the template's directory, or the current one.
         parameters: values for the template's parameters.
-        speed: how much faster than on AWS one waits: for retries of asynchronous invocations, for failed
-            messages to come back to their queue, for batching windows and `rate(…)` schedules. What runs,
-            runs in real time.
+        speed: the factor by which waiting is shorter than on AWS: for retries of asynchronous invocations,
+            for failed messages to return to their queue, for batching windows and `rate(…)` schedules.
+            Everything else takes real time.
         logs: a directory for the functions' output, `<logs>/aws/lambda/<function>/<stream>.log`; None for no
             files.
         port: of the endpoint, and the next ones for APIs; 0 for any free ones.
@@ -59,12 +59,12 @@ class Cloud:
 
     Attributes:
         endpoint: the URL of all services, for `endpoint_url` or `AWS_ENDPOINT_URL`.
-        stack: what the template declares.
-        warnings: what of the template isn't honoured.
+        stack: the part of the template that runs here.
+        warnings: a sentence for each part of the template that isn't honoured.
         outputs: the template's outputs.
 
     Raises:
-        OptionError: there is no such speed or region.
+        OptionError: the speed or the region doesn't exist.
         TemplateError: the template is wrong.
         LocalCloudError: something can't start.
         MissingExtraError: the extra `local` isn't installed.
@@ -221,9 +221,9 @@ class Cloud:
 
         Args:
             function: logical id or name.
-            event: anything that JSON takes.
+            event: any JSON value.
             trace_header: the caller's; by default Lambda starts a trace.
-            client_context: a value that JSON takes.
+            client_context: a JSON value.
 
         Raises:
             LocalCloudError: there is no such function.
@@ -289,7 +289,7 @@ class Cloud:
         return [result for of, result in self._invoker.results() if name in {None, of}]
 
     def documents(self) -> list[Document]:
-        """Return the X-Ray documents so far: what functions sent and what the service recorded itself."""
+        """Return the X-Ray documents so far: those of the functions and the Lambda service's own."""
         return self._daemon.documents()
 
     @property
@@ -323,7 +323,7 @@ class Cloud:
             timeout: seconds.
 
         Raises:
-            TimeoutError: the message says what there still was.
+            TimeoutError: the message names what was still going on.
         """
         until = time.monotonic() + timeout
         while (reason := self._unsettled(until)) is not None:

@@ -1,4 +1,4 @@
-"""What the local cloud makes of a template: what it runs, what it refuses, and what it leaves out with a warning."""
+"""The part of a template that runs here: the rest is refused, or left out with a warning."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What of a template the local cloud honours, as tables, and the warnings for the rest."""
+"""The properties that the local cloud honours, as tables, and the warnings about all others."""
 # ruff: noqa: SIM905 - tables read better as words
 
 import json
@@ -61,7 +61,7 @@ WITHOUT_EFFECT = {
     "AWS::Lambda::Alias": "a function has one version here, $LATEST",
 }
 
-# SAM's own: what translation leaves no trace of.
+# SAM's own properties that leave no trace in the translated template.
 _SAM: dict[str, frozenset[str]] = {
     "AWS::Serverless::Api": frozenset(
         {"StageName", "Name", "Description", "Tags", "OpenApiVersion", "DefinitionBody"}
@@ -92,11 +92,11 @@ _FROM_EVENTS = frozenset(
 
 
 def warnings(plain: Template, source: Template) -> Iterator[str]:
-    """Say what of the translated template isn't honoured.
+    """Yield a sentence for each part of the translated template that isn't honoured.
 
     Args:
         plain: the template after SAM's translation.
-        source: as the user wrote it: what isn't in there was generated, and needs no warning.
+        source: as the user wrote it: anything else was generated, and needs no warning.
     """
     for name, resource in plain["Resources"].items():
         kind, written = resource["Type"], source["Resources"].get(name)
@@ -112,14 +112,14 @@ def warnings(plain: Template, source: Template) -> Iterator[str]:
 
 
 def runtime_warnings(runtimes: set[str]) -> Iterator[str]:
-    """Say which of the functions' runtimes isn't this interpreter."""
+    """Yield a sentence for each runtime that isn't this interpreter."""
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for runtime in sorted(runtimes - {here, "python"}):
         yield f"Runtime {runtime}: functions run with this interpreter, {here}"
 
 
 def source_warnings(source: Template) -> Iterator[str]:
-    """Say what only the template as written shows: values from elsewhere, events, policies, SAM's own."""
+    """Yield what only the template as written shows: values from elsewhere, events, policies, SAM's own."""
     yield from _lookup_warnings(source)
     with_policies = []
     defaults = (source.get("Globals") or {}).get("Function") or {}

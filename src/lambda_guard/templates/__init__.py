@@ -1,1 +1,1 @@
-"""SAM and CloudFormation templates, read: what they declare, for whoever runs, checks or extends it."""
+"""Reads SAM and CloudFormation templates, for the parts that run, check or extend them."""

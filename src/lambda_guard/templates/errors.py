@@ -1,4 +1,4 @@
-"""What the reading of a template raises."""
+"""The error of reading a template."""
 
 from lambda_guard.errors import LambdaGuardError
 

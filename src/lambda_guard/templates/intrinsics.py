@@ -1,4 +1,7 @@
-"""CloudFormation's intrinsic functions, resolved of one template."""
+"""CloudFormation's intrinsic functions, resolved.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
+"""
 
 import base64
 import re
@@ -18,7 +21,7 @@ class Resolver:
         file: the template's name, for messages.
         template: the template.
         parameters: values of parameters and pseudo parameters.
-        attribute: gives a resource's reference (attribute None) or attribute.
+        attribute: returns a resource's attribute, or its reference (None).
     """
 
     def __init__(
@@ -47,9 +50,9 @@ class Resolver:
         }
 
     def resolve(self, value: Any, where: str) -> Any:
-        """Return the value with every intrinsic function replaced by what it gives.
+        """Return the value with every intrinsic function replaced by its value.
 
-        What is `AWS::NoValue` is left out.
+        `AWS::NoValue` is left out.
 
         Args:
             value: any part of the template.

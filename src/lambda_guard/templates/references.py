@@ -1,4 +1,4 @@
-"""What `Ref` and `Fn::GetAtt` give for each type of resource.
+"""The values of `Ref` and `Fn::GetAtt` for each type of resource.
 
 "Return values" on each type's page of
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html

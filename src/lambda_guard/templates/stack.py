@@ -1,4 +1,4 @@
-"""What a template declares, with every reference resolved."""
+"""The declarations of a template, with every reference resolved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

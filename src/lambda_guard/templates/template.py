@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Properties(Mapping[str, Any]):
-    """Properties that are resolved when they are read: one that nobody reads may be beyond us."""
+    """Properties that are resolved when they are read: one that nobody reads needn't be resolvable."""
 
     def __init__(self, raw: Mapping[str, Any], resolver: Resolver, where: str) -> None:
         self._raw = raw
@@ -90,7 +90,7 @@ class Template:
                 yield Resource(logical_id, kind, self._properties(logical_id))
 
     def read(self, kind: str, reader: "Callable[[Template, Resource], T]") -> tuple[T, ...]:
-        """Return what `reader` makes of each resource of a type.
+        """Return the declarations that `reader` makes of the resources of a type.
 
         Raises:
             TemplateError: also in place of what `reader` raises where a property has an unexpected type.
@@ -129,7 +129,7 @@ class Template:
         return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
 
     def attribute(self, logical_id: str, attribute: str | None = None) -> Any:
-        """Return what `Fn::GetAtt` gives for a resource, or `Ref` (None).
+        """Return the value of `Fn::GetAtt` for a resource, or of `Ref` (None).
 
         Raises:
             TemplateError: the type of the resource has no such attribute.

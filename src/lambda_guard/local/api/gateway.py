@@ -125,7 +125,7 @@ def _traced(request: HttpRequest) -> tuple[HttpRequest, str]:
 
 
 def _encoded(body: Any) -> tuple[bytes, str]:
-    """Give a body as bytes, and its content type; empty where it tells none."""
+    """Return a body as bytes, and its content type, which is empty for bytes."""
     if body is None:
         return b"", ""
     if isinstance(body, bytes):

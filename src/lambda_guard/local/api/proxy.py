@@ -58,7 +58,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """What the API answered.
+    """The answer of an API.
 
     Attributes:
         status: the HTTP status.
@@ -83,7 +83,7 @@ class HttpResponse:
 
     @property
     def cookies(self) -> tuple[str, ...]:
-        """What `set-cookie` says, each time that it comes."""
+        """The values of all `set-cookie` headers."""
         return tuple(value for name, value in self.header_lines if name == _COOKIE)
 
     def json(self) -> Any:
@@ -173,7 +173,7 @@ def _noted(request: HttpRequest, headers: Mapping[str, list[str]]) -> http.Reque
 
 
 def no_route(*, rest: bool) -> HttpResponse:
-    """Return what API Gateway answers where no route matches."""
+    """Return API Gateway's answer where no route matches."""
     if rest:
         return _message(HTTPStatus.FORBIDDEN, "Missing Authentication Token")
     return _message(HTTPStatus.NOT_FOUND, "Not Found")
@@ -213,7 +213,7 @@ def _mapped(payload: dict[str, Any], result: InvocationResult, *, rest: bool) ->
 
 
 def _header_lines(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Merge `headers` into `multiValueHeaders`: what stands in both is sent once."""
+    """Merge `headers` into `multiValueHeaders`: a line that stands in both is sent once."""
     many = [
         (name.lower(), str(value))
         for name, values in (payload.get("multiValueHeaders") or {}).items()
@@ -224,7 +224,7 @@ def _header_lines(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _header_lines_and_cookies(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Read what payload format 2.0 knows: a header has one value, and cookies are apart."""
+    """Read headers as in payload format 2.0: each has one value, and cookies are separate."""
     headers = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
     return (*headers, *((_COOKIE, str(cookie)) for cookie in _listed(payload.get("cookies") or [])))
 

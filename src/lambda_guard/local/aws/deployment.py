@@ -1,4 +1,4 @@
-"""Creates what a stack declares in moto."""
+"""Creates the queues, topics and subscriptions of a stack in moto."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import wraps
@@ -48,6 +49,21 @@ def _moto(module: str, name: str) -> Any:
     return getattr(importlib.import_module(f"moto.{module}"), name)
 
 
+def _replaces(owner: Any, name: str, *, locked: bool = False) -> Callable[[Any], Any]:
+    """Put the decorated function in the place of a method, which it gets as its first argument."""
+    original = getattr(owner, name)
+
+    def replace(function: Any) -> Any:
+        @wraps(original)
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return function(original, *args, **kwargs)
+
+        setattr(owner, name, _locked(method) if locked else method)
+        return function
+
+    return replace
+
+
 def one_lock_for_sqs() -> None:
     """AWS: "Amazon SQS stores copies of your messages on multiple servers for redundancy": none is lost.
 
@@ -58,13 +74,11 @@ def one_lock_for_sqs() -> None:
     Queue = _moto("sqs.models", "Queue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
-    original_init = Queue.__init__
-
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        original_init(self, *args, **kwargs)
+    @_replaces(Queue, "__init__")
+    def init(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
         self._messages_lock = threading.Condition(_LOCK)
 
-    Queue.__init__ = init
     for name in (
         "send_message",
         "send_message_batch",
@@ -83,27 +97,24 @@ def visible_again_is_not_pending() -> None:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
 
-    moto takes a message that is visible again out of the pending ones only when it comes to it in its loop,
-    so that of two such messages of a group the second is handed out first. A queue that is waited for also
-    has to learn of a message whose visibility was changed.
+    moto removes a message that is visible again from the pending ones only when its loop reaches the message,
+    so that of two such messages of a group the second is received first. A waiting receive also has to be
+    woken when a message's visibility changes.
     """
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
-    receive, change = SQSBackend.receive_message, SQSBackend.change_message_visibility
-
-    @wraps(receive)
-    def receive_message(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+    @_replaces(SQSBackend, "receive_message", locked=True)
+    def receive_message(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
         queue = self.get_queue(queue_name)
         queue._pending_messages = {message for message in queue._pending_messages if not message.visible}
-        return receive(self, queue_name, *args, **kwargs)
+        return original(self, queue_name, *args, **kwargs)
 
-    @wraps(change)
-    def change_message_visibility(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
-        change(self, queue_name, *args, **kwargs)
+    @_replaces(SQSBackend, "change_message_visibility", locked=True)
+    def change_message_visibility(
+        original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any
+    ) -> None:
+        original(self, queue_name, *args, **kwargs)
         self.get_queue(queue_name)._messages_lock.notify_all()
-
-    SQSBackend.receive_message = _locked(receive_message)
-    SQSBackend.change_message_visibility = _locked(change_message_visibility)
 
 
 def long_polling_ends_in_time() -> None:
@@ -111,33 +122,28 @@ def long_polling_ends_in_time() -> None:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 
-    moto looks once a second, so that a message comes late that becomes visible again, whose delay ends, or
-    whose group is no longer held up by one in flight.
+    moto looks once a second: messages that become visible again, whose delay ends, or whose group is no longer
+    blocked by one in flight are received late.
     """
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
-    receive, delete = SQSBackend.receive_message, SQSBackend.delete_message
-
-    @wraps(receive)
+    @_replaces(SQSBackend, "receive_message", locked=True)
     def receive_message(
-        self: Any, queue_name: str, count: int, wait_seconds_timeout: float, *args: Any, **kwargs: Any
+        original: Any, self: Any, queue_name: str, count: int, seconds: float, *args: Any, **kwargs: Any
     ) -> Any:
-        until = time.monotonic() + wait_seconds_timeout
+        until = time.monotonic() + seconds
         while True:
-            messages = receive(self, queue_name, count, 0, *args, **kwargs)
+            messages = original(self, queue_name, count, 0, *args, **kwargs)
             remaining = until - time.monotonic()
             if messages or remaining <= 0:
                 return messages
             queue = self.get_queue(queue_name)
             queue._messages_lock.wait(min(remaining, _seconds_until_due(queue)))
 
-    @wraps(delete)
-    def delete_message(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
-        delete(self, queue_name, *args, **kwargs)
+    @_replaces(SQSBackend, "delete_message", locked=True)
+    def delete_message(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
+        original(self, queue_name, *args, **kwargs)
         self.get_queue(queue_name)._messages_lock.notify_all()
-
-    SQSBackend.receive_message = _locked(receive_message)
-    SQSBackend.delete_message = _locked(delete_message)
 
 
 def trace_header_of_the_request() -> None:
@@ -154,10 +160,10 @@ def trace_header_of_the_request() -> None:
     InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
-    send = SQSBackend.send_message
-
-    @wraps(send)
-    def send_message(self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any) -> Any:
+    @_replaces(SQSBackend, "send_message")
+    def send_message(
+        original: Any, self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any
+    ) -> Any:
         attributes = dict(system_attributes or {})
         given = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
         if given is not None and parse(given) is None:
@@ -165,9 +171,7 @@ def trace_header_of_the_request() -> None:
         header = http_trace_header.get()
         if given is None and header and parse(header):
             attributes[_TRACE_ATTRIBUTE] = {"DataType": "String", "StringValue": header}
-        return send(self, *args, system_attributes=attributes, **kwargs)
-
-    SQSBackend.send_message = send_message
+        return original(self, *args, system_attributes=attributes, **kwargs)
 
 
 def system_attributes_of_batch_entries() -> None:
@@ -180,60 +184,56 @@ def system_attributes_of_batch_entries() -> None:
     InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
-    send_batch = SQSBackend.send_message_batch
-
-    @wraps(send_batch)
-    def send_message_batch(self: Any, queue_name: str, entries: dict[str, dict[str, Any]]) -> Any:
+    @_replaces(SQSBackend, "send_message_batch", locked=True)
+    def send_message_batch(
+        original: Any, self: Any, queue_name: str, entries: dict[str, dict[str, Any]]
+    ) -> Any:
         given = {entry["Id"]: entry.get("MessageSystemAttributes") or {} for entry in entries.values()}
         for attributes in given.values():
             header = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
             if header is not None and parse(header) is None:
                 raise InvalidParameterValue(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
-        messages, failed = send_batch(self, queue_name, entries)
+        messages, failed = original(self, queue_name, entries)
         for message in messages:  # nobody has seen them yet: the lock is ours
             message.system_attributes = {**message.system_attributes, **given[message.user_id]}
         return messages, failed
 
-    SQSBackend.send_message_batch = _locked(send_message_batch)
-
 
 def source_of_a_dead_letter() -> None:
-    """AWS, ReceiveMessage: "DeadLetterQueueSourceArn", the queue from which SQS moved the message."""
+    """AWS: "DeadLetterQueueSourceArn", the queue from which SQS moved the message.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    """
     Queue = _moto("sqs.models", "Queue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
     SQSResponse = _moto("sqs.responses", "SQSResponse")
 
-    receive, add, respond = SQSBackend.receive_message, Queue.add_message, SQSResponse.receive_message
     source: ContextVar[str | None] = ContextVar("source", default=None)
 
-    @wraps(add)
-    def add_message(self: Any, message: Any) -> None:
+    @_replaces(Queue, "add_message")
+    def add_message(original: Any, self: Any, message: Any) -> None:
         moved_from = source.get()
         if moved_from is not None and moved_from != self.queue_arn:
             message.dead_letter_source = moved_from
-        add(self, message)
+        original(self, message)
 
-    @wraps(receive)
-    def receive_message(self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+    @_replaces(SQSBackend, "receive_message")
+    def receive_message(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
         token = source.set(self.get_queue(queue_name).queue_arn)
         try:
-            return receive(self, queue_name, *args, **kwargs)
+            return original(self, queue_name, *args, **kwargs)
         finally:
             source.reset(token)
 
-    @wraps(respond)
-    def response(self: Any) -> Any:
-        result = respond(self)
+    @_replaces(SQSResponse, "receive_message")
+    def response(original: Any, self: Any) -> Any:
+        result = original(self)
         self_queue = self.sqs_backend.get_queue(self._get_queue_name())
         sources = {m.id: getattr(m, "dead_letter_source", None) for m in self_queue._messages}
         for message in result.result.get("Messages", []):
             if "Attributes" in message and sources.get(message["MessageId"]):
                 message["Attributes"][_SOURCE_ATTRIBUTE] = sources[message["MessageId"]]
         return result
-
-    Queue.add_message = add_message
-    SQSBackend.receive_message = receive_message
-    SQSResponse.receive_message = response
 
 
 def functions_subscribed_to_topics(callback: str) -> None:
@@ -245,12 +245,10 @@ def functions_subscribed_to_topics(callback: str) -> None:
     """
     Subscription = _moto("sns.models", "Subscription")
 
-    publish = Subscription.publish
-
-    @wraps(publish)
-    def deliver(self: Any, message: str, message_id: str, **kwargs: Any) -> None:
+    @_replaces(Subscription, "publish")
+    def deliver(original: Any, self: Any, message: str, message_id: str, **kwargs: Any) -> None:
         if self.protocol != "lambda":
-            publish(self, message, message_id, **kwargs)
+            original(self, message, message_id, **kwargs)
             return
         attributes = kwargs.get("message_attributes") or {}
         if self._filter_policy_matcher and not self._filter_policy_matcher.matches(attributes, message):
@@ -259,8 +257,6 @@ def functions_subscribed_to_topics(callback: str) -> None:
             message = self._parse_message_structure(message, self.protocol)
         event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
         _post(callback, {"function": self.endpoint, "event": event, "trace_header": http_trace_header.get()})
-
-    Subscription.publish = deliver
 
 
 def _sns_event(

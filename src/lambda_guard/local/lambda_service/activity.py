@@ -1,4 +1,4 @@
-"""What is under way: counted, so that one can wait until nothing is."""
+"""Counts what is under way, so that others can wait until nothing is."""
 
 import heapq
 import itertools
@@ -38,7 +38,7 @@ class Activity:
             self.end()
 
     def wait_until_idle(self, timeout: float) -> int | None:
-        """Wait until nothing is under way, at the most `timeout` seconds.
+        """Wait until nothing is under way, for `timeout` seconds at most.
 
         Returns:
             How often anything had begun by then: as long as it is the same, nothing has happened since. None
@@ -56,7 +56,7 @@ class Activity:
 
 
 class Clock:
-    """Calls things later, in one thread; what it calls must be short."""
+    """Calls functions later, in one thread; they must be short."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -79,7 +79,7 @@ class _Handler(RequestHandler):
         try:
             self._invoker.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
         except LocalCloudError as error:
-            # As on AWS, the publisher doesn't learn of it.
+            # As on AWS, the publisher isn't told.
             _log.warning("SNS could not deliver: %s", error)
         self.answer(HTTPStatus.ACCEPTED)
 

@@ -111,13 +111,13 @@ class EventSourceMapping:
         try:
             batch = self._gather()
         except Exception:
-            # The service is closing, or the queue was deleted: the poller outlives both.
+            # The cloud is closing, or the queue was deleted: the poller survives both.
             self._closed.wait(0.5)
             return [], received
         return batch, time.monotonic()
 
     def _gather(self) -> list[Message]:
-        """Receive a batch: what is there, or what comes within the batching window."""
+        """Receive a batch: the messages that are there, and those that arrive within the batching window."""
         wanted = self.declaration.batch_size
         batch = self._receive(wanted, _POLL_SECONDS)
         until = time.monotonic() + self.declaration.batching_window / self._speed
@@ -150,7 +150,9 @@ class EventSourceMapping:
             self._give_back([message for message in batch if message["MessageId"] in failed], received)
         except Exception:
             if not self._closed.is_set():
-                _log.exception("a batch of %s was not concluded: it comes back", self.queue_url)
+                _log.exception(
+                    "a batch of %s wasn't completed: its messages return to the queue", self.queue_url
+                )
         finally:
             self._slots.release()
 

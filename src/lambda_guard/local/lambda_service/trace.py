@@ -1,4 +1,4 @@
-"""What the Lambda service itself does with a trace, before and after the function runs.
+"""The Lambda service's own part of a trace, before and after the function runs.
 
 It takes the caller's header or starts a trace, records a segment of its own and one of the function (origins
 `AWS::Lambda` and `AWS::Lambda::Function`), gives the function the id of the latter as parent, and adds a
@@ -81,7 +81,7 @@ class ServiceTrace:
 
     @property
     def header(self) -> str:
-        """What the function finds in `_X_AMZN_TRACE_ID`."""
+        """The function's `_X_AMZN_TRACE_ID`."""
         sampled = int(self.sampled)
         return f"Root={self.root};Parent={self.function_id};Sampled={sampled};Lineage={self.lineage}"
 

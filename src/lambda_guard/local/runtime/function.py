@@ -32,7 +32,7 @@ class Function:
         log_format: `Text` or `JSON`.
         reserved_concurrency: the most environments at once.
         log: the log group to write to; by default one of its own, in memory.
-        guardian: what starts the processes; by default one of its own.
+        guardian: starts the processes; by default one of its own.
         **settings: the rest of `FunctionSettings`: region, account, version, endpoint_url, daemon_address,
             initialization_type, freeze, python.
 
@@ -99,15 +99,15 @@ class Function:
         """Invoke the function and wait for its end.
 
         Args:
-            event: anything that JSON takes; bytes are sent as they are.
+            event: any JSON value; bytes are sent as they are.
             trace_header: what the handler finds in `_X_AMZN_TRACE_ID`.
-            client_context: becomes `context.client_context`; a value that JSON takes.
-            cognito_identity: becomes `context.identity`; a value that JSON takes.
+            client_context: becomes `context.client_context`; a JSON value.
+            cognito_identity: becomes `context.identity`; a JSON value.
             request_id: by default a new UUID.
 
         Raises:
             LocalCloudError: the function is closed.
-            TypeError: JSON doesn't take the event.
+            TypeError: the event can't be written as JSON.
         """
         payload = event if isinstance(event, bytes) else json.dumps(event).encode()
         environment = self._acquire()
@@ -220,6 +220,6 @@ def _directory(name: str, code: str | Path) -> Path:
     path = Path(code).resolve()
     if not path.is_dir():
         raise LocalCloudError(
-            f"function {name}: the code {str(code)!r} isn't a directory; pass the one with the module"
+            f"function {name}: the code {str(code)!r} isn't a directory; pass the directory that holds the module"
         )
     return path

@@ -1,8 +1,8 @@
-"""Sees to it that no process outlives the one that started it, even if that one is killed.
+"""Makes sure that no process outlives the one that started it, even if that one is killed.
 
-A guardian is a tiny process that reads from a pipe whose other end only this process holds. It learns of
-every process group that is started and ended. When the pipe ends, because we close it or because we died, it
-kills what is left. `PR_SET_PDEATHSIG` would not do: it fires when the *thread* that forked ends, and exists
+A guardian is a tiny process that reads from a pipe whose other end only this process holds. It is told of
+every process group that is started and ended. When the pipe ends, because we closed it or because we died, it
+kills the remaining groups. `PR_SET_PDEATHSIG` would not do: it fires when the *thread* that forked ends, and exists
 on Linux only.
 """
 
@@ -86,7 +86,7 @@ class Guardian:
                 stdin.flush()
 
     def close(self) -> None:
-        """End the guardian, which kills what was not ended before."""
+        """End the guardian, which kills every process group that is still there."""
         with self._lock:
             if self._process.stdin is not None:
                 with contextlib.suppress(OSError):

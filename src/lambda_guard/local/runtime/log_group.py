@@ -1,4 +1,4 @@
-"""A function's log group: every line with its time, kept, written to a file, and told to whoever listens."""
+"""A function's log group: keeps every line with its time, writes it to a file, and passes it to listeners."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import IO
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """What CloudWatch Logs calls a log event.
+    """A log event of CloudWatch Logs.
 
     Attributes:
         timestamp: milliseconds since the epoch, when the line was read.
@@ -28,7 +28,7 @@ class LogGroup:
     Args:
         name: for example `/aws/lambda/orders`.
         directory: where to write `<directory>/aws/lambda/orders/<stream>.log`, raw lines exactly as printed,
-            with the slashes of the stream's name as dashes; None writes no files.
+            with dashes for the slashes of the stream's name; None writes no files.
     """
 
     def __init__(self, name: str, directory: Path | None = None) -> None:
@@ -49,7 +49,7 @@ class LogGroup:
         with self._lock:
             self._events.append(event)
             if self._directory is not None:
-                self._file(event.stream).write(event.message + "\n")
+                self._file(self._directory, event.stream).write(event.message + "\n")
             for listener in self._listeners:
                 listener(event)
 
@@ -58,14 +58,10 @@ class LogGroup:
         with self._lock:
             return list(self._events)
 
-    def path(self, stream: str) -> Path | None:
-        """Return the file of a log stream; None where no files are written."""
-        return None if self._directory is None else self._directory / f"{stream.replace('/', '-')}.log"
-
-    def _file(self, stream: str) -> IO[str]:
-        path = self.path(stream)
-        if stream not in self._files and path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+    def _file(self, directory: Path, stream: str) -> IO[str]:
+        if stream not in self._files:
+            directory.mkdir(parents=True, exist_ok=True)
+            path = directory / f"{stream.replace('/', '-')}.log"
             # newline="" keeps the carriage returns with which the runtime joins the lines of a traceback.
             self._files[stream] = path.open("a", buffering=1, encoding="utf-8", newline="")
         return self._files[stream]

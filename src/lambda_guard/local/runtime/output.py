@@ -1,4 +1,4 @@
-"""Reads what a process prints, line by line, and can say that all of it was read."""
+"""Reads the output of a process, line by line, and can wait until all of it was read."""
 
 import os
 import select
@@ -34,8 +34,7 @@ class Output:
     def drain(self) -> None:
         """Read all that was written until now; an unfinished line counts as one."""
         with self._lock:
-            # A pipe holds no more than this: what was written before the call is read even if writing goes
-            # on.
+            # A pipe holds at most this: everything written before the call is read, even while writing goes on.
             remaining = _PIPE_MOST
             while self._open and remaining > 0 and (size := self._read_some()):
                 remaining -= size

@@ -45,8 +45,8 @@ def end(result: InvocationResult, memory_mb: int, message: str | None, *, as_jso
     """Return the lines that end an invocation.
 
     Args:
-        result: what came of it.
-        memory_mb: the memory that is configured.
+        result: the invocation's result.
+        memory_mb: the configured memory.
         message: the platform's line about a timeout or a process that ended; None for neither.
         as_json: the JSON log format.
     """

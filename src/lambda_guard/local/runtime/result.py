@@ -1,4 +1,4 @@
-"""What came of an invocation."""
+"""The result of an invocation."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Status = Literal["success", "error", "timeout", "killed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationResult:
-    """What came of one invocation.
+    """The result of one invocation.
 
     Attributes:
         request_id: the invocation's id.
@@ -26,7 +26,7 @@ class InvocationResult:
         lines: this invocation's log lines as written, the platform's included; a cold start's INIT comes
             first.
         log_stream: the environment that ran it.
-        trace_header: what it was given as `_X_AMZN_TRACE_ID`.
+        trace_header: its `_X_AMZN_TRACE_ID`; None without one.
     """
 
     request_id: str
@@ -46,7 +46,7 @@ class InvocationResult:
 
     @classmethod
     def of(cls, body: bytes, error_type: str | None, **facts: Any) -> Self:
-        """Return the result with what the document and the error's type say filled in."""
+        """Return a result, with the fields that follow from the answer or the error document filled in."""
         try:
             payload = json.loads(body)
         except ValueError:

@@ -59,7 +59,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeReply:
-    """What the runtime posted: the handler's answer, or its error.
+    """The runtime's reply: the handler's answer, or its error.
 
     Attributes:
         body: the document as posted.
@@ -83,9 +83,9 @@ class RuntimeReply:
 
 
 class RuntimeApi:
-    """The server, and the rendezvous between the runtime and the one who invokes.
+    """The server, where the runtime and the invoker meet.
 
-    Every wait ends with the runtime's step, with `abandon` (the process is gone) or at its time.
+    Every wait ends when the runtime moves on, with `abandon` (the process is gone), or at its deadline.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class RuntimeApi:
     # --- The invoker's side ---------------------------------------------------------------------------------
 
     def wait_until_ready(self, until: float) -> bool:
-        """Wait for the runtime's call of `next`, at the most until the monotonic time `until`, in seconds."""
+        """Wait for the runtime's call of `next`, until the monotonic time `until` (seconds) at most."""
         return self._wait(lambda: self._parked, until) and self._parked
 
     def deliver(self, invocation: Invocation) -> None:
@@ -124,7 +124,7 @@ class RuntimeApi:
             return self._reply
 
     def abandon(self) -> None:
-        """Say that the process is gone: every wait ends."""
+        """Note that the process is gone, which ends every wait."""
         with self._changed:
             self._gone = True
             self._changed.notify_all()
@@ -157,7 +157,7 @@ class RuntimeApi:
             return invocation
 
     def reply(self, request_id: str, reply: RuntimeReply) -> HTTPStatus:
-        """Take the runtime's reply; one that is too large counts as an error, as on AWS."""
+        """Take the runtime's reply; an oversized one counts as an error, as on AWS."""
         status = HTTPStatus.ACCEPTED
         if reply.error_type is None and len(reply.body) > RESPONSE_BYTES_MOST:
             status, reply = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(len(reply.body))
@@ -169,7 +169,7 @@ class RuntimeApi:
         return status
 
     def fail_init(self, reply: RuntimeReply) -> None:
-        """Note that the function could not be loaded."""
+        """Note that the function couldn't be loaded."""
         with self._changed:
             self.init_error = reply
             self._changed.notify_all()
