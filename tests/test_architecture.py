@@ -273,3 +273,41 @@ def test_the_desk_is_out_of_reach_of_a_function(fresh):
         """
     )
     assert output.splitlines()[-1] == "[] []"
+
+
+LINES_MOST = 400
+BODY_MOST = 25
+
+
+def too_long(module, text):
+    """Yield the module if it is too long, and its functions whose body is, unless `# long: why` stands above them."""
+    lines = text.splitlines()
+    if len(lines) > LINES_MOST:
+        yield f"{module}: {len(lines)} lines"
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        body = node.body[ast.get_docstring(node) is not None :]
+        length = node.end_lineno - body[0].lineno + 1 if body else 0
+        first = min([node.lineno, *[each.lineno for each in node.decorator_list]])
+        reason = re.fullmatch(r"\s*# long: \S.*", lines[first - 2]) if first > 1 else None
+        if length > BODY_MOST and not reason:
+            yield f"{module}.{node.name}: {length} lines"
+
+
+# Being rewritten; a name goes when its room is done.
+UNFINISHED = {"batch.loop"}
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES.keys() - UNFINISHED))
+def test_nothing_is_too_long_without_a_reason(module):
+    """A module has at most 400 lines; a function's body has at most 25, or a comment `# long: …` above it says why."""
+    assert [*too_long(module, SOURCES[module][0])] == []
+
+
+def test_what_is_too_long_is_noticed():
+    """A long function without a reason, and a long module, are found where they are planted."""
+    body = "".join(f"    a{number} = {number}\n" for number in range(26))
+    assert [*too_long("m", f"def f():\n{body}")] == ["m.f: 26 lines"]
+    assert [*too_long("m", f"# long: a table\ndef f():\n{body}")] == []
+    assert [*too_long("m", "\n" * 401)] == ["m: 401 lines"]

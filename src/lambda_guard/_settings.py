@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from . import _names
 from .errors import ConfigurationError
 
+Read = Callable[[Any], Any]
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _TRUE: Final = dict.fromkeys(("1", "true", "yes", "on", "y", "t"), True)
@@ -37,7 +38,7 @@ class Settings(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class Kind(NamedTuple):
+class Kind:
     """What values an option takes.
 
     Attributes:
@@ -47,10 +48,10 @@ class Kind(NamedTuple):
         expected: what a variable must be, for the message.
     """
 
-    accept: Callable[[Any], Any]
-    refusal: str
-    read: Callable[[str], Any]
-    expected: str
+    __slots__ = ("accept", "expected", "read", "refusal")
+
+    def __init__(self, accept: Read, refusal: str, read: Read, expected: str) -> None:
+        self.accept, self.refusal, self.read, self.expected = accept, refusal, read, expected
 
 
 def _text(given: Any) -> str | None:
@@ -98,7 +99,7 @@ DIMENSIONS: Final = Kind(
 )
 
 
-class Option(NamedTuple):
+class Option:
     """One option.
 
     Attributes:
@@ -109,11 +110,13 @@ class Option(NamedTuple):
         meaning: what it does, as the docs say it.
     """
 
-    name: str
-    kind: Kind
-    variables: Mapping[str, Kind]
-    default: Any
-    meaning: str
+    __slots__ = ("default", "kind", "meaning", "name", "variables")
+
+    def __init__(
+        self, name: str, kind: Kind, variables: Mapping[str, Kind], *, default: Any = None, meaning: str
+    ) -> None:
+        self.name, self.kind, self.variables = name, kind, variables
+        self.default, self.meaning = default, meaning
 
     def value(self, given: Any, environ: Mapping[str, str], warnings: list[str]) -> Any:
         """Return what holds; a malformed variable becomes a warning.
@@ -144,69 +147,75 @@ OPTIONS: Final = (
         "service",
         TEXT,
         _in(TEXT, _names.ENV_SERVICE, _names.ENV_PT_SERVICE),
-        None,
-        "key in logs, dimension of metrics, annotation of traces",
+        meaning="key in logs, dimension of metrics, annotation of traces",
     ),
     Option(
         "namespace",
         TEXT,
         _in(TEXT, _names.ENV_NAMESPACE, _names.ENV_PT_NAMESPACE),
-        _names.DEFAULT_NAMESPACE,
-        "namespace of all metrics",
+        default=_names.DEFAULT_NAMESPACE,
+        meaning="namespace of all metrics",
     ),
     Option(
         "log_level",
         LEVEL,
         _in(LEVEL, _names.ENV_LOG_LEVEL, _names.ENV_PT_LOG_LEVEL, _names.ENV_AWS_LOG_LEVEL),
-        "INFO",
-        "level of `lambda_guard.logger`",
+        default="INFO",
+        meaning="level of `lambda_guard.logger`",
     ),
-    Option("each_record", FLAG, {}, False, "the decorated function handles one record"),
+    Option("each_record", FLAG, {}, default=False, meaning="the decorated function handles one record"),
     Option(
         "report_batch_item_failures",
         FLAG,
         {},
-        False,
-        "with `each_record`: answer with a partial batch response",
+        default=False,
+        meaning="with `each_record`: answer with a partial batch response",
     ),
     Option(
         "dimensions",
         DIMENSIONS,
         {},
-        (),
-        "a second set of dimensions: `service`, `function_name` and any of `function_version`, `trigger`",
+        default=(),
+        meaning="a second set of dimensions: `service`, `function_name` and any of `function_version`, `trigger`",
     ),
     Option(
         "capture_print",
         FLAG,
         _in(FLAG, _names.ENV_CAPTURE_PRINT),
-        True,
-        "printed lines become structured ones at level INFO",
+        default=True,
+        meaning="printed lines become structured ones at level INFO",
     ),
     Option(
         "metrics_all",
         ALL_OR_FRUGAL,
         _in(ALL_OR_FRUGAL, _names.ENV_METRICS),
-        False,
-        "`all` adds `Invocations` and `Duration`, which `AWS/Lambda` gives per function, but not per service",
+        default=False,
+        meaning="`all` adds `Invocations` and `Duration`, which `AWS/Lambda` gives per function, but not per service",
     ),
     Option(
         "tracing",
         ON_OR_OFF,
         {_names.ENV_TRACING: ON_OR_OFF, _names.ENV_PT_TRACE_DISABLED: CONTRARY},
-        True,
-        "`off`: no trace, and the X-Ray SDK isn't imported",
+        default=True,
+        meaning="`off`: no trace, and the X-Ray SDK isn't imported",
     ),
     Option(
         "max_receive_count",
         NUMBER,
         _in(NUMBER, _names.ENV_MAX_RECEIVE_COUNT),
-        None,
-        "`maxReceiveCount` of the source queue's redrive policy: tells the final attempt",
+        meaning="`maxReceiveCount` of the source queue's redrive policy: tells the final attempt",
     ),
-    Option("disabled", SWITCH, _in(SWITCH, _names.ENV_DISABLED), False, "kill switch: the bare handler runs"),
+    Option(
+        "disabled",
+        SWITCH,
+        _in(SWITCH, _names.ENV_DISABLED),
+        default=False,
+        meaning="kill switch: the bare handler runs",
+    ),
 )
-_MEMORY: Final = Option("memory_limit_mb", NUMBER, _in(NUMBER, _names.ENV_MEMORY_SIZE), None, "Lambda's own")
+_MEMORY: Final = Option(
+    "memory_limit_mb", NUMBER, _in(NUMBER, _names.ENV_MEMORY_SIZE), meaning="Lambda's own"
+)
 
 
 def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:

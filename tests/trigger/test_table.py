@@ -14,10 +14,8 @@ UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sam
 HEADER = parse(UPSTREAM)
 PIGEON = Row(
     "pigeon",
-    (
-        Shape("aws:loft", source=(("loft",),), time=(("flown",),)),
-        Shape(mark="beak", tests=((("beak",), lambda value: value == "short"),), source=(("loft",),)),
-    ),
+    Shape("aws:loft", source="loft", time="flown"),
+    Shape("beak", {"beak": lambda value: value == "short"}, source="loft"),
     asynchronous=True,
     batch=True,
     ids=(("leg", "ring"),),

@@ -70,6 +70,7 @@ class Cloud:
         MissingExtraError: the extra `local` isn't installed.
     """
 
+    # long: all that a cloud has, made in the order in which the parts need each other
     def __init__(
         self,
         template: str | Path | Mapping[str, Any],

@@ -6,12 +6,13 @@ envelope, and only up to a size. Raw delivery of SNS has no envelope: such a mes
 
 import json
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 _HEAD: Final = 512  # characters that are looked at
 _BODY_MOST: Final = 262_144  # characters of one body that is parsed: the most that SNS and EventBridge send
 _ALL_MOST: Final = 1_048_576  # characters of all bodies that are parsed for one event
 
+Envelope = tuple[str, str | None]  # who wrapped a body, and the id that the wrapper gave (S3 gives none)
 SNS: Final = "sns"
 EVENTBRIDGE: Final = "eventbridge"
 S3: Final = "s3"
@@ -24,13 +25,6 @@ _HEADS: Final = {
     r'\s*"detail-type"\s*:\s*"[^"\\]*"\s*,\s*"source"\s*:\s*"',
     S3: r'\{\s*"Records"\s*:\s*\[\s*\{\s*"eventVersion"\s*:\s*"[^"\\]*"\s*,\s*"eventSource"\s*:\s*"aws:s3"()',
 }
-
-
-class Envelope(NamedTuple):
-    """What a body is wrapped in: who wrapped it, and the id that the wrapper gave (S3 gives none)."""
-
-    kind: str
-    message_id: str | None
 
 
 class BodyReader:
@@ -67,7 +61,7 @@ def hint(body: object) -> str | None:
 
 
 def look(body: object, reader: BodyReader | None = None) -> Envelope | None:
-    """Tell whether a body is an envelope, by its beginning.
+    """Return the envelope that a body is, known by its beginning; None where it isn't one.
 
     Args:
         body: the body, as text or parsed already.
@@ -82,19 +76,19 @@ def look(body: object, reader: BodyReader | None = None) -> Envelope | None:
 def _look_closer(kind: str, body: str, reader: BodyReader) -> Envelope | None:
     match = re.match(_HEADS[kind], body)
     if match is not None:
-        return Envelope(kind, match[1] or None)
+        return (kind, match[1] or None)
     value = reader.read(body)  # the same fields in another order, or somebody's own message with such a field
     return None if value is None else _look_at_object(value)
 
 
 def _look_at_object(value: dict[str, Any]) -> Envelope | None:
     if value.get("Type") == "Notification" and isinstance(value.get("TopicArn"), str):
-        return Envelope(SNS, _text(value.get("MessageId")))
+        return (SNS, _text(value.get("MessageId")))
     if isinstance(value.get("detail-type"), str) and isinstance(value.get("source"), str):
-        return Envelope(EVENTBRIDGE, _text(value.get("id")))
+        return (EVENTBRIDGE, _text(value.get("id")))
     records = value.get("Records")
     if isinstance(records, list) and records and isinstance(records[0], dict):
-        return Envelope(S3, None) if records[0].get("eventSource") == "aws:s3" else None
+        return (S3, None) if records[0].get("eventSource") == "aws:s3" else None
     return None
 
 

@@ -4,7 +4,7 @@ Pure, and for any object: nothing is changed, nothing kept. SQS takes the straig
 `attributes.AWSTraceHeader`; every other place stands in the trigger's row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
@@ -12,7 +12,7 @@ from lambda_guard.propagation._carriers import Search
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
 from lambda_guard.trigger.read import Trigger, again, at, messages_of, record_attempt
-from lambda_guard.trigger.table import TABLE, Path, Row
+from lambda_guard.trigger.table import TABLE, Ids, Row
 
 __all__ = [
     "NONE",
@@ -177,7 +177,7 @@ def _part(value: object, name: str) -> Any:
         return None
 
 
-def _id_at(message: Any, places: tuple[Path | Callable[[Any], str | None], ...]) -> str | None:
+def _id_at(message: Any, places: Ids) -> str | None:
     for place in places:
         found = place(message) if callable(place) else at(message, place)
         if isinstance(found, str) and found:
@@ -239,8 +239,8 @@ class _Groups:
         if self._inner_ids_left:
             self._inner_ids_left -= 1
             envelope = look(record.get("body"), self._reader)
-            if envelope is not None and envelope.message_id is not None:
-                ids.append(envelope.message_id)
+            if envelope is not None and envelope[1] is not None:
+                ids.append(envelope[1])
 
     def upstreams(self) -> Upstreams:
         found = [Upstream(header, tuple(ids)) for header, ids in self._by_header.values()]

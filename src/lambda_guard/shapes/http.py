@@ -56,6 +56,7 @@ class Request(NamedTuple):
         return datetime.fromtimestamp(self.time_ms // 1000, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
 
 
+# long: one event, key by key, as AWS documents it
 def event_v1(
     request: Request, api: Api, *, resource: str, path_parameters: Mapping[str, str], extended_request_id: str
 ) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def event_v1(
     }
 
 
+# long: one event, key by key, as AWS documents it
 def event_v2(
     request: Request,
     api: Api,

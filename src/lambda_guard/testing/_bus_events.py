@@ -104,6 +104,7 @@ def schedule(
     )
 
 
+# long: one event, key by key, as AWS documents it
 def s3(
     *keys: str,
     bucket: str = "example-orders",

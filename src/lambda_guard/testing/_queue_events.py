@@ -22,6 +22,7 @@ from lambda_guard.testing._samples import (
 TraceHeaders = str | Sequence[str | None] | None
 
 
+# long: one event, key by key, as AWS documents it
 def sqs(
     *bodies: object,
     trace_header: TraceHeaders = None,
@@ -162,6 +163,7 @@ def _notification(
     )
 
 
+# long: one event, key by key, as AWS documents it
 def sns_in_sqs(
     *messages: object,
     raw: bool = False,

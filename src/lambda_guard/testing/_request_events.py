@@ -208,6 +208,7 @@ def alb(
     }
 
 
+# long: one event, key by key, as AWS documents it
 def websocket(
     body: object = None,
     *,

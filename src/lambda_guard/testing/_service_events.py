@@ -105,6 +105,7 @@ def cloudformation(
     return event
 
 
+# long: one event, key by key, as AWS documents it
 def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Event:
     """A job of an Invoke action in CodePipeline; the function reports back with `PutJobSuccessResult`.
 
@@ -141,6 +142,7 @@ def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Eve
     }
 
 
+# long: one event, key by key, as AWS documents it
 def ses(
     recipient: str = "orders@example.com",
     *,

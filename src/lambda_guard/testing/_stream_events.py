@@ -170,6 +170,7 @@ def kafka(
     return event
 
 
+# long: one event, key by key, as AWS documents it
 def mq(
     *bodies: object,
     rabbit: bool = False,

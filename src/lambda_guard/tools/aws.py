@@ -38,6 +38,7 @@ class NotPermittedError(CloudError):
     """The credentials in use may not do this; the message names the action."""
 
 
+# long: all that can go wrong before there is a client, each with what to do
 def new_clients() -> Clients:
     """Give clients that back off when they are throttled, made when first asked for.
 

@@ -111,7 +111,7 @@ def _read_records(records: object) -> Trigger | None:
 
 def _read_queue(row: Row, shape: Shape, first: dict[str, Any], records: list[Any]) -> Trigger:
     envelope = look(first.get("body"))
-    kind = row.type if envelope is None else f"{envelope.kind}-{row.type}"
+    kind = row.type if envelope is None else f"{envelope[0]}-{row.type}"
     attempt, oldest = _counts_and_times(records, shape.time)
     return Trigger(kind, _source(first, shape.source), len(records), attempt, oldest)
 

@@ -5,38 +5,51 @@ A further trigger is a further row; what else is known of triggers is derived fr
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from lambda_guard._names import W3C_TRACE_HEADER
 from lambda_guard.propagation.header import XRAY_NAMES
 
 Path = tuple[str | int, ...]
-Where = str | tuple[Path, ...]  # the one top-level key, or paths
+Paths = tuple[Path, ...]
+Names = tuple[str, ...]
+Ids = tuple["Path | Callable[[Any], str | None]", ...]
+Where = str | Paths  # the one top-level key, or paths
 Test = Callable[[Any], bool]
 
 
-class Shape(NamedTuple):
-    """How one kind of event of a trigger looks. It has an `event_source` or a `mark`.
+class Shape:
+    """How one kind of event of a trigger looks.
 
     Attributes:
-        event_source: what the first record of `Records` (or of a bare list, from EventBridge Pipes) names so.
-        mark: the top-level key without which the shape isn't looked at.
-        tests: what must hold at which path.
-        source: where the ARN or name of the source stands, in the first record or the event: the first path that
-            leads to text.
-        time: where the time stands at which a record, or else the event, was sent: the first path that leads somewhere.
-        records: where a list of records stands under a `mark`, or a dict of such lists.
+        mark: without `tests`, what the first record of `Records` (or of a bare list, from EventBridge Pipes) has as its
+            `eventSource`; with `tests`, the top-level key without which the event isn't looked at.
+        tests: what must hold at which path, or under which top-level key.
+        source: where the ARN or name of the source stands, in the first record or the event: the one top-level key, or
+            paths of which the first counts that leads to text.
+        time: where the time stands at which a record, or else the event, was sent, likewise.
+        records: where a list of records stands, or a dict of such lists, if there is a key for `mark`.
     """
 
-    event_source: str = ""
-    mark: str = ""
-    tests: tuple[tuple[Path, Test], ...] = ()
-    source: tuple[Path, ...] = ()
-    time: tuple[Path, ...] = ()
-    records: Path = ()
+    __slots__ = ("mark", "records", "source", "tests", "time")
+
+    def __init__(
+        self,
+        mark: str,
+        tests: Mapping[Any, Test] | None = None,
+        *,
+        source: Where = (),
+        time: Where = (),
+        records: Path = (),
+    ) -> None:
+        self.mark, self.records = mark, records
+        known = (tests or {}).items()
+        self.tests = [(at if isinstance(at, tuple) else (at,), test) for at, test in known]
+        self.source: Paths = ((source,),) if isinstance(source, str) else source
+        self.time: Paths = ((time,),) if isinstance(time, str) else time
 
 
-class Row(NamedTuple):
+class Row:
     """One trigger.
 
     Attributes:
@@ -44,22 +57,28 @@ class Row(NamedTuple):
         shapes: how its events look, in the order in which they are tried.
         asynchronous: whether Lambda queues the event and retries it; None where the caller decides, or the shape.
         batch: whether an event source mapping polls it and hands over several records at once (synchronously).
-        queue: whether it's a queue: messages have system attributes, and a body that may be an envelope.
         envelopes: who may have wrapped the body of a queue's message; `sns` makes the type `sns-sqs`.
+        queue: whether it's a queue, whose messages have system attributes and a body that may be an envelope.
         ids: where the id stands, in a record or else in the event, as the sender was told it: the first path that
             leads to text, or a function of the record.
         carriers: the keys under which a record, or else the event, may hold the sender's trace header, in the order in
             which they count. `propagation._carriers` knows how each is read; a key of your own holds text or an object.
     """
 
-    type: str
-    shapes: tuple[Shape, ...] = ()
-    asynchronous: bool | None = None
-    batch: bool = False
-    queue: bool = False
-    envelopes: tuple[str, ...] = ()
-    ids: tuple[Path | Callable[[Any], str | None], ...] = ()
-    carriers: tuple[str, ...] = ()
+    __slots__ = ("asynchronous", "batch", "carriers", "envelopes", "ids", "queue", "shapes", "type")
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - the record's own word
+        *shapes: Shape,
+        asynchronous: bool | None = None,
+        batch: bool = False,
+        envelopes: Names = (),
+        ids: Ids = (),
+        carriers: Names = (),
+    ) -> None:
+        self.type, self.shapes, self.asynchronous, self.batch = type, shapes, asynchronous, batch
+        self.envelopes, self.queue, self.ids, self.carriers = envelopes, bool(envelopes), ids, carriers
 
 
 class Table:
@@ -83,14 +102,14 @@ class Table:
         self.rows = {name: row for row in rows for name in _types(row)}
         self.types = tuple(self.rows)
         pairs = [(row, shape) for name, row in self.rows.items() if name == row.type for shape in row.shapes]
-        self.event_sources = {shape.event_source: (row, shape) for row, shape in pairs if shape.event_source}
-        self.shapes = tuple((row, shape) for row, shape in pairs if shape.mark)
+        self.event_sources = {shape.mark: (row, shape) for row, shape in pairs if not shape.tests}
+        self.shapes = tuple((row, shape) for row, shape in pairs if shape.tests)
         self.marks = frozenset(shape.mark for _, shape in self.shapes) | {"Records"}
         self.queues = self._types_where(lambda row: row.queue)
         self.batches = self._types_where(lambda row: row.batch)
         self.synchronous = self._types_where(lambda row: row.batch or row.asynchronous is False)
         self.with_records = self._types_where(
-            lambda row: any(shape.event_source or shape.records for shape in row.shapes)
+            lambda row: any(not shape.tests or shape.records for shape in row.shapes)
         )
         of_records = (row for name, row in self.rows.items() if name in self.with_records)
         self.record_ids = tuple(dict.fromkeys(each for row in of_records for each in row.ids))
@@ -102,30 +121,6 @@ class Table:
 
 def _types(row: Row) -> list[str]:
     return [row.type, *(f"{envelope}-{row.type}" for envelope in row.envelopes)]
-
-
-def _row(name: str, *shapes: Shape, **facts: Any) -> Row:
-    return Row(name, shapes, **facts)
-
-
-def _records(event_source: str, *, source: Where = (), time: Where = ()) -> Shape:
-    return Shape(event_source, "", (), _paths(source), _paths(time))
-
-
-def _event(
-    mark: str,
-    tests: Mapping[Any, Test],  # by top-level key or path
-    *,
-    source: Where = (),
-    time: Where = (),
-    records: Path = (),
-) -> Shape:
-    found = tuple((at if isinstance(at, tuple) else (at,), test) for at, test in tests.items())
-    return Shape("", mark, found, _paths(source), _paths(time), records)
-
-
-def _paths(where: Where) -> tuple[Path, ...]:
-    return ((where,),) if isinstance(where, str) else where
 
 
 def _text(value: Any) -> bool:
@@ -171,32 +166,32 @@ def _http(
 ) -> Row:
     """Return the row of a request, which is told by its `requestContext`."""
     known = {(_CONTEXT, key): test for key, test in tests.items()}
-    first = _event(_CONTEXT, known, source=((_CONTEXT, *source),))
-    return Row(name, (first, *shapes), asynchronous, carriers=("headers", "multiValueHeaders", "body"))
+    first = Shape(_CONTEXT, known, source=((_CONTEXT, *source),))
+    carriers = ("headers", "multiValueHeaders", "body")
+    return Row(name, first, *shapes, asynchronous=asynchronous, carriers=carriers)
 
 
 ROWS: Final = (
-    _row(
+    Row(
         "sqs",
-        _records("aws:sqs", source="eventSourceARN", time=(("attributes", "SentTimestamp"),)),
+        Shape("aws:sqs", source="eventSourceARN", time=(("attributes", "SentTimestamp"),)),
         batch=True,
-        queue=True,
         envelopes=("sns", "eventbridge", "s3"),
         ids=(("messageId",),),
         carriers=("attributes", "messageAttributes", "body"),
     ),
-    _row(
+    Row(
         "sns",
-        _records("aws:sns", source=(("Sns", "TopicArn"),), time=(("Sns", "Timestamp"),)),
+        Shape("aws:sns", source=(("Sns", "TopicArn"),), time=(("Sns", "Timestamp"),)),
         asynchronous=True,
         ids=(("Sns", "MessageId"),),
         carriers=("Sns",),
     ),
     # Pipes hand the records of Kinesis over flat. The id is the sequence number, since that is what the sender was told
     # and what a partial batch response names; `eventID` is the same with the shard before it.
-    _row(
+    Row(
         "kinesis",
-        _records(
+        Shape(
             "aws:kinesis",
             source="eventSourceARN",
             time=(("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
@@ -205,21 +200,19 @@ ROWS: Final = (
         ids=(("kinesis", "sequenceNumber"), ("sequenceNumber",)),
         carriers=(*_NAMES, "data"),
     ),
-    _row(
+    Row(
         "dynamodb",
-        _records(
-            "aws:dynamodb", source="eventSourceARN", time=(("dynamodb", "ApproximateCreationDateTime"),)
-        ),
+        Shape("aws:dynamodb", source="eventSourceARN", time=(("dynamodb", "ApproximateCreationDateTime"),)),
         batch=True,
         ids=(("eventID",),),
         carriers=(*_NAMES, "dynamodb"),
     ),
     # Kafka and MQ send no list of records but lists by topic and partition, or by queue; pipes send a list.
-    _row(
+    Row(
         "kafka",
-        _records("aws:kafka", source=(("eventSourceArn",), ("topic",)), time="timestamp"),
-        _records("SelfManagedKafka", source=(("bootstrapServers",), ("topic",)), time="timestamp"),
-        _event(
+        Shape("aws:kafka", source=(("eventSourceArn",), ("topic",)), time="timestamp"),
+        Shape("SelfManagedKafka", source=(("bootstrapServers",), ("topic",)), time="timestamp"),
+        Shape(
             "eventSource",
             {"eventSource": _one_of("aws:kafka", "SelfManagedKafka"), "records": _is(list, dict)},
             source=(("eventSourceArn",), ("bootstrapServers",)),
@@ -230,19 +223,19 @@ ROWS: Final = (
         ids=(_offset,),
         carriers=(*_NAMES, "headers", "value"),
     ),
-    _row(
+    Row(
         "mq",
-        _records("aws:mq", source="eventSourceArn", time="timestamp"),
-        _records("aws:amq", source="eventSourceArn", time="timestamp"),
-        _records("aws:rmq", source="eventSourceArn"),
-        _event(
+        Shape("aws:mq", source="eventSourceArn", time="timestamp"),
+        Shape("aws:amq", source="eventSourceArn", time="timestamp"),
+        Shape("aws:rmq", source="eventSourceArn"),
+        Shape(
             "messages",
             {"eventSource": _one_of("aws:mq", "aws:amq"), "messages": _is(list)},
             source="eventSourceArn",
             time="timestamp",
             records=("messages",),
         ),
-        _event(
+        Shape(
             "rmqMessagesByQueue",
             {"rmqMessagesByQueue": _OBJECT},
             source="eventSourceArn",
@@ -253,15 +246,15 @@ ROWS: Final = (
         carriers=(*_NAMES, "properties", "basicProperties", "data"),
     ),
     # Notifications come asynchronously, calls of Object Lambda and Batch Operations don't.
-    _row(
+    Row(
         "s3",
-        _records("aws:s3", source=(("s3", "bucket", "arn"), ("s3", "bucket", "name")), time="eventTime"),
-        _event(
+        Shape("aws:s3", source=(("s3", "bucket", "arn"), ("s3", "bucket", "name")), time="eventTime"),
+        Shape(
             "getObjectContext",
             {"getObjectContext": _OBJECT, ("configuration", "accessPointArn"): _text},
             source=(("configuration", "accessPointArn"),),
         ),
-        _event(
+        Shape(
             "tasks",
             {"invocationSchemaVersion": _text, ("tasks", 0, "taskId"): _text},
             source=(("tasks", 0, "s3BucketArn"), ("tasks", 0, "s3Bucket")),
@@ -269,12 +262,10 @@ ROWS: Final = (
         ids=(("responseElements", "x-amz-request-id"),),
     ),
     # No source: the event names the recipients, who are people, and not the rule.
-    _row(
-        "ses", _records("aws:ses", time=(("ses", "mail", "timestamp"),)), ids=(("ses", "mail", "messageId"),)
-    ),
-    _row(
+    Row("ses", Shape("aws:ses", time=(("ses", "mail", "timestamp"),)), ids=(("ses", "mail", "messageId"),)),
+    Row(
         "firehose",
-        _event(
+        Shape(
             "deliveryStreamArn",
             {"deliveryStreamArn": _text, "records": _is(list)},
             source="deliveryStreamArn",
@@ -291,19 +282,19 @@ ROWS: Final = (
     _http(
         "apigateway",
         {"httpMethod": _text, "apiId": _text},
-        _event("methodArn", {"type": _one_of("TOKEN", "REQUEST")}, source="methodArn"),  # an authorizer's
+        Shape("methodArn", {"type": _one_of("TOKEN", "REQUEST")}, source="methodArn"),  # an authorizer's
     ),
-    _row(
+    Row(
         "appsync",
-        _event(
+        Shape(
             _CONTEXT,
             {(_CONTEXT, "queryString"): _text, "authorizationToken": _text},
             source=((_CONTEXT, "apiId"),),
         ),
-        _event(
+        Shape(
             "info", {("info", "channelNamespace"): _OBJECT}, source=(("info", "channelNamespace", "name"),)
         ),
-        _event(
+        Shape(
             "info",
             {("info", "fieldName"): _text, ("info", "parentTypeName"): _text},
             source=(("info", "fieldName"),),
@@ -313,9 +304,9 @@ ROWS: Final = (
     ),
     # VPC Lattice: an AWS event without a type of its own.
     _http("unknown", {"serviceArn": _text}, source=("serviceArn",), asynchronous=None),
-    _row(
+    Row(
         "schedule",
-        _event(
+        Shape(
             "detail-type",
             {"detail-type": _one_of("Scheduled Event"), "source": _one_of("aws.events", "aws.scheduler")},
             source=(("resources", 0),),
@@ -325,66 +316,66 @@ ROWS: Final = (
         ids=(("id",),),
         carriers=(*_NAMES, "detail"),
     ),
-    _row(
+    Row(
         "eventbridge",
-        _event("detail-type", {"detail-type": _text, "source": _text}, source="source", time="time"),
+        Shape("detail-type", {"detail-type": _text, "source": _text}, source="source", time="time"),
         asynchronous=True,
         ids=(("id",),),
         carriers=(*_NAMES, "detail"),
     ),
     # The source, which is the log group, is inside the compressed data: `read` unpacks its beginning.
-    _row("logs", _event("awslogs", {("awslogs", "data"): _text}), asynchronous=True),
-    _row(
+    Row("logs", Shape("awslogs", {("awslogs", "data"): _text}), asynchronous=True),
+    Row(
         "cognito",
-        _event("triggerSource", {"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
-        _event(
+        Shape("triggerSource", {"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
+        Shape(
             "datasetRecords", {"identityPoolId": _text, "datasetRecords": _OBJECT}, source="identityPoolId"
         ),
         asynchronous=False,
     ),
-    _row(
+    Row(
         "cloudformation",
-        _event(
+        Shape(
             "ResponseURL", {"ResponseURL": _text, "StackId": _text, "RequestType": _text}, source="StackId"
         ),
-        _event(
+        Shape(
             "transformId", {"transformId": _text, "templateParameterValues": _OBJECT}, source="transformId"
         ),
         ids=(("RequestId",), ("requestId",)),
     ),
-    _row(
+    Row(
         "codepipeline",
-        _event("CodePipeline.job", {"CodePipeline.job": _OBJECT}),
+        Shape("CodePipeline.job", {"CodePipeline.job": _OBJECT}),
         asynchronous=True,
         ids=(("CodePipeline.job", "id"),),
     ),
     # What IoT sends of itself; a topic rule sends the bare payload, which is like a direct invocation.
-    _row(
+    Row(
         "iot",
-        _event(
+        Shape(
             "templateArn", {"templateArn": _holding(":iot:"), "certificateId": _text}, source="templateArn"
         ),
-        _event("protocolData", {"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
-        _event("thingName", {"operation": _text, "eventType": _holding("THING_")}, source="thingName"),
-        _event("principalIdentifier", {"clientId": _text, "eventType": _text}, source="clientId"),
-        _event("clickType", {"clickType": _text, "serialNumber": _text}, source="serialNumber"),
+        Shape("protocolData", {"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
+        Shape("thingName", {"operation": _text, "eventType": _holding("THING_")}, source="thingName"),
+        Shape("principalIdentifier", {"clientId": _text, "eventType": _text}, source="clientId"),
+        Shape("clickType", {"clickType": _text, "serialNumber": _text}, source="serialNumber"),
     ),
-    _row(
+    Row(
         "stepfunctions",
-        _event(
+        Shape(
             "Execution",
             {("Execution", "Id"): _EXECUTION},
             source=(("StateMachine", "Id"), ("Execution", "Id")),
         ),
         *(
-            _event(
+            Shape(
                 key,
                 {(key, "Execution", "Id"): _EXECUTION},
                 source=((key, "StateMachine", "Id"), (key, "Execution", "Id")),
             )
             for key in _CONTEXT_KEYS
         ),
-        *(_event(key, {key: _EXECUTION}, source=key) for key in _ARN_KEYS),
+        *(Shape(key, {key: _EXECUTION}, source=key) for key in _ARN_KEYS),
         ids=(
             ("Execution", "Id"),
             *((key, "Execution", "Id") for key in _CONTEXT_KEYS),
@@ -393,7 +384,7 @@ ROWS: Final = (
         carriers=_DIRECT,
     ),
     # Any JSON value that no service gives a shape.
-    _row("lambda", carriers=_DIRECT),
+    Row("lambda", carriers=_DIRECT),
 )
 
 TABLE: Final = Table(ROWS)

@@ -25,6 +25,7 @@ class FakeSqs:
         broken: operation → error code, raised for the whole call.
         visible_again_at: before which receives, counted from 1, the visibility timeout of all that is in flight is over:
             its receipt handles delete and release nothing from then on.
+        stale: what was to be hidden or released by such a receipt handle.
     """
 
     def __init__(self, **queues):
@@ -35,6 +36,7 @@ class FakeSqs:
         self.refused = {}
         self.broken = {}
         self.visible_again_at = ()
+        self.stale = []
         self.in_flight = defaultdict(dict)
         self.attributes = defaultdict(dict)
         self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
@@ -146,9 +148,12 @@ class FakeSqs:
 
     def change_message_visibility_batch(self, QueueUrl, Entries):
         with self._call("ChangeMessageVisibilityBatch"):
+            held = self.in_flight[self._existing(QueueUrl)]
             for entry in Entries:
-                if entry["VisibilityTimeout"] == 0:
-                    self.in_flight[self._existing(QueueUrl)].pop(entry["ReceiptHandle"], None)
+                if entry["ReceiptHandle"] not in held:
+                    self.stale.append(entry)
+                elif entry["VisibilityTimeout"] == 0:
+                    del held[entry["ReceiptHandle"]]
             return {"Successful": [], "Failed": []}
 
     # --- Failures ------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 import base64
 import contextlib
+import gc
 import json
 import re
 import threading
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from botocore.exceptions import ClientError
@@ -94,3 +96,7 @@ def served(sqs, setenv):
         finally:
             server.shutdown()
             thread.join()
+            with warnings.catch_warnings():
+                # http.client leaves the socket of a connection that ended without an answer to the garbage collector.
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()

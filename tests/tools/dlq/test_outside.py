@@ -167,11 +167,12 @@ def test_a_message_that_is_handed_out_again_is_deleted_by_its_last_receipt(serve
     assert server.sqs.bodies("dead") == []
 
 
-def test_a_message_that_stays_is_visible_at_once_though_it_was_handed_out_again(server, dlq):
-    """It is released by its last receipt, too."""
+@pytest.mark.parametrize("options", [(), ("--match", "id == `-1`")])
+def test_a_message_that_stays_is_hidden_and_released_by_its_last_receipt(server, dlq, options):
+    """Whether no filter selects it or its target refuses it: it is handed out once more, and visible at the end."""
     for number in range(30):
         server.sqs.put("dead", order(number))
+        server.sqs.refused[order(number)] = {"Code": "Denied", "Message": "no", "SenderFault": True}
     server.sqs.visible_again_at = (2,)
-    code, _ = dlq("replay", "--match", "id == `-1`")
-    assert (code, len(server.sqs.bodies("dead"))) == (3, 30)
-    assert server.sqs.in_flight["dead"] == {}
+    dlq("replay", *options)
+    assert (len(server.sqs.bodies("dead")), server.sqs.in_flight["dead"], server.sqs.stale) == (30, {}, [])

@@ -199,6 +199,7 @@ def system_attributes_of_batch_entries() -> None:
         return messages, failed
 
 
+# long: one gap of moto, and the three methods that close it
 def source_of_a_dead_letter() -> None:
     """AWS: "DeadLetterQueueSourceArn", the queue from which SQS moved the message.
 

@@ -218,6 +218,7 @@ class Environment:
         self._home.cleanup()
 
 
+# long: a table of variables, in the order of AWS's page
 def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: str) -> dict[str, str]:
     """Return the process's environment variables: AWS's, the function's own, and the host's PATH alone.
 

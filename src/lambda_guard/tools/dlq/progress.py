@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+# long: rich is imported here alone, and its column is made here
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
     """Show a bar with the rate and what is left; nothing where standard error isn't a terminal.

@@ -129,6 +129,7 @@ def pretty(letter: Letter) -> str:
     return letter.payload if event is None else json.dumps(event, indent=2, ensure_ascii=False)
 
 
+# long: one document, key by key
 def letter_document(letter: Letter, queue: Queue) -> dict[str, object]:
     """Return a letter as JSON takes it."""
     failure, pointer = letter.failure, letter.pointer

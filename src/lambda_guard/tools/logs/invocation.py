@@ -201,7 +201,7 @@ class Invocation(Struct, dict=True):
         """How many records of the batch failed."""
         if self.record is None:
             return 0
-        return int(as_number(as_mapping(self.record.get(names.RECORDS)).get("failed")) or 0)
+        return int(as_number(as_mapping(self.record.get(names.RECORDS)).get(names.FAILED)) or 0)
 
     @property
     def function(self) -> str:

@@ -72,7 +72,9 @@ def identities(invocation: Invocation) -> set[str]:
 
 def trace_ids(invocation: Invocation) -> set[str]:
     """The trace that the work belongs to, the one that Lambda had started, and those of its upstreams."""
-    upstream = {str(entry.get("trace_id") or "") for entry in invocation.entries(names.UPSTREAMS)}
+    upstream = {
+        str(entry.get(names.UPSTREAM_TRACE_ID) or "") for entry in invocation.entries(names.UPSTREAMS)
+    }
     return (own_trace_ids(invocation) | upstream) - {""}
 
 
@@ -100,7 +102,7 @@ def received_ids(invocation: Invocation) -> set[str]:
     """The messages that it was invoked with, as far as its record tells them."""
     found = set[str]()
     for entry in invocation.entries(names.UPSTREAMS):
-        ids = entry.get("message_ids")
+        ids = entry.get(names.MESSAGE_IDS)
         found.update(str(one) for one in (ids if isinstance(ids, list) else []))
     found.update(str(failure.get(names.MESSAGE_ID)) for failure in failures(invocation))
     if invocation.record is None:
@@ -111,7 +113,7 @@ def received_ids(invocation: Invocation) -> set[str]:
 def failures(invocation: Invocation) -> list[Mapping[str, object]]:
     """The records of the batch that failed: `{message_id, attempt, outcome, error}`."""
     records = invocation.facts.get(names.RECORDS)
-    listed = records.get("failures") if isinstance(records, Mapping) else None
+    listed = records.get(names.FAILURES) if isinstance(records, Mapping) else None
     return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
 
 

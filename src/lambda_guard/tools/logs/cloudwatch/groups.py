@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final
 
+from lambda_guard.shapes import arns
 from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, explained
 from lambda_guard.tools.logs.target import Target
 
@@ -83,7 +84,7 @@ def _of_function(function: str, clients: Clients) -> list[LogGroup]:
 
     Where that may not be asked, or the function is gone, it is the default place.
     """
-    name = function.partition(":function:")[2].partition(":")[0] if function.startswith("arn:") else function
+    name, _ = arns.function(function)
     try:
         with explained(f"read the configuration of {name}"):
             configuration = clients("lambda").get_function_configuration(FunctionName=function)

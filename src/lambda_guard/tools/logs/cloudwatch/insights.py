@@ -5,9 +5,10 @@ It costs by the gigabyte, so it says how many.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
+from lambda_guard import _names as names
 from lambda_guard.tools.aws import CloudError, explained
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup
 
@@ -39,7 +40,6 @@ class Scan:
     scanned: float = 0.0
     matched: float = 0.0
     queries: int = 0
-    notes: list[str] = field(default_factory=list)
 
     @property
     def dollars(self) -> float:
@@ -70,7 +70,8 @@ def failed_query() -> str:
     And for platform lines that tell of one that no process could record.
     """
     return (
-        f'{FIELDS} | filter (record = "invocation" and (outcome != "success" or records.failed > 0)) '
+        f'{FIELDS} | filter ({names.RECORD} = "{names.RECORD_INVOCATION}" and '
+        f'({names.OUTCOME} != "{names.SUCCESS}" or {names.RECORDS}.{names.FAILED} > 0)) '
         'or (@type = "REPORT" and @message like "Status: ") '
         'or (type = "platform.report" and record.status != "success")'
         f" | sort @timestamp asc | limit {ROWS_MOST}"
@@ -84,8 +85,8 @@ def naming_query(ids: Sequence[str]) -> str:
     its messages came from inside its record, and a function without lambda_guard names its own in REPORT.
     """
     traces = [one for one in ids if one.startswith("1-")]
-    conditions = [f"traceId in [{', '.join(map(_quoted, traces))}]"] if traces else []
-    conditions += [f"xray_trace_id in [{', '.join(map(_quoted, traces))}]"] if traces else []
+    keys = (names.TRACE_ID, names.XRAY_TRACE_ID) if traces else ()
+    conditions = [f"{key} in [{', '.join(map(_quoted, traces))}]" for key in keys]
     conditions += [f"@message like {_quoted(one)}" for one in ids]
     return f"{FIELDS} | filter {' or '.join(conditions)} | sort @timestamp asc | limit {ROWS_MOST}"
 

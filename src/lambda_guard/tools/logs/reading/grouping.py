@@ -39,8 +39,9 @@ GRACE_SECONDS: Final = 2.0
 OPEN_MOST: Final = 20_000
 HELD_BYTES_MOST: Final = 64 * 2**20
 
-_ID_KEY: Final = b'"invocation_id":"'
-_RECORD_KEY: Final = b'"record":"invocation"'
+_ID_KEY: Final = f'"{names.INVOCATION_ID}":"'.encode()
+_UUID_LENGTH: Final = 36
+_RECORD_KEY: Final = f'"{names.RECORD}":"{names.RECORD_INVOCATION}"'.encode()
 
 
 class Grouper:
@@ -75,15 +76,17 @@ class Grouper:
 
         The body of the loop runs for every line of what may be gigabytes. The key is trusted where no `{`
         comes before it but the first: then it is a key of the outermost object. Every other line is looked at
-        closely. An id is a UUID, but where it is not.
+        closely. Nearly every id is a UUID, so its end is where one would end, or else is searched for.
         """
         find_group = self._open.get
+        begin, end = len(_ID_KEY), len(_ID_KEY) + _UUID_LENGTH
         for place, line in enumerate(lines, self.tally.lines + 1):
             at = line.find(_ID_KEY)
             if at > 0 and line.rfind(b"{", 0, at) == 0:
-                group = find_group(line[at + 17 : at + 53]) if line[at + 53 : at + 54] == b'"' else None
+                is_uuid = line[at + end : at + end + 1] == b'"'
+                group = find_group(line[at + begin : at + end]) if is_uuid else None
                 if group is None:
-                    group = self._group_of(line, at + 17, stream)
+                    group = self._group_of(line, at + begin, stream)
                 if group is not None and not group.done:
                     group.guarded = True
                     group.lines.append(line)

@@ -175,7 +175,7 @@ def _as_id(value: object) -> bytes | None:
     return value.encode("utf-8", "replace") if isinstance(value, str) and value else None
 
 
-_SALVAGE: Final = re.compile(rb'"(?:invocation_id|function_request_id|requestId)": ?"(%b)"' % _UUID)
+_SALVAGE: Final = re.compile(rb'"(?:%b)": ?"(%b)"' % ("|".join(ID_KEYS[:3]).encode(), _UUID))
 
 
 def _salvaged(line: bytes) -> bytes | None:

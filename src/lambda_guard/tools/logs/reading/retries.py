@@ -24,7 +24,7 @@ ASYNCHRONOUS: Final = (
 )  # fmt: skip
 """Triggers whose failed invocations Lambda repeats under the same id."""
 
-_STAMP: Final = b'"timestamp":"'
+_STAMP: Final = f'"{names.TIMESTAMP}":"'.encode()
 
 
 def is_retry(group: Group, identified: Identified) -> bool:

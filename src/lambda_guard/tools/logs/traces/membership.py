@@ -97,7 +97,7 @@ class Focus:
         """Tell what of a batch belongs elsewhere; None where all of it belongs here."""
         told = deliveries(invocation)
         foreign = [one for one in told if one.trace_id and not self._is_ours(one)]
-        more = int(invocation.number("upstreams_more") or 0)
+        more = int(invocation.number(names.UPSTREAMS_MORE) or 0)
         loose = {message for one in told if not one.trace_id for message in one.message_ids - self._messages}
         if not (foreign or loose or more) or id(invocation) not in self._joined:
             return None
@@ -167,7 +167,7 @@ class Focus:
         upstream = {one.trace_id for one in told} - {""}
         self._joined.add(id(invocation))
         self._learn(self._invocations, {invocation.invocation_id})
-        shared = len({one.trace_id for one in told}) > 1 or bool(invocation.number("upstreams_more"))
+        shared = len({one.trace_id for one in told}) > 1 or bool(invocation.number(names.UPSTREAMS_MORE))
         own = own_trace_ids(invocation)
         self._learn(self._traces, own - upstream if shared else own | upstream)
         for one in filter(self._is_ours, told):
@@ -190,9 +190,9 @@ def deliveries(invocation: Invocation) -> list[Delivery]:
     """Read the upstreams of a record."""
     found = []
     for entry in invocation.entries(names.UPSTREAMS):
-        ids = entry.get("message_ids")
+        ids = entry.get(names.MESSAGE_IDS)
         listed = frozenset(str(one) for one in ids if one) if isinstance(ids, list) else frozenset[str]()
-        found.append(Delivery(str(entry.get("trace_id") or ""), listed))
+        found.append(Delivery(str(entry.get(names.UPSTREAM_TRACE_ID) or ""), listed))
     return found
 
 

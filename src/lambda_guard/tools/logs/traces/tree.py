@@ -230,7 +230,9 @@ class _Joiner:
 
     def _caller_of(self, node: Node) -> tuple[Node, Mapping[str, object]] | None:
         parents = [node.invocation.text(names.PARENT_ID)]
-        parents += [str(entry.get("parent_id") or "") for entry in node.invocation.entries(names.UPSTREAMS)]
+        parents += [
+            str(entry.get(names.PARENT_ID) or "") for entry in node.invocation.entries(names.UPSTREAMS)
+        ]
         found = (self._spans.get(parent) for parent in parents if parent)
         return next((caller for caller in found if caller is not None and caller[0] is not node), None)
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import asdict
 
+from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.traces.tree import Node, Trace
@@ -55,19 +56,19 @@ def as_document(block: Block) -> dict[str, object]:
 def head_document(invocation: Invocation) -> dict[str, object]:
     """Give everything of an invocation but its lines."""
     told: dict[str, object] = {
-        "invocation_id": invocation.invocation_id,
-        "outcome": invocation.outcome,
-        "failed": invocation.failed,
-        "function_name": invocation.function,
-        "function_version": invocation.version,
+        names.INVOCATION_ID: invocation.invocation_id,
+        names.OUTCOME: invocation.outcome,
+        names.FAILED: invocation.failed,
+        names.FUNCTION_NAME: invocation.function,
+        names.FUNCTION_VERSION: invocation.version,
         "start_ms": invocation.start_ms,
         "end_ms": invocation.end_ms,
-        "duration_ms": invocation.duration_ms,
-        "attempt": invocation.attempt,
+        names.DURATION_MS: invocation.duration_ms,
+        names.ATTEMPT: invocation.attempt,
         "late": invocation.late or None,
         "clock_jumped": invocation.clock_jumped or None,
         "source": invocation.source,
-        "record": invocation.record,
+        names.RECORD: invocation.record,
         "platform": None if invocation.report.is_empty() else _filled(asdict(invocation.report)),
     }
     return _filled(told)
@@ -78,7 +79,7 @@ def trace_line(trace: Trace) -> str:
 
     It is put together node by node: a trace may be deeper than the stack of any encoder.
     """
-    parts = [_open_ended({"trace_id": trace.trace_id, "failed": trace.failed}, "roots")]
+    parts = [_open_ended({"trace_id": trace.trace_id, names.FAILED: trace.failed}, "roots")]
     above = -1
     for depth, node in trace.walk():
         if depth <= above:
@@ -100,7 +101,7 @@ def _node_document(node: Node) -> dict[str, object]:
         "link": node.link,
         "waited_ms": node.waited_ms,
         "dead_letters": node.dead_letters,
-        "failed": node.failed,
+        names.FAILED: node.failed,
         **_shared_with(node),
     }
 

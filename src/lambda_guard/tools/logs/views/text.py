@@ -1,11 +1,13 @@
 """An invocation as text: a head line that says how it went, then its own lines."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard.shapes import arns
 from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, EXPLAINED, KILLED, UNFINISHED, Block, Invocation
 from lambda_guard.tools.logs.model import Line, Report, Stray, as_mapping, as_number
 from lambda_guard.tools.logs.selection import failures
@@ -39,6 +41,7 @@ _OFFSET_MOST_MS: Final = 100_000.0
 """Beyond, an offset in milliseconds would not fit its column."""
 
 _KEYS_MOST: Final = 1_000
+_KIND: Final = re.compile(r"^(?:rule/|function:|stream/|table/)")
 
 INDENT: Final = "    "
 _CONTINUED: Final = "\n" + " " * 25
@@ -149,8 +152,8 @@ class TextView:
         if not error:
             return
         fingerprint = (
-            f"  {self._paint('dim', '#' + visible(str(error['fingerprint'])))}"
-            if error.get("fingerprint")
+            f"  {self._paint('dim', '#' + visible(str(error[names.FINGERPRINT])))}"
+            if error.get(names.FINGERPRINT)
             else ""
         )
         yield f"{INDENT}{self._paint('bold_red', '✗ ' + visible(error_text(error), _WITHIN))}{fingerprint}"
@@ -174,7 +177,7 @@ def _facts(invocation: Invocation) -> Sequence[str]:
         memory_text(invocation),
         cold_text(invocation),
         attempt_text(invocation),
-        f"{failed} of {as_mapping(invocation.facts.get(names.RECORDS)).get('total', '?')} records failed"
+        f"{failed} of {as_mapping(invocation.facts.get(names.RECORDS)).get(names.TOTAL, '?')} records failed"
         if failed
         else "",
     )
@@ -203,15 +206,8 @@ def short_name(arn: str) -> str:
     """Take the resource's own name out of an ARN or queue URL; anything else stays."""
     if arn.startswith(("https://sqs.", "http://")):
         return arn.rstrip("/").rpartition("/")[2]
-    if not arn.startswith("arn:"):
-        return arn
-    resource = arn.split(":", 5)[-1]
-    return (
-        resource.removeprefix("rule/")
-        .removeprefix("function:")
-        .removeprefix("stream/")
-        .removeprefix("table/")
-    )
+    parsed = arns.parse(arn)
+    return _KIND.sub("", parsed.resource) if parsed is not None else arn
 
 
 def memory_text(invocation: Invocation) -> str:
@@ -243,20 +239,20 @@ def attempt_text(invocation: Invocation) -> str:
 
 def error_text(error: Mapping[str, object]) -> str:
     """Say type and message of an error: `PaymentRefused: card declined`."""
-    parts = (str(error.get("type") or ""), str(error.get("message") or ""))
+    parts = (str(error.get(names.TYPE) or ""), str(error.get(names.MESSAGE) or ""))
     return ": ".join(filter(None, parts)) or "error"
 
 
 def stack_of(error: Mapping[str, object]) -> list[str]:
     """Give the frames of an error, outermost first."""
-    stack = error.get("stack")
+    stack = error.get(names.STACK)
     return [str(frame) for frame in stack] if isinstance(stack, list) else str(stack or "").splitlines()
 
 
 def sent_text(sent: Mapping[str, object]) -> str:
     """Say what was sent where: `sns Publish billed  message 7d1f…`."""
-    target = short_name(str(sent.get("target") or ""))
-    parts = [str(sent.get("service") or ""), str(sent.get("operation") or ""), target]
+    target = short_name(str(sent.get(names.TARGET) or ""))
+    parts = [str(sent.get(names.SERVICE) or ""), str(sent.get(names.OPERATION) or ""), target]
     message_id = sent.get(names.MESSAGE_ID)
     return " ".join(filter(None, parts)) + (f"  message {message_id}" if message_id else "")
 

@@ -156,10 +156,10 @@ def _lines_of(text: str, room: int) -> Iterator[str]:
 def call_text(call: dict[str, object] | object) -> str:
     """Say which AWS call was made, how often, and how often it failed."""
     told = as_mapping(call)
-    parts = [str(told.get(key) or "") for key in ("service", "operation")] + [
-        short_name(str(told.get("resource") or ""))
+    parts = [str(told.get(key) or "") for key in (names.SERVICE, names.OPERATION)] + [
+        short_name(str(told.get(names.RESOURCE) or ""))
     ]
-    count, errors = told.get("count"), told.get("errors")
+    count, errors = told.get(names.CALL_COUNT), told.get(names.CALL_ERRORS)
     times = f" {TIMES}{count}" if isinstance(count, int) and count > 1 else ""
     return " ".join(filter(None, parts)) + times + (f", {errors} failed" if errors else "")
 

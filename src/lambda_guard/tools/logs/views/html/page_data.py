@@ -29,6 +29,7 @@ from lambda_guard.tools.times import clock, date_and_clock, span
 _SINGLE_TRACK: Final = 0.98
 
 
+# long: one document, key by key
 def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> dict[str, object]:
     """Give everything that the page's script draws.
 
@@ -207,7 +208,7 @@ def _error(invocation: Invocation) -> dict[str, object] | None:
         return None
     return {
         "text": error_text(error),
-        "fingerprint": str(error.get("fingerprint") or ""),
+        "fingerprint": str(error.get(names.FINGERPRINT) or ""),
         "stack": stack_of(error),
     }
 
