@@ -49,6 +49,7 @@ _known: WeakSet[Any] = WeakSet()
 _registering = Lock()
 
 
+# long: the wrapper of botocore's method, which begins and ends the call whatever happens in between
 def watch(module: Any, observer: Observer) -> None:
     """Watch all of botocore's clients.
 
