@@ -158,7 +158,7 @@ def free_ports():
 
 def invoke(address, event):
     request = f"http://{address}/2015-03-31/functions/function/invocations"
-    for _ in range(200):
+    for _ in range(2000):
         try:
             with urllib.request.urlopen(request, data=json.dumps(event).encode(), timeout=240) as answer:
                 return answer.read().decode()

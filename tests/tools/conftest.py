@@ -226,7 +226,7 @@ def shop(logs, write):
 def lambda_guard():
     """Run the command as a process, the way that a shell does."""
 
-    def run(*arguments, stdin="", env=None, timeout=60, cwd=None):
+    def run(*arguments, stdin="", env=None, timeout=240, cwd=None):
         return subprocess.run(
             [sys.executable, "-m", "lambda_guard.tools", *arguments],
             input=stdin if isinstance(stdin, bytes) else stdin.encode(),

@@ -339,7 +339,7 @@ def test_the_result_goes_to_standard_output_beside_a_progress_bar(cloud, dlq, qu
     reader = threading.Thread(target=_read_all, args=(ours,))
     reader.start()
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=60)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=240)
     finally:
         os.close(theirs)
         reader.join()
@@ -353,7 +353,7 @@ def test_json_is_json_in_every_encoding(dlq, queue, encoding):
     name = queue({**DESTINATION, "responsePayload": {"errorType": "Bad", "errorMessage": message}})
     command = [sys.executable, "-m", "lambda_guard.tools", "dlq", "list", name, "--json"]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=240, env=environment)
     assert json.loads(done.stdout.decode(encoding))["groups"][0]["error"] == f"Bad: {message}"
 
 

@@ -243,7 +243,7 @@ def test_following_shows_what_comes_in_once(server, client):
         put(client("logs"), group, "b", [LOGS.start(2), "second", LOGS.report(2)], begin=now + 5)
         second = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=30)
+        rest, said = process.communicate(timeout=240)
     assert [one["lines"][0]["message"] for one in (first, second)] == ["first", "second"]
     assert rest == b""
     assert b"to go on from here: --follow --since " in said
@@ -278,7 +278,7 @@ def test_a_group_that_goes_while_it_is_followed_takes_nothing_with_it(server, cl
         logs.delete_log_group(logGroupName=one)
         gone = process.stderr.readline().decode()
         logs.delete_log_group(logGroupName=other)
-        rest, said = process.communicate(timeout=60)
+        rest, said = process.communicate(timeout=240)
     assert first["lines"][0]["message"] == "first"
     assert gone.endswith("; the others are followed\n")
     assert json.loads(rest)["lines"][0]["message"] == "held"

@@ -178,7 +178,7 @@ def test_helpers_end_with_the_command(tmp_path, number):
     else:
         process.kill()
     _, said = process.communicate(
-        timeout=20
+        timeout=240
     )  # ends when nobody holds the other ends of the pipes, helpers neither
     assert b"Traceback" not in said
     assert process.returncode == (130 if number == signal.SIGINT else -number)

@@ -256,7 +256,7 @@ def test_two_thousand_invocations_keep_the_document_small(browser, lambda_guard,
         ]
         lines.append(LOGS.record(number, number * 10 + 9, 9.0, trace=trace))
     page = tmp_path / "many.html"
-    assert lambda_guard("invocations", write(lines), "--html", str(page), timeout=120).returncode == 0
+    assert lambda_guard("invocations", write(lines), "--html", str(page), timeout=240).returncode == 0
     browser.open(page)
     count = "return document.querySelectorAll('#list .row').length"
     assert 10 < browser.run(count) < 100

@@ -124,7 +124,7 @@ class Browser:
         return base64.b64decode(self._call("GET", "/screenshot"))
 
     def _wait_until_ready(self):
-        for _ in range(200):
+        for _ in range(2000):
             try:
                 if self._call("GET", "/status")["ready"]:
                     return
@@ -138,7 +138,7 @@ class Browser:
             self._base + path, data, {"Content-Type": "application/json"}, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=240) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             with error:
