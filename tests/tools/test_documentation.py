@@ -1,6 +1,7 @@
 """The pages about the command line say what it does."""
 
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from lambda_guard.tools.group import lambda_guard
 from lambda_guard.tools.reference import reference
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), DOCS.parent / "README.md"])
 
 
 def options_of(command, context):
@@ -35,9 +37,36 @@ def test_every_option_of_the_user_s_page_exists():
     assert "--where" in named
 
 
-@pytest.mark.parametrize("page", ["seeing.md", "cli.md"])
-def test_links_lead_somewhere(page):
-    """Pages and pictures that are pointed to are there."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert (DOCS / target).exists(), target
+def commands_of(page):
+    """Yield each command of a page, in a block or in a sentence, without what explains it on the same line."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^(?:.*[|$] |\s*)(lambda-guard [^`\n]+)$", text, re.MULTILINE):
+        yield re.split(r"\s{3,}|\s+# | \| ", line)[0]
+    yield from re.findall(r"`(lambda-guard [^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_command_of_every_page_parses(page, monkeypatch, tmp_path):
+    """Each subcommand and option exists, and takes the value that it is given."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "template.yaml").touch()
+    for text in commands_of(page):
+        command, context, arguments = lambda_guard, None, shlex.split(text)
+        try:
+            while arguments:
+                name, *arguments = arguments
+                context = command.make_context(name, [*arguments], parent=context)
+                if not isinstance(command, click.Group):
+                    break
+                _, command, _ = command.resolve_command(context, arguments)
+        except (click.MissingParameter, click.exceptions.NoArgsIsHelpError):
+            continue  # a sentence names the command alone
+        except click.UsageError as error:
+            pytest.fail(f"{page.name}: {text}: {error.format_message()}")
+
+
+def test_the_pages_have_commands():
+    """The test above finds what it is about."""
+    found = [text for page in PAGES for text in commands_of(page)]
+    assert len(found) > 30
+    assert "lambda-guard dlq replay orders-dead --where error=KeyError --rate 20 --yes" in found
