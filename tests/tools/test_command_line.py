@@ -65,7 +65,7 @@ def test_without_click_one_line_says_what_to_install():
     """No traceback for a missing extra."""
     code = "import sys; sys.modules['click'] = None; from lambda_guard.tools.cli import main; main()"
     result = python(code)
-    said = b"lambda-guard: the desk tools are not installed: pip install 'lambda-guard[tools]'\n"
+    said = b"lambda-guard: the command-line tools aren't installed: pip install 'lambda-guard[tools]'\n"
     assert (result.returncode, result.stdout, result.stderr) == (2, b"", said)
 
 
@@ -85,7 +85,7 @@ def test_without_boto3_one_line_says_what_to_install():
         "from lambda_guard.tools.cli import main; main()"
     )
     result = python(code)
-    said = b"lambda-guard: CloudWatch Logs needs boto3, which is not installed: pip install 'lambda-guard[tools]'\n"
+    said = b"lambda-guard: CloudWatch Logs needs boto3, which isn't installed: pip install 'lambda-guard[tools]'\n"
     assert (result.returncode, result.stderr) == (2, said)
 
 

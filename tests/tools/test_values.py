@@ -27,7 +27,7 @@ def test_durations_are_read_as_people_type_them(text, ms):
 @pytest.mark.parametrize("text", ["", "2", "s", "2x", "2s!", "-2s", "two hours"])
 def test_what_is_no_duration_is_refused(text):
     """Nothing is guessed."""
-    with pytest.raises(TimeFormatError, match="is no duration: write it like"):
+    with pytest.raises(TimeFormatError, match=r"invalid duration .*: use 250ms"):
         duration_ms(text)
 
 
@@ -36,7 +36,7 @@ def test_moments_are_ago_or_iso():
     assert moment_ms("15m", 1_000_000.0) == 100_000.0
     assert moment_ms("2026-11-23T15:04:05Z", 0.0) == 1795446245000.0
     assert moment_ms("2026-11-23T16:04:05+01:00", 0.0) == 1795446245000.0
-    with pytest.raises(TimeFormatError, match="is no time: write how long ago"):
+    with pytest.raises(TimeFormatError, match=r"invalid time .*: use how long ago"):
         moment_ms("tomorrow", 0.0)
 
 

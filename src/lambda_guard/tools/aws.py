@@ -1,15 +1,17 @@
-"""Clients of AWS, and what their errors mean for the one who types."""
+"""Clients of AWS, and their errors in words that say what to do."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
 
 Clients = Callable[[str], Any]
-"""Gives the client of a service: `clients("logs")`."""
+"""Returns the client of a service: `clients("logs")`."""
 
+_NO_REGION: Final = "no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE"
 _MISSING: Final = {"ResourceNotFoundException", "ValidationError"}
 _REFUSED: Final = {
     "AccessDeniedException",
@@ -22,12 +24,15 @@ _ACTIONS: Final = {
     "DeleteMessageBatch": "DeleteMessage",
     "Invoke": "InvokeFunction",
 }
-"""Operations whose permission has another name, after AWS's "Service Authorization Reference"."""
+"""Operations whose permission has another name.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html, list_awslambda.html
+"""
 _EXPIRED: Final = {"ExpiredTokenException", "ExpiredToken", "InvalidClientTokenId"}
 
 
 class CloudError(LambdaGuardError):
-    """AWS could not be asked, or refused the answer; the message says what was asked and what to do."""
+    """AWS couldn't be reached, or refused; the message says what was asked and what to do."""
 
 
 class NoSuchResourceError(CloudError):
@@ -40,39 +45,44 @@ class NotPermittedError(CloudError):
 
 # long: all that can go wrong before there is a client, each with what to do
 def new_clients() -> Clients:
-    """Give clients that back off when they are throttled, made when first asked for.
+    """Return clients that back off when they are throttled, each made when it is first asked for.
 
     Raises:
-        MissingExtraError: boto3 is not installed.
+        MissingExtraError: boto3 isn't installed.
         CloudError: the configuration can't be read, or names no region.
     """
+    session = _session()
+    from botocore.config import Config
+
+    # Adaptive: the client slows down when the service throttles, as it soon does with FilterLogEvents.
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+    config = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
+
+    @cache
+    def client(service: str) -> Any:
+        try:
+            with explained(f"use {service}"):
+                return session.client(service, config=config)
+        except ValueError as error:
+            raise CloudError(f"{error}: write AWS_ENDPOINT_URL like http://127.0.0.1:5000") from error
+
+    return client
+
+
+def _session() -> Any:
     try:
         import boto3
-        from botocore.config import Config
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "CloudWatch Logs needs boto3, which is not installed: pip install 'lambda-guard[tools]'",
+            "CloudWatch Logs needs boto3, which isn't installed: pip install 'lambda-guard[tools]'",
             name="boto3",
         ) from error
-    # Adaptive: the client slows down by itself when the service throttles, as FilterLogEvents soon does.
-    config = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
     # boto3 itself reads AWS_DEFAULT_REGION alone; the other tools of AWS read AWS_REGION first.
     with explained("read its configuration (~/.aws/config, AWS_PROFILE)"):
         session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     if not session.region_name:
-        raise CloudError("no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE")
-    made: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in made:
-            try:
-                with explained(f"use {service}"):
-                    made[service] = session.client(service, config=config)
-            except ValueError as error:
-                raise CloudError(f"{error}: write AWS_ENDPOINT_URL like http://127.0.0.1:5000") from error
-        return made[service]
-
-    return client
+        raise CloudError(_NO_REGION)
+    return session
 
 
 @contextmanager
@@ -80,21 +90,19 @@ def explained(what: str) -> Iterator[None]:
     """Turn botocore's errors into ours.
 
     Args:
-        what: the sentence's end: "AWS refused to …".
+        what: how the sentence "AWS refused to …" ends.
 
     Raises:
-        NoSuchResourceError: there is none of that name.
+        NoSuchResourceError: nothing has that name.
         NotPermittedError: the permission is missing.
-        CloudError: everything else that AWS or the network says.
+        CloudError: anything else that AWS or the network answers.
     """
     from botocore import exceptions
 
     try:
         yield
     except exceptions.NoRegionError as error:
-        raise CloudError(
-            "no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE"
-        ) from error
+        raise CloudError(_NO_REGION) from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         raise CloudError(
             "no credentials for AWS: log in (aws sso login), or choose a profile with AWS_PROFILE"
@@ -102,7 +110,7 @@ def explained(what: str) -> Iterator[None]:
     except exceptions.ClientError as error:
         raise _translated(error, what) from error
     except exceptions.BotoCoreError as error:
-        raise CloudError(f"AWS could not be asked to {what}: {error}") from error
+        raise CloudError(f"AWS couldn't be asked to {what}: {error}") from error
 
 
 def _translated(error: Any, what: str) -> CloudError:

@@ -25,7 +25,7 @@ SUBCOMMANDS: Final = {
         "lambda_guard.tools.logs.commands.trace:trace",
         "Show a trace across functions, as a tree with times.",
     ),
-    "dlq": ("lambda_guard.tools.dlq.commands:dlq", "See why messages died, and run them again."),
+    "dlq": ("lambda_guard.tools.dlq.commands:dlq", "Show why messages failed, and replay them."),
     "local": ("lambda_guard.local.cli:local", "Run functions, queues and topics on this machine."),
 }
 """Name → where the command is, and its line in the list. Adding one takes one line here."""
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
 def _missing_extra(command: str, module_name: str, error: ModuleNotFoundError) -> MissingExtraError:
     extra = next((extra for prefix, extra in EXTRAS.items() if module_name.startswith(prefix)), "tools")
     return MissingExtraError(
-        f"{command} needs {error.name}, which is not installed: pip install 'lambda-guard[{extra}]'",
+        f"{command} needs {error.name}, which isn't installed: pip install 'lambda-guard[{extra}]'",
         name=error.name,
     )
 
@@ -105,8 +105,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 def lambda_guard() -> None:
     """Read what Lambda functions wrote: logs by invocation, traces across functions, dead letters.
 
-    It works from the log lines alone: from files, standard input or CloudWatch Logs. Functions that use
-    lambda_guard tell the most; others are grouped, too.
+    The log lines are all it needs: from files, standard input or CloudWatch Logs. Functions that use lambda_guard
+    show the most; others are grouped, too.
     """
 
 
@@ -119,11 +119,11 @@ def run(arguments: Sequence[str]) -> int:
     """
     # Lines by the million make the cyclic collector run all the time, for nothing: they hold no cycles.
     gc.set_threshold(200_000)
-    # A shell may have closed them (`>&-`), and cron may: then nobody reads or writes there.
+    # A shell (`>&-`) or cron may have closed them.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
-    # What stands in logs may be no valid Unicode, and the terminal may know less of it than that.
+    # Logs may hold invalid Unicode, and terminals may not know all of what is valid.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)

@@ -43,7 +43,7 @@ the record agrees, or one of the lines. The keys of `dlq` are those of a dead le
 
 
 def reference() -> str:
-    """Give the page as Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([_OPENING, *_sections(lambda_guard, "lambda-guard", None)])
 
 

@@ -1,7 +1,4 @@
-"""Ending what would go on for ever.
-
-The first Ctrl-C is a wish, which leaves time to show what is held; the next one ends it.
-"""
+"""Ending what would run for ever: the first Ctrl-C asks it to finish, the second one ends it."""
 
 import signal
 import time
@@ -21,18 +18,18 @@ class Stop:
         self.requested = False
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._wish)
+        self._before = signal.signal(signal.SIGINT, self._request)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         signal.signal(signal.SIGINT, self._before)
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not on after the wish to end."""
+        """Sleep, but no longer once the end is requested."""
         until = time.monotonic() + seconds
         while not self.requested and (left := until - time.monotonic()) > 0:
             time.sleep(min(_SLICE_SECONDS, left))
 
-    def _wish(self, _number: int, _frame: FrameType | None) -> None:
+    def _request(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,7 +1,4 @@
-"""What the commands write to.
-
-Colours only where someone sees them, control characters made visible, broken pipes quiet.
-"""
+"""Writing to a terminal: colours only if someone sees them, control characters made visible, broken pipes quiet."""
 
 import codecs
 import json
@@ -41,7 +38,7 @@ class Palette:
         self.on = on
 
     def paint(self, style: str, text: str) -> str:
-        """Give `text` the style; unchanged where colours are off."""
+        """Return `text` in the style; unchanged where colours are off."""
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and text else text
 
 
@@ -94,7 +91,7 @@ def warn(text: str) -> None:
 
 
 def visible(text: str, newline: str = "\\n") -> str:
-    """Make control characters visible: what a log says must not steer the terminal that shows it.
+    """Make control characters visible: text from a log must not steer the terminal that shows it.
 
     Args:
         text: of anybody's.
@@ -132,7 +129,7 @@ def quietly(run: Callable[[], int]) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # What is still buffered can't be written either: without this, the interpreter complains at its end.
+        # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -36,12 +36,12 @@ def duration_ms(text: str) -> float:
         Milliseconds.
 
     Raises:
-        TimeFormatError: it is none.
+        TimeFormatError: it isn't one.
     """
     compact = text.replace(" ", "").lower()
     parts = _DURATION.findall(compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
-        raise TimeFormatError(f"{text!r} is no duration: write it like 250ms, 2s, 15m, 2h or 1h30m")
+        raise TimeFormatError(f"invalid duration {text!r}: use 250ms, 2s, 15m, 2h or 1h30m")
     return sum(float(number) * _UNIT_MS[unit] for number, unit in parts)
 
 
@@ -54,7 +54,7 @@ def moment_ms(text: str, now_ms: float) -> float:
         Milliseconds since 1970, UTC.
 
     Raises:
-        TimeFormatError: it is none.
+        TimeFormatError: it isn't one.
     """
     try:
         return datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1_000.0
@@ -64,7 +64,7 @@ def moment_ms(text: str, now_ms: float) -> float:
         return now_ms - duration_ms(text)
     except TimeFormatError:
         raise TimeFormatError(
-            f"{text!r} is no time: write how long ago (15m, 2h, 3d) or an ISO time (2026-11-23T15:04:05Z)"
+            f"invalid time {text!r}: use how long ago (15m, 2h, 3d) or an ISO time (2026-11-23T15:04:05Z)"
         ) from None
 
 

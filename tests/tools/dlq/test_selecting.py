@@ -65,7 +65,7 @@ def test_an_expression_is_asked_of_the_event(expression, holds):
         ({"conditions": ["error>3"]}, "error is text"),
         ({"conditions": ["age~3h"]}, "age is a number"),
         ({"conditions": ["age>soon"]}, "> compares numbers and durations"),
-        ({"conditions": ["age=30"]}, "'30' is no duration"),
+        ({"conditions": ["age=30"]}, "invalid duration '30'"),
         ({"conditions": ["receives=many"]}, "write a whole number"),
         ({"conditions": [], "match": "a["}, "invalid JMESPath expression"),
     ],

@@ -97,6 +97,6 @@ def test_an_id_that_stands_nowhere_is_said(lambda_guard, shop):
     result = lambda_guard("trace", "nobody", *shop)
     assert (result.returncode, result.stdout) == (1, b"")
     assert (
-        b"nothing in these logs names nobody: is it complete, and is the time right (--since)?"
+        b"nothing in these logs names nobody: is the id complete, and do --since and --until include it?"
         in result.stderr
     )

@@ -1,4 +1,4 @@
-"""One invocation, as its lines tell it: what the views draw, and what the filters ask.
+"""One invocation, as its lines describe it: what views draw, and filters ask for.
 
 Filters pass most invocations over by their record alone, so the other lines are parsed when they are first
 asked for.
@@ -40,7 +40,7 @@ EXPLAINED: Final = {
     "(out of memory, a crash, or no time left)",
     UNFINISHED: "no end of it in these logs: still running, cut off, or killed",
 }
-"""What the outcomes mean that no process can say of itself."""
+"""The outcomes that no process can report about itself."""
 
 CLOCK_JUMPED: Final = "the clock jumped: times that can't be true are shown as written, and count for nothing"
 
@@ -65,8 +65,8 @@ _LAMBDA_GROUP: Final = "/aws/lambda/"
 class Invocation(Struct, dict=True):
     """One invocation.
 
-    What is asked for once or costs little is a property: until Python 3.12 a cached one takes a lock, and a
-    microsecond.
+    Until Python 3.12 a cached property takes a lock, and a microsecond: only what is expensive and asked for
+    several times is one.
 
     Attributes:
         invocation_id: Lambda's request id. A retried asynchronous invocation keeps its id: `attempt_seen`
@@ -130,7 +130,7 @@ class Invocation(Struct, dict=True):
 
     @cached_property
     def symptom(self) -> str:
-        """What a line says about the end where no record does: `timeout`, `killed`, `error`, or nothing."""
+        """How it ended by its lines, for invocations without a record: `timeout`, `killed`, `error`, or nothing."""
         for line in self.lines:
             if line.kind == "platform" and line.message.startswith("Task timed out after "):
                 return names.TIMEOUT
@@ -165,7 +165,7 @@ class Invocation(Struct, dict=True):
     def outcome(self) -> str:
         """`success`, `error`, `timeout`, `killed` or `unfinished`.
 
-        What the platform saw beats what the process could say.
+        What the platform saw overrides what the process could write.
         """
         said = str(self.record.get(names.OUTCOME) or "") if self.record is not None else ""
         if self.report.status in {"timeout", "error", "failure"}:
@@ -296,16 +296,16 @@ class Invocation(Struct, dict=True):
         return False
 
     def text(self, key: str) -> str:
-        """Give a fact as text; empty where it is missing."""
+        """Return a fact as text; empty where it is missing."""
         value = self.facts.get(key)
         return "" if value is None else str(value)
 
     def number(self, key: str) -> float | None:
-        """Give a fact as a number; None where it is missing or no number."""
+        """Return a fact as a number; None if it is missing or isn't a number."""
         return as_number(self.facts.get(key))
 
     def entries(self, key: str) -> list[Mapping[str, object]]:
-        """Give a fact that is a list of objects, such as `sent`; anything else in it is left out."""
+        """Return a fact that is a list of objects, such as `sent`; anything else in it is left out."""
         value = self.facts.get(key)
         return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 

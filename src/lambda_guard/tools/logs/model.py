@@ -1,4 +1,4 @@
-"""What is read from logs: lines, and what the platform reported. An `Invocation` is made of both."""
+"""Lines of logs, and what the platform reported: an `Invocation` is made of both."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class TimedLine(bytes):
 
     @classmethod
     def at(cls, text: bytes, time_ms: float, stream: str = "") -> "TimedLine":
-        """Give `text` the time at which it was written, and the stream that it stands in."""
+        """Return `text` with the time at which it was written, and its stream."""
         line = cls(text)
         line.time_ms, line.stream = time_ms, stream
         return line
@@ -60,7 +60,7 @@ class Line(Struct, omit_defaults=True):
         time_ms: milliseconds since 1970, UTC; None where the line tells no time.
         fields: what the user passed along; the keys that every line has are not among them.
         exception: the traceback, where the line carries one.
-        broken: it starts like JSON, and is not.
+        broken: it starts like JSON, but isn't.
         times: how often this very line stands in the invocation.
     """
 
@@ -77,7 +77,9 @@ class Line(Struct, omit_defaults=True):
 
 
 class Report(Struct):
-    """What Lambda itself says about an invocation, in START, END, REPORT and their like, or in their JSON forms.
+    """What Lambda itself reports about an invocation: START, END, REPORT and their like, as text or as JSON.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 
     Durations are in milliseconds, memory in MB (2^20 bytes). `runtime` is its version, where the initialization
     stands in the logs: `python:3.13.v30`.
@@ -98,7 +100,7 @@ class Report(Struct):
     ended_at_ms: float | None = None
 
     def is_empty(self) -> bool:
-        """Tell whether the platform said nothing at all."""
+        """Return whether the platform said nothing at all."""
         return self == _UNREPORTED
 
 
@@ -107,9 +109,7 @@ _UNREPORTED: Final = Report()
 
 @dataclass(slots=True, frozen=True)
 class Stray:
-    """Lines that belong to no invocation.
-
-    Written before the first one, or where nothing tells whose they are.
+    """Lines that belong to no invocation: before the first one, or where nothing names their owner.
 
     Attributes:
         source: the file or log group that they come from.
@@ -121,7 +121,7 @@ class Stray:
 
 
 def as_mapping(value: object) -> Mapping[str, object]:
-    """Give `value` if it is an object, else an empty one.
+    """Return `value` if it is an object, else an empty one.
 
     Records are read from anywhere, and may say anything.
     """
@@ -131,7 +131,7 @@ def as_mapping(value: object) -> Mapping[str, object]:
 
 
 def as_number(value: object) -> float | None:
-    """Give `value` if it is a finite number, else None."""
+    """Return `value` if it is a finite number, else None."""
     if value.__class__ is float or value.__class__ is int:  # which True is not
         return float(value) if abs(value) < _NUMBER_MOST else None
     return None
@@ -141,7 +141,7 @@ def time_of(value: object) -> float | None:
     """Read a time as log lines write it: RFC 3339, or a number of seconds or milliseconds since 1970.
 
     Returns:
-        Milliseconds since 1970, UTC; None where `value` is no time. A time without a zone is taken for UTC.
+        Milliseconds since 1970, UTC; None if `value` isn't a time. A time without a zone is read as UTC.
     """
     if not isinstance(value, str):
         number = as_number(value)
@@ -154,7 +154,7 @@ def time_of(value: object) -> float | None:
 
 
 def true_time(time_ms: float | None) -> float | None:
-    """Give a time (ms since 1970) if a function can have run then, else None.
+    """Return a time (ms since 1970) if a function can have run then, else None.
 
     Clocks that were never set say 1970, and 9999 stands for "never": one such time must not stretch a trace.
     """

@@ -1,4 +1,4 @@
-"""One face for all sources: what is read once, as it comes, and what is read again and again for a trace."""
+"""One interface for all sources: read once, as it comes, or again and again for a trace."""
 
 import shutil
 import sys
@@ -25,10 +25,10 @@ class Reader(Protocol):
     tally: Tally
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
-        """Give everything out, as it comes; with `follow`, go on until it is stopped."""
+        """Yield everything, as it comes; with `follow`, go on until it is stopped."""
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
-        """Give at least everything out that names one of the ids; may be called again."""
+        """Return at least everything that names one of the ids; may be called again."""
 
     def __enter__(self) -> Self: ...
 
@@ -51,11 +51,11 @@ class FileReader:
             self._spooled.close()
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
-        """Give everything out, as it comes."""
+        """Yield everything, as it comes."""
         return self._read(self._paths, follow)
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked
-        """Give everything out, however often it is called."""
+        """Return everything, however often it is called."""
         return self._read([self._spool() if path == "-" else path for path in self._paths], None)
 
     def _read(self, paths: list[str], follow: Stop | None) -> Iterator[Block]:

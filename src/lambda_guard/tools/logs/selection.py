@@ -42,7 +42,7 @@ class Selection:
         return self == Selection()
 
     def matches(self, invocation: Invocation) -> bool:
-        """Tell whether to show it: cheap questions first."""
+        """Return whether to show it: cheap questions first."""
         return (
             (not self.failed or invocation.failed)
             and (not self.cold or invocation.cold)

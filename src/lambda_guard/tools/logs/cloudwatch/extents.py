@@ -1,4 +1,4 @@
-"""From what a search found to where the whole invocations stand: a log stream, and from when to when."""
+"""Where the invocations that a search found are: a log stream, and from when to when."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ AFTER_MS: Final = 15_000.0
 """How much more is read around an invocation: its START and init before, END, REPORT and stragglers after."""
 
 LONGEST_MS: Final = 900_000.0
-"""No invocation is longer: 15 minutes."""
+"""15 minutes: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
 
 MERGED_MS: Final = 60_000.0
 
 
 @dataclass(slots=True)
 class Place:
-    """A part of a log stream that holds invocations that are wanted."""
+    """A part of a log stream with invocations that were asked for."""
 
     group: str
     stream: str

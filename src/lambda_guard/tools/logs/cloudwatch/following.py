@@ -1,4 +1,6 @@
-"""Following log groups by polling: complete where Live Tail samples, free where it costs by the minute.
+"""Following log groups by polling: complete and free, while Live Tail samples and costs by the minute.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatchLogs_LiveTail.html
 
 Events arrive late, and not in the order of their times: each round asks again for the last stretch of time,
 and what was given out already is known by its event id.
@@ -41,10 +43,10 @@ class Follower:
         self._pause = POLL_SECONDS
 
     def rounds(self, stop: Stop) -> Iterator[tuple[LogGroup | None, list[Event]]]:
-        """Give new events with their group, until it is stopped; `(None, [])` between the rounds.
+        """Yield new events with their group, until it is stopped; `(None, [])` between the rounds.
 
         Raises:
-            CloudError: none of the groups is there any more, or may be read.
+            CloudError: no group is left that exists and may be read.
         """
         while not stop.requested:
             yield from self._round()

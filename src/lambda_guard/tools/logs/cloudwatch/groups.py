@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Any, Final
 
 from lambda_guard.shapes import arns
@@ -37,19 +36,17 @@ def log_groups(target: Target, clients: Clients, note: Callable[[str], object]) 
     Args:
         target: what was named.
         clients: gives clients of AWS.
-        note: is told of names that stand for none, where others do.
+        note: called with each name that stands for no group, if others do.
 
     Raises:
-        NoSuchResourceError: no name stands for any: a glob matches none, a stack does not exist or has no functions.
+        NoSuchResourceError: no name stands for a group: a glob matches none, a stack doesn't exist or has no functions.
         CloudError: AWS could not be asked.
     """
-    asked = [partial(_named, name, clients) for name in target.groups]
-    asked += [partial(_of_function, name, clients) for name in target.functions]
-    asked += [partial(_of_stack, name, clients) for name in target.stacks]
     found, missing = list[LogGroup](), list[NoSuchResourceError]()
-    for ask in asked:
+    kinds = ((_named, target.groups), (_of_function, target.functions), (_of_stack, target.stacks))
+    for find, name in ((find, name) for find, names in kinds for name in names):
         try:
-            found += ask()
+            found += find(name, clients)
         except NoSuchResourceError as error:
             missing.append(error)
     if missing and not found:
@@ -105,7 +102,7 @@ def _functions_of(stack: str, clients: Clients) -> list[str]:
 
 
 def _physical_ids(stack: str, cloudformation: Any) -> Iterator[str]:
-    """Give the functions of a stack, those of the stacks nested in it included."""
+    """Yield the functions of a stack, those of the stacks nested in it included."""
     with explained(f"list the resources of the stack {stack}"):
         pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         resources = [one for page in pages for one in page["StackResourceSummaries"]]

@@ -1,6 +1,6 @@
-"""Logs Insights: for what an index answers, over many groups at once.
+"""Logs Insights: searches many log groups at once, with an index where it has one.
 
-It costs by the gigabyte, so it says how many.
+It costs by the gigabyte, so the size is shown.
 """
 
 import time
@@ -13,11 +13,13 @@ from lambda_guard.tools.aws import CloudError, explained
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup
 
 GROUPS_MOST: Final = 50
-"""So many log groups may be named in one query (StartQuery, `logGroupIdentifiers`)."""
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html, `logGroupIdentifiers`."""
 
 ROWS_MOST: Final = 10_000
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/logs/CWL_QuerySyntax-Limit.html."""
+
 DOLLARS_PER_GB: Final = 0.005
-"""The price of scanning in most regions, July 2025; shown as an estimate."""
+"""The price of scanning in most regions, July 2025 (https://aws.amazon.com/cloudwatch/pricing/); an estimate."""
 
 FIELDS: Final = "fields @timestamp, @log, @logStream, @message"
 _POLL_SECONDS: Final = (0.2, 0.4, 0.8, 1.0)
@@ -25,7 +27,7 @@ _OVER: Final = {"Complete", "Failed", "Cancelled", "Timeout"}
 
 
 Progress = Callable[[dict[str, float]], None]
-"""Is told, while a query runs, what it has scanned and matched so far."""
+"""Called while a query runs, with what it has scanned and matched so far."""
 
 
 @dataclass(slots=True)
@@ -65,10 +67,7 @@ class Row:
 
 
 def failed_query() -> str:
-    """Ask for records of failures.
-
-    And for platform lines that tell of one that no process could record.
-    """
+    """Ask for the records of failures, and for platform lines about one that no process could record."""
     return (
         f'{FIELDS} | filter ({names.RECORD} = "{names.RECORD_INVOCATION}" and '
         f'({names.OUTCOME} != "{names.SUCCESS}" or {names.RECORDS}.{names.FAILED} > 0)) '
@@ -110,12 +109,8 @@ def run_query(
         some = groups[first : first + GROUPS_MOST]
         which = f"log group {some[0].name}" if len(some) == 1 else f"{len(some)} log groups"
         with explained(f"query the {which} with Logs Insights"):
-            started = logs.start_query(
-                **_named(some),
-                startTime=int(window_ms[0] // 1000),
-                endTime=int(window_ms[1] // 1000) + 1,
-                queryString=query,
-            )
+            begin, end = (int(ms // 1000) for ms in window_ms)
+            started = logs.start_query(**_named(some), startTime=begin, endTime=end + 1, queryString=query)
             yield from _rows(logs, started["queryId"], scan, progress)
 
 

@@ -1,4 +1,4 @@
-"""FilterLogEvents: free, ordered and exact, page by page. What it can't filter is filtered here."""
+"""FilterLogEvents: free, ordered and exact, page by page."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Extract:
     term: str = ""
 
     def parameters(self) -> dict[str, Any]:
-        """Give it as parameters of FilterLogEvents."""
+        """Return it as parameters of FilterLogEvents."""
         told: dict[str, Any] = dict(self.group.parameter)
         if self.begin_ms is not None:
             told["startTime"] = max(0, int(self.begin_ms))
@@ -45,9 +45,10 @@ class Extract:
 
 
 def event_pages(logs: Any, extract: Extract, progress: Callable[[int], None]) -> Iterator[list[Event]]:
-    """Give the events of an extract in their order, page by page.
+    """Yield the events of an extract in their order, page by page.
 
-    An empty page with a token is no end: the service looked through a part and found nothing there.
+    An empty page with a token isn't the end: the service has searched a part and found nothing there.
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 
     Raises:
         CloudError: the group does not exist, may not be read, or AWS could not be asked.
@@ -67,6 +68,6 @@ def event_pages(logs: Any, extract: Extract, progress: Callable[[int], None]) ->
 
 
 def line_of(event: Event) -> TimedLine:
-    """Give an event's message as a line with its time."""
+    """Return an event's message as a line with its time."""
     text = str(event.get("message", "")).rstrip("\r\n")
     return TimedLine.at(text.encode("utf-8", "surrogatepass"), float(event.get("timestamp", 0)))

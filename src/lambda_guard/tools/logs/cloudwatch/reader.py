@@ -54,7 +54,7 @@ class CloudWatchReader:
             )
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
-        """Give out what is wanted, as it comes; it may give more, which the selection then leaves out."""
+        """Yield what is wanted, as it comes; it may give more, which the selection then leaves out."""
         if follow is not None:
             return self._follow(follow)
         if self._selection.ids:
@@ -62,7 +62,7 @@ class CloudWatchReader:
         return self._failed() if self._selection.failed else self._everything()
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
-        """Give out the invocations that name one of the ids."""
+        """Return the invocations that name one of the ids."""
         try:
             rows = self._ask(naming_query(sorted(ids)))
         except NotPermittedError as error:

@@ -42,7 +42,9 @@ Examples:
 @source_options
 @time_options
 @click.option(
-    "--failed", is_flag=True, help="Only errors, timeouts, killed ones, and batches that failed in part."
+    "--failed",
+    is_flag=True,
+    help="Only errors, timeouts, killed invocations, and batches that failed in part.",
 )
 @click.option("--slower-than", metavar="TIME", help="Only those that ran longer: 250ms, 2s.")
 @click.option("--cold", is_flag=True, help="Only cold starts.")
@@ -51,9 +53,9 @@ Examples:
     "objects; several must all hold."
 )
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Only this invocation, trace or message.")
-@click.option("--follow", "-f", is_flag=True, help="Go on as logs come in, until Ctrl-C.")
+@click.option("--follow", "-f", is_flag=True, help="Keep reading as logs come in, until Ctrl-C.")
 @click.option(
-    "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="Stop after so many invocations."
+    "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="Stop after this many invocations."
 )
 @output_options
 def invocations(  # noqa: PLR0917 - click passes options by name
@@ -76,9 +78,9 @@ def invocations(  # noqa: PLR0917 - click passes options by name
 ) -> int:
     """Show logs grouped by invocation: how each went, then its own lines.
 
-    SOURCE is a file (gzipped or not) or - for standard input. Lines of interleaved environments come out
-    apart. Lambda's own START, END and REPORT lines are folded in; lines that belong to no invocation are
-    shown as such.
+    SOURCE is a file (gzipped or not) or - for standard input. Lines of environments that ran at the
+    same time are separated. Lambda's own START, END and REPORT lines are folded in; lines that belong to no
+    invocation are shown as such.
     """
     target = target_of(paths, groups, functions, stacks)
     since_ms, until_ms = window(since, until)
@@ -93,7 +95,7 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     )
     refuse_two_outputs(as_json=as_json, html=html)
     if follow and html:
-        raise click.UsageError("--html needs an end: leave --follow out")
+        raise click.UsageError("--html writes a page when reading ends: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
         chosen = limited(selected(found, selection, reader), limit)
@@ -122,7 +124,7 @@ def selected(blocks: Iterable[Block], selection: Selection, reader: Reader) -> I
 
 
 def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
-    """Stop after so many invocations."""
+    """Stop after this many invocations."""
     if limit is None:
         yield from blocks
         return
@@ -156,7 +158,7 @@ def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     if len(invocations) == INVOCATIONS_MOST:
-        say(f"  the page ends with the first {INVOCATIONS_MOST:,}: choose by --failed, --since or --where")
+        say(f"  the page has the first {INVOCATIONS_MOST:,} only: select with --failed, --since or --where")
     return shown
 
 

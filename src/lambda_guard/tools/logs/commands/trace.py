@@ -1,4 +1,4 @@
-"""`lambda-guard trace`: everything that hangs together with an id, across functions."""
+"""`lambda-guard trace`: everything that belongs to an id, across functions."""
 
 import sys
 
@@ -19,7 +19,7 @@ from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
 from lambda_guard.tools.logs.traces.tree import Trace, build_traces
 from lambda_guard.tools.logs.views.documents import trace_line
 from lambda_guard.tools.logs.views.waterfall import TraceView
-from lambda_guard.tools.terminal import When, columns, palette_for, say
+from lambda_guard.tools.terminal import When, columns, palette_for, say, warn
 
 EPILOG = """\b
 Examples:
@@ -46,11 +46,11 @@ def trace(  # noqa: PLR0917 - click passes options by name
     html: str | None,
     color: When,
 ) -> int:
-    """Show all that hangs together with ID, across functions: a tree with a waterfall.
+    """Show everything that belongs to ID, across functions: a tree with a waterfall.
 
-    ID is an invocation id, a trace id or a message id. It is made from the invocation records alone: no
-    trace backend is asked, so nothing is missing for being unsampled. SOURCE is a file (gzipped or not) or -
-    for standard input.
+    ID is an invocation id, a trace id or a message id. The tree is built from invocation records
+    alone, without a trace backend, so nothing is missing because it wasn't sampled. SOURCE is a file (gzipped or
+    not) or - for standard input.
     """
     refuse_two_outputs(as_json=as_json, html=html)
     target = target_of(paths, groups, functions, stacks)
@@ -61,13 +61,14 @@ def trace(  # noqa: PLR0917 - click passes options by name
         focus = collect(wanted, reader.read_naming)
     invocations = [one for one in focus.members if selection.matches(one)]
     if len(invocations) >= INVOCATIONS_MOST:
-        reader.tally.notes.append(f"more than {INVOCATIONS_MOST:,} hang together: the first are shown")
+        reader.tally.notes.append(
+            f"more than {INVOCATIONS_MOST:,} invocations belong to it: the first are shown"
+        )
     traces = build_traces(invocations, focus)
     if not traces:
         say_tally(reader.tally, 0, filtered=True)
-        say(
-            f"lambda-guard: nothing in these logs names {wanted}: "
-            "is it complete, and is the time right (--since)?"
+        warn(
+            f"nothing in these logs names {wanted}: is the id complete, and do --since and --until include it?"
         )
         return 1
     reader.tally.invocations, reader.tally.failed = len(invocations), sum(one.failed for one in traces)

@@ -15,14 +15,14 @@ _OPENING: Final = re.compile(rb'\s*\{\s*"(?:events|searchedLogStreams)"\s*:\s*\[
 
 
 def is_event_document(first: bytes) -> bool:
-    """Tell such a document by its first bytes."""
+    """Recognise such a document by its first bytes."""
     return _OPENING.match(first) is not None
 
 
 def lines_of_events(first: bytes, rest: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Give the events' messages as lines with their times and streams.
+    """Yield the events' messages as lines with their times and streams.
 
-    A document that is cut or over 256 MB is given out as the lines that it is made of: nothing is hidden.
+    A document that is cut off or over 256 MB comes as the lines that it consists of: nothing is hidden.
     """
     whole = bytearray(first)
     for chunk in rest:
@@ -38,7 +38,7 @@ def lines_of_events(first: bytes, rest: Iterator[bytes]) -> Iterator[list[bytes]
 
 
 def _line(event: object) -> bytes:
-    """Give the message of an event; what is none is shown as it stands there."""
+    """Return the message of an event; anything else is shown as it is."""
     if not isinstance(event, dict) or not isinstance(event.get("message"), str):
         return json.dumps(event).encode()
     message = event["message"].rstrip("\n").encode("utf-8", "replace")

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES: Final = 2**17
 LINE_BYTES_MOST: Final = 8 * 2**20
-"""A line longer than this is cut into pieces: no log line of Lambda is, CloudWatch Logs ends them at 1 MB."""
+"""A longer line is cut into pieces; an event of CloudWatch Logs has 1 MB at most.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
 
 POLL_SECONDS: Final = 0.25
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -34,9 +37,9 @@ _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None) -> Iterator[Block]:
-    """Read files one after the other, `-` being standard input, and give out blocks as they are ready.
+    """Read files one after the other, `-` being standard input, and yield blocks as they are ready.
 
-    What can't be read is told in `grouper.tally.warnings`, and the rest is read.
+    What can't be read is noted in `grouper.tally.warnings`, and the rest is read.
 
     Args:
         paths: names of files, or of directories, all of whose files are read; `.gz` is told by what is in
@@ -52,7 +55,7 @@ def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None
 
 
 def _in_turn(reading: list[Iterator[Block | None]], stop: Stop) -> Iterator[Block | None]:
-    """Give out what each source has until it is silent, then the next one's; pause when all are."""
+    """Yield what each source has until it is silent, then the next one's; pause when all are."""
     while reading:
         for one in tuple(reading):
             for block in one:
@@ -118,9 +121,9 @@ def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
 
 
 def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
-    """Give out what one read yields.
+    """Yield what one read returns.
 
-    A read for a full chunk would lose what stands before the place where a file is cut.
+    A read for a full chunk would lose what precedes the place where a file is cut off.
     """
     while chunk := file.read1(CHUNK_BYTES):  # type: ignore[union-attr] # a buffered reader, as open() gives it
         yield chunk
@@ -137,7 +140,7 @@ def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
 
 
 def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
-    """Give out what is added to a file, from its start again where it was truncated or replaced.
+    """Yield what is added to a file, from its start again where it was truncated or replaced.
 
     Empty chunks when idle.
     """
@@ -171,7 +174,7 @@ def _was_replaced(path: Path, file: BinaryIO) -> bool:
 
 
 def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
-    """Give out what comes in at once; an empty chunk when nothing came for a while."""
+    """Yield what comes in at once; an empty chunk when nothing came for a while."""
     source = cast("BufferedReader", sys.stdin.buffer)
     can_wait = hasattr(select, "poll")
     started = False
@@ -183,7 +186,7 @@ def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
             with gzip.open(source) as unzipped:
                 yield from _until_end(unzipped)
             return
-        # What was looked at stands in the buffer, for which select() would wait in vain.
+        # What peek() has read is in the buffer, where select() doesn't see it.
         chunk = os.read(source.fileno(), CHUNK_BYTES) if started else source.read1()
         started = True
         if not chunk:

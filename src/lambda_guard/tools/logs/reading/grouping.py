@@ -1,8 +1,8 @@
 """Grouping: lines go in as they come, invocations come out as they finish. One pass, bounded memory.
 
 What keeps it fast: a line that lambda_guard wrote is recognised by a search for its `invocation_id`, and
-parsed only when its invocation is looked at. What keeps it small: an invocation is given out and let go soon
-after its record or its REPORT line; those that never end are given out once too many of them are held.
+parsed only when its invocation is looked at. What keeps it small: an invocation is finished and let go soon after its
+record or its REPORT line; those that never end are finished once too many of them are held.
 """
 
 import time
@@ -28,7 +28,7 @@ from lambda_guard.tools.logs.reading.retries import (
 from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally
 
 GRACE_LINES: Final = 2_000
-"""So many more lines are read before an ended invocation is given out.
+"""This many more lines are read before an ended invocation is finished.
 
 END, REPORT and stragglers come after its record.
 """
@@ -45,10 +45,10 @@ _RECORD_KEY: Final = f'"{names.RECORD}":"{names.RECORD_INVOCATION}"'.encode()
 
 
 class Grouper:
-    """Takes lines in, gives `Invocation`s and `Stray` lines out.
+    """Takes lines in, returns `Invocation`s and `Stray` lines.
 
     Args:
-        open_most: how many invocations may be open before the eldest are given out as unfinished.
+        open_most: how many invocations may be open before the oldest are finished as they are.
         held_bytes_most: how many bytes of lines may be held, likewise.
         grace_lines: how many lines to wait for stragglers of an ended invocation.
     """
@@ -110,7 +110,7 @@ class Grouper:
         return group
 
     def take(self) -> Iterator[Block]:
-        """Give out what is ready."""
+        """Yield what is ready."""
         yield from self._outbox.take()
 
     def settle(self) -> None:
@@ -161,17 +161,17 @@ class Grouper:
         return file.within or file
 
     def _stream_of(self, parent: Stream, name: str) -> Stream:
-        """Tell apart the streams that one file holds."""
+        """Return the stream of this name in a file that holds several."""
         key = f"{parent.name}\0{name}"
         if key not in self._streams:
             self._streams[key] = Stream(parent.name, exact=True)
         return self._streams[key]
 
     def _feed_nameless(self, identified: Identified, stream: Stream, place: int) -> None:
-        """Give a line without an id to the one invocation that runs in its stream.
+        """Add a line without an id to the one invocation that runs in its stream.
 
-        Where several may, to none. What initializes an environment goes with the invocation that starts
-        next, and the line with the trace id, the second of the REPORT event, with the one that was reported.
+        If several may be running, it belongs to none. Lines about an initialization go with the invocation that
+        starts next, and the line with the trace id, the second of the REPORT event, with the one reported.
         """
         if identified.sign is Sign.XRAY and stream.is_below_report(place):
             self._feed_trace_id(identified.line, stream)
@@ -187,7 +187,7 @@ class Grouper:
         self._outbox.add_stray(identified.line, stream, self._events)
 
     def _running_in(self, stream: Stream) -> Group | None:
-        """Give the one invocation that runs in a stream; None where several may, or none does.
+        """Return the one invocation that runs in a stream; None where several may, or none does.
 
         One that was given out goes on in a late block, but where its id is a retry's by now.
         """
@@ -306,7 +306,7 @@ class Grouper:
         self._mark_ended(group)
 
     def _split_off_attempt(self, group: Group, record: dict[str, object]) -> None:
-        """Give out what an earlier attempt wrote that left no record: it was killed, and no START tells them apart."""
+        """Finish an earlier attempt that left no record: it was killed, and no START stands between the two."""
         count = 0 if group.started or group.late else count_of_earlier_attempt(group.lines, record)
         if not count:
             return
@@ -321,7 +321,7 @@ class Grouper:
             self._ended.append((self.tally.lines, time.monotonic(), group))
 
     def _let_go(self) -> None:
-        """Make ready what ended long enough ago, and the eldest where too much is held."""
+        """Make ready what ended long enough ago, and the oldest where too much is held."""
         limit = self.tally.lines - self._grace_lines
         while self._ended and self._ended[0][0] <= limit:
             self._emit_ended(self._ended.popleft()[2])
@@ -351,7 +351,7 @@ class Grouper:
         self._outbox.put(group)
 
     def _emit_oldest_starting(self, most: int) -> None:
-        """Give out initializations that no invocation came of, until only so many are held."""
+        """Finish initializations that no invocation followed, until only this many are held."""
         while len(self._starting) > most:
             self._emit_starting(next(iter(self._starting)))
 

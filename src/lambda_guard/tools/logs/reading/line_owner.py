@@ -1,4 +1,4 @@
-"""Whose line is it? The cheap look at a line that the grouping takes, before anything is parsed for show.
+"""Which invocation a line belongs to: the quick look that grouping takes, before anything is parsed for display.
 
 A line names its invocation in one of many ways: lambda_guard's `invocation_id`, Powertools'
 `function_request_id`, the `requestId` of Lambda's own JSON format, a platform event, the text forms of
@@ -83,7 +83,7 @@ class Identified(NamedTuple):
 
 
 def identify(line: bytes) -> Identified:
-    """Tell whose line it is. Never raises, whatever the bytes are."""
+    """Find out which invocation a line belongs to. Never raises, whatever the bytes are."""
     stripped = line.strip()
     if stripped[:1] == b"{":
         sign, owner = _from_json(stripped)
@@ -162,6 +162,7 @@ def _platform_sign(kind: str) -> Sign:
     }.get(kind, Sign.LINE)
 
 
+# https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 _EVENTS_OF_INIT: Final = {
     "platform.initStart": Sign.INIT_START,
     "platform.initRuntimeDone": Sign.INIT,

@@ -62,6 +62,7 @@ _REPORT_FIELDS: Final = {
     "Memory Size": "memory_limit_mb",
     "Max Memory Used": "memory_used_mb",
 }
+# https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#ReportMetrics
 _METRICS: Final = {
     "durationMs": "duration_ms",
     "billedDurationMs": "billed_ms",
@@ -137,7 +138,7 @@ def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: flo
 
 
 def _own_keys(document: Mapping[str, object], *, guarded: bool = False) -> frozenset[str]:
-    """Tell which keys of a line are the writer's own: other names for an invocation's id are the user's fields."""
+    """Return the keys that the writer of a line adds; other names for an invocation's id are the user's fields."""
     owner = next(
         (key for key in _KEYS_BESIDE if key in document and not (guarded and key == "requestId")), None
     )
@@ -148,7 +149,7 @@ def _own_keys(document: Mapping[str, object], *, guarded: bool = False) -> froze
 
 
 def _fields(document: Mapping[str, object], own: frozenset[str]) -> dict[str, object]:
-    """Give what is told beyond the writer's own keys; nothing of a record that a later one overruled."""
+    """Return the fields besides the writer's own keys; none of a record that a later one replaced."""
     if document.get(names.RECORD) == names.RECORD_INVOCATION:
         return {}
     return {key: value for key, value in document.items() if key not in own}
@@ -164,7 +165,7 @@ def _message(document: Mapping[str, object]) -> str:
 
 
 def _message_of_others(document: Mapping[str, object]) -> str:
-    """What stands for a message in lines that have none.
+    """Return what stands for the message in lines without one.
 
     The runtime's own errors, EMF documents, structlog's `event`.
     """
@@ -229,9 +230,9 @@ def _compact(value: object) -> str:
 
 
 def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
-    """Tell whether a line is a runtime's own report of an exception that left the handler.
+    """Return whether a line is a runtime's own report of an exception that left the handler.
 
-    What a handler logs of an exception that it caught looks much alike: it names a logger, or the time before the text.
+    An exception that a handler caught and logged looks similar, but names a logger, or has the time before the text.
 
     Args:
         raw: the line.
@@ -277,7 +278,7 @@ def add_init_to_report(report: Report, raw: bytes) -> None:
 
 
 def _add_report_text(report: Report, text: str) -> None:
-    """Read a REPORT line, whose fields tabs part; `Status` stands there for failures alone."""
+    """Read a REPORT line, whose fields are separated by tabs; only failures have a `Status`."""
     report.ended = True
     for part in re.split(r"[\t\n]+", text):
         key, _, value = (piece.strip() for piece in part.partition(":"))

@@ -13,11 +13,11 @@ from lambda_guard.tools.logs.reading.streams import Group
 RETRY_AFTER_MS: Final = 10_000.0
 """Lines under the id of an ended invocation are a retry's if they are this much later.
 
-Lambda waits a minute before the first.
+Lambda waits a minute before the first: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
 
 EVENT_AGE_MOST_MS: Final = 21_600_000.0
-"""Lambda gives an event up after six hours (`MaximumEventAgeInSeconds`)."""
+"""Lambda gives up on an event after six hours (`MaximumEventAgeInSeconds`), on the same page."""
 
 ASYNCHRONOUS: Final = (
     "sns", "eventbridge", "schedule", "s3", "lambda", "logs", "iot", "cloudformation", "codepipeline", "ses",
@@ -56,7 +56,7 @@ def last_sign_of(group: Group) -> float:
 
 
 def is_much_later(identified: Identified, end_ms: float) -> bool:
-    """Tell whether a line under the id of an ended invocation is its retry's.
+    """Return whether a line under the id of an ended invocation is its retry's.
 
     Its END and REPORT never are: they wait for the extensions, which may take long.
     """
@@ -84,6 +84,6 @@ def count_of_earlier_attempt(lines: Sequence[bytes], record: Mapping[str, object
 
 
 def _minute_of(line: bytes) -> bytes:
-    """Give the minute of a JSON line as it stands there: lines of one are no attempts of their own."""
+    """Return the minute of a JSON line as it is written: lines of the same minute aren't attempts of their own."""
     at = line.find(_STAMP) + len(_STAMP)
     return line[at : at + len("2026-11-23T15:04")]

@@ -9,7 +9,7 @@ from lambda_guard.tools.logs.model import Report
 from lambda_guard.tools.logs.reading.line_owner import Sign
 
 STARTING_MOST: Final = 100
-"""So many lines about one initialization are held; a dozen is usual, with many extensions."""
+"""This many lines about one initialization are held; a dozen is usual, with many extensions."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,11 +34,11 @@ class Stream:
     within: "Stream | None" = None
 
     def is_initialized_by(self, sign: Sign) -> bool:
-        """Tell whether a line is about the initialization of an environment, not about what runs in it."""
+        """Return whether a line is about the initialization of an environment, not about what runs in it."""
         return sign is Sign.INIT_START or (sign is Sign.INIT and bool(self.starting) and not self.running)
 
     def is_below_report(self, place: int) -> bool:
-        """Tell whether the line at `place` follows a REPORT.
+        """Return whether the line at `place` follows a REPORT.
 
         Where several environments may share the stream, only the line right below it does.
         """

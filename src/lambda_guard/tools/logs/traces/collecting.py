@@ -1,4 +1,4 @@
-"""Collecting a trace: from one id to everything that hangs together with it, in as many passes as it takes.
+"""Collecting a trace: from one id to everything connected to it, in as many passes as it takes.
 
 Each pass reads the sources again and keeps only what names an id known so far, so that memory holds one
 trace, not the logs. The ids of what was found are asked for in the next pass: other traces that a batch came
@@ -22,14 +22,14 @@ Pass = Callable[[frozenset[str]], Iterable[Block]]
 
 
 def collect(wanted: str, read: Pass) -> Focus:
-    """Collect all invocations that hang together with an id.
+    """Collect all invocations that are connected to an id.
 
     Args:
         wanted: an invocation id, a trace id, or a message id.
         read: reads the sources once.
 
     Returns:
-        What belongs to the id, at most 20,000 invocations; no member where the id stands nowhere.
+        What belongs to the id, at most 20,000 invocations; no member if nothing names the id.
     """
     focus = Focus(wanted)
     for _ in range(PASSES_MOST):

@@ -1,7 +1,7 @@
-"""What belongs to one id, among invocations that share batches with others. Pure.
+"""Which invocations belong to one id, when they share batches with others. Pure.
 
-A batch brings messages of many traces together. Whoever follows one of them wants that batch, once, and what
-became of the one message: not the other traces' own invocations, and not the retries of other messages.
+A batch brings messages of many traces together. Whoever follows one message wants to see that batch once, and what
+became of that message: not the other traces' own invocations, and not the retries of other messages.
 """
 
 from collections import defaultdict
@@ -43,13 +43,13 @@ class Others:
 class Focus:
     """Finds what hangs together with an id.
 
-    An invocation belongs here that names a trace or a message of ours. Its own trace becomes ours, and so do
-    the traces that its messages came from; but of a batch that joins several, only the ones that led here.
-    Where the id names that batch itself, all that led to it is ours, one level up.
+    An invocation that names a trace or a message of ours belongs here. Its own trace becomes ours, and so do the
+    traces that its messages came from; but of a batch that joins several traces, only those that led here. If the
+    id names that batch itself, everything that led to it is ours, one level up.
 
     Args:
         wanted: an invocation id, a trace id, or a message id.
-        invocations: those among which to look; others than the ones that belong here may be there.
+        invocations: those among which to look; some may not belong here.
 
     Attributes:
         members: those that belong here, in the order in which they were given.
@@ -94,7 +94,7 @@ class Focus:
         return next(filter(None, came_with), "") or next(filter(None, (one.trace_id for one in named)), "")
 
     def others(self, invocation: Invocation) -> Others | None:
-        """Tell what of a batch belongs elsewhere; None where all of it belongs here."""
+        """Return what else was in a batch; None if all of it belongs here."""
         told = deliveries(invocation)
         foreign = [one for one in told if one.trace_id and not self._is_ours(one)]
         more = int(invocation.number(names.UPSTREAMS_MORE) or 0)
@@ -106,7 +106,7 @@ class Focus:
         return Others(ids, None if more else _count_of(ids, told, invocation), traces)
 
     def is_received_elsewhere(self, message: str) -> bool:
-        """Tell whether someone received it who does not belong here."""
+        """Return whether an invocation that doesn't belong here received the message."""
         return message in self._elsewhere
 
     def _grow(self) -> None:
@@ -123,7 +123,7 @@ class Focus:
                     self._join(one)
 
     def _is_origin(self, invocation: Invocation) -> bool:
-        """Tell whether the id names this very invocation, its own trace, or what it sent by itself."""
+        """Return whether the id names this very invocation, its own trace, or what it sent by itself."""
         upstream = {one.trace_id for one in deliveries(invocation)}
         if self._wanted == invocation.invocation_id:
             return True
@@ -150,11 +150,7 @@ class Focus:
         return (
             delivery.trace_id in self._traces
             or not self._messages.isdisjoint(delivery.message_ids)
-            or any(
-                map(
-                    self._was_sent_here, delivery.message_ids, [delivery.trace_id] * len(delivery.message_ids)
-                )
-            )
+            or any(self._was_sent_here(message, delivery.trace_id) for message in delivery.message_ids)
         )
 
     def _was_sent_here(self, message: str, trace_id: str) -> bool:
@@ -197,7 +193,7 @@ def deliveries(invocation: Invocation) -> list[Delivery]:
 
 
 def _is_single(invocation: Invocation, told: list[Delivery]) -> bool:
-    """Tell whether it was invoked with one message, so that whatever led to it led to that."""
+    """Return whether it was invoked with one message, so that whatever led to it led to that."""
     records = as_number(invocation.trigger.get(names.RECORDS))
     return len(told) <= 1 and (records == 1 if records else sum(len(one.message_ids) for one in told) <= 1)
 

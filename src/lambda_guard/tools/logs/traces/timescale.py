@@ -55,7 +55,7 @@ class Timescale:
         self._places = self._cumulated()
 
     def place(self, time_ms: float) -> float:
-        """Give the place of a moment; moments outside are put at the edge."""
+        """Return the place of a moment; moments outside are put at the edge."""
         if time_ms <= self.begin_ms or self.begin_ms == self.end_ms:
             return 0.0
         if time_ms >= self.end_ms:
@@ -66,7 +66,7 @@ class Timescale:
         return self._places[at] + share * (self._places[at + 1] - self._places[at])
 
     def ticks(self, most: int = 6) -> list[tuple[float, float]]:
-        """Give round moments as (place, ms since the begin), about as many as asked for.
+        """Return round moments as (place, ms since the begin), about as many as asked for.
 
         None within a fold.
         """

@@ -2,8 +2,8 @@
 
 No trace backend is asked, and nothing is sampled.
 
-Who caused whom is told by, in this order: a message id that one sent and the other received; the id of the
-span that sent; the id of the span that called. A message that comes again is a retry; one that comes from
+Which invocation caused which follows from, in this order: a message id that one sent and the other received; the
+id of the span that sent; the id of the span that called. A message that comes again is a retry; one that comes from
 another queue than before comes from the dead-letter queue, for a redrive keeps the message's id.
 """
 
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import as_number
-from lambda_guard.tools.logs.selection import failures, received_ids, sent_ids, trace_ids
+from lambda_guard.tools.logs.selection import failures, identities, received_ids
 from lambda_guard.tools.logs.traces.membership import Focus, Others
 from lambda_guard.tools.logs.traces.timescale import Timescale
 
@@ -64,11 +64,11 @@ class Node:
         return invocation.failed_records > sum(map(self.is_of_others, failures(invocation)))
 
     def is_of_others(self, failure: Mapping[str, object]) -> bool:
-        """Tell whether a failed record of the batch is a message of another trace."""
+        """Return whether a failed record of the batch is a message of another trace."""
         return self.others is not None and str(failure.get(names.MESSAGE_ID)) in self.others.message_ids
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "Node"]]:
-        """Give it and all below, top down, with their depths. A trace may be deeper than Python's stack."""
+        """Yield it and all below, top down, with their depths. A trace may be deeper than Python's stack."""
         waiting = [(depth, self)]
         while waiting:
             level, node = waiting.pop()
@@ -84,7 +84,7 @@ class Trace:
     roots: list[Node]
 
     def walk(self) -> Iterator[tuple[int, Node]]:
-        """Give all nodes, top down, with their depths."""
+        """Yield all nodes, top down, with their depths."""
         for root in self.roots:
             yield from root.walk()
 
@@ -99,7 +99,7 @@ class Trace:
         return sum(node.failed for _, node in self.walk())
 
     def timescale(self) -> Timescale:
-        """Give the scale of its waterfall, from the first send to the last end."""
+        """Return the scale of its waterfall, from the first send to the last end."""
         return Timescale(_spans(node for _, node in self.walk()))
 
 
@@ -115,7 +115,7 @@ def build_traces(invocations: Iterable[Invocation], focus: Focus | None = None) 
 
 
 def merge_late(invocations: Iterable[Invocation]) -> list[Invocation]:
-    """Give late lines back to the invocation that they belong to."""
+    """Put late lines back into the invocation that they belong to."""
     merged: dict[tuple[str, int], Invocation] = {}
     for invocation in invocations:
         key = (invocation.invocation_id, invocation.attempt_seen)
@@ -268,16 +268,7 @@ class _Joiner:
 
 
 def _marks(root: Node) -> set[str]:
-    marks = set[str]()
-    for _, node in root.walk():
-        invocation = node.invocation
-        marks |= (
-            {invocation.invocation_id}
-            | trace_ids(invocation)
-            | sent_ids(invocation)
-            | received_ids(invocation)
-        )
-    return marks
+    return set().union(*(identities(node.invocation) for _, node in root.walk()))
 
 
 def _given_up(node: Node) -> set[str]:

@@ -40,12 +40,12 @@ def _finite(value: object) -> object:
 
 
 def block_pieces(block: Block) -> tuple[str]:
-    """Give a block as a line of JSON, in one piece."""
+    """Return a block as a line of JSON, in one piece."""
     return (encoded(as_document(block)),)
 
 
 def as_document(block: Block) -> dict[str, object]:
-    """Give a block as plain data.
+    """Return a block as plain data.
 
     What is known, under the names of the record; times in milliseconds since 1970.
     """
@@ -54,7 +54,7 @@ def as_document(block: Block) -> dict[str, object]:
 
 
 def head_document(invocation: Invocation) -> dict[str, object]:
-    """Give everything of an invocation but its lines."""
+    """Return everything of an invocation but its lines."""
     told: dict[str, object] = {
         names.INVOCATION_ID: invocation.invocation_id,
         names.OUTCOME: invocation.outcome,
@@ -75,7 +75,7 @@ def head_document(invocation: Invocation) -> dict[str, object]:
 
 
 def trace_line(trace: Trace) -> str:
-    """Give a trace as a line of JSON: the tree under `roots`.
+    """Return a trace as a line of JSON: the tree under `roots`.
 
     It is put together node by node: a trace may be deeper than the stack of any encoder.
     """
@@ -107,7 +107,7 @@ def _node_document(node: Node) -> dict[str, object]:
 
 
 def _shared_with(node: Node) -> dict[str, object]:
-    """Tell what else was in its batch; nothing where there is nothing, or where all is shown."""
+    """Return what else was in its batch; empty if nothing was, or if all is shown."""
     if node.others is None:
         return {}
     return {"shared_with": _filled({"messages": node.others.messages, "traces": node.others.traces})}

@@ -162,7 +162,7 @@ class TextView:
 
 
 def offset_text(ms: float) -> str:
-    """Say how long after the start, in twelve columns."""
+    """Describe how long after the start, in twelve columns."""
     if -_OFFSET_MOST_MS < ms < _OFFSET_MOST_MS:
         return "%+9.1f ms" % ms  # noqa: UP031 - in half the time of an f-string, for each of millions of lines
     return f"{'+' if ms > 0 else '-'}{span(abs(ms))}".rjust(12)
@@ -189,7 +189,7 @@ def _ids(invocation: Invocation) -> Sequence[str]:
 
 
 def trigger_text(trigger: Mapping[str, object]) -> str:
-    """Say what invoked it, and with how many records."""
+    """Describe what invoked it, and with how many records."""
     if not trigger:
         return ""
     said = str(trigger.get(names.TYPE) or "")
@@ -211,7 +211,7 @@ def short_name(arn: str) -> str:
 
 
 def memory_text(invocation: Invocation) -> str:
-    """Say how much memory it used of how much it has: `71/128 MB`."""
+    """Describe how much memory it used of how much it has: `71/128 MB`."""
     facts, report = invocation.facts, invocation.report
     used = as_number(facts.get(names.MEMORY_USED_MB)) or report.memory_used_mb
     if used is None:
@@ -221,7 +221,7 @@ def memory_text(invocation: Invocation) -> str:
 
 
 def cold_text(invocation: Invocation) -> str:
-    """Say that it was a cold start, and what that took."""
+    """Describe that it was a cold start, and what that took."""
     if not invocation.cold:
         return ""
     init = invocation.number(names.INIT_MS) or invocation.report.init_ms
@@ -229,7 +229,7 @@ def cold_text(invocation: Invocation) -> str:
 
 
 def attempt_text(invocation: Invocation) -> str:
-    """Say which attempt it was, where it was not simply the first."""
+    """Describe which attempt it was, where it was not simply the first."""
     facts, attempt = invocation.facts, invocation.attempt
     if facts.get(names.FINAL_ATTEMPT) is True:
         return f"attempt {attempt}, the last"
@@ -238,19 +238,19 @@ def attempt_text(invocation: Invocation) -> str:
 
 
 def error_text(error: Mapping[str, object]) -> str:
-    """Say type and message of an error: `PaymentRefused: card declined`."""
+    """Describe type and message of an error: `PaymentRefused: card declined`."""
     parts = (str(error.get(names.TYPE) or ""), str(error.get(names.MESSAGE) or ""))
     return ": ".join(filter(None, parts)) or "error"
 
 
 def stack_of(error: Mapping[str, object]) -> list[str]:
-    """Give the frames of an error, outermost first."""
+    """Return the frames of an error, outermost first."""
     stack = error.get(names.STACK)
     return [str(frame) for frame in stack] if isinstance(stack, list) else str(stack or "").splitlines()
 
 
 def sent_text(sent: Mapping[str, object]) -> str:
-    """Say what was sent where: `sns Publish billed  message 7d1f…`."""
+    """Describe what was sent where: `sns Publish billed  message 7d1f…`."""
     target = short_name(str(sent.get(names.TARGET) or ""))
     parts = [str(sent.get(names.SERVICE) or ""), str(sent.get(names.OPERATION) or ""), target]
     message_id = sent.get(names.MESSAGE_ID)
@@ -258,7 +258,7 @@ def sent_text(sent: Mapping[str, object]) -> str:
 
 
 def failure_text(failure: Mapping[str, object]) -> str:
-    """Say which record of a batch failed, and how."""
+    """Describe which record of a batch failed, and how."""
     error = as_mapping(failure.get(names.ERROR))
     attempt = f", attempt {failure[names.ATTEMPT]}" if failure.get(names.ATTEMPT) else ""
     return f"message {failure.get(names.MESSAGE_ID)}{attempt}: {error_text(error)}"

@@ -154,7 +154,7 @@ def _lines_of(text: str, room: int) -> Iterator[str]:
 
 
 def call_text(call: dict[str, object] | object) -> str:
-    """Say which AWS call was made, how often, and how often it failed."""
+    """Describe which AWS call was made, how often, and how often it failed."""
     told = as_mapping(call)
     parts = [str(told.get(key) or "") for key in (names.SERVICE, names.OPERATION)] + [
         short_name(str(told.get(names.RESOURCE) or ""))
@@ -165,7 +165,7 @@ def call_text(call: dict[str, object] | object) -> str:
 
 
 def waited_text(node: Node) -> str:
-    """Say how it came here, and how long that took: `queued 90 ms`, `again after 30 s`."""
+    """Describe how it came here, and how long that took: `queued 90 ms`, `again after 30 s`."""
     how = {"retry": "again", "dead-letter": "from the dead-letter queue"}.get(node.link, "")
     if node.waited_ms is None:
         return how
@@ -173,7 +173,7 @@ def waited_text(node: Node) -> str:
 
 
 def others_text(node: Node) -> str:
-    """Say what else was in its batch: `with 3 messages of 3 other traces`."""
+    """Describe what else was in its batch: `with 3 messages of 3 other traces`."""
     others = node.others
     if others is None:
         return ""
@@ -187,7 +187,7 @@ def others_text(node: Node) -> str:
 
 
 def _how(node: Node) -> str:
-    """Say how an invocation came about: trigger, time under way, attempt, cold start, and its id."""
+    """Describe how an invocation came about: trigger, time under way, attempt, cold start, and its id."""
     invocation = node.invocation
     parts = [
         trigger_text(invocation.trigger),
@@ -202,7 +202,7 @@ def _how(node: Node) -> str:
 
 
 def _rows(trace: Trace) -> Iterator[tuple[Node, str, str]]:
-    """Give each node with its label, branch included, and the stem for what stands under it."""
+    """Yield each node with its label, branch included, and the stem for what stands under it."""
     for root in trace.roots:
         waiting: list[tuple[Node, str, str]] = [(root, "", "")]
         while waiting:

@@ -43,7 +43,7 @@ def write_page(
 
 
 def render_page(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> str:
-    """Give the page as text: see `write_page`."""
+    """Return the page as text: see `write_page`."""
     style, script = _part("page.css"), _part("page.js")
     return Template(_part("page.html")).substitute(
         title=html.escape(title.encode("utf-8", "backslashreplace").decode()),

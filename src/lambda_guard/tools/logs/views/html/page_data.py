@@ -27,11 +27,12 @@ from lambda_guard.tools.logs.views.waterfall import call_text, others_text, wait
 from lambda_guard.tools.times import clock, date_and_clock, span
 
 _SINGLE_TRACK: Final = 0.98
+_UNTITLED: Final = {"titled": False, "ticks": [], "folds": [], "id": "", "about": ""}
 
 
 # long: one document, key by key
 def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> dict[str, object]:
-    """Give everything that the page's script draws.
+    """Return everything that the page's script draws.
 
     Returns:
         `nodes`, all rows in their order; `traces`, each with where its rows are, its ticks and its folds.
@@ -43,17 +44,7 @@ def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = 
         described.append(_add_trace(trace, nodes, place, longest, titled=len(traces) > 1))
     count = len(nodes)
     for stray in strays:
-        described.append(
-            {
-                "first": len(nodes),
-                "count": 1,
-                "titled": False,
-                "ticks": [],
-                "folds": [],
-                "id": "",
-                "about": "",
-            }
-        )
+        described.append({"first": len(nodes), "count": 1, **_UNTITLED})
         nodes.append(_stray_data(stray, len(described) - 1))
     return {
         "title": title,
@@ -168,7 +159,7 @@ def _stray_data(stray: Stray, place: int) -> dict[str, object]:
 
 
 def _origin(node: Node) -> Iterator[str]:
-    """Say beside the name where it came from, in few words."""
+    """Describe beside the name where it came from, in few words."""
     if node.link == "dead-letter":
         yield "dead letter"
     yield trigger_text(node.invocation.trigger)
@@ -214,10 +205,7 @@ def _error(invocation: Invocation) -> dict[str, object] | None:
 
 
 def _notes(node: Node) -> Iterator[dict[str, str]]:
-    """Everything that is said below the error.
-
-    What failed, what was sent, what was called, what Lambda reported.
-    """
+    """Yield what stands below the error: what failed, was sent, was called, and what Lambda reported."""
     invocation = node.invocation
     for failure in failures(invocation):
         theirs = node.is_of_others(failure)
