@@ -40,7 +40,7 @@ class Search:
         return _look_under(self, message, keys, _DEPTH) or self.w3c
 
     def carrier(self, names: object) -> TraceHeader | None:
-        """The header among headers or attributes, in whatever case their names are written."""
+        """Return the header among headers or attributes, whose names are written in any case."""
         return _in_carrier(self, names, 0) or self.w3c
 
 
@@ -115,12 +115,12 @@ def _in_body(search: Search, body: object, depth: int) -> TraceHeader | None:
 
 
 def _may_carry(body: str) -> bool:
-    """Whether there is a header at all in what would be parsed: most envelopes have none inside."""
+    """Return whether a body can hold a header at all: most envelopes don't, and aren't parsed."""
     return "Root=1-" in body or "raceparent" in body
 
 
 def _text_of(value: object) -> object:
-    """The text of an attribute, as SQS, SNS, DynamoDB, HTTP, Kafka and RabbitMQ each wrap it."""
+    """Return the text of an attribute, which SQS, SNS, DynamoDB, HTTP, Kafka and RabbitMQ each wrap differently."""
     if isinstance(value, dict):
         for key in ("stringValue", "Value", "S", "bytes"):
             if key in value:
@@ -139,7 +139,7 @@ def _text_of_bytes(numbers: list[Any]) -> str | None:
 
 
 def _first(text: object) -> object:
-    """The first of several headers of one name, which HTTP APIs join with commas."""
+    """Return the first of several headers of one name, which HTTP APIs join with commas."""
     return text.partition(",")[0] if isinstance(text, str) and "," in text else text
 
 

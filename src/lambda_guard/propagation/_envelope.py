@@ -17,7 +17,7 @@ SNS: Final = "sns"
 EVENTBRIDGE: Final = "eventbridge"
 S3: Final = "s3"
 
-# The beginnings as AWS writes them, by which the id is had without parsing. Compiled by `re` on first use.
+# The beginnings as AWS writes them, which give the id without parsing. Compiled by `re` on first use.
 _HEADS: Final = {
     SNS: r'\{\s*"Type"\s*:\s*"Notification"\s*,\s*"MessageId"\s*:\s*"([^"\\]{1,128})"\s*,'
     r'(?:\s*"SequenceNumber"\s*:\s*"[0-9]+"\s*,)?\s*"TopicArn"\s*:\s*"',
@@ -36,7 +36,7 @@ class BodyReader:
         self._left = _ALL_MOST
 
     def read(self, body: object) -> dict[str, Any] | None:
-        """The JSON object in a body; None where it is none, too big, or nothing is left to spend."""
+        """Return the JSON object in a body; None if it isn't one, is too big, or nothing is left to spend."""
         if isinstance(body, dict):  # parsed already, by the input template of a pipe or a state machine
             return body
         if not isinstance(body, str) or len(body) > min(self._left, _BODY_MOST):

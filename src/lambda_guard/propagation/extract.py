@@ -46,7 +46,7 @@ class Upstreams(tuple[Upstream, ...]):  # noqa: SLOT001 - slots that hold someth
     """The upstreams of one event.
 
     Attributes:
-        more: how many further ones a batch has, which are only counted: nobody looks at each of so many, and
+        more: how many further ones a batch has, which are only counted: nobody looks at that many, and
             a batch of 10,000 messages from as many traces must not take the handler's time.
         more_traces: whether any of those is of another trace than the first of all.
     """
@@ -161,13 +161,13 @@ def _header_in(carrier: object) -> TraceHeader | None:
 
 
 def _header_of_w3c(context: object) -> TraceHeader | None:
-    fields: Any = None
     try:
         w3c = getattr(context, "w3c", None)
         fields = w3c() if callable(w3c) else None
+        found = fields.get(W3C_TRACE_HEADER) if isinstance(fields, dict) else None
     except Exception:  # a context of the user's own making
         return None
-    return from_w3c(dict.get(fields, W3C_TRACE_HEADER)) if issubclass(type(fields), dict) else None
+    return from_w3c(found)
 
 
 def _part(value: object, name: str) -> Any:
@@ -193,7 +193,7 @@ def _extract_batch(records: Sequence[Any], row: Row) -> Upstreams:
 
 
 class _Groups:
-    """The records of one batch by who sent them, while it is gone through."""
+    """The records of one batch by upstream, while they are read."""
 
     __slots__ = ("_by_header", "_by_text", "_inner_ids_left", "_key", "_more", "_reader", "_row", "_without")
 
@@ -261,7 +261,7 @@ def _queue_header(record: Any) -> str | None:
 
 
 def _header_elsewhere(record: Any, row: Row, reader: BodyReader) -> TraceHeader | None:
-    """The header in any other place than the straight one of SQS."""
+    """Return the header from any other place than the system attribute of SQS."""
     if not isinstance(record, dict):
         return None
     if row.queue and not (

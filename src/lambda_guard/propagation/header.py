@@ -2,7 +2,7 @@
 
 `Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1`, as in
 https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader. What isn't of
-that form is no header at all: services refuse a call that carries a malformed one, so it is never sent on.
+that form isn't a header at all: services refuse a call that carries a malformed one, so it is never sent on.
 """
 
 import re

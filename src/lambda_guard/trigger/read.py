@@ -12,7 +12,9 @@ from lambda_guard.trigger.table import TABLE, Path, Row, Shape
 T = TypeVar("T")
 
 _SECONDS_BELOW: Final = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
-_MS_BELOW: Final = 100_000_000_000_000  # the year 5138 in milliseconds: above is no time of a message
+_MS_BELOW: Final = (
+    100_000_000_000_000  # the year 5138 in milliseconds: nothing above is the time of a message
+)
 _SCALARS: Final = (str, int, float)
 _LOG_HEAD: Final = (
     2048  # characters of compressed log data, and bytes of it unpacked, that may name the log group
@@ -130,7 +132,7 @@ def _counts_and_times(records: list[Any], time: tuple[Path, ...]) -> tuple[int |
 
 
 def record_attempt(record: object) -> int | None:
-    """Return how often a message was received, this time included; None where nobody counts."""
+    """Return how often a message was received, this time included; None where the source doesn't count."""
     try:
         return _receive_count(record)
     except Exception:
@@ -181,7 +183,7 @@ def _flat(records: object) -> list[Any]:
 
 
 def at(value: Any, path: Path) -> Any:
-    """What stands at a path of keys and indices; None where it leads nowhere."""
+    """Return the value at a path of keys and indices; None where it leads nowhere."""
     for step in path:
         if isinstance(value, dict):
             value = value.get(step)
@@ -231,7 +233,10 @@ def _epoch_ms(time: Any) -> int | None:
 
 
 def _log_group(data: str) -> str | None:
-    """The log group, from the beginning of CloudWatch Logs' base64 of gzip of JSON."""
+    """Return the log group, which stands at the beginning of what CloudWatch Logs sends: base64 of gzip of JSON.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchlogs.html
+    """
     import re
     import zlib
     from binascii import a2b_base64

@@ -56,10 +56,10 @@ class Row:
         type: what it's called in the invocation record.
         shapes: how its events look, in the order in which they are tried.
         asynchronous: whether Lambda queues the event and retries it; None where the caller decides, or the shape.
-        batch: whether an event source mapping polls it and hands over several records at once (synchronously).
+        batch: whether an event source mapping polls it and invokes with several records at once, synchronously.
         envelopes: who may have wrapped the body of a queue's message; `sns` makes the type `sns-sqs`.
         queue: whether it's a queue, whose messages have system attributes and a body that may be an envelope.
-        ids: where the id stands, in a record or else in the event, as the sender was told it: the first path that
+        ids: where the id stands, in a record or else in the event, as the sender got it: the first path that
             leads to text, or a function of the record.
         carriers: the keys under which a record, or else the event, may hold the sender's trace header, in the order in
             which they count. `propagation._carriers` knows how each is read; a key of your own holds text or an object.
@@ -164,7 +164,7 @@ def _http(
     source: Path = ("apiId",),
     asynchronous: bool | None = False,
 ) -> Row:
-    """Return the row of a request, which is told by its `requestContext`."""
+    """Return the row of a request, which is recognised by its `requestContext`."""
     known = {(_CONTEXT, key): test for key, test in tests.items()}
     first = Shape(_CONTEXT, known, source=((_CONTEXT, *source),))
     carriers = ("headers", "multiValueHeaders", "body")
@@ -187,8 +187,9 @@ ROWS: Final = (
         ids=(("Sns", "MessageId"),),
         carriers=("Sns",),
     ),
-    # Pipes hand the records of Kinesis over flat. The id is the sequence number, since that is what the sender was told
-    # and what a partial batch response names; `eventID` is the same with the shard before it.
+    # Pipes send the records of Kinesis flat. The id is the sequence number, which the sender got and which a partial
+    # batch response names; `eventID` is the same behind the shard's id.
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
     Row(
         "kinesis",
         Shape(
