@@ -1,8 +1,7 @@
 """`each_record=True`: a batch is taken apart, each record has its turn, and one answer is given for all.
 
-What becomes of the messages in each case is a table in `docs/batches.md`. The rule behind it: a record counts
-as processed only where its handler has returned. All of this holds without telemetry, too: there is no scope
-under the kill switch, and where ours has failed.
+`docs/batches.md` says what becomes of the messages: a record counts as processed only where its handler has returned.
+That holds without telemetry, too, where there is no scope: under the kill switch, and where ours has failed.
 """
 
 import inspect
