@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard.templates.errors import TemplateError
@@ -395,7 +395,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)  # SAM's translator is imported by the first example, in a second
 @given(VALUES)
 def test_any_value_is_resolved_or_refused(value):
     """Whatever stands in a property, reading gives a stack or a TemplateError, never anything else."""

@@ -13,7 +13,7 @@ from lambda_guard.local._errors import LocalCloudError, OptionError, require
 from lambda_guard.local.api.gateway import ApiGateway
 from lambda_guard.local.api.proxy import HttpResponse
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
-from lambda_guard.local.aws.deployment import create_queues, create_topics, subscribe
+from lambda_guard.local.aws.deployment import create
 from lambda_guard.local.aws.moto_process import MotoProcess, own_session
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
 from lambda_guard.local.deployable import CONCURRENCY, deployable
@@ -130,11 +130,9 @@ class Cloud:
         self.stack, self.warnings = deployable(declared, Path(self._directory.name))
         stack = self.stack
         self._lambda_endpoint.mappings = stack.mappings
-        create_queues(self.client("sqs"), stack.queues)
-        create_topics(self.client("sns"), stack.topics)
+        create(stack, self.client("sqs"), self.client("sns"))
         for function in stack.functions:
             self._deploy(function)
-        subscribe(self.client("sns"), stack.subscriptions)
         self._gateway.serve(stack.routes, port and port + 1)
         for mapping in stack.mappings:
             self._mappings.append(

@@ -1,48 +1,38 @@
 """The properties that the local cloud honours, as tables, and the warnings about all others."""
-# ruff: noqa: SIM905 - tables read better as words
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-Template = dict[str, Any]
+from lambda_guard.templates.document import Document
+
+Words = dict[str, frozenset[str]]
+
+
+def _table(text: str) -> Words:
+    rows = (row.partition(" ") for row in re.sub(r"\n {2,}", " ", text).strip().splitlines())
+    return {kind: frozenset(properties.split()) for kind, _, properties in rows}
+
 
 # Type → the properties that are honoured, and those that have no meaning on one machine.
-_FUNCTION = """
-Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize ReservedConcurrentExecutions
-Runtime Timeout TracingConfig Architectures Description PackageType Role Tags
-"""
-_QUEUE = """
-QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope
-FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy
-KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags
-"""
-HONOURED: dict[str, frozenset[str]] = {
-    "AWS::Lambda::Function": frozenset(_FUNCTION.split()),
-    "AWS::Lambda::EventSourceMapping": frozenset(
-        "BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes MaximumBatchingWindowInSeconds "
-        "ScalingConfig Tags".split()
-    ),
-    "AWS::Lambda::EventInvokeConfig": frozenset(
-        "DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier".split()
-    ),
-    "AWS::SQS::Queue": frozenset(_QUEUE.split()),
-    "AWS::SNS::Topic": frozenset(
-        "TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription KmsMasterKeyId Tags".split()
-    ),
-    "AWS::SNS::Subscription": frozenset(
-        "TopicArn Protocol Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope Region".split()
-    ),
-    "AWS::Events::Rule": frozenset("Name Description ScheduleExpression State Targets".split()),
-    "AWS::Scheduler::Schedule": frozenset(
-        "Name Description ScheduleExpression State Target FlexibleTimeWindow GroupName".split()
-    ),
-    "AWS::ApiGateway::RestApi": frozenset(
-        "Body Name Description EndpointConfiguration Parameters Tags".split()
-    ),
-    "AWS::ApiGatewayV2::Api": frozenset("Body Name Description Tags FailOnWarnings".split()),
-}
+HONOURED = _table("""
+AWS::Lambda::Function Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize
+  ReservedConcurrentExecutions Runtime Timeout TracingConfig Architectures Description PackageType Role Tags
+AWS::Lambda::EventSourceMapping BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes
+  MaximumBatchingWindowInSeconds ScalingConfig Tags
+AWS::Lambda::EventInvokeConfig DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier
+AWS::SQS::Queue QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope
+  FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy
+  KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags
+AWS::SNS::Topic TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription KmsMasterKeyId Tags
+AWS::SNS::Subscription TopicArn Protocol Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope Region
+AWS::Events::Rule Name Description ScheduleExpression State Targets
+AWS::Scheduler::Schedule Name Description ScheduleExpression State Target FlexibleTimeWindow GroupName
+AWS::ApiGateway::RestApi Body Name Description EndpointConfiguration Parameters Tags
+AWS::ApiGatewayV2::Api Body Name Description Tags FailOnWarnings
+""")
 
 # Types that have no effect here, with the reason; where SAM generated them, nothing need be said.
 WITHOUT_EFFECT = {
@@ -62,36 +52,25 @@ WITHOUT_EFFECT = {
 }
 
 # SAM's own properties that leave no trace in the translated template.
-_SAM: dict[str, frozenset[str]] = {
-    "AWS::Serverless::Api": frozenset(
-        {"StageName", "Name", "Description", "Tags", "OpenApiVersion", "DefinitionBody"}
-    ),
-    "AWS::Serverless::HttpApi": frozenset({"StageName", "Name", "Description", "Tags", "DefinitionBody"}),
-}
-_EVENTS: dict[str, frozenset[str]] = {
-    "Api": frozenset({"Path", "Method", "RestApiId"}),
-    "HttpApi": frozenset({"Path", "Method", "ApiId", "PayloadFormatVersion"}),
-    "SQS": frozenset(
-        "Queue BatchSize Enabled FunctionResponseTypes MaximumBatchingWindowInSeconds ScalingConfig".split()
-    ),
-    "SNS": frozenset("Topic FilterPolicy FilterPolicyScope SqsSubscription Region".split()),
-    "Schedule": frozenset("Schedule Input Enabled State Name Description".split()),
-    "ScheduleV2": frozenset(
-        "ScheduleExpression Input State Name Description FlexibleTimeWindow GroupName OmitName".split()
-    ),
-}
+_SAM = _table("""
+AWS::Serverless::Api StageName Name Description Tags OpenApiVersion DefinitionBody
+AWS::Serverless::HttpApi StageName Name Description Tags DefinitionBody
+""")
+_EVENTS = _table("""
+Api Path Method RestApiId
+HttpApi Path Method ApiId PayloadFormatVersion
+SQS Queue BatchSize Enabled FunctionResponseTypes MaximumBatchingWindowInSeconds ScalingConfig
+SNS Topic FilterPolicy FilterPolicyScope SqsSubscription Region
+Schedule Schedule Input Enabled State Name Description
+ScheduleV2 ScheduleExpression Input State Name Description FlexibleTimeWindow GroupName OmitName
+""")
 # What SAM generates from events, which are warned of as they are written.
-_FROM_EVENTS = frozenset(
-    {
-        "AWS::Events::Rule",
-        "AWS::Lambda::EventSourceMapping",
-        "AWS::SNS::Subscription",
-        "AWS::Scheduler::Schedule",
-    }
-)
+_FROM_EVENTS = (
+    "AWS::Events::Rule", "AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription", "AWS::Scheduler::Schedule",
+)  # fmt: skip
 
 
-def warnings(plain: Template, source: Template) -> Iterator[str]:
+def warnings(plain: Document, source: Document) -> Iterator[str]:
     """Yield a sentence for each part of the translated template that isn't honoured.
 
     Args:
@@ -118,7 +97,7 @@ def runtime_warnings(runtimes: set[str]) -> Iterator[str]:
         yield f"Runtime {runtime}: functions run with this interpreter, {here}"
 
 
-def source_warnings(source: Template) -> Iterator[str]:
+def source_warnings(source: Document) -> Iterator[str]:
     """Yield what only the template as written shows: values from elsewhere, events, policies, SAM's own."""
     yield from _lookup_warnings(source)
     with_policies = []
@@ -137,7 +116,7 @@ def source_warnings(source: Template) -> Iterator[str]:
         yield f"Policies and Role of {', '.join(with_policies)}: permissions are not checked here"
 
 
-def _lookup_warnings(source: Template) -> Iterator[str]:
+def _lookup_warnings(source: Document) -> Iterator[str]:
     for name, parameter in (source.get("Parameters") or {}).items():
         if str(parameter.get("Type")).startswith("AWS::SSM::"):
             yield f"Parameter {name}: nothing is read from SSM here, its value is taken as it stands"

@@ -4,15 +4,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
-from lambda_guard.templates.stack import QueueDeclaration, SubscriptionDeclaration, TopicDeclaration
+from lambda_guard.templates.stack import QueueDeclaration, Stack
 
 
-def create_queues(sqs: Any, queues: Iterable[QueueDeclaration]) -> None:
-    """Create queues; redrive policies come last, since they name queues that must exist.
+def create(stack: Stack, sqs: Any, sns: Any) -> None:
+    """Create everything.
+
+    Args:
+        stack: the stack.
+        sqs: a boto3 client of SQS.
+        sns: a boto3 client of SNS.
 
     Raises:
-        LocalCloudError: SQS refuses; the message names the resource.
+        LocalCloudError: a service refuses; the message names the resource.
     """
+    _create_queues(stack.queues, sqs)
+    for topic in stack.topics:
+        _asked(topic.logical_id, sns.create_topic, Name=topic.name, Attributes=dict(topic.attributes))
+    for subscription in stack.subscriptions:
+        _asked(
+            subscription.logical_id,
+            sns.subscribe,
+            TopicArn=subscription.topic_arn,
+            Protocol=subscription.protocol,
+            Endpoint=subscription.endpoint,
+            Attributes=dict(subscription.attributes),
+        )
+
+
+def _create_queues(queues: Iterable[QueueDeclaration], sqs: Any) -> None:
+    """Create queues; redrive policies come last, since they name queues that must exist."""
     urls = {}
     for queue in queues:
         attributes = {key: value for key, value in queue.attributes.items() if key != "RedrivePolicy"}
@@ -24,33 +45,6 @@ def create_queues(sqs: Any, queues: Iterable[QueueDeclaration]) -> None:
             _asked(
                 queue.logical_id, sqs.set_queue_attributes, QueueUrl=urls[queue.logical_id], Attributes=policy
             )
-
-
-def create_topics(sns: Any, topics: Iterable[TopicDeclaration]) -> None:
-    """Create topics.
-
-    Raises:
-        LocalCloudError: SNS refuses; the message names the resource.
-    """
-    for topic in topics:
-        _asked(topic.logical_id, sns.create_topic, Name=topic.name, Attributes=dict(topic.attributes))
-
-
-def subscribe(sns: Any, subscriptions: Iterable[SubscriptionDeclaration]) -> None:
-    """Create subscriptions.
-
-    Raises:
-        LocalCloudError: SNS refuses; the message names the resource.
-    """
-    for subscription in subscriptions:
-        _asked(
-            subscription.logical_id,
-            sns.subscribe,
-            TopicArn=subscription.topic_arn,
-            Protocol=subscription.protocol,
-            Endpoint=subscription.endpoint,
-            Attributes=dict(subscription.attributes),
-        )
 
 
 def _asked(logical_id: str, operation: Any, **parameters: Any) -> Any:

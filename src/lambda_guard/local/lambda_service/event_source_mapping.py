@@ -177,11 +177,7 @@ class EventSourceMapping:
         )
 
     def _delete(self, messages: list[Message]) -> None:
-        for chunk in _chunks(messages):
-            entries = [
-                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
-                for index, message in enumerate(chunk)
-            ]
+        for entries in _entries(messages):
             self._sqs.delete_message_batch(QueueUrl=self.queue_url, Entries=entries)
 
     def _give_back(self, messages: list[Message], received: float) -> None:
@@ -194,11 +190,7 @@ class EventSourceMapping:
         self._clock.after(max(0.0, due - time.monotonic()), lambda: self._make_visible(messages))
 
     def _make_visible(self, messages: list[Message]) -> None:
-        for chunk in _chunks(messages):
-            entries = [
-                {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-                for index, message in enumerate(chunk)
-            ]
+        for entries in _entries(messages, VisibilityTimeout=0):
             try:
                 self._sqs.change_message_visibility_batch(QueueUrl=self.queue_url, Entries=entries)
             except Exception:
@@ -216,6 +208,10 @@ class EventSourceMapping:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _chunks(messages: list[Message]) -> Iterator[list[Message]]:
-    for start in range(0, len(messages), _RECEIVE_MOST):
-        yield messages[start : start + _RECEIVE_MOST]
+def _entries(messages: list[Message], **more: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entries of a batch request, as many at a time as SQS takes."""
+    entries = [
+        {"Id": str(index), "ReceiptHandle": it["ReceiptHandle"], **more} for index, it in enumerate(messages)
+    ]
+    for start in range(0, len(entries), _RECEIVE_MOST):
+        yield entries[start : start + _RECEIVE_MOST]

@@ -134,7 +134,8 @@ class Environment:
         After a timeout or a crash the environment is gone and has to be closed.
         """
         cold, self._used = not self._used, True
-        ready = self._api.wait_until_ready(self._started + INIT_SECONDS_MOST if cold else time.monotonic())
+        self._guardian.signal(self._process, signal.SIGCONT)
+        ready = self._api.wait_until_ready((self._started if cold else time.monotonic()) + INIT_SECONDS_MOST)
         if cold:
             self._init_ms = (time.monotonic() - self._started) * 1000
         trace = invocation.trace_header
@@ -146,7 +147,6 @@ class Environment:
         return self._conclude(invocation, reply, began, cold=cold)
 
     def _exchange(self, invocation: Invocation, began: float) -> RuntimeReply | None:
-        self._guardian.signal(self._process, signal.SIGCONT)
         deadline_ms = int((time.time() + self._settings.timeout) * 1000)
         self._api.deliver(replace(invocation, deadline_ms=deadline_ms))
         reply = self._api.wait_for_reply(began + self._settings.timeout)
@@ -158,13 +158,8 @@ class Environment:
         self, invocation: Invocation, reply: RuntimeReply | None, began: float, *, cold: bool
     ) -> InvocationResult:
         memory = _peak_memory_mb(self._process.pid)
-        timed_out = reply is None and not self._api.gone
         ended = time.monotonic() if reply is None else reply.received
-        if timed_out:
-            self.kill()
-        elif reply is None:
-            self._waiter.join()
-        self._output.drain()
+        timed_out = self._read_all(reply)
         status, error_type, body, message = self._judge(invocation.request_id, reply, timed_out=timed_out)
         result = InvocationResult.of(
             body,
@@ -182,6 +177,16 @@ class Environment:
             self._write(line)
         lines, self._lines = tuple(self._lines), []
         return replace(result, lines=lines)
+
+    def _read_all(self, reply: RuntimeReply | None) -> bool:
+        """Read the rest of the output; return whether the time ran out, and the process was killed for it."""
+        timed_out = reply is None and not self._api.gone
+        if timed_out:
+            self.kill()
+        elif reply is None:
+            self._waiter.join()
+        self._output.drain()
+        return timed_out
 
     def _judge(
         self, request_id: str, reply: RuntimeReply | None, *, timed_out: bool

@@ -79,8 +79,8 @@ class Function:
         self.log = log or LogGroup(self.settings.log_group)
         self.cold_starts = 0
         self._most = reserved_concurrency
-        self._own_guardian = Guardian() if guardian is None else None
-        self._guardian = guardian or self._own_guardian
+        self._is_alone = guardian is None
+        self._guardian = guardian or Guardian()
         self._changed = threading.Condition()
         self._idle: list[Environment] = []
         self._live: set[Environment] = set()
@@ -157,8 +157,8 @@ class Function:
             self._changed.wait_for(lambda: self._taken == 0, timeout=10)
         for environment in environments:
             environment.close()
-        if self._own_guardian is not None:
-            self._own_guardian.close()
+        if self._is_alone:
+            self._guardian.close()
             self.log.close()
 
     def __enter__(self) -> Self:
@@ -185,9 +185,7 @@ class Function:
             raise
 
     def _start(self) -> Environment:
-        guardian = self._guardian
-        assert guardian is not None
-        environment = Environment(self.settings, guardian, self.log)
+        environment = Environment(self.settings, self._guardian, self.log)
         with self._changed:
             self.cold_starts += 1
             self._live.add(environment)
