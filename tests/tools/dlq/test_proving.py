@@ -2,7 +2,6 @@
 
 import json
 import time
-from concurrent.futures import Executor, Future
 
 import pytest
 
@@ -16,6 +15,7 @@ from lambda_guard.tools.dlq.sending import Sender
 from lambda_guard.tools.dlq.targets import TargetFinder
 from lambda_guard.tools.stopping import Stop
 
+from .conftest import AtOnce
 from .fakes import FakeSqs, order
 
 OLD = {"type": "KeyError", "message": "'sku'", "fingerprint": "aaaaaaaaaaaaaaaa", "stack": []}
@@ -37,13 +37,6 @@ class Worker(FakeSqs):
                 with self.log.open("a") as file:
                     file.write(record(told["MessageId"], error) + "\n")
         return answer
-
-
-class AtOnce(Executor):
-    def submit(self, work, /, *args, **kwargs):
-        done = Future()
-        done.set_result(work(*args, **kwargs))
-        return done
 
 
 def record(message_id, error):

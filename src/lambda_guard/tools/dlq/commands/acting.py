@@ -82,7 +82,7 @@ class Action:
         ):
             recovered = recover(reading, journal.history)
             if recovered:
-                say(f"{queue.name}: going on where an earlier run ended ({recovered:,} in hand then)")
+                say(f"{queue.name}: going on where an earlier run ended ({recovered:,} in flight then)")
             journal.begin(self.command, queue)
             yield Opened(journal, reading, progress)
 
