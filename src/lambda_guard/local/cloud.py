@@ -110,24 +110,26 @@ class Cloud:
         self._cloudwatch = CloudWatchWriter(self._moto)
         atexit.register(self.close)
         try:
-            self._create(template, Path(root) if root is not None else None, parameters, port)
+            self._read(template, None if root is None else Path(root), parameters)
+            self._start(port)
         except BaseException:
             self.close()
             raise
 
     # --- Creation -------------------------------------------------------------------------------------------
 
-    def _create(
+    def _read(
         self,
         template: str | Path | Mapping[str, Any],
         root: Path | None,
         parameters: Mapping[str, str] | None,
-        port: int,
     ) -> None:
         self.endpoint = self._moto.endpoint
         self._location = Location(self.region, ACCOUNT, self.endpoint)
         declared = Template(template, self._location, root=root, parameters=parameters)
         self.stack, self.warnings = deployable(declared, Path(self._directory.name))
+
+    def _start(self, port: int) -> None:
         stack = self.stack
         self._lambda_endpoint.mappings = stack.mappings
         create(stack, self.client("sqs"), self.client("sns"))
