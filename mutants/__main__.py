@@ -2,18 +2,15 @@
 
 import argparse
 import json
-import queue
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from .covering import Covering, among, digest, measure
 from .mutate import Mutant, every_mutant, sample
 from .report import report
 from .scope import BUILD
-from .tree import Tree
+from .tree import Tree, Trees
 
 RESULTS = BUILD / "results.jsonl"
 
@@ -29,10 +26,10 @@ def main() -> int:
     if options.show:
         return _show(mutants)
     state = {path: digest(path) for path in ("src", "tests", *{mutant.path for mutant in mutants})}
-    trees = [Tree(BUILD / f"tree-{number}") for number in range(options.workers)]
+    trees = Trees(BUILD, options.workers)
     verdicts = _known(mutants, state) if not options.only else {}
     left = [mutant for mutant in mutants if mutant.id not in verdicts]
-    covering = among(trees[0], options.tests) if options.tests else measure(trees)
+    covering = among(trees, options.tests) if options.tests else measure(trees)
     _try_all(left, trees, covering, state, verdicts)
     text = report(mutants, verdicts)
     (BUILD / "report.md").write_text(text)
@@ -79,20 +76,15 @@ def _held_to(mutant: Mutant, killer: str) -> tuple[str, ...]:
 
 def _try_all(
     mutants: Sequence[Mutant],
-    trees: Sequence[Tree],
+    trees: Trees,
     covering: Covering,
     state: Mapping[str, str],
     verdicts: dict[str, str],
 ) -> None:
-    free: queue.SimpleQueue[Tree] = queue.SimpleQueue()
-    for tree in trees:
-        free.put(tree)
-
-    def attempt(mutant: Mutant) -> None:
+    def attempt(tree: Tree, mutant: Mutant) -> None:
         started = time.monotonic()
         tests = covering.tests_for(mutant)
-        with _one_of(free) as tree:
-            killer = tree.verdict(mutant.path, mutant.source, tests, covering.seconds) if tests else ""
+        killer = tree.verdict(mutant.path, mutant.source, tests, covering.seconds) if tests else ""
         verdicts[mutant.id] = killer
         held_to = {path: state[path] for path in _held_to(mutant, killer)}
         with RESULTS.open("a") as file:
@@ -101,17 +93,7 @@ def _try_all(
         place = f"{mutant.id} {mutant.path}:{mutant.line}"
         print(f"{len(verdicts):4} {time.monotonic() - started:6.1f} s {place} {said}", flush=True)
 
-    with ThreadPoolExecutor(len(trees)) as pool:
-        list(pool.map(attempt, mutants))
-
-
-@contextmanager
-def _one_of(free: "queue.SimpleQueue[Tree]") -> Iterator[Tree]:
-    tree = free.get()
-    try:
-        yield tree
-    finally:
-        free.put(tree)
+    trees.map(attempt, mutants)
 
 
 if __name__ == "__main__":

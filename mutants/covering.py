@@ -5,7 +5,6 @@ import json
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from coverage import CoverageData
 
 from .mutate import Mutant
 from .scope import BUILD, NOT_TESTS, PACKAGE, ROOT, TESTS, UNMEASURED
-from .tree import Tree
+from .tree import Tree, Trees
 
 AT_ONCE = 10  # tests of a file that go before the next file's
 
@@ -61,31 +60,30 @@ class Covering:
         return sorted(keys, key=keys.__getitem__)
 
 
-def among(tree: Tree, files: Sequence[str]) -> Covering:
+def among(trees: Trees, files: Sequence[str]) -> Covering:
     """Take all tests of some files to cover everything."""
-    seconds = {test: seconds for test, seconds, passed in tree.run_all(files) if passed}
+    seconds = {
+        test: seconds for found in trees.map(Tree.run, files) for test, seconds, passed in found if passed
+    }
     return Covering(seconds, defaultdict(lambda: defaultdict(lambda: list(seconds))))
 
 
-def measure(trees: Sequence[Tree]) -> Covering:
+def measure(trees: Trees) -> Covering:
     """Measure, or return what was measured on the same state."""
     kept = BUILD / "covering.json"
     state = digest("src", "tests", "mutants/scope.py")
     if kept.exists() and (found := json.loads(kept.read_text()))["state"] == state:
         return _covering(found)
-    files = test_files()
-    shares = [files[number :: len(trees)] for number in range(len(trees))]
-    print(f"which of the tests in {len(files)} files execute which lines:", flush=True)
-    with ThreadPoolExecutor(len(trees)) as pool:
-        print("  running them, to see how long each takes", flush=True)
-        results = [each for found in pool.map(Tree.run_all, trees, shares) for each in found]
-        for test, _, passed in results:
-            if not passed:
-                print(f"  left out, for it fails on the unchanged code: {test}", flush=True)
-        print("  running them once more, to see what each executes", flush=True)
-        list(pool.map(Tree.measure, trees, shares))
+    files = sorted(test_files(), key=lambda name: (ROOT / name).stat().st_size, reverse=True)
+    print(f"running the tests of {len(files)} files, to see how long each takes", flush=True)
+    results = [each for found in trees.map(Tree.run, files) for each in found]
+    for test, _, passed in results:
+        if not passed:
+            print(f"  left out, for it fails on the unchanged code: {test}", flush=True)
+    print("running them once more, to see what each executes", flush=True)
+    trees.map(Tree.measure, files)
     seconds = {test: round(seconds, 4) for test, seconds, passed in results if passed}
-    found = {"state": state, "seconds": seconds, "lines": _lines(trees, list(seconds))}
+    found = {"state": state, "seconds": seconds, "lines": _lines(trees.all, list(seconds))}
     kept.write_text(json.dumps(found))
     return _covering(json.loads(kept.read_text()))
 

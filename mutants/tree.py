@@ -3,16 +3,21 @@
 import contextlib
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from .scope import PACKAGE, ROOT
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 PATIENCE: Final = 30.0  # seconds that any test may take, however busy the machine is
 SLOWER: Final = 10  # times as long as it took alone: then it hangs
@@ -36,7 +41,9 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.run_folder = folder.with_name(f"{folder.name}-run")
-        shutil.rmtree(folder, ignore_errors=True)
+        for old in (folder, self.run_folder):
+            shutil.rmtree(old, ignore_errors=True)
+        self.run_folder.mkdir(parents=True)
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(
             listed, cwd=ROOT, check=True, capture_output=True, text=True
@@ -45,8 +52,8 @@ class Tree:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
 
-    def measure(self, files: Sequence[str]) -> None:
-        """Run tests, noting what each executes, in processes of its own, too."""
+    def measure(self, file: str) -> None:
+        """Run a file's tests, noting what each executes, in processes of its own, too: `coverage*` in `run_folder`."""
         startup = self.folder / "src/sitecustomize.py"
         names = {
             "now": self.run_folder / "now",
@@ -55,13 +62,13 @@ class Tree:
         }
         startup.write_text(_MEASURE.format(**{name: str(path) for name, path in names.items()}))
         try:
-            self._start(files, MUTANTS_MEASURE="1").wait()
+            self._start([file], MUTANTS_MEASURE="1").wait()
         finally:
             startup.unlink()
 
-    def run_all(self, files: Sequence[str]) -> list[tuple[str, float, bool]]:
-        """Run tests; return of each how long it took and whether it passed."""
-        self._start(files).wait()
+    def run(self, file: str) -> list[tuple[str, float, bool]]:
+        """Run a file's tests; return of each how long it took and whether it passed."""
+        self._start([file]).wait()
         return self._results()
 
     def verdict(self, path: str, source: str, order: Sequence[str], seconds: Mapping[str, float]) -> str:
@@ -77,8 +84,8 @@ class Tree:
     def _start(
         self, files: Sequence[str], *, order: Sequence[str] = (), **variables: str
     ) -> "subprocess.Popen[bytes]":
-        shutil.rmtree(self.run_folder, ignore_errors=True)
-        self.run_folder.mkdir(parents=True)
+        for left in ("order", "now", "tests"):
+            (self.run_folder / left).unlink(missing_ok=True)
         if order:
             (self.run_folder / "order").write_text(json.dumps(order))
         options = [
@@ -136,6 +143,34 @@ class Tree:
         with contextlib.suppress(OSError):
             return [tuple(json.loads(line)) for line in (self.run_folder / "tests").read_text().splitlines()]
         return []
+
+
+class Trees:
+    """As many copies as there are workers.
+
+    Args:
+        folder: where they are made.
+        number: how many.
+    """
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.all = [Tree(folder / f"tree-{index}") for index in range(number)]
+        self._free: queue.SimpleQueue[Tree] = queue.SimpleQueue()
+        for tree in self.all:
+            self._free.put(tree)
+
+    def map(self, work: Callable[[Tree, T], R], things: Sequence[T]) -> list[R]:
+        """Do `work(tree, thing)` for each thing, one at a time in each copy; return what it returned, in order."""
+
+        def in_a_free_one(thing: T) -> R:
+            tree = self._free.get()
+            try:
+                return work(tree, thing)
+            finally:
+                self._free.put(tree)
+
+        with ThreadPoolExecutor(len(self.all)) as pool:
+            return list(pool.map(in_a_free_one, things))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
