@@ -16,7 +16,7 @@ START = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 
 
 def write_corpus(path: Path, megabytes: int, seed: int = 1) -> int:
-    """Write about so many MB of lines; the same seed gives the same file.
+    """Write about this many MB of lines; the same seed gives the same file.
 
     Returns:
         The number of invocations.

@@ -3,10 +3,10 @@
     python benchmarks/logs_throughput.py                # 100 MB, about a minute
     python benchmarks/logs_throughput.py --megabytes 1000
 
-The budgets, for each of the cases: at least 0.6 of the bare loop's throughput, 300 MB of memory at the most (the
-processes that help with the drawing not counted), and where everything is drawn, the first block within a second.
-Each run of the command is held against a run of the bare loop right before it and one right after, for machines
-whose speed drifts; the median is told. The command finds its byte code, as it does where it was installed.
+The budgets, for each of the cases: at least 0.6 of the bare loop's throughput, 300 MB of memory at most (not counting
+the processes that help with drawing), and the first block within a second where everything is drawn. Each run of the
+command is compared with a run of the bare loop right before it and one right after, for machines whose speed drifts;
+the median is shown. The command finds its byte code, as it does when it is installed.
 """
 
 import argparse

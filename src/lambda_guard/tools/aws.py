@@ -43,7 +43,6 @@ class NotPermittedError(CloudError):
     """The credentials in use may not do this; the message names the action."""
 
 
-# long: all that can go wrong before there is a client, each with what to do
 def new_clients() -> Clients:
     """Return clients that back off when they are throttled, each made when it is first asked for.
 

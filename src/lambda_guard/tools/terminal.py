@@ -44,7 +44,7 @@ class Palette:
 
 @dataclass(slots=True, frozen=True)
 class Encoded:
-    """Draws as the bytes that a stream takes: `Encoded(view.pieces, "utf-8", ESCAPED)(block)`; can be pickled.
+    """Draws as the bytes that a stream takes: `Encoded(view.pieces, "utf-8", ESCAPED)(block)`.
 
     Attributes:
         draw: gives the pieces of a text; those that are ASCII are encoded several times as fast as others.

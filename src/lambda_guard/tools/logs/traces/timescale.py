@@ -104,9 +104,7 @@ class Timescale:
     def _cumulated(self) -> list[float]:
         """Share the width out: a fixed part to each fold, the rest by time."""
         width = min(FOLDED_WIDTH, 0.5 / max(1, sum(self._folded)))
-        busy_ms = sum(
-            weight for weight, folded in zip(self._weights, self._folded, strict=True) if not folded
-        )
+        busy_ms = sum(self._busy())
         busy_width = 1.0 - width * sum(self._folded)
         places = [0.0]
         for weight, folded in zip(self._weights, self._folded, strict=True):

@@ -30,7 +30,6 @@ _SINGLE_TRACK: Final = 0.98
 _UNTITLED: Final = {"titled": False, "ticks": [], "folds": [], "id": "", "about": ""}
 
 
-# long: one document, key by key
 def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> dict[str, object]:
     """Return everything that the page's script draws.
 
