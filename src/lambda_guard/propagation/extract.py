@@ -81,7 +81,7 @@ def _extract(event: object, trigger: Trigger, context: object) -> Upstreams:
     records = _records(event, trigger)
     if records is not None:
         return _extract_batch(records, TABLE.rows[trigger.type])
-    return _extract_single(event, trigger, context)
+    return _extract_single(event, TABLE.rows[trigger.type], context)
 
 
 def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
@@ -122,21 +122,20 @@ def _records(event: object, trigger: Trigger) -> Sequence[Any] | None:
     return None
 
 
-def _extract_single(event: object, trigger: Trigger, context: object) -> Upstreams:
-    header = _header_of_event(event, trigger)
+def _extract_single(event: object, row: Row, context: object) -> Upstreams:
+    header = _header_of_event(event, row)
     if header is None and context is not None:
         header = _header_of_context(context)
-    places = TABLE.rows[trigger.type].ids
-    message_id = _id_at(event, places) if places else None
+    message_id = _id_at(event, row.ids) if row.ids else None
     if message_id is None:
         return NONE if header is None else Upstreams((Upstream(header),))
     return Upstreams((Upstream(header, (message_id,)),))
 
 
-def _header_of_event(event: object, trigger: Trigger) -> TraceHeader | None:
-    if not isinstance(event, dict) or event.keys().isdisjoint(TABLE.carrier_keys[trigger.type]):
+def _header_of_event(event: object, row: Row) -> TraceHeader | None:
+    if not isinstance(event, dict) or event.keys().isdisjoint(row.carrier_keys):
         return None
-    return Search(BodyReader()).run(event, TABLE.rows[trigger.type].carriers)
+    return Search(BodyReader()).run(event, row.carriers)
 
 
 def _header_of_context(context: object) -> TraceHeader | None:
@@ -167,7 +166,7 @@ def _header_of_w3c(context: object) -> TraceHeader | None:
         found = fields.get(W3C_TRACE_HEADER) if isinstance(fields, dict) else None
     except Exception:  # a context of the user's own making
         return None
-    return from_w3c(found)
+    return None if found is None else from_w3c(found)
 
 
 def _part(value: object, name: str) -> Any:

@@ -65,7 +65,17 @@ class Row:
             which they count. `propagation._carriers` knows how each is read; a key of your own holds text or an object.
     """
 
-    __slots__ = ("asynchronous", "batch", "carriers", "envelopes", "ids", "queue", "shapes", "type")
+    __slots__ = (
+        "asynchronous",
+        "batch",
+        "carrier_keys",
+        "carriers",
+        "envelopes",
+        "ids",
+        "queue",
+        "shapes",
+        "type",
+    )
 
     def __init__(
         self,
@@ -78,7 +88,8 @@ class Row:
         carriers: Names = (),
     ) -> None:
         self.type, self.shapes, self.asynchronous, self.batch = type, shapes, asynchronous, batch
-        self.envelopes, self.queue, self.ids, self.carriers = envelopes, bool(envelopes), ids, carriers
+        self.envelopes, self.queue, self.ids = envelopes, bool(envelopes), ids
+        self.carriers, self.carrier_keys = carriers, frozenset(carriers)
 
 
 class Table:
@@ -95,7 +106,6 @@ class Table:
         shapes: row and shape of the others, in the order in which they are tried.
         marks: the keys of all shapes: an event without any of them was sent by a person's code.
         record_ids: where the id of any record may stand.
-        carrier_keys: `Row.carriers` of each type as a set.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -113,7 +123,6 @@ class Table:
         )
         of_records = (row for name, row in self.rows.items() if name in self.with_records)
         self.record_ids = tuple(dict.fromkeys(each for row in of_records for each in row.ids))
-        self.carrier_keys = {name: frozenset(row.carriers) for name, row in self.rows.items()}
 
     def _types_where(self, holds: Callable[[Row], bool]) -> frozenset[str]:
         return frozenset(name for name, row in self.rows.items() if holds(row))
