@@ -355,7 +355,7 @@ def test_wrong_options_say_what_to_type(lambda_guard, shop):
     """A typo ends with exit code 2 and the right spelling."""
     for options, hint in (
         (("--since", "yesterday"), "use how long ago (15m, 2h, 3d) or an ISO time"),
-        (("--slower-than", "2 parsecs"), "write it like 250ms, 2s, 15m, 2h or 1h30m"),
+        (("--slower-than", "2 parsecs"), "use 250ms, 2s, 15m, 2h or 1h30m"),
         (("--where", "nonsense"), "write KEY=VALUE, KEY!=VALUE, KEY~PART"),
         (("",), "the name of a source is empty"),
         (("--since", ""), "invalid time ''"),
