@@ -185,9 +185,9 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
         taking_apart = decorated(handler, _around_records(guard, handler, is_async, report))
         taking_apart._self_each_record = True  # noqa: SLF001 - wrapt keeps what begins so on the wrapper
         return taking_apart
-    if guard is None and not is_async:
-        return handler
-    return decorated(handler, (_around_async if is_async else _around)(guard, _parameters(handler)))
+    if is_async:
+        return decorated(handler, _around_async(guard, _parameters(handler)))
+    return decorated(handler, _around(guard, _parameters(handler))) if guard is not None else handler
 
 
 def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
@@ -205,20 +205,24 @@ def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
 Around = Callable[[Any, Any, Any, Any], Any]  # wrapt's: of the handler, its instance, and its arguments
 
 
-def _around(guard: Guard | None, parameters: Parameters) -> Around:
+def _around(guard: Guard, parameters: Parameters) -> Around:
     """Return the one frame around a handler: it is called once, and what it returns or raises comes out."""
+    enter, leave = _entering(guard, parameters), guard.leave
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
-        scope = _entered(guard, args, kwargs, parameters)
+        try:
+            scope = attempt("enter", enter, args, kwargs)
+        except RecursionError:  # where the failsafe has no room, the handler still may
+            scope = None
+        if scope is None:
+            return wrapped(*args, **kwargs)
         try:
             value = wrapped(*args, **kwargs)
         except BaseException as error:
-            if scope is not None:
-                _leave(guard, scope, error, None)
+            _ended(leave, scope, error, None)
             raise
-        if scope is not None:
-            _leave(guard, scope, None, value)
+        _ended(leave, scope, None, value)
         return value
 
     return guarded
@@ -226,46 +230,44 @@ def _around(guard: Guard | None, parameters: Parameters) -> Around:
 
 def _around_async(guard: Guard | None, parameters: Parameters) -> Around:
     """Return the same for an `async def` handler, which Lambda itself couldn't run at all, with or without us."""
+    enter = _entering(guard, parameters) if guard is not None else None
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         from . import _event_loop
 
         _event_loop.refuse_running_loop()
-        scope = _entered(guard, args, kwargs, parameters)
+        scope = attempt("enter", enter, args, kwargs) if enter is not None else None
         ended: _event_loop.Ended[Any] = _event_loop.Ended()
         try:
             _event_loop.run(ended, wrapped, args, kwargs)
             if ended.error is not None:
                 raise ended.error  # noqa: TRY301 - as the handler did
         except BaseException as error:
-            if scope is not None:
-                _leave(guard, scope, error, None)
+            if scope is not None and guard is not None:
+                _ended(guard.leave, scope, error, None)
             ended.restore_context()
             del ended  # which its own traceback would keep, and all that the handler had at hand
             raise
-        if scope is not None:
-            _leave(guard, scope, None, ended.value)
+        if scope is not None and guard is not None:
+            _ended(guard.leave, scope, None, ended.value)
         return ended.value
 
     return guarded
 
 
-def _entered(guard: Guard | None, args: Any, kwargs: Any, parameters: Parameters) -> Any:
-    """Begin an invocation; `None` where there is none of ours to end."""
+def _entering(guard: Guard, parameters: Parameters) -> Callable[[Any, Any], Any]:
+    def enter(args: Any, kwargs: Any) -> Any:
+        if len(args) == 2 and not kwargs:  # noqa: PLR2004 - as Lambda calls
+            return guard.enter(args[0], args[1])
+        return guard.enter(*_event_and_context(args, kwargs, parameters))
+
+    return enter
+
+
+def _ended(leave: Callable[..., None], scope: Any, error: BaseException | None, value: Any) -> None:
     try:
-        return attempt("enter", _enter, guard, args, kwargs, parameters) if guard is not None else None
-    except RecursionError:  # where the failsafe has no room, the handler still may
-        return None
-
-
-def _enter(guard: Guard, args: Any, kwargs: Any, parameters: Parameters) -> Any:
-    return guard.enter(*_event_and_context(args, kwargs, parameters))
-
-
-def _leave(guard: Any, scope: Any, error: BaseException | None, value: Any) -> None:
-    try:
-        attempt("leave", guard.leave, scope, error, value)
+        attempt("leave", leave, scope, error, value)
     except RecursionError:  # as above
         scope.open = False
 
@@ -276,7 +278,11 @@ def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: b
 
     records = RecordHandler(handler, report=report)
     run = records.run_async if is_async else records.run
-    around = (_around_async if is_async else _around)(guard, ("event", "context", False))
+    around: Around = _bare
+    if is_async:
+        around = _around_async(guard, _BATCH)
+    elif guard is not None:
+        around = _around(guard, _BATCH)
 
     def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -285,11 +291,16 @@ def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: b
     return guarded
 
 
+_BATCH: Parameters = ("event", "context", False)
+
+
+def _bare(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    return wrapped(*args, **kwargs)
+
+
 def _event_and_context(
     args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters
 ) -> tuple[Any, Any]:
-    if len(args) == 2 and not kwargs:  # noqa: PLR2004 - as Lambda calls
-        return args[0], args[1]
     event, context, owned = parameters
     if owned and len(args) + (event in kwargs) + (context in kwargs) > 2:  # noqa: PLR2004 - one more than there are
         args = args[1:]  # the class of a class method: since Python 3.13 it comes as an argument

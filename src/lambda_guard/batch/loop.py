@@ -158,7 +158,7 @@ class Batch:
 
     def work(self, call: Callable[[Any], Any]) -> None:
         """Give each record its turn, in their order."""
-        data_class, until = self.source.data_class, self._until
+        data_class, until, report = self.source.data_class, self._until, self.report
         try:
             for index, record in enumerate(self.records):
                 started = time()
@@ -167,7 +167,7 @@ class Batch:
                     return
                 if self._looked_at and not self._may_begin(index, record):
                     continue
-                item = self.tell("batch.begin", BatchReport.begin, record, started)
+                item = attempt("batch.begin", report.begin, record, started) if report is not None else None
                 try:
                     result = call(data_class(record))
                     if result is not None:

@@ -20,10 +20,11 @@ class Adoption(Sink):
         it = scope.invocation
         header = it.adopted or it.trace
         if header is not None:
-            scope.place = Place(header, it.trace, adopted=it.adopted is not None)
-            scope.place.adopt()
+            scope.place = place = Place(header, it.trace, it.adopted is not None)
+            if place.adopted:
+                place.adopt()
 
     def leave(self, scope: Scope, _: Outcome) -> None:
         """Put the environment back as it was before the handler, whatever became of the rest."""
-        if scope.place is not None:
+        if scope.place is not None and scope.place.adopted:
             scope.place.give_back()

@@ -33,7 +33,7 @@ class Place:
 
     __slots__ = ("_before", "_in_environment", "_lineage", "adopted", "header", "own_id", "span_id")
 
-    def __init__(self, header: TraceHeader, own: TraceHeader | None, *, adopted: bool) -> None:
+    def __init__(self, header: TraceHeader, own: TraceHeader | None, adopted: bool) -> None:
         self.header = header
         self.adopted = adopted
         self.span_id = new_id()

@@ -122,11 +122,8 @@ def _definitions(namespace: str, dimensions: tuple[str, ...], metrics: tuple[str
 
 
 def _level(scope: Scope, outcome: Outcome) -> str:
-    return "WARNING" if outcome.kind == _names.SUCCESS and _failed_items(scope) else _LEVELS[outcome.kind]
-
-
-def _failed_items(scope: Scope) -> int:
-    return scope.batch.failed if scope.batch is not None else 0
+    in_part = scope.batch is not None and scope.batch.failed and outcome.kind == _names.SUCCESS
+    return "WARNING" if in_part else _LEVELS[outcome.kind]
 
 
 def _sentence(scope: Scope, outcome: Outcome) -> str:
@@ -251,8 +248,8 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         metrics[_names.TIMEOUTS] = 1
     if first:
         _count_once(scope, metrics)
-    if failed := _failed_items(scope):
-        metrics[_names.RECORD_FAILURES] = failed
+    if scope.batch is not None and scope.batch.failed:
+        metrics[_names.RECORD_FAILURES] = scope.batch.failed
     if final := _final_attempts(scope, kind, first):
         metrics[_names.FINAL_ATTEMPTS] = final
     if failures := _failsafe.take_count():

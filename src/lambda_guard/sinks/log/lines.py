@@ -78,9 +78,11 @@ def make_line(  # noqa: PLR0917 - what a line is made of
         exc_info: as logging takes it.
         stack_info: as logging makes it.
     """
-    work = _scope.work()
-    fields = _fields(extra, work, exc_info, stack_info)
-    service = work.scope.settings.service if work is not None else Defaults.service
+    scope = _scope.current()
+    item = _scope.item_of(scope) if scope is not None else None
+    work = item or scope
+    fields = _fields(extra, scope, item, exc_info, stack_info)
+    service = scope.settings.service if scope is not None else Defaults.service
     line = (
         f"{_LEVEL}{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))}{_LOCATION}{_quote(location)}"
         f"{_MESSAGE}{_quote(said) if type(said) is str else _object(said)}{_TIMESTAMP}{timestamp(created)}"
@@ -124,18 +126,21 @@ def _formatted(said: Any, args: Any) -> str:
 
 
 def _fields(
-    extra: dict[str, Any] | None, work: _scope.Work | None, exc_info: Any, stack_info: str | None
+    extra: dict[str, Any] | None,
+    scope: _scope.Scope | None,
+    item: _scope.Work | None,
+    exc_info: Any,
+    stack_info: str | None,
 ) -> dict[str, Any]:
     thread_keys = _thread_keys()
-    ours = _OURS if work is None or work is work.scope else _OURS_IN_ITEM
+    ours = _OURS if item is None else _OURS_IN_ITEM
     fields: dict[str, Any] = {}
     if Defaults.keys:
         _merge(fields, Defaults.keys, ours)
-    if work is not None:
-        if work.scope.user_keys:
-            _merge(fields, work.scope.user_keys, ours)
-        if work.user_keys and work is not work.scope:
-            _merge(fields, work.user_keys, ours)
+    if scope is not None and scope.user_keys:
+        _merge(fields, scope.user_keys, ours)
+    if item is not None and item.user_keys:
+        _merge(fields, item.user_keys, ours)
     if thread_keys:
         _merge(fields, thread_keys, ours)
     if extra:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from ... import _scope
-from ..._failsafe import attempt
+from ..._failsafe import attempt, failed
 from ..._scope import Defaults
 from .metric_set import NAMELESS, MetricSet, RefusedError, asked, refuse
 
@@ -40,8 +40,13 @@ class Metrics:
         scope = _scope.current()
         if scope is None:
             self.single_metric(name, unit, value, resolution).write()
-        else:
-            _try("metric", name, _apply, scope, MetricSet.add_metric, name, unit, value, resolution)
+            return
+        try:  # as `_try`, which would cost as much again
+            (scope.metrics or _set_of(scope)).add_metric(name, unit, value, resolution)
+        except RefusedError as error:
+            attempt("metrics.refuse", refuse, "metric", name, str(error))
+        except Exception as error:
+            failed("metrics.metric", error)
 
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this invocation's metrics."""

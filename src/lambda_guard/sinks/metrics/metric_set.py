@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import Enum
 from time import time
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ... import _json, _names, _stdout
 from ..._scope import Scope
@@ -53,12 +53,15 @@ def _shown(name: object) -> str:
         return f"<{_json.type_name(name)}>"
 
 
-class Metric(NamedTuple):
+class Metric:
     """A metric with the values that it has been given."""
 
-    unit: str
-    resolution: int
-    values: list[float]
+    __slots__ = ("resolution", "unit", "values")
+
+    def __init__(self, unit: str, resolution: int) -> None:
+        self.unit = unit
+        self.resolution = resolution
+        self.values: list[float] = []
 
 
 class MetricSet:
@@ -81,7 +84,7 @@ class MetricSet:
 
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any) -> None:
         """Add a value to a metric."""
-        number = asked(float, value)
+        number = value if type(value) is float else asked(float, value)
         if number - number != 0.0:
             raise RefusedError(f"{_json.text(value)} is not a finite number")
         metric = self._metrics.get(name) if type(name) is str else None
@@ -92,12 +95,14 @@ class MetricSet:
         metric.values.append(number)
 
     def _new_metric(self, name: Any, unit: Any, resolution: Any) -> Metric:
-        name = _text(name)
+        name = name.strip() if type(name) is str else _text(name)
         if not 0 < len(name) <= _NAME_MOST:
             raise RefusedError(f"a metric's name has 1 to {_NAME_MOST} characters")
-        metric = Metric(_known_unit(unit), _known_resolution(resolution), [])
+        unit = (_UNITS.get(unit) if type(unit) is str else None) or _known_unit(unit)
+        metric = Metric(unit, _STANDARD if resolution is _STANDARD else _known_resolution(resolution))
         known = self._metrics.setdefault(name, metric)  # at once: threads may come with the same name
-        _check_unit(known.unit, metric.unit)
+        if known is not metric:
+            _check_unit(known.unit, unit)
         return known
 
     def add_dimension(self, name: str, value: str) -> None:
@@ -172,12 +177,12 @@ class MetricSet:
         ):
             return None
         definitions, values = [], []
-        for name, (unit, resolution, numbers) in tuple(self._metrics.items()):
-            if name in _TAKEN or len(numbers) != 1 or resolution != _STANDARD:
+        for name, metric in tuple(self._metrics.items()):
+            if name in _TAKEN or len(metric.values) != 1 or metric.resolution != _STANDARD:
                 return None
             quoted = _json.quote(name)
-            definitions.append(f'{_DEFINITION}{quoted}{_UNIT}{unit}"}}')
-            values.append(f",{quoted}:{numbers[0]!r}")
+            definitions.append(f'{_DEFINITION}{quoted}{_UNIT}{metric.unit}"}}')
+            values.append(f",{quoted}:{metric.values[0]!r}")
         return (
             f"{_EMF}{self._time()}{_DIRECTIVE}{_json.quote(self._namespace)}{_SERVICE_ALONE}{','.join(definitions)}]}}]}}"
             f"{_SERVICE}{_json.quote(self._dimensions[_names.SERVICE])}{''.join(values)}{scope.tail}}}"
@@ -279,13 +284,14 @@ Chunk = list[tuple[str, dict[str, Any], list[float]]]
 
 def _chunks(metrics: dict[str, Metric], roots: dict[str, str]) -> Iterator[Chunk]:
     layers: list[Chunk] = []
-    for name, (unit, resolution, values) in tuple(metrics.items()):
+    for name, metric in tuple(metrics.items()):
         if name in roots or name == _names.EMF:
             refuse("metric", name, "a dimension has the same name")
             continue
-        definition: dict[str, Any] = {_names.EMF_NAME: name, _names.EMF_UNIT: unit}
-        if resolution != _STANDARD:
-            definition[_names.EMF_RESOLUTION] = resolution
+        definition: dict[str, Any] = {_names.EMF_NAME: name, _names.EMF_UNIT: metric.unit}
+        if metric.resolution != _STANDARD:
+            definition[_names.EMF_RESOLUTION] = metric.resolution
+        values = metric.values
         for index, start in enumerate(range(0, len(values), _names.EMF_VALUES_MOST)):
             if index == len(layers):
                 layers.append([])

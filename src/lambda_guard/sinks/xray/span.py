@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import _json, _names
-from ..._scope import Work
+from ..._scope import Scope, Work
 from ...propagation.header import TraceHeader
 from ...propagation.place import new_id
 
@@ -21,7 +21,7 @@ _USERS: Final = (
     _names.SEGMENT_METADATA, _names.SEGMENT_AWS, _names.SEGMENT_HTTP, _names.SEGMENT_SQL, _names.SEGMENT_CAUSE,
     _names.SEGMENT_FAULT, _names.ERROR, _names.SEGMENT_THROTTLE,
 )  # fmt: skip
-_ITEM: Final = "record"  # the name of an item's subsegment
+ITEM: Final = "record"  # the name of an item's subsegment
 _making: Final = Lock()
 
 
@@ -78,7 +78,7 @@ class Span:
     the document.
 
     Attributes:
-        work: an invocation, or an item of its batch.
+        work: an invocation, or an item of its batch; `scope` is that of the invocation.
         name: of its subsegment.
         started: epoch seconds.
         recorded: whether its trace is sampled, so that the handler's own subsegments are kept.
@@ -87,10 +87,11 @@ class Span:
         mirrors: upstream trace → the id of the segment that this invocation has in it.
     """
 
-    __slots__ = ("before", "made", "mirrors", "name", "recorded", "started", "work")
+    __slots__ = ("before", "made", "mirrors", "name", "recorded", "scope", "started", "work")
 
-    def __init__(self, work: Work, name: str, started: float, *, recorded: bool) -> None:
+    def __init__(self, work: Work, scope: Scope, name: str, started: float, recorded: bool) -> None:
         self.work = work
+        self.scope = scope
         self.name = name
         self.started = started
         self.recorded = recorded
@@ -105,7 +106,7 @@ class Span:
             with _making:
                 if self.made is None:
                     self.before = recorder().entities()
-                    function = self.work.scope.invocation.function
+                    function = self.scope.invocation.function
                     self.made = recorder().stack_of(self.work.place, function, self.name, self.started)
         return self.made
 
@@ -119,7 +120,7 @@ class Span:
             ended: epoch seconds.
             cause: X-Ray's, where it failed.
         """
-        place, own = self.work.place, self.work.scope.invocation.trace
+        place, own = self.work.place, self.scope.invocation.trace
         assert place is not None
         if self.recorded and place.adopted:
             yield _with_cause(
@@ -131,15 +132,9 @@ class Span:
         for header in mirrored:
             yield _with_cause(self._segment(header, self._mirror_id(header.root), outcome, ended, []), cause)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is an invocation in its own trace, to which neither event nor handler has added anything."""
-        it = self.work.scope.invocation
-        return self.recorded and self.made is None and not it.upstreams and self.work is self.work.scope
-
     def _handler(self, ended: float, cause: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Return the handler's subsegment of an adopted segment; an item has one where it was asked for."""
-        stack = self.stack if self.work is self.work.scope else self.made
+        stack = self.stack if self.work is self.scope else self.made
         if stack is None:
             return []
         handler = stack[1]
@@ -156,7 +151,7 @@ class Span:
         self, header: TraceHeader, span_id: str, outcome: str, ended: float, subsegments: list[dict[str, Any]]
     ) -> dict[str, Any]:
         """Return the segment of this function in an upstream trace."""
-        it, place = self.work.scope.invocation, self.work.place
+        it, place = self.scope.invocation, self.work.place
         found = self._document(it.function, span_id, header, outcome, ended)
         if subsegments:
             found[_names.SEGMENT_SUBSEGMENTS] = subsegments
@@ -183,7 +178,7 @@ class Span:
 
     def _above(self) -> TraceHeader:
         """Return the place below which the own subsegment hangs: Lambda's segment, or the invocation's subsegment."""
-        scope = self.work.scope
+        scope = self.scope
         own = scope.invocation.trace
         assert own is not None
         item = self.work is not scope and scope.place is not None
@@ -195,11 +190,11 @@ class Span:
         assert place is not None
         if not place.adopted:
             return self._mirror_id(upstream.root)
-        return place.span_id if self.recorded or self.work is self.work.scope else upstream.parent
+        return place.span_id if self.recorded or self.work is self.scope else upstream.parent
 
     def plain(self, outcome: str, ended: float) -> str:
         """Return the usual document as text, written on every invocation."""
-        scope = self.work.scope
+        scope = self.scope
         it, place, own = scope.invocation, scope.place, scope.invocation.trace
         assert place is not None
         assert own is not None
@@ -212,7 +207,7 @@ class Span:
 
     def mirrored(self) -> list[TraceHeader]:
         """Return one sampled header of each upstream trace that isn't the one worked for, 20 at most."""
-        scope, it = self.work.scope, self.work.scope.invocation
+        scope, it = self.scope, self.scope.invocation
         if it.adopted is not None or not it.upstreams or scope.settings.each_record:
             return []  # each item has its own segment
         found: dict[str, TraceHeader] = {}
@@ -233,7 +228,7 @@ class Span:
     def _document(
         self, name: str, span_id: str, at: TraceHeader, outcome: str, ended: float
     ) -> dict[str, Any]:
-        scope, keys = self.work.scope, self.work.keys
+        scope, keys = self.scope, self.work.keys
         it = scope.invocation
         about = (_names.COLD_START,) if self.work is scope else (_names.MESSAGE_ID, _names.ATTEMPT)
         return {
@@ -265,11 +260,6 @@ _SERVICE: Final = f',"{_names.SERVICE}":'
 _TRIGGER: Final = f',"{_names.TRIGGER}":"'
 _COLD: Final = f'","{_names.COLD_START}":true,"{_names.OUTCOME}":"'
 _WARM: Final = f'","{_names.COLD_START}":false,"{_names.OUTCOME}":"'
-
-
-def item_span(item: Work, *, recorded: bool) -> Span:
-    """Return the span of an item of a batch."""
-    return Span(item, _ITEM, item.started, recorded=recorded)
 
 
 def _is_touched(entity: Any) -> bool:

@@ -12,7 +12,7 @@ from ..._scope import Scope, Work
 from ...propagation.calls import Call
 from ..tracer import Tracer
 from . import document
-from .span import Span, is_botocore_patched, is_recorder_there, is_sampled, item_span, recorder
+from .span import ITEM, Span, is_botocore_patched, is_recorder_there, is_sampled, recorder
 
 _NAME_MOST: Final = 180  # characters, with room for the prefix in the 200 that X-Ray takes
 _NAME_CHARS: Final = frozenset(" _.:/%&#=+-@")  # besides letters and digits
@@ -59,7 +59,7 @@ class XRay(Tracer):
         place = scope.place
         if place is not None:
             recorded = is_sampled(place.header) and recorder().ready()
-            scope.trace = Span(scope, self.name, scope.invocation.started, recorded=recorded)
+            scope.trace = Span(scope, scope, self.name, scope.invocation.started, recorded)
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
         """Send the documents of an invocation that has ended."""
@@ -68,6 +68,9 @@ class XRay(Tracer):
             return
         if span.made is not None:
             recorder().give_back(span.made, span.before)
+        elif span.recorded and outcome.error is None and not scope.invocation.upstreams:
+            recorder().send(span.plain(outcome.kind, outcome.ended))  # the usual, on the shortest way
+            return
         self._send(span, outcome.kind, outcome.ended, outcome.error)
 
     def begin_item(self, item: Work) -> None:
@@ -76,7 +79,7 @@ class XRay(Tracer):
         if place is not None:
             item.recorded = True
             recorded = is_sampled(place.header) and recorder().ready()
-            item.trace = item_span(item, recorded=recorded)
+            item.trace = Span(item, item.scope, ITEM, item.started, recorded)
 
     def end_item(self, item: Work, error: BaseException | None, ended: float) -> None:
         """Send the documents of an item that has ended."""
@@ -86,13 +89,10 @@ class XRay(Tracer):
             self._send(item.trace, _names.FAILURE if error is not None else _names.SUCCESS, ended, error)
 
     def _send(self, span: Span, outcome: str, ended: float, error: BaseException | None) -> None:
-        if not (span.recorded or is_sampled(span.work.scope.invocation.trace) or span.mirrored()):
+        if not (span.recorded or is_sampled(span.scope.invocation.trace) or span.mirrored()):
             return
         xray = recorder()
         if not span.recorded and not xray.ready():
-            return
-        if span.is_plain and error is None:
-            xray.send(span.plain(outcome, ended))  # the usual, on the shortest way
             return
         cause = document.cause(error) if error is not None else None
         if span.made is not None and span.made[1].subsegments:
