@@ -6,14 +6,17 @@ import pytest
 
 OURS = {
     "", "_failsafe", "_guard", "_invocation", "_json", "_names", "_process", "_production", "_scope", "_settings",
-    "_stdout", "batch", "batch.partial_response", "errors", "failure", "failure.attempts", "failure.exceptions",
+    "_stdout", "batch", "errors", "failure", "failure.attempts", "failure.exceptions",
     "failure.fingerprint", "failure.stack_frames", "propagation", "propagation._carriers", "propagation._envelope",
     "propagation.adoption", "propagation.calls", "propagation.extract", "propagation.header", "propagation.place",
     "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines", "sinks.log.printed", "sinks.metrics",
-    "sinks.record", "sinks.tracer", "sinks.usage", "timeout", "timeout.snapshot", "timeout.watchdog", "trigger",
+    "sinks.record", "timeout", "timeout.snapshot", "timeout.watchdog", "trigger",
     "trigger.read", "trigger.table",
 }  # fmt: skip
-TRACE = [f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".span", ".tracer")]
+TRACE = [
+    "lambda_guard.sinks.tracer",
+    *(f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".span", ".tracer")),
+]
 STANDARD = {
     "atexit", "contextvars", "datetime", "decimal", "json", "logging", "math", "numbers", "resource", "string", "textwrap",
     "traceback", "typing",

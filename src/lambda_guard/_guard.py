@@ -7,13 +7,13 @@ that fails takes no other with it.
 from collections.abc import Iterable, Iterator
 from math import nan
 from time import perf_counter, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _names, _process, _scope
 from ._failsafe import Step, attempt, attempt_all, failed
 from ._invocation import Outcome, read
 from ._settings import Settings
-from .batch.partial_response import PartialResponse
+from .batch import PartialResponse
 from .failure.attempts import Attempts
 from .propagation.adoption import Adoption
 from .sinks import Sink
@@ -21,13 +21,14 @@ from .sinks.log import lines
 from .sinks.log.final_attempt import FinalAttempt
 from .sinks.log.printed import Print
 from .sinks.metrics import UserMetrics
-from .sinks.record import Record
-from .sinks.tracer import Tracer, make
-from .sinks.usage import Usage
+from .sinks.record import Record, Usage
 from .timeout import snapshot
 from .timeout.watchdog import Watchdog
 from .trigger.read import messages_of
 from .trigger.table import TABLE
+
+if TYPE_CHECKING:
+    from .sinks.tracer import Tracer
 
 
 class Guard:
@@ -49,9 +50,7 @@ class Guard:
         self._settings = settings
         self._init_ms = attempt("process.age", _process.age_ms)
         attempt("process.peak", _process.note_peak)
-        self._tracer: Tracer | None = (
-            attempt("trace.install", make, "xray", handler) if settings.tracing else None
-        )
+        self._tracer = attempt("trace.install", _make_tracer, handler) if settings.tracing else None
         sinks = tuple(self._sinks())
         self.entering = _steps(sinks, "enter")
         self.leaving = _steps(reversed(sinks), "leave")
@@ -140,6 +139,12 @@ def _install_logging(settings: Settings) -> None:
     lines.take_over_runtime_handler()
     for warning in settings.warnings:
         logger.warning("%s", warning)
+
+
+def _make_tracer(handler: str) -> "Tracer":
+    from .sinks.tracer import make  # late: whoever doesn't trace doesn't pay for it
+
+    return make("xray", handler)
 
 
 def _install_calls() -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_guard.propagation.calls import _RESOURCES, SENDS, resources, sent
+from lambda_guard.propagation.calls import _RESOURCES, resources
+from lambda_guard.propagation.sent import SENDS, sent
 
 
 @pytest.mark.parametrize(

@@ -4,38 +4,25 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#ser
 """
 
 from logging import WARNING
-from typing import Any, Final
+from typing import Any
 
 from .. import _names
-from .._invocation import Outcome
 from .._scope import BatchCounts, Scope
 from ..propagation.extract import record_message_id
-from ..sinks import Sink
 from ..sinks.log import final_attempt, lines
-from ..trigger.table import TABLE
-
-_ANSWER: Final = "batchItemFailures"
 
 
-class PartialResponse(Sink):
-    """Looks at the failures that a plain handler answers with by itself."""
+def note(scope: Scope, failures: list[Any]) -> None:
+    """Note the failures for the invocation record, and say what becomes of the messages of a queue.
 
-    part = "batch"
-
-    def leave(self, scope: Scope, outcome: Outcome) -> None:
-        """Note the failures for the invocation record, and say what becomes of the messages of a queue."""
-        value = outcome.value
-        if type(value) is not dict or scope.batch is not None:
-            return
-        failures: Any = value.get(_ANSWER)
-        if issubclass(type(failures), list) and scope.invocation.trigger.type in TABLE.batches:
-            # By the types' own methods, past what a class of the user's makes of them.
-            identifiers = [_identifier(item) for item in list.copy(failures)]
-            if identifiers:
-                _note(scope, identifiers)
-
-
-def _note(scope: Scope, identifiers: list[Any]) -> None:
+    Args:
+        scope: of the invocation.
+        failures: the answer's `batchItemFailures`.
+    """
+    # By the types' own methods, past what a class of the user's makes of them.
+    identifiers = [_identifier(item) for item in list.copy(failures)]
+    if not identifiers:
+        return
     scope.batch = BatchCounts(scope.invocation.trigger.records)
     for identifier in identifiers:
         message_id = _message_id(identifier)

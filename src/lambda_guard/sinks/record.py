@@ -7,15 +7,18 @@ one has goes through the encoder. `docs/records.md` says what the keys mean.
 import json
 from functools import lru_cache
 from math import isfinite
-from typing import Any, Final
+from time import process_time
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import _failsafe, _json, _names, _process, _stdout
 from .._invocation import Invocation, Outcome
 from .._scope import Scope
 from ..failure import attempts, exceptions
-from ..propagation.calls import AwsCalls
 from ..trigger.table import TABLE
 from . import Sink
+
+if TYPE_CHECKING:
+    from ..propagation.calls import AwsCalls
 
 _BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
@@ -39,6 +42,22 @@ class Record(Sink):
         _stdout.write(before + line)
 
     warn = leave
+
+
+class Usage(Sink):
+    """Measures memory and CPU."""
+
+    part = "process"
+
+    def enter(self, scope: Scope) -> None:
+        """Note what the process has used before the handler runs."""
+        if scope.invocation.cold_start:
+            _process.note_peak()  # imports have reached it
+        scope.cpu_s = process_time()
+
+    def leave(self, scope: Scope, _: Outcome) -> None:
+        """Note what the process has used when the handler is done."""
+        scope.used = _process.used(scope.cpu_s)
 
 
 _START: Final = f'{{"{_names.LEVEL}":"'
@@ -203,7 +222,7 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
         found[_names.UPSTREAMS_MORE] = more
 
 
-def _add_aws_calls(found: dict[str, Any], aws: AwsCalls) -> None:
+def _add_aws_calls(found: dict[str, Any], aws: "AwsCalls") -> None:
     if aws.sent:
         found[_names.SENT] = list(aws.sent)
         if aws.sent_more:

@@ -1,0 +1,77 @@
+"""Which messages an AWS call has sent, and where to. Pure, by a table.
+
+The parameter names are those of the services' API references; only names of resources and ids are read.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+
+class Send(NamedTuple):
+    """How a call says where it sends and what became of it.
+
+    Attributes:
+        target: the parameters that name the target, the first one present counts.
+        entries: the parameter that lists the messages, or `""` where the call sends one.
+        entry_target: the key of an entry that names its own target.
+        answers: the key of the response that lists the results.
+        message_id: the key of a message's id, in the response or in one of its results.
+    """
+
+    target: tuple[str, ...]
+    entries: str = ""
+    entry_target: str = ""
+    answers: str = ""
+    message_id: str = "MessageId"
+
+
+SENDS: Final = {
+    ("sqs", "SendMessage"): Send(("QueueUrl",)),
+    ("sqs", "SendMessageBatch"): Send(("QueueUrl",), "Entries", "", "Successful"),
+    ("sns", "Publish"): Send(("TopicArn", "TargetArn")),
+    ("sns", "PublishBatch"): Send(("TopicArn",), "PublishBatchRequestEntries", "", "Successful"),
+    ("eventbridge", "PutEvents"): Send((), "Entries", "EventBusName", "Entries", "EventId"),
+    ("sfn", "StartExecution"): Send(("stateMachineArn",), message_id="executionArn"),
+    ("sfn", "StartSyncExecution"): Send(("stateMachineArn",), message_id="executionArn"),
+    ("lambda", "Invoke"): Send(("FunctionName",), message_id=""),
+    ("kinesis", "PutRecord"): Send(("StreamARN", "StreamName"), message_id="SequenceNumber"),
+    ("kinesis", "PutRecords"): Send(("StreamARN", "StreamName"), "Records", "", "Records", "SequenceNumber"),
+    ("firehose", "PutRecord"): Send(("DeliveryStreamName",), message_id="RecordId"),
+    ("firehose", "PutRecordBatch"): Send(
+        ("DeliveryStreamName",), "Records", "", "RequestResponses", "RecordId"
+    ),
+}
+
+
+def sent(
+    service: str, operation: str, params: Mapping[str, Any], response: Mapping[str, Any]
+) -> Iterator[tuple[str | None, str | None]]:
+    """Yield (target, message id) of each message that a call has delivered.
+
+    Args:
+        service: as in `resources`.
+        operation: e.g. `SendMessageBatch`.
+        params: the call's parameters.
+        response: what the service answered.
+    """
+    send = SENDS.get((service, operation))
+    if send is None:
+        return
+    target = next((params[name] for name in send.target if isinstance(params.get(name), str)), None)
+    if not send.entries:
+        yield target, _message_id(send, response)
+        return
+    entries = params.get(send.entries) or ()
+    for index, answer in enumerate(response.get(send.answers) or ()):
+        if message_id := answer.get(send.message_id):  # an entry that failed has none
+            own = (
+                entries[index].get(send.entry_target) if send.entry_target and index < len(entries) else None
+            )
+            yield own or target or ("default" if service == "eventbridge" else None), str(message_id)
+
+
+def _message_id(send: Send, response: Mapping[str, Any]) -> str | None:
+    if send.message_id:
+        return response.get(send.message_id)
+    request_id = (response.get("ResponseMetadata") or {}).get("RequestId")
+    return request_id if isinstance(request_id, str) else None
