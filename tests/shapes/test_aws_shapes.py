@@ -1,12 +1,15 @@
 """AWS's events and ARNs, built and read in one place: whole, in AWS's order, and told by the triggers' table."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from lambda_guard.shapes import arns, eventbridge, http, kinesis, sns, sqs
+import lambda_guard
+from lambda_guard.shapes import arns, eventbridge, http, kinesis, sample, sns, sqs
 from lambda_guard.trigger.read import read_trigger
 
+SOURCES = Path(lambda_guard.__file__).parent
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
 
@@ -141,3 +144,23 @@ def test_a_request_has_two_formats():
         one["requestContext"]["requestTime"] == two["requestContext"]["time"] == "25/Nov/2025:15:04:05 +0000"
     )
     assert [read_trigger(event).type for event in (one, two)] == ["apigateway", "apigateway-v2"]
+
+
+def test_a_document_is_filled_in():
+    """Values go in as they are or as text, an optional key stays away without one, and each call has parts of its own."""
+    given = {"message_id": 7, "topic_arn": "arn:t", "message": "{region}", "timestamp": None, "region": "r"}
+    filled = sample.fill("sns", given, subscription_arn="s", subject=None, attributes={})
+    assert (filled["MessageId"], filled["Message"], filled["Timestamp"]) == (7, "{region}", None)
+    assert filled["UnsubscribeURL"] == "https://sns.r.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=s"
+    assert "Subject" not in filled
+    assert filled["MessageAttributes"] == {}
+    filled["Message"] = "changed"
+    assert sample.fill("sns", given, subscription_arn="s", subject="", attributes={})["Message"] == "{region}"
+
+
+def test_every_document_is_used():
+    """A document that no builder names would be a dead one."""
+    sources = "".join(path.read_text() for path in SOURCES.rglob("*.py"))
+    names = [path.stem for path in (SOURCES / "shapes/samples").iterdir()]
+    assert names
+    assert [name for name in names if f'"{name}"' not in sources] == []

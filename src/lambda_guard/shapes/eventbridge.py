@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from .sample import fill
+
 
 def event(
     detail: Any,
@@ -27,14 +29,4 @@ def event(
         region: the region.
         resources: ARNs that it's about; of a schedule its own.
     """
-    return {
-        "version": "0",
-        "id": event_id,
-        "detail-type": detail_type,
-        "source": source,
-        "account": account,
-        "time": time,
-        "region": region,
-        "resources": list(resources),
-        "detail": detail,
-    }
+    return fill("eventbridge", locals() | {"resources": list(resources)})

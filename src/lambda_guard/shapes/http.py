@@ -4,9 +4,11 @@ Payload format 1.0: https://docs.aws.amazon.com/apigateway/latest/developerguide
 2.0: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+from .sample import fill
 
 
 class Api(NamedTuple):
@@ -56,7 +58,6 @@ class Request(NamedTuple):
         return datetime.fromtimestamp(self.time_ms // 1000, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
 
 
-# long: one event, key by key, as AWS documents it
 def event_v1(
     request: Request, api: Api, *, resource: str, path_parameters: Mapping[str, str], extended_request_id: str
 ) -> dict[str, Any]:
@@ -69,40 +70,17 @@ def event_v1(
         path_parameters: what the route's variables stand for.
         extended_request_id: a second id that API Gateway gives.
     """
-    return {
-        "resource": resource,
-        "path": request.path,
-        "httpMethod": request.method,
-        "headers": {name: values[-1] for name, values in request.headers.items()},
-        "multiValueHeaders": {name: list(values) for name, values in request.headers.items()},
-        "queryStringParameters": {name: values[-1] for name, values in request.query.items()} or None,
-        "multiValueQueryStringParameters": {name: list(values) for name, values in request.query.items()}
-        or None,
-        "pathParameters": dict(path_parameters) or None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourceId": "abc123",
-            "resourcePath": resource,
-            "httpMethod": request.method,
-            "extendedRequestId": extended_request_id,
-            "requestTime": request.time,
-            "path": f"/{api.stage}{request.path}",
-            "accountId": api.account,
-            "protocol": "HTTP/1.1",
-            "stage": api.stage,
-            "domainPrefix": api.api_id,
-            "requestTimeEpoch": request.time_ms,
-            "requestId": request.request_id,
-            "identity": {"sourceIp": request.source_ip, "userAgent": request.user_agent, "user": None},
-            "domainName": api.domain,
-            "apiId": api.api_id,
-        },
-        "body": request.body,
-        "isBase64Encoded": request.is_base64,
-    }
+    return fill(
+        "apigateway",
+        locals(),
+        headers=_each(request.headers, _last),
+        all_headers=_each(request.headers, list),
+        query=_each(request.query, _last) or None,
+        all_query=_each(request.query, list) or None,
+        path_parameters=dict(path_parameters) or None,
+    )
 
 
-# long: one event, key by key, as AWS documents it
 def event_v2(
     request: Request,
     api: Api,
@@ -122,36 +100,20 @@ def event_v2(
         raw_query: the query as it stands in the URL.
         cookies: each cookie, as `name=value`; the `cookie` header isn't taken apart here.
     """
-    optional = {
-        "cookies": list(cookies),
-        "queryStringParameters": {name: ",".join(values) for name, values in request.query.items()},
-        "pathParameters": dict(path_parameters),
-        "body": request.body,
-    }
-    return {
-        "version": "2.0",
-        "routeKey": route_key,
-        "rawPath": request.path,
-        "rawQueryString": raw_query,
-        "headers": {name: ",".join(values) for name, values in request.headers.items()},
-        "requestContext": {
-            "accountId": api.account,
-            "apiId": api.api_id,
-            "domainName": api.domain,
-            "domainPrefix": api.api_id,
-            "http": {
-                "method": request.method,
-                "path": request.path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": request.source_ip,
-                "userAgent": request.user_agent,
-            },
-            "requestId": request.request_id,
-            "routeKey": route_key,
-            "stage": api.stage,
-            "time": request.time,
-            "timeEpoch": request.time_ms,
-        },
-        "isBase64Encoded": request.is_base64,
-        **{key: value for key, value in optional.items() if value},
-    }
+    return fill(
+        "apigateway-v2",
+        locals(),
+        headers=_each(request.headers, ",".join),
+        query=_each(request.query, ",".join) or None,
+        path_parameters=dict(path_parameters) or None,
+        cookies=list(cookies) or None,
+        body=request.body or None,
+    )
+
+
+def _each(named: Mapping[str, Sequence[str]], made: Callable[[Sequence[str]], Any]) -> dict[str, Any]:
+    return {name: made(values) for name, values in named.items()}
+
+
+def _last(values: Sequence[str]) -> str:
+    return values[-1]

@@ -4,6 +4,7 @@ from base64 import b64encode
 from typing import Any
 
 from . import arns
+from .sample import fill
 
 
 def record(
@@ -27,19 +28,4 @@ def record(
         arrived: when it arrived, in seconds since the epoch.
         role_arn: the role that reads the stream; left out if None.
     """
-    return {
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": partition_key,
-            "sequenceNumber": sequence_number,
-            "data": b64encode(data).decode("ascii"),
-            "approximateArrivalTimestamp": arrived,
-        },
-        "eventSource": "aws:kinesis",
-        "eventVersion": "1.0",
-        "eventID": f"{shard_id}:{sequence_number}",
-        "eventName": "aws:kinesis:record",
-        **({"invokeIdentityArn": role_arn} if role_arn is not None else {}),
-        "awsRegion": arns.region(stream_arn),
-        "eventSourceARN": stream_arn,
-    }
+    return fill("kinesis", locals(), data=b64encode(data).decode("ascii"), region=arns.region(stream_arn))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import arns
+from .sample import fill
 
 _FOR_A_FUNCTION = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
 
@@ -33,20 +34,13 @@ def notification(
         attributes: `{"Type": …, "Value": …}` by name; left out if there are none.
         subscription_arn: in the link that unsubscribes; the topic's if empty.
     """
-    host = f"https://sns.{arns.region(topic_arn)}.amazonaws.com/"
-    return {
-        "Type": "Notification",
-        "MessageId": message_id,
-        "TopicArn": topic_arn,
-        **({"Subject": subject} if subject is not None else {}),
-        "Message": message,
-        "Timestamp": timestamp,
-        "SignatureVersion": "1",
-        "Signature": "c2lnbmF0dXJl",
-        "SigningCertURL": f"{host}SimpleNotificationService-example.pem",
-        "UnsubscribeURL": f"{host}?Action=Unsubscribe&SubscriptionArn={subscription_arn or topic_arn}",
-        **({"MessageAttributes": dict(attributes)} if attributes else {}),
-    }
+    return fill(
+        "sns",
+        locals(),
+        region=arns.region(topic_arn),
+        attributes=dict(attributes) if attributes else None,
+        subscription_arn=subscription_arn or topic_arn,
+    )
 
 
 def for_a_function(notification: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import arns
+from .sample import fill
 
 
 def record(
@@ -30,19 +31,13 @@ def record(
         md5_of_body: left out if None.
         md5_of_attributes: left out if None.
     """
-    found = {
-        "messageId": message_id,
-        "receiptHandle": receipt_handle,
-        "body": body,
-        "attributes": dict(attributes),
-        "messageAttributes": {name: _attribute(each) for name, each in (message_attributes or {}).items()},
-        "md5OfBody": md5_of_body,
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn,
-        "awsRegion": arns.region(queue_arn),
-        "md5OfMessageAttributes": md5_of_attributes,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    return fill(
+        "sqs",
+        locals(),
+        attributes=dict(attributes),
+        message_attributes={name: _attribute(each) for name, each in (message_attributes or {}).items()},
+        region=arns.region(queue_arn),
+    )
 
 
 def text_attribute(text: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lambda_guard.shapes import eventbridge as shapes
+from lambda_guard.shapes.sample import fill
 from lambda_guard.testing._queue_events import TraceHeaders, sns_in_sqs, sqs
 from lambda_guard.testing._samples import ACCOUNT, QUEUE_ARN, REGION, SENT_MS, Event, iso, numbered, uuid
 
@@ -104,7 +105,6 @@ def schedule(
     )
 
 
-# long: one event, key by key, as AWS documents it
 def s3(
     *keys: str,
     bucket: str = "example-orders",
@@ -123,39 +123,19 @@ def s3(
         request_id: of the request that made the change.
         sent_ms: when the change was made, milliseconds since the epoch.
     """
-    return {
-        "Records": [
-            {
-                "eventVersion": "2.1",
-                "eventSource": "aws:s3",
-                "awsRegion": REGION,
-                "eventTime": iso(sent_ms),
-                "eventName": event_name,
-                "userIdentity": {"principalId": "AWS:AIDAEXAMPLEEXAMPLE123"},
-                "requestParameters": {"sourceIPAddress": "192.0.2.1"},
-                "responseElements": {
-                    "x-amz-request-id": request_id or f"C3D13FE58DE4C{number:03X}",
-                    "x-amz-id-2": "RXhhbXBsZUhvc3RJZA==",
-                },
-                "s3": {
-                    "s3SchemaVersion": "1.0",
-                    "configurationId": "orders-created",
-                    "bucket": {
-                        "name": bucket,
-                        "ownerIdentity": {"principalId": "A3NL1KOZZKExample"},
-                        "arn": f"arn:aws:s3:::{bucket}",
-                    },
-                    "object": {
-                        "key": key,
-                        "size": size,
-                        "eTag": "d41d8cd98f00b204e9800998ecf8427e",
-                        "sequencer": f"0A1B2C3D4E5F678{number:03d}",
-                    },
-                },
-            }
-            for number, key in numbered(keys or ("orders/o-1.json",))
-        ],
-    }
+    given = locals()
+    records = [
+        fill(
+            "s3",
+            given,
+            key=key,
+            number=number,
+            request_id=request_id or f"C3D13FE58DE4C{number:03X}",
+            time=iso(sent_ms),
+        )
+        for number, key in numbered(keys or ("orders/o-1.json",))
+    ]
+    return {"Records": records}
 
 
 def s3_in_sqs(

@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.shapes import http as shapes
+from lambda_guard.shapes.sample import fill
 from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, text_of, uuid
 
 _API_ID = "a1b2c3d4e5"
 _SOURCE_IP = "192.0.2.1"  # a documentation address
 _USER_AGENT = "example/1.0"
 _TARGET_GROUP_ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/orders/0123456789abcdef"
-_CLOCK = "25/Nov/2025:15:04:05 +0000"
 
 Headers = Mapping[str, str] | None
 
@@ -193,22 +193,17 @@ def alb(
     """
     usual = {"accept": "*/*", "host": "orders.example.com", "x-forwarded-for": _SOURCE_IP}
     sent = _lower(_with_trace(headers, usual, trace_header))
-    event: Event = {
-        "requestContext": {"elb": {"targetGroupArn": target_group_arn}},
-        "httpMethod": method,
-        "path": path,
-        "body": _body(body) or "",
-        "isBase64Encoded": False,
-    }
-    if not multi_value:
-        return event | {"queryStringParameters": dict(query or {}), "headers": sent}
-    return event | {
-        "multiValueQueryStringParameters": _several(query),
-        "multiValueHeaders": _several(sent),
-    }
+    return fill(
+        "alb",
+        locals(),
+        body=_body(body) or "",
+        headers=None if multi_value else sent,
+        query=None if multi_value else dict(query or {}),
+        all_headers=_several(sent) if multi_value else None,
+        all_query=_several(query) if multi_value else None,
+    )
 
 
-# long: one event, key by key, as AWS documents it
 def websocket(
     body: object = None,
     *,
@@ -235,33 +230,21 @@ def websocket(
     Raises:
         ValueError: headers for another event type than `CONNECT`.
     """
-    if event_type != "CONNECT" and (headers or trace_header):
+    connects, is_message = event_type == "CONNECT", event_type == "MESSAGE"
+    if not connects and (headers or trace_header):
         raise ValueError(f'{event_type} of a WebSocket has no headers: only event_type="CONNECT" has')
     routes = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}
-    host = f"{api_id}.execute-api.{REGION}.amazonaws.com"
-    context: dict[str, Any] = {
-        "routeKey": route_key or routes.get(event_type, "$default"),
-        "eventType": event_type,
-        "extendedRequestId": "example-extended=",
-        "requestTime": _CLOCK,
-        "messageDirection": "IN",
-        "stage": stage,
-        "connectedAt": SENT_MS,
-        "requestTimeEpoch": SENT_MS,
-        "identity": {"sourceIp": _SOURCE_IP},
-        "requestId": "example-request=",
-        "domainName": host,
-        "connectionId": connection_id,
-        "apiId": api_id,
-    }
-    event: Event = {"requestContext": context, "isBase64Encoded": False}
-    if event_type == "CONNECT":
-        sent = _with_trace(headers, {"Host": host}, trace_header)
-        event |= {"headers": sent, "multiValueHeaders": _several(sent)}
-    if event_type == "MESSAGE":
-        event["body"] = _body(body) or ""
-        context["messageId"] = "example-message="
-    return event
+    host = shapes.Api(api_id, stage, ACCOUNT, REGION).domain
+    sent = _with_trace(headers, {"Host": host}, trace_header)
+    return fill(
+        "websocket",
+        locals(),
+        route_key=route_key or routes.get(event_type, "$default"),
+        headers=sent if connects else None,
+        all_headers=_several(sent) if connects else None,
+        body=_body(body) or "" if is_message else None,
+        message_id="example-message=" if is_message else None,
+    )
 
 
 def appsync(
@@ -284,18 +267,5 @@ def appsync(
         trace_header: the `x-amzn-trace-id` header.
     """
     usual = {"host": f"example.appsync-api.{REGION}.amazonaws.com", "x-forwarded-for": _SOURCE_IP}
-    return {
-        "arguments": dict(arguments or {}),
-        "identity": None,
-        "source": source,
-        "request": {"headers": _lower(_with_trace(headers, usual, trace_header)), "domainName": None},
-        "prev": None,
-        "info": {
-            "selectionSetList": ["id"],
-            "selectionSetGraphQL": "{\n  id\n}",
-            "parentTypeName": parent_type,
-            "fieldName": field,
-            "variables": {},
-        },
-        "stash": {},
-    }
+    sent = _lower(_with_trace(headers, usual, trace_header))
+    return fill("appsync", locals(), arguments=dict(arguments or {}), headers=sent)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from lambda_guard.shapes.sample import fill
 from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, iso, uuid
 
-_MAIL_CHECKS = ("spam", "virus", "spf", "dkim", "dmarc")
-_STATES = f"arn:aws:states:{REGION}:{ACCOUNT}"
 _STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/orders/{uuid(1)}"
 
 
@@ -26,16 +25,8 @@ def cognito(
         user_name: whom it is about.
         request: what the trigger asks, without user attributes if not given.
     """
-    return {
-        "version": "1",
-        "region": REGION,
-        "userPoolId": user_pool_id,
-        "userName": user_name,
-        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "example-client"},
-        "triggerSource": trigger_source,
-        "request": {"userAttributes": {}} if request is None else dict(request),
-        "response": {},
-    }
+    request = {"userAttributes": {}} if request is None else dict(request)
+    return fill("cognito", locals())
 
 
 def iot(
@@ -53,18 +44,7 @@ def iot(
         attributes: the thing's attributes.
         sent_ms: when it happened, milliseconds since the epoch.
     """
-    return {
-        "eventType": "THING_EVENT",
-        "eventId": uuid(1, kind=7),
-        "timestamp": sent_ms,
-        "operation": operation,
-        "accountId": ACCOUNT,
-        "thingId": uuid(1, kind=8),
-        "thingName": thing_name,
-        "versionNumber": 1,
-        "thingTypeName": None,
-        "attributes": dict(attributes or {}),
-    }
+    return fill("iot", locals(), attributes=dict(attributes or {}))
 
 
 def cloudformation(
@@ -88,24 +68,15 @@ def cloudformation(
         response_url: where the answer goes: point it at a server of your test.
         stack_id: the stack.
     """
-    event: Event = {
-        "RequestType": request_type,
-        "ServiceToken": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders",
-        "ResponseURL": response_url,
-        "StackId": stack_id,
-        "RequestId": uuid(1, kind=9),
-        "LogicalResourceId": logical_id,
-        "ResourceType": resource_type,
-        "ResourceProperties": dict(properties or {}),
-    }
-    if request_type != "Create":
-        event["PhysicalResourceId"] = physical_id or "orders-1"
-    if request_type == "Update":
-        event["OldResourceProperties"] = {}
-    return event
+    return fill(
+        "cloudformation",
+        locals(),
+        properties=dict(properties or {}),
+        physical_id=None if request_type == "Create" else physical_id or "orders-1",
+        old_properties={} if request_type == "Update" else None,
+    )
 
 
-# long: one event, key by key, as AWS documents it
 def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Event:
     """A job of an Invoke action in CodePipeline; the function reports back with `PutJobSuccessResult`.
 
@@ -113,36 +84,9 @@ def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Eve
         user_parameters: what the pipeline's definition passes on.
         job_id: the job.
     """
-    return {
-        "CodePipeline.job": {
-            "id": job_id or uuid(1, kind=10),
-            "accountId": ACCOUNT,
-            "data": {
-                "actionConfiguration": {
-                    "configuration": {"FunctionName": "orders", "UserParameters": user_parameters},
-                },
-                "inputArtifacts": [
-                    {
-                        "name": "source",
-                        "revision": None,
-                        "location": {
-                            "type": "S3",
-                            "s3Location": {"bucketName": "example-artifacts", "objectKey": "source.zip"},
-                        },
-                    },
-                ],
-                "outputArtifacts": [],
-                "artifactCredentials": {
-                    "accessKeyId": "example",
-                    "secretAccessKey": "example",
-                    "sessionToken": "example",
-                },
-            },
-        },
-    }
+    return fill("codepipeline", locals(), job_id=job_id or uuid(1, kind=10))
 
 
-# long: one event, key by key, as AWS documents it
 def ses(
     recipient: str = "orders@example.com",
     *,
@@ -160,36 +104,7 @@ def ses(
         message_id: the id that SES gave.
         sent_ms: when it came, milliseconds since the epoch.
     """
-    return {
-        "Records": [
-            {
-                "eventSource": "aws:ses",
-                "eventVersion": "1.0",
-                "ses": {
-                    "mail": {
-                        "timestamp": iso(sent_ms),
-                        "source": sender,
-                        "messageId": message_id,
-                        "destination": [recipient],
-                        "headersTruncated": False,
-                        "headers": [{"name": "Subject", "value": subject}],
-                        "commonHeaders": {"from": [sender], "to": [recipient], "subject": subject},
-                    },
-                    "receipt": {
-                        "timestamp": iso(sent_ms),
-                        "processingTimeMillis": 12,
-                        "recipients": [recipient],
-                        **{f"{check}Verdict": {"status": "PASS"} for check in _MAIL_CHECKS},
-                        "action": {
-                            "type": "Lambda",
-                            "functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders",
-                            "invocationType": "Event",
-                        },
-                    },
-                },
-            },
-        ],
-    }
+    return fill("ses", locals(), time=iso(sent_ms))
 
 
 def step_functions(
@@ -213,20 +128,8 @@ def step_functions(
         execution: the execution's name.
         attempt: which try of the state this is, from 1.
     """
-    given = {} if payload is None else payload
-    sent = deepcopy(given)
-    entered = iso(SENT_MS)
-    return {
-        "Payload": given,
-        "Context": {
-            "Execution": {
-                "Id": f"{_STATES}:execution:{state_machine}:{execution}",
-                "Input": sent if trace_header is None else {"traceHeader": trace_header, "input": sent},
-                "Name": execution,
-                "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{state_machine}",
-                "StartTime": entered,
-            },
-            "State": {"EnteredTime": entered, "Name": state, "RetryCount": attempt - 1},
-            "StateMachine": {"Id": f"{_STATES}:stateMachine:{state_machine}", "Name": state_machine},
-        },
-    }
+    payload = {} if payload is None else payload
+    sent = deepcopy(payload)
+    if trace_header is not None:
+        sent = {"traceHeader": trace_header, "input": sent}
+    return fill("stepfunctions", locals(), retries=attempt - 1)

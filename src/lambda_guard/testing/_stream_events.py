@@ -8,6 +8,7 @@ from typing import Any
 
 from lambda_guard.shapes import arns
 from lambda_guard.shapes import kinesis as shapes
+from lambda_guard.shapes.sample import fill
 from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, numbered, text_of, uuid
 
 _STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
@@ -83,32 +84,21 @@ def dynamodb(
     Raises:
         TypeError: a value has no form in DynamoDB.
     """
-    image = "OldImage" if event_name == "REMOVE" else "NewImage"
     records = []
     for number, item in numbered(new_images or ({"id": "o-1"},)):
-        attributes = {name: _attribute(value) for name, value in item.items()}
-        change = {
-            "ApproximateCreationDateTime": sent_ms // 1000,
-            "Keys": {name: _attribute(item[name]) for name in keys if name in item},
-            image: attributes,
-            "SequenceNumber": f"{4_421_584_500_000_000_017_450_439_091 + number}",
-            "SizeBytes": len(json.dumps(attributes)),
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-        }
-        records.append(_change_record(number, event_name, stream_arn, change))
+        image = {name: _attribute(value) for name, value in item.items()}
+        record = fill(
+            "dynamodb",
+            locals(),
+            seconds=sent_ms // 1000,
+            keys={name: _attribute(item[name]) for name in keys if name in item},
+            old_image=image if event_name == "REMOVE" else None,
+            new_image=None if event_name == "REMOVE" else image,
+            sequence_number=f"{4_421_584_500_000_000_017_450_439_091 + number}",
+            size=len(json.dumps(image)),
+        )
+        records.append(record)
     return {"Records": records}
-
-
-def _change_record(number: int, event_name: str, stream_arn: str, change: Event) -> Event:
-    return {
-        "eventID": f"{number:032x}",
-        "eventName": event_name,
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": REGION,
-        "dynamodb": change,
-        "eventSourceARN": stream_arn,
-    }
 
 
 def _attribute(value: Any) -> dict[str, Any]:
@@ -152,25 +142,21 @@ def kafka(
     event: Event = {"eventSource": "SelfManagedKafka", "bootstrapServers": bootstrap}
     if not self_managed:
         event = {"eventSource": "aws:kafka", "eventSourceArn": cluster_arn, "bootstrapServers": bootstrap}
-    event["records"] = {
-        f"{topic}-{partition}": [
-            {
-                "topic": topic,
-                "partition": partition,
-                "offset": number - 1,
-                "timestamp": sent_ms,
-                "timestampType": "CREATE_TIME",
-                "key": _base64(f"o-{number}"),
-                "value": _base64(value),
-                "headers": [{name: list(text.encode())} for name, text in (headers or {}).items()],
-            }
-            for number, value in numbered(values or ({},))
-        ],
-    }
-    return event
+    given = locals()
+    records = [
+        fill(
+            "kafka",
+            given,
+            offset=number - 1,
+            key=_base64(f"o-{number}"),
+            value=_base64(value),
+            headers=[{name: list(text.encode())} for name, text in (headers or {}).items()],
+        )
+        for number, value in numbered(values or ({},))
+    ]
+    return event | {"records": {f"{topic}-{partition}": records}}
 
 
-# long: one event, key by key, as AWS documents it
 def mq(
     *bodies: object,
     rabbit: bool = False,
@@ -189,57 +175,25 @@ def mq(
         broker_arn: the broker.
         sent_ms: when the messages were sent, milliseconds since the epoch; RabbitMQ's have none.
     """
-    bodies = bodies or ({},)
-    if rabbit:
-        messages = [_rabbit_message(number, body, headers or {}) for number, body in numbered(bodies)]
-        return {
-            "eventSource": "aws:rmq",
-            "eventSourceArn": broker_arn,
-            "rmqMessagesByQueue": {f"{queue}::/": messages},
-        }
-    return {
-        "eventSource": "aws:mq",
-        "eventSourceArn": broker_arn,
-        "messages": [
-            {
-                "messageID": f"ID:b-{uuid(1)}.mq.{REGION}.amazonaws.com-1-{number}:1:1:1:1",
-                "messageType": "jms/text-message",
-                "data": _base64(body),
-                "connectionId": "connection-1",
-                "redelivered": False,
-                "destination": {"physicalName": queue},
-                "timestamp": sent_ms,
-                "brokerInTime": sent_ms,
-                "brokerOutTime": sent_ms + 1,
-                "properties": dict(headers or {}),
-            }
-            for number, body in numbered(bodies)
-        ],
-    }
+    source = {"eventSource": "aws:rmq" if rabbit else "aws:mq", "eventSourceArn": broker_arn}
+    given = locals()
+    messages = [
+        fill(
+            "rabbitmq" if rabbit else "mq",
+            given,
+            number=number,
+            data=_base64(body),
+            size=len(_bytes(body)),
+            headers=_rabbit_headers(headers or {}) if rabbit else dict(headers or {}),
+            out_ms=sent_ms + 1,
+        )
+        for number, body in numbered(bodies or ({},))
+    ]
+    return source | ({"rmqMessagesByQueue": {f"{queue}::/": messages}} if rabbit else {"messages": messages})
 
 
-def _rabbit_message(number: int, body: object, headers: Mapping[str, str]) -> Event:
-    return {
-        "basicProperties": {
-            "contentType": "application/json",
-            "contentEncoding": None,
-            "headers": {name: {"bytes": list(text.encode())} for name, text in headers.items()},
-            "deliveryMode": 1,
-            "priority": 0,
-            "correlationId": None,
-            "replyTo": None,
-            "expiration": None,
-            "messageId": uuid(number, kind=4),
-            "timestamp": None,
-            "type": None,
-            "userId": "orders",
-            "appId": None,
-            "clusterId": None,
-            "bodySize": len(_bytes(body)),
-        },
-        "redelivered": False,
-        "data": _base64(body),
-    }
+def _rabbit_headers(headers: Mapping[str, str]) -> Event:
+    return {name: {"bytes": list(text.encode())} for name, text in headers.items()}
 
 
 def firehose(
@@ -254,18 +208,15 @@ def firehose(
         stream_arn: the delivery stream.
         sent_ms: when the records arrived, milliseconds since the epoch.
     """
+    records = [
+        fill("firehose", sequence_number=_sequence_number(number), sent_ms=sent_ms, data=_base64(payload))
+        for number, payload in numbered(payloads or ({},))
+    ]
     return {
         "invocationId": uuid(1, kind=5),
         "deliveryStreamArn": stream_arn,
         "region": REGION,
-        "records": [
-            {
-                "recordId": _sequence_number(number) + "000000",
-                "approximateArrivalTimestamp": sent_ms,
-                "data": _base64(payload),
-            }
-            for number, payload in numbered(payloads or ({},))
-        ],
+        "records": records,
     }
 
 
@@ -285,15 +236,9 @@ def logs(
     """
     from gzip import compress
 
-    data = {
-        "messageType": "DATA_MESSAGE",
-        "owner": ACCOUNT,
-        "logGroup": log_group,
-        "logStream": log_stream,
-        "subscriptionFilters": [arns.name(log_group)],
-        "logEvents": [
-            {"id": f"{number:056d}", "timestamp": sent_ms, "message": message}
-            for number, message in numbered(messages or ("order accepted",))
-        ],
-    }
+    lines = [
+        {"id": f"{number:056d}", "timestamp": sent_ms, "message": message}
+        for number, message in numbered(messages or ("order accepted",))
+    ]
+    data = fill("logs", locals(), filter=arns.name(log_group), events=lines)
     return {"awslogs": {"data": _base64(compress(text_of(data).encode(), mtime=0))}}

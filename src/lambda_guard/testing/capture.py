@@ -2,9 +2,8 @@
 
 import io
 import json
-import sys
 from collections.abc import Iterator
-from types import TracebackType
+from contextlib import ExitStack, redirect_stdout
 from typing import Any, NamedTuple
 
 from .. import _names
@@ -179,30 +178,18 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
 
     def __init__(self, trace_header: str | None = None) -> None:
         self._header = trace_header
-        self._undo: list[Any] = []
+        self._undo = ExitStack()
 
     def __enter__(self) -> Captured:
         captured = Captured()
-        self._capture_output(captured)
+        self._undo.enter_context(redirect_stdout(captured._stream))  # noqa: SLF001 - the other half of this class
         if self._header is not None:
-            self._set_header(self._header)
+            self._undo.callback(set_environment, set_environment(self._header))
         attempt("trace.collect", self._capture_documents, captured)  # messages may bring headers of their own
         return captured
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        while self._undo:
-            self._undo.pop()()
-
-    def _capture_output(self, captured: Captured) -> None:
-        before = sys.stdout
-        sys.stdout = captured._stream  # noqa: SLF001 - the other half of this class
-        self._undo.append(lambda: setattr(sys, "stdout", before))
-
-    def _set_header(self, header: str) -> None:
-        before = set_environment(header)
-        self._undo.append(lambda: set_environment(before))
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
 
     def _capture_documents(self, captured: Captured) -> None:
-        self._undo.append(collect("xray", captured._documents.append))  # noqa: SLF001 - as above
+        self._undo.callback(collect("xray", captured._documents.append))  # noqa: SLF001 - as above

@@ -7,18 +7,6 @@ from typing import Any, Final
 
 _REGION: Final = "eu-west-1"
 _ACCOUNT: Final = "123456789012"
-_ATTRIBUTES: Final = (
-    "aws_request_id",
-    "function_name",
-    "function_version",
-    "invoked_function_arn",
-    "memory_limit_in_mb",
-    "log_group_name",
-    "log_stream_name",
-    "identity",
-    "client_context",
-    "tenant_id",
-)
 
 
 class CognitoIdentity:
@@ -91,6 +79,9 @@ class LambdaContext:
     def __repr__(self) -> str:
         shown = ",".join(f"{name}={getattr(self, name)}" for name in _ATTRIBUTES)
         return f"{type(self).__name__}([{shown}])"
+
+
+_ATTRIBUTES: Final = tuple(LambdaContext.__annotations__)
 
 
 def make_context(
