@@ -9,10 +9,11 @@ import pytest
 
 import lambda_guard._names as names
 from lambda_guard import production
-from lambda_guard._settings import OPTIONS, SWITCH, TEXT, resolve
+from lambda_guard._settings import OPTIONS, resolve
+from lambda_guard.errors import ConfigurationError
 
 PAGE = Path(__file__).parent.parent / "docs/configuration.md"
-KEYWORDS = {option.name: option for option in OPTIONS if option.kind.refusal}
+KEYWORDS = {option.name: option for option in OPTIONS if option.accept}
 NONE = "\N{EN DASH}"
 # What stands for a value that isn't one, or that a variable has another word for.
 SHOWN = {
@@ -60,12 +61,13 @@ def test_an_overload_shows_every_option(overload):
 
 
 @pytest.mark.parametrize("name", KEYWORDS)
-def test_the_docstring_says_what_the_table_says(name):
-    """The docstring describes each option by the table's words, with its variable and its default."""
+def test_the_docstring_says_what_the_page_says(name):
+    """The docstring describes each option by the page's words, with its variable and its default."""
     described = re.search(rf"^ +{name}: (.*?)(?=^ +\w+: |\n\n)", production.__doc__, re.DOTALL | re.MULTILINE)
     text = " ".join(described[1].split())
     option = KEYWORDS[name]
-    assert text.startswith(option.meaning)
+    meaning = rows()[OPTIONS.index(option)][-1]
+    assert text.startswith(re.sub(r": \[[^]]*\]\([^)]*\)", "", meaning))  # without the link to a page
     for variable in [variable for variable in option.variables if variable.startswith("LAMBDA_GUARD_")]:
         assert f"`{variable}`" in text
         assert SHOWN.get(name, f"`{option.default}`") in text
@@ -79,7 +81,7 @@ def test_the_page_is_the_table():
         assert ours == next((name for name in variables if "LAMBDA_GUARD_" in name), NONE)
         assert fallback == (", ".join(name for name in variables if "LAMBDA_GUARD_" not in name) or NONE)
         assert default == SHOWN.get(option.name, f"`{option.default}`")
-        assert re.sub(r": \[[^]]*\]\([^)]*\)", "", meaning) == option.meaning
+        assert meaning
 
 
 def test_every_variable_of_ours_belongs_to_an_option():
@@ -98,7 +100,8 @@ def test_every_variable_of_ours_belongs_to_an_option():
 
 
 def test_an_option_of_the_environment_alone_takes_no_argument():
-    """What isn't a keyword can't be given by one, and text and switches are read by their kinds."""
+    """What isn't a keyword can't be given by one, and a variable is read by its kind."""
+    assert resolve({"disabled": True}, {}).disabled is False
     assert resolve({}, {"LAMBDA_GUARD_DISABLED": "yes"}).disabled
-    assert SWITCH.accept(True) is None
-    assert TEXT.accept(" ") is None
+    with pytest.raises(ConfigurationError, match="service must be a non-empty string, not ' '"):
+        resolve({"service": " "}, {})

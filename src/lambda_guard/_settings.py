@@ -10,10 +10,13 @@ from . import _names
 from .errors import ConfigurationError
 
 Read = Callable[[Any], Any]
+Kind = tuple[
+    Read, str
+]  # returns what a variable's text stands for, None for a malformed one; what it must be
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
-_TRUE: Final = dict.fromkeys(("1", "true", "yes", "on", "y", "t"), True)
-_FALSE: Final = dict.fromkeys(("0", "false", "no", "off", "n", "f"), False)
+_TRUE: Final = ("1", "true", "yes", "on", "y", "t")
+_FALSE: Final = ("0", "false", "no", "off", "n", "f")
 _DIGITS_MOST: Final = 9
 _DIMENSIONS: Final = ("function_version", "trigger")
 
@@ -38,20 +41,49 @@ class Settings(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class Kind:
-    """What values an option takes.
+class Option:
+    """One option.
 
     Attributes:
-        accept: returns the value of an argument, None for one that isn't allowed.
+        name: the field of `Settings`, and the keyword of `production` where `accept` is given.
+        accept: returns the value of an argument, None for one that isn't allowed; None: only the environment counts.
         refusal: what an argument must be, for the message.
-        read: returns the value that a variable's text stands for, None for a malformed one.
-        expected: what a variable must be, for the message.
+        variables: the environment variables in the order in which they count, each with the kind of what it says.
+        default: the value without argument and variable; None where there is none, or where it depends.
     """
 
-    __slots__ = ("accept", "expected", "read", "refusal")
+    __slots__ = ("accept", "default", "name", "refusal", "variables")
 
-    def __init__(self, accept: Read, refusal: str, read: Read, expected: str) -> None:
-        self.accept, self.refusal, self.read, self.expected = accept, refusal, read, expected
+    def __init__(
+        self,
+        name: str,
+        accept: Read | None = None,
+        refusal: str = "",
+        *,
+        variables: Mapping[str, Kind] | None = None,
+        default: Any = None,
+    ) -> None:
+        self.name, self.accept, self.refusal = name, accept, refusal
+        self.variables, self.default = variables or {}, default
+
+    def value(self, given: Any, environ: Mapping[str, str], warnings: list[str]) -> Any:
+        """Return what holds; a malformed variable becomes a warning.
+
+        Raises:
+            ConfigurationError: the argument isn't allowed.
+        """
+        if given is not None and self.accept is not None:
+            value = self.accept(given)
+            if value is None:
+                raise ConfigurationError(f"{self.name} {self.refusal.format(given)}")
+            return value
+        for variable, (read, expected) in self.variables.items():
+            said = environ.get(variable, "").strip()
+            if said and (value := read(said)) is not None:
+                return value
+            if said:
+                warnings.append(f"{variable}={said[:64]!r} is not {expected}: ignored")
+        return self.default
 
 
 def _text(given: Any) -> str | None:
@@ -64,8 +96,8 @@ def _level(given: Any) -> str | None:
     return name if name in _LEVELS else None
 
 
-def _number(said: str) -> int | None:
-    return int(said) or None if said.isdecimal() and len(said) <= _DIGITS_MOST else None
+def _flag(given: Any) -> bool | None:
+    return given if isinstance(given, bool) else None
 
 
 def _dimensions(given: Any) -> tuple[str, ...] | None:
@@ -74,148 +106,75 @@ def _dimensions(given: Any) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(given)) if all(name in _DIMENSIONS for name in given) else None
 
 
-def _never(_: Any) -> None:
-    """Accept no argument: an option that only the environment has."""
+def _number(said: str) -> int | None:
+    return int(said) or None if said.isdecimal() and len(said) <= _DIGITS_MOST else None
 
 
-def _words(words: Mapping[str, bool], expected: str, refusal: str = "") -> Kind:
-    accept = (lambda given: given if isinstance(given, bool) else None) if refusal else _never
-    return Kind(accept, refusal, lambda said: words.get(said.lower()), expected)
+def _is_on(said: str) -> bool | None:
+    return True if said.lower() in _TRUE else False if said.lower() in _FALSE else None
+
+
+def _is_off(said: str) -> bool | None:
+    on = _is_on(said)
+    return None if on is None else not on
+
+
+def _is_all(said: str) -> bool | None:
+    return {"frugal": False, "all": True}.get(said.lower())
 
 
 _A_LEVEL: Final = f"one of {', '.join(_LEVELS)}"
-_ONLY_KNOWN: Final = f"takes a tuple of {' and '.join(map(repr, _DIMENSIONS))}"
-
-TEXT: Final = Kind(_text, "must be a non-empty string, not {!r}", _text, "text")
-LEVEL: Final = Kind(_level, f"must be {_A_LEVEL}, not {{!r}}", _level, _A_LEVEL)
-FLAG: Final = _words(_TRUE | _FALSE, "true or false", "must be True or False, not {!r}")
-CONTRARY: Final = _words({word: not value for word, value in (_TRUE | _FALSE).items()}, "true or false")
-SWITCH: Final = _words(_TRUE | _FALSE, "true or false")
-ON_OR_OFF: Final = _words(_TRUE | _FALSE, "on or off")
-ALL_OR_FRUGAL: Final = _words({"frugal": False, "all": True}, "frugal or all")
-NUMBER: Final = Kind(_never, "", _number, "a positive whole number")
-DIMENSIONS: Final = Kind(
-    _dimensions, f"{_ONLY_KNOWN}, not {{!r}}; service and function_name are always there", _never, ""
+_NOT_EMPTY: Final = "must be a non-empty string, not {!r}"
+_TRUE_OR_FALSE: Final = "must be True or False, not {!r}"
+_ONLY_KNOWN: Final = (
+    f"takes a tuple of {' and '.join(map(repr, _DIMENSIONS))}, not {{!r}}; "
+    "service and function_name are always there"
 )
 
-
-class Option:
-    """One option.
-
-    Attributes:
-        name: the field of `Settings`, and the keyword of `production` where the kind accepts an argument.
-        kind: what values it takes.
-        variables: the environment variables in the order in which they count, each with the kind of what it says.
-        default: the value without argument and variable; None where there is none, or where it depends.
-        meaning: what it does, as the docs say it.
-    """
-
-    __slots__ = ("default", "kind", "meaning", "name", "variables")
-
-    def __init__(
-        self, name: str, kind: Kind, variables: Mapping[str, Kind], *, default: Any = None, meaning: str
-    ) -> None:
-        self.name, self.kind, self.variables = name, kind, variables
-        self.default, self.meaning = default, meaning
-
-    def value(self, given: Any, environ: Mapping[str, str], warnings: list[str]) -> Any:
-        """Return what holds; a malformed variable becomes a warning.
-
-        Raises:
-            ConfigurationError: the argument isn't allowed.
-        """
-        if given is not None:
-            value = self.kind.accept(given)
-            if value is None:
-                raise ConfigurationError(f"{self.name} {self.kind.refusal.format(given)}")
-            return value
-        for variable, kind in self.variables.items():
-            said = environ.get(variable, "").strip()
-            if said and (value := kind.read(said)) is not None:
-                return value
-            if said:
-                warnings.append(f"{variable}={said[:64]!r} is not {kind.expected}: ignored")
-        return self.default
-
-
-def _in(kind: Kind, *variables: str) -> dict[str, Kind]:
-    return dict.fromkeys(variables, kind)
-
+_SAID: Final = (_text, "text")
+_ON: Final = (_is_on, "true or false")
+_COUNT: Final = (_number, "a positive whole number")
 
 OPTIONS: Final = (
     Option(
         "service",
-        TEXT,
-        _in(TEXT, _names.ENV_SERVICE, _names.ENV_PT_SERVICE),
-        meaning="key in logs, dimension of metrics, annotation of traces",
+        _text,
+        _NOT_EMPTY,
+        variables=dict.fromkeys((_names.ENV_SERVICE, _names.ENV_PT_SERVICE), _SAID),
     ),
     Option(
         "namespace",
-        TEXT,
-        _in(TEXT, _names.ENV_NAMESPACE, _names.ENV_PT_NAMESPACE),
+        _text,
+        _NOT_EMPTY,
+        variables=dict.fromkeys((_names.ENV_NAMESPACE, _names.ENV_PT_NAMESPACE), _SAID),
         default=_names.DEFAULT_NAMESPACE,
-        meaning="namespace of all metrics",
     ),
     Option(
         "log_level",
-        LEVEL,
-        _in(LEVEL, _names.ENV_LOG_LEVEL, _names.ENV_PT_LOG_LEVEL, _names.ENV_AWS_LOG_LEVEL),
+        _level,
+        f"must be {_A_LEVEL}, not {{!r}}",
+        variables=dict.fromkeys(
+            (_names.ENV_LOG_LEVEL, _names.ENV_PT_LOG_LEVEL, _names.ENV_AWS_LOG_LEVEL), (_level, _A_LEVEL)
+        ),
         default="INFO",
-        meaning="level of `lambda_guard.logger`",
     ),
-    Option("each_record", FLAG, {}, default=False, meaning="the decorated function handles one record"),
-    Option(
-        "report_batch_item_failures",
-        FLAG,
-        {},
-        default=False,
-        meaning="with `each_record`: answer with a partial batch response",
-    ),
-    Option(
-        "dimensions",
-        DIMENSIONS,
-        {},
-        default=(),
-        meaning="a second set of dimensions: `service`, `function_name` and any of `function_version`, `trigger`",
-    ),
-    Option(
-        "capture_print",
-        FLAG,
-        _in(FLAG, _names.ENV_CAPTURE_PRINT),
-        default=True,
-        meaning="printed lines become structured ones at level INFO",
-    ),
-    Option(
-        "metrics_all",
-        ALL_OR_FRUGAL,
-        _in(ALL_OR_FRUGAL, _names.ENV_METRICS),
-        default=False,
-        meaning="`all` adds `Invocations` and `Duration`, which `AWS/Lambda` gives per function, but not per service",
-    ),
+    Option("each_record", _flag, _TRUE_OR_FALSE, default=False),
+    Option("report_batch_item_failures", _flag, _TRUE_OR_FALSE, default=False),
+    Option("dimensions", _dimensions, _ONLY_KNOWN, default=()),
+    Option("capture_print", _flag, _TRUE_OR_FALSE, variables={_names.ENV_CAPTURE_PRINT: _ON}, default=True),
+    Option("metrics_all", variables={_names.ENV_METRICS: (_is_all, "frugal or all")}, default=False),
     Option(
         "tracing",
-        ON_OR_OFF,
-        {_names.ENV_TRACING: ON_OR_OFF, _names.ENV_PT_TRACE_DISABLED: CONTRARY},
+        variables={
+            _names.ENV_TRACING: (_is_on, "on or off"),
+            _names.ENV_PT_TRACE_DISABLED: (_is_off, "true or false"),
+        },
         default=True,
-        meaning="`off`: no trace, and the X-Ray SDK isn't imported",
     ),
-    Option(
-        "max_receive_count",
-        NUMBER,
-        _in(NUMBER, _names.ENV_MAX_RECEIVE_COUNT),
-        meaning="`maxReceiveCount` of the source queue's redrive policy: tells the final attempt",
-    ),
-    Option(
-        "disabled",
-        SWITCH,
-        _in(SWITCH, _names.ENV_DISABLED),
-        default=False,
-        meaning="kill switch: the bare handler runs",
-    ),
+    Option("max_receive_count", variables={_names.ENV_MAX_RECEIVE_COUNT: _COUNT}),
+    Option("disabled", variables={_names.ENV_DISABLED: _ON}, default=False),
 )
-_MEMORY: Final = Option(
-    "memory_limit_mb", NUMBER, _in(NUMBER, _names.ENV_MEMORY_SIZE), meaning="Lambda's own"
-)
+_MEMORY: Final = Option("memory_limit_mb", variables={_names.ENV_MEMORY_SIZE: _COUNT})  # Lambda's own
 
 
 def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
