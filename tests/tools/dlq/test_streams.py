@@ -27,7 +27,7 @@ def test_a_kinesis_batch_is_read_again(clients):
     arn = kinesis.describe_stream(StreamName="clicks")["StreamDescription"]["StreamARN"]
     put = [kinesis.put_record(StreamName="clicks", Data=f"c{n}".encode(), PartitionKey="p") for n in range(4)]
     numbers, shard = [it["SequenceNumber"] for it in put], put[0]["ShardId"]
-    event = stream_event(StreamPointer(arn, shard, numbers[1], numbers[2], 2), clients)
+    event = stream_event(StreamPointer(arn, shard, numbers[1], numbers[2]), clients)
 
     assert [base64.b64decode(it["kinesis"]["data"]) for it in event["Records"]] == [b"c1", b"c2"]
     assert {
@@ -44,7 +44,7 @@ def test_a_stream_that_is_gone_is_said(clients):
     """As is one that has forgotten the records."""
     arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/gone"
     with pytest.raises(RecordsGoneError, match="no longer has the records from 1 on"):
-        stream_event(StreamPointer(arn, "shardId-000000000000", "1", "2", 1), clients)
+        stream_event(StreamPointer(arn, "shardId-000000000000", "1", "2"), clients)
 
 
 def test_a_batch_that_was_run_is_done_only_if_the_answer_says_so():

@@ -70,15 +70,12 @@ class Logs:
             try:
                 with reader_for(target, selection) as reader:
                     yield from (block for block in read(reader) if isinstance(block, Invocation))
-                self._warn(reader.tally.warnings)
+                for text in reader.tally.warnings:
+                    if text not in self.warned:
+                        self.warned.add(text)
+                        warn(text)
             except NoSuchResourceError as error:
                 raise NoSuchResourceError(f"no such file: {', '.join(target.groups)}; and {error}") from error
-
-    def _warn(self, texts: Sequence[str]) -> None:
-        for text in texts:
-            if text not in self.warned:
-                self.warned.add(text)
-                warn(text)
 
 
 @dataclass(slots=True)
@@ -91,7 +88,7 @@ class Causes:
     def read(cls, logs: Logs) -> "Causes":
         """Read the failed invocations of the logs; nothing where there are none."""
         causes = cls()
-        for invocation in logs.failed() if logs.places else ():
+        for invocation in logs.failed():
             causes.add(invocation)
         return causes
 
@@ -127,7 +124,7 @@ def failures_of(invocation: Invocation) -> Iterator[tuple[str, Failure]]:
 def _of_invocation(invocation: Invocation) -> Failure:
     span = invocation.text(names.SPAN_ID)
     header = TraceHeader(invocation.trace_id, span, "1").text() if span and invocation.trace_id else ""
-    failure = Failure(
+    return Failure(
         code="" if invocation.outcome == names.FAILURE else invocation.outcome,
         function=invocation.function if invocation.function != "?" else "",
         version=invocation.version,
@@ -135,8 +132,8 @@ def _of_invocation(invocation: Invocation) -> Failure:
         trace_id=invocation.trace_id,
         trace_header=header,
         attempts=invocation.attempt,
+        **_error(invocation.error or {names.TYPE: invocation.outcome}),
     )
-    return replace(failure, **_error(invocation.error or {names.TYPE: invocation.outcome}))
 
 
 def _error(error: object) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from lambda_guard.shapes import sqs
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter, Origin
-from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE, Message
+from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE
 
 
 class NoEventError(DeadLetterError):
@@ -26,8 +26,16 @@ def event_of(letter: Letter, queue_arn: str) -> Any:
     if letter.problem:
         raise NoEventError(letter.problem)
     if _is_for_a_queue(letter):
-        arn = letter.target if letter.target.startswith("arn:") else queue_arn
-        return {"Records": [_sqs_record(letter.message, letter.payload, arn)]}
+        message = letter.message
+        record = sqs.record(
+            letter.payload,
+            queue_arn=letter.target if letter.target.startswith("arn:") else queue_arn,
+            message_id=message.message_id,
+            receipt_handle=message.receipt or "-",
+            attributes={name: text for name, text in message.system.items() if name != SOURCE_ATTRIBUTE},
+            message_attributes=message.attributes,
+        )
+        return {"Records": [record]}
     if letter.event is None and letter.payload.strip() != "null":
         raise NoEventError("its body isn't JSON, so that no function takes it")
     return letter.event
@@ -38,14 +46,3 @@ def _is_for_a_queue(letter: Letter) -> bool:
         return isinstance(letter.event, Mapping) and letter.event.get("Type") == "Notification"
     to_a_queue = ":sqs:" in letter.target or letter.target.startswith(("https://", "http://"))
     return letter.origin in {Origin.QUEUE, Origin.UNKNOWN} or to_a_queue
-
-
-def _sqs_record(message: Message, body: str, queue_arn: str) -> dict[str, Any]:
-    return sqs.record(
-        body,
-        queue_arn=queue_arn,
-        message_id=message.message_id,
-        receipt_handle=message.receipt or "-",
-        attributes={name: text for name, text in message.system.items() if name != SOURCE_ATTRIBUTE},
-        message_attributes=message.attributes,
-    )

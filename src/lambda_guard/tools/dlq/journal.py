@@ -73,40 +73,33 @@ class History:
     runs_of: dict[str, tuple[int, str]] = field(default_factory=dict)
     run: str = ""
 
-    def learn(self, line: Mapping[str, Any], at: str = "") -> None:
-        """Take one line in; `at` is its time where the line itself has none."""
+    def learn(self, line: Mapping[str, Any]) -> None:
+        """Take one line in."""
         step, message_id = line.get("do"), str(line.get("message_id", ""))
         if step == "run":
             self.run = str(line.get("run", ""))
-        elif step in {Step.RECEIVED, Step.DISCARDED}:
-            self._begun(Step(step), message_id, line)
         elif step in _STEPS and message_id:
-            known = self.letters.setdefault(
-                message_id, LetterState(Step(step))
-            )  # its first line may be damaged
-            self._concluded(Step(step), known, line, at)
+            # The letter's first line may be damaged.
+            known = self.letters.setdefault(message_id, LetterState(Step(step)))
+            self._reached(Step(step), known, line)
 
-    def _begun(self, state: Step, message_id: str, line: Mapping[str, Any]) -> None:
-        """A letter that may have been sent before stays one that may have been."""
-        known = self.letters.setdefault(message_id, LetterState(state))
-        known.state = state if known.state is not Step.SENT else Step.SENT
-        known.digest, known.receipt = str(line.get("digest", "")), str(line.get("receipt", ""))
-
-    def _count(self, known: LetterState) -> None:
-        if not known.counted:
+    def _reached(self, step: Step, known: LetterState, line: Mapping[str, Any]) -> None:
+        if step in {Step.RECEIVED, Step.DISCARDED}:
+            known.digest, known.receipt = str(line.get("digest", "")), str(line.get("receipt", ""))
+            if (
+                known.state is Step.SENT
+            ):  # a letter that may have been sent before stays one that may have been
+                return
+        known.state = step
+        known.failed += step is Step.FAILED
+        if step is Step.SENT and not known.counted:
             known.counted = True
             count, last = self.runs_of.get(known.digest, (0, ""))
             self.runs_of[known.digest] = (count + (last != self.run), self.run)
-
-    def _concluded(self, state: Step, known: LetterState, line: Mapping[str, Any], at: str) -> None:
-        known.state = state
-        known.failed += state is Step.FAILED
-        if state is Step.SENT:
-            self._count(known)
-        if state in {Step.DELETED, Step.FAILED}:
+        if step in {Step.DELETED, Step.FAILED}:
             known.receipt = ""
-        if state is Step.DELIVERED and line.get("new_id"):
-            self.replayed_as[str(line["new_id"])] = str(line.get("at", at))
+        if step is Step.DELIVERED and line.get("new_id"):
+            self.replayed_as[str(line["new_id"])] = str(line.get("at", ""))
 
     def came_back(self, letter: Letter, this_run: str) -> str:
         """Return why a letter is taken for one that came back from an earlier replay; empty where it isn't.
@@ -138,15 +131,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.history = History()
         self.run = uuid4().hex[:12]
         _check_kind(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             _lock(self._file, path)
-            for line in _lines(path):
-                self.history.learn(line)
+            self.history = read_history(path)
             self._end_the_last_line()
         except BaseException:
             os.close(self._file)
@@ -199,12 +190,13 @@ class Journal:
 
     def _write(self, lines: Iterable[dict[str, Any]]) -> bool:
         """Append lines in one write: a process that is killed has written all of them or none."""
-        kept, at = list(lines), _now()
-        data = "".join(f"{_encode({**line, 'at': at})}\n" for line in kept).encode("ascii")
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        kept = [{**line, "at": now} for line in lines]
+        data = "".join(f"{_encode(line)}\n" for line in kept).encode("ascii")
         while data:
             data = data[os.write(self._file, data) :]
         for line in kept:
-            self.history.learn(line, at)
+            self.history.learn(line)
         return bool(kept)
 
     def _end_the_last_line(self) -> None:
@@ -228,11 +220,6 @@ def read_history(path: Path) -> History:
         for line in _lines(path):
             history.learn(line)
     return history
-
-
-def unfinished(history: History) -> Iterator[tuple[str, LetterState]]:
-    """Return the letters at which an earlier run ended between two steps."""
-    return ((one, known) for one, known in history.letters.items() if known.is_unfinished)
 
 
 def _check_kind(path: Path) -> None:
@@ -280,7 +267,3 @@ def _lock(file: int, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise DeadLetterError(f"another replay is at work with the journal {path}: wait for it") from error
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

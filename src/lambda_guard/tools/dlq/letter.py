@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from lambda_guard.propagation import header as trace_headers
 from lambda_guard.shapes import arns
@@ -25,30 +25,25 @@ UNKNOWN_ERROR: Final = "error unknown: only the logs can tell (--logs)"
 
 
 class Origin(StrEnum):
-    """Who put the letter into the dead-letter queue."""
+    """Who put the letter into the dead-letter queue, and that in words."""
 
-    QUEUE = "queue"
-    FUNCTION = "function"
-    DESTINATION = "destination"
-    STREAM = "stream"
-    RULE = "rule"
-    BUS = "bus"
-    SUBSCRIPTION = "subscription"
-    SCHEDULE = "schedule"
-    UNKNOWN = "unknown"
+    explained: str
 
+    QUEUE = "queue", "a queue's redrive policy"
+    FUNCTION = "function", "the dead-letter queue of an asynchronous function"
+    DESTINATION = "destination", "an on-failure destination"
+    STREAM = "stream", "a stream mapping's on-failure destination: only pointers into the stream"
+    RULE = "rule", "an EventBridge rule's target"
+    BUS = "bus", "an EventBridge bus's subscriber: a record without the events"
+    SUBSCRIPTION = "subscription", "an SNS subscription"
+    SCHEDULE = "schedule", "EventBridge Scheduler"
+    UNKNOWN = "unknown", "unknown: no service has left a sign in it"
 
-EXPLAINED: Final = {
-    Origin.QUEUE: "a queue's redrive policy",
-    Origin.FUNCTION: "the dead-letter queue of an asynchronous function",
-    Origin.DESTINATION: "an on-failure destination",
-    Origin.STREAM: "a stream mapping's on-failure destination: only pointers into the stream",
-    Origin.RULE: "an EventBridge rule's target",
-    Origin.BUS: "an EventBridge bus's subscriber: a record without the events",
-    Origin.SUBSCRIPTION: "an SNS subscription",
-    Origin.SCHEDULE: "EventBridge Scheduler",
-    Origin.UNKNOWN: "unknown: no service has left a sign in it",
-}
+    def __new__(cls, value: str, explained: str) -> Self:
+        """Keep the words beside the value."""
+        origin = str.__new__(cls, value)
+        origin._value_, origin.explained = value, explained
+        return origin
 
 
 @dataclass(slots=True, frozen=True)
@@ -95,7 +90,6 @@ class StreamPointer:
     shard_id: str
     start: str
     end: str
-    size: int
 
 
 @dataclass(frozen=True)

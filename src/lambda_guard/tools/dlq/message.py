@@ -1,9 +1,10 @@
 """A message of SQS as it lies in the queue, and as it is kept in a file. Pure."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict
+
+import msgspec
 
 from lambda_guard import _names as names
 
@@ -12,8 +13,16 @@ _SENT: Final = "SentTimestamp"
 _RECEIVES: Final = "ApproximateReceiveCount"
 _GROUP: Final = "MessageGroupId"
 
-Attributes = Mapping[str, Mapping[str, Any]]
-"""Message attributes in boto3's shape: name → `{DataType, StringValue or BinaryValue}`."""
+
+class Attribute(TypedDict, total=False):
+    """A message attribute as boto3 sends it: without the list values, which SQS doesn't implement."""
+
+    DataType: str
+    StringValue: str
+    BinaryValue: bytes
+
+
+Attributes = Mapping[str, Attribute]
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,36 +80,19 @@ class Message:
 
     def as_document(self) -> dict[str, Any]:
         """Return it as JSON takes it, without the receipt handle; binary values as base64."""
-        attributes = {name: _encoded(value) for name, value in self.attributes.items()}
-        return {
-            "message_id": self.message_id,
-            "body": self.body,
-            "system": dict(self.system),
-            "attributes": attributes,
-        }
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        del document["receipt"]
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Message":
         """Read what `as_document` gave."""
-        attributes = {name: _decoded(value) for name, value in document["attributes"].items()}
-        return cls(document["message_id"], document["body"], document["system"], attributes)
+        return msgspec.convert(document, cls)
 
 
-def _settable(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what can be read but not sent: list values, which SQS doesn't implement."""
-    return {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
-
-
-def _encoded(value: Mapping[str, Any]) -> dict[str, Any]:
-    if "BinaryValue" not in value:
-        return dict(value)
-    return {**value, "BinaryValue": base64.b64encode(value["BinaryValue"]).decode("ascii")}
-
-
-def _decoded(value: Mapping[str, Any]) -> dict[str, Any]:
-    if "BinaryValue" not in value:
-        return dict(value)
-    return {**value, "BinaryValue": base64.b64decode(value["BinaryValue"])}
+def _settable(value: Mapping[str, Any]) -> Attribute:
+    """Leave out what can be read but not sent, and keep to one order of keys."""
+    return msgspec.convert({key: value[key] for key in Attribute.__annotations__ if key in value}, Attribute)
 
 
 def _number(text: str | None) -> float | None:

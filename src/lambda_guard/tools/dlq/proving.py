@@ -2,12 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from lambda_guard.tools.dlq.causes import Logs, failures_of
-from lambda_guard.tools.dlq.replay import Replay, Sent
+from lambda_guard.tools.dlq.delivery import Result
+from lambda_guard.tools.dlq.replay import Replay
 from lambda_guard.tools.logs.invocation import UNFINISHED, Invocation
 from lambda_guard.tools.logs.selection import received_ids
 from lambda_guard.tools.stopping import Stop
@@ -43,31 +45,31 @@ class Proof:
         return int(bool(self.died or self.silent or self.stopped))
 
 
+@dataclass(slots=True)
 class Prover:
     """Sends in waves, and looks at what came of them.
 
-    Args:
+    Attributes:
         replay: sends.
         logs: of the functions that get the letters.
         wait_seconds: how long to wait for records.
         stop: the wish to end.
     """
 
-    def __init__(self, replay: Replay, logs: Logs, wait_seconds: float, stop: Stop) -> None:
-        self._replay = replay
-        self._logs = logs
-        self._wait_seconds = wait_seconds
-        self._stop = stop
-        self._waiting: dict[str, Letter] = {}
-        self._failed: dict[str, Failure] = {}
-        self._proof = Proof()
+    replay: Replay
+    logs: Logs
+    wait_seconds: float
+    stop: Stop
+    _waiting: "dict[str, Letter]" = field(default_factory=dict)
+    _failed: "dict[str, Failure]" = field(default_factory=dict)
+    _proof: Proof = field(default_factory=Proof)
 
     def run(self, limit: int | None = None) -> Proof:
         """Send everything, or until something died again."""
         left = limit
-        for number, size in enumerate(_waves()):
+        for number, size in enumerate(chain(FIRST_WAVES, repeat(WAVE))):
             wanted = size if left is None else min(size, left)
-            sent = sum(map(self._take, self._replay.send(wanted))) if wanted else 0
+            sent = sum(map(self._take, self.replay.send(wanted))) if wanted else 0
             if not sent:
                 break
             left = None if left is None else left - sent
@@ -75,40 +77,40 @@ class Prover:
             self._look(wait=first)
             if first and not self._proof.stopped:
                 self._proof.stopped = self._must_stop()
-            if self._proof.stopped or self._stop.requested:
+            if self._proof.stopped or self.stop.requested:
                 break
-        if not self._proof.stopped and not self._stop.requested:
+        if not self._proof.stopped and not self.stop.requested:
             self._look(wait=True)
         return self._concluded()
 
-    def _take(self, batch: Sequence[Sent]) -> int:
+    def _take(self, batch: Sequence[Result]) -> int:
         """Wait for what was sent; a stream's batch was run while it was sent, and has no new id."""
         for sent in batch:
             if sent.new_id:
-                self._waiting[sent.new_id] = sent.letter
+                self._waiting[sent.new_id] = sent.delivery.letter
             else:
                 self._proof.succeeded += 1
         return len(batch)
 
     def _look(self, *, wait: bool) -> None:
         """Look into the logs once, or until every letter has succeeded, or one has died of the same again."""
-        until = time.monotonic() + (self._wait_seconds if wait else 0.0)
+        until = time.monotonic() + (self.wait_seconds if wait else 0.0)
         while self._waiting:
             self._read()
             again = next(filter(self._is_the_same, self._failed), None)
             if again is not None:
                 self._proof.stopped = f"{self._failed[again].sentence} came back"
-            if again is not None or self._stop.requested or time.monotonic() >= until:
+            if again is not None or self.stop.requested or time.monotonic() >= until:
                 return
             if self._waiting:
-                self._stop.wait(POLL_SECONDS)
+                self.stop.wait(POLL_SECONDS)
 
     def _must_stop(self) -> str:
         """Return why the first letters don't prove enough to go on; empty where they do."""
         silent = len(self._waiting.keys() - self._failed.keys())
         if silent:
             return (
-                f"no record of {silent} replayed within {self._wait_seconds:.0f} s: "
+                f"no record of {silent} replayed within {self.wait_seconds:.0f} s: "
                 "does the function take them, and are these its logs?"
             )
         other = next((self._failed[new_id] for new_id in self._waiting if new_id in self._failed), None)
@@ -118,7 +120,7 @@ class Prover:
         ids = sorted(self._waiting)
         for start in range(0, len(ids), ASKED_AT_ONCE):
             asked = frozenset(ids[start : start + ASKED_AT_ONCE])
-            for invocation in self._logs.naming(asked):
+            for invocation in self.logs.naming(asked):
                 self._judge(invocation, asked)
 
     def _judge(self, invocation: Invocation, asked: frozenset[str]) -> None:
@@ -145,9 +147,3 @@ class Prover:
         )
         self._proof.silent = len(self._waiting.keys() - self._failed.keys())
         return self._proof
-
-
-def _waves() -> Iterator[int]:
-    yield from FIRST_WAVES
-    while True:
-        yield WAVE

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from lambda_guard.shapes import arns
@@ -117,6 +117,7 @@ def sources_of(queue: Queue, sqs: Any) -> list[str]:
         return [url for page in pages for url in page.get("queueUrls", [])]
 
 
+@dataclass(slots=True)
 class Reading:
     """Reads a queue once, from its head; in the end, what wasn't deleted is made visible again.
 
@@ -124,32 +125,24 @@ class Reading:
     look at a message without that:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 
-    Args:
-        queue: the queue.
-        sqs: the client.
+    Attributes:
         stop: the wish to end, asked between calls.
         seconds: how long a message is hidden, which is also how long it takes to come back after a crash;
             None for long enough to read the whole queue.
+        size: how many messages to receive in one call.
+        full: whether SQS gives no more because too many are in flight.
+        exhausted: whether the end was reached.
     """
 
-    def __init__(
-        self,
-        queue: Queue,
-        sqs: Any,
-        *,
-        stop: Stop | None = None,
-        seconds: int | None = None,
-    ) -> None:
-        self.read = 0
-        self.full = False
-        self.exhausted = False
-        self.size = BATCH_MOST
-        self.queue = queue
-        self._sqs = sqs
-        self._stop = stop
-        self._receipts: dict[str, str] = {}
-        self._long_seconds = min(VISIBILITY_MOST, VISIBILITY_LEAST + queue.count // _LETTERS_A_SECOND)
-        self._seconds = seconds or self._long_seconds
+    queue: Queue
+    sqs: Any
+    stop: Stop | None = None
+    seconds: int | None = None
+    size: int = BATCH_MOST
+    read: int = 0
+    full: bool = False
+    exhausted: bool = False
+    _receipts: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -177,13 +170,17 @@ class Reading:
         return len(self._receipts)
 
     @property
+    def _long_seconds(self) -> int:
+        return min(VISIBILITY_MOST, VISIBILITY_LEAST + self.queue.count // _LETTERS_A_SECOND)
+
+    @property
     def _repeated_most(self) -> int:
         """All messages that were seen may come once more before one that wasn't."""
         return REPEATED_MOST + len(self._receipts) // BATCH_MOST
 
     @property
     def _ended(self) -> bool:
-        return self.full or (self._stop is not None and self._stop.requested)
+        return self.full or (self.stop is not None and self.stop.requested)
 
     @property
     def _empty_most(self) -> int:
@@ -199,10 +196,10 @@ class Reading:
 
         with asked(f"receive from the queue {self.queue.name}"):
             try:
-                answer = self._sqs.receive_message(
+                answer = self.sqs.receive_message(
                     QueueUrl=self.queue.url,
                     MaxNumberOfMessages=self.size,
-                    VisibilityTimeout=self._seconds,
+                    VisibilityTimeout=self.seconds or self._long_seconds,
                     WaitTimeSeconds=WAIT_SECONDS,
                     AttributeNames=["All"],
                     MessageAttributeNames=["All"],
@@ -222,29 +219,25 @@ class Reading:
         """
         refused: dict[str, str] = {}
         for chunk in _chunks(messages):
-            refused |= self._delete(chunk)
+            # With any but the most recent receipt handle SQS reports success, and may not delete the message:
+            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+            entries = [
+                {"Id": str(at), "ReceiptHandle": self._receipts[message.message_id]}
+                for at, message in enumerate(chunk)
+            ]
+            with asked(f"delete letters in {self.queue.name}"):
+                answer = self.sqs.delete_message_batch(QueueUrl=self.queue.url, Entries=entries)
+            for failed in answer.get("Failed", []):
+                why = str(failed.get("Message") or failed.get("Code"))
+                refused[chunk[int(failed["Id"])].message_id] = why
         for message in messages:
             if message.message_id not in refused:
                 self._receipts.pop(message.message_id, None)
         return refused
 
-    def _delete(self, chunk: Sequence[Message]) -> dict[str, str]:
-        # With any but the most recent receipt handle SQS reports success, and may not delete the message:
-        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
-        entries = [
-            {"Id": str(at), "ReceiptHandle": self._receipts[message.message_id]}
-            for at, message in enumerate(chunk)
-        ]
-        with asked(f"delete letters in {self.queue.name}"):
-            answer = self._sqs.delete_message_batch(QueueUrl=self.queue.url, Entries=entries)
-        return {
-            chunk[int(failed["Id"])].message_id: str(failed.get("Message") or failed.get("Code"))
-            for failed in answer.get("Failed", [])
-        }
-
     def keep(self, messages: Sequence[Message]) -> None:
         """Hide messages that stay in the queue until this reading is over: one look at each is enough."""
-        if self._seconds < self._long_seconds:
+        if self.seconds and self.seconds < self._long_seconds:
             self._hide([self._receipts[one.message_id] for one in messages], self._long_seconds)
 
     def release(self) -> None:
@@ -265,7 +258,7 @@ class Reading:
                 for at, receipt in enumerate(chunk)
             ]
             try:
-                self._sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+                self.sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
             except (BotoCoreError, ClientError):
                 return
 

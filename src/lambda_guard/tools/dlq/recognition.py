@@ -7,18 +7,17 @@ from typing import Any, Final
 
 from lambda_guard.shapes import arns
 from lambda_guard.tools.dlq.letter import Failure, Letter, Origin, StreamPointer, parsed
-from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE, Message
+from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE, Attribute, Attributes, Message
+from lambda_guard.tools.logs.model import as_mapping
 
 _BATCH_INFOS: Final = ("KinesisBatchInfo", "DDBStreamBatchInfo")
-_MAP: Final[Mapping[str, Any]] = {}
 
 Recogniser = Callable[[Message, Mapping[str, Any]], Letter | None]
 
 
 def recognise(message: Message) -> Letter:
     """Return the dead letter that a message is: any message is one, of unknown origin at worst."""
-    document = parsed(message.body)
-    body = document if isinstance(document, Mapping) else _MAP
+    body = as_mapping(parsed(message.body))
     for recogniser in RECOGNISERS:
         letter = recogniser(message, body)
         if letter is not None:
@@ -51,22 +50,14 @@ def _of_a_schedule(message: Message, body: Mapping[str, Any]) -> Letter | None:
         return None
     target = _text(body, "FunctionName") or _text(body, "QueueUrl")
     payload = body.get("Payload", body.get("MessageBody"))
-    cut = message.text("IS_PAYLOAD_TRUNCATED").lower() == "true"
-    problem = "Scheduler has cut its payload" if cut else ""
-    if payload is None and not problem:
-        problem = (
-            f"it was bound for {message.text('TARGET_ARN') or 'another API'}, which can't be called from here"
-        )
-    text = payload if isinstance(payload, str) else json.dumps(payload)
-    failure = _service_failure(message)
-    return Letter(
-        message,
-        Origin.SCHEDULE,
-        text if payload is not None else message.body,
-        failure,
-        target,
-        problem=problem,
-    )
+    problem = ""
+    if message.text("IS_PAYLOAD_TRUNCATED").lower() == "true":
+        problem = "Scheduler has cut its payload"
+    elif payload is None:
+        bound_for = message.text("TARGET_ARN") or "another API"
+        problem = f"it was bound for {bound_for}, which can't be called from here"
+    text = message.body if payload is None else payload if isinstance(payload, str) else json.dumps(payload)
+    return Letter(message, Origin.SCHEDULE, text, _service_failure(message), target, problem=problem)
 
 
 def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
@@ -74,15 +65,10 @@ def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
     info = next((body[key] for key in _BATCH_INFOS if isinstance(body.get(key), Mapping)), None)
     if info is None:
         return None
-    context = _mapping(body, "requestContext")
+    context = as_mapping(body.get("requestContext"))
     arn = _text(context, "functionArn")
-    pointer = StreamPointer(
-        _text(info, "streamArn"),
-        _text(info, "shardId"),
-        _text(info, "startSequenceNumber"),
-        _text(info, "endSequenceNumber"),
-        int(info.get("batchSize") or 0) if str(info.get("batchSize") or 0).isdigit() else 0,
-    )
+    place = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
+    pointer = StreamPointer(*(_text(info, key) for key in place))
     failure = replace(_responded(context, body), message=_text(context, "condition"))
     return Letter(
         message,
@@ -98,18 +84,12 @@ def _of_a_stream(message: Message, body: Mapping[str, Any]) -> Letter | None:
 
 def _of_a_destination(message: Message, body: Mapping[str, Any]) -> Letter | None:
     """An invocation record: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
-    context = _mapping(body, "requestContext")
-    arn = _text(context, "functionArn")
+    context = as_mapping(body.get("requestContext"))
+    arn, request_id = _text(context, "functionArn"), _text(context, "requestId")
     if not arn or "requestPayload" not in body:
         return None
-    return Letter(
-        message,
-        Origin.DESTINATION,
-        _as_written(message.body, "requestPayload"),
-        _responded(context, body),
-        arn,
-        request_id=_text(context, "requestId"),
-    )
+    payload, failure = _as_written(message.body, "requestPayload"), _responded(context, body)
+    return Letter(message, Origin.DESTINATION, payload, failure, arn, request_id=request_id)
 
 
 def _of_a_bus(message: Message, body: Mapping[str, Any]) -> Letter | None:
@@ -128,9 +108,9 @@ def _through_a_topic(message: Message, body: Mapping[str, Any]) -> Letter | None
     if not _is_notification(body):
         return None
     inner = replace(message, body=_text(body, "Message"), attributes=_attributes_of(body))
-    document = parsed(inner.body)
+    document = as_mapping(parsed(inner.body))
     for recogniser in (_of_a_stream, _of_a_destination, _of_a_function):
-        letter = recogniser(inner, document if isinstance(document, Mapping) else _MAP)
+        letter = recogniser(inner, document)
         if letter is not None:
             return replace(letter, message=message)
     return None
@@ -179,18 +159,14 @@ RECOGNISERS: Final[tuple[Recogniser, ...]] = (
 
 
 def _service_failure(message: Message) -> Failure:
-    return Failure(
-        code=message.text("ERROR_CODE"),
-        message=message.text("ERROR_MESSAGE"),
-        attempts=int(message.text("RETRY_ATTEMPTS") or 0) + 1
-        if message.text("RETRY_ATTEMPTS").isdigit()
-        else 0,
-    )
+    retries = message.text("RETRY_ATTEMPTS")
+    attempts = int(retries) + 1 if retries.isdecimal() else 0
+    return Failure(code=message.text("ERROR_CODE"), message=message.text("ERROR_MESSAGE"), attempts=attempts)
 
 
 def _responded(context: Mapping[str, Any], body: Mapping[str, Any]) -> Failure:
     """What Lambda knows: the error document that the function ended with, and how often it was tried."""
-    response, payload = _mapping(body, "responseContext"), _mapping(body, "responsePayload")
+    response, payload = as_mapping(body.get("responseContext")), as_mapping(body.get("responsePayload"))
     name, qualifier = arns.function(_text(context, "functionArn"))
     stack = payload.get("stackTrace")
     count = context.get("approximateInvokeCount")
@@ -210,12 +186,11 @@ def _is_notification(body: Mapping[str, Any]) -> bool:
     return body.get("Type") == "Notification" and bool(_text(body, "TopicArn")) and "Message" in body
 
 
-def _attributes_of(body: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _attributes_of(body: Mapping[str, Any]) -> Attributes:
     """Message attributes as a notification carries them, `{Type, Value}`, in the shape of SQS's."""
-    found = _mapping(body, "MessageAttributes")
     return {
-        name: {"DataType": str(value.get("Type", "String")), "StringValue": str(value.get("Value", ""))}
-        for name, value in found.items()
+        name: Attribute(DataType=str(value.get("Type", "String")), StringValue=str(value.get("Value", "")))
+        for name, value in as_mapping(body.get("MessageAttributes")).items()
         if isinstance(value, Mapping)
     }
 
@@ -237,11 +212,6 @@ def _next(document: str, at: int) -> int:
     while document[at] in " \t\r\n:,":
         at += 1
     return at
-
-
-def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = document.get(key)
-    return value if isinstance(value, Mapping) else _MAP
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from lambda_guard.tools.dlq.letter import EXPLAINED, Letter
+from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue, now_ms
 from lambda_guard.tools.dlq.report import Entry, Group, Report, filled
 from lambda_guard.tools.logs.views.text import short_name
@@ -54,15 +54,13 @@ class LetterView:
 
     def _group(self, group: Group) -> Iterator[str]:
         fingerprint = f"  {self._paint('dim', '#' + group.fingerprint)}" if group.fingerprint else ""
-        yield f"  {self._paint('bold_red', '✗ ' + visible(group.sentence))}{fingerprint}"
+        yield f"  {self._paint('bold_red', '✗ ' + visible(group.error))}{fingerprint}"
         yield _INDENT + "  ".join(filter(None, map(visible, _facts(group))))
-        shown = group.entries[: self._samples]
+        shown = group.letters[: self._samples]
         for entry in shown:
             yield _INDENT + self._entry(entry)
-        if len(shown) < len(group.entries):
-            yield _INDENT + self._paint(
-                "dim", f"and {len(group.entries) - len(shown):,} more (--letters shows all)"
-            )
+        if len(shown) < group.count:
+            yield _INDENT + self._paint("dim", f"and {group.count - len(shown):,} more (--letters shows all)")
 
     def _entry(self, entry: Entry) -> str:
         ids = (
@@ -78,7 +76,7 @@ class LetterView:
         return "\n".join(self._whole(letter, queue)) + "\n"
 
     def _whole(self, letter: Letter, queue: Queue) -> Iterator[str]:
-        yield f"{self._paint('bold', letter.message_id)}  {EXPLAINED[letter.origin]}"
+        yield f"{self._paint('bold', letter.message_id)}  {letter.origin.explained}"
         failure = letter.failure
         fingerprint = f"  {self._paint('dim', '#' + failure.fingerprint)}" if failure.fingerprint else ""
         yield f"{_INDENT}{self._paint('bold_red', '✗ ' + visible(failure.sentence, _WITHIN))}{fingerprint}"
@@ -90,7 +88,9 @@ class LetterView:
             yield _INDENT + self._paint("yellow", visible(letter.problem))
         yield from self._attributes(letter)
         yield ""
-        yield visible(pretty(letter), "\n")
+        event = letter.event
+        text = letter.payload if event is None else json.dumps(event, indent=2, ensure_ascii=False)
+        yield visible(text, "\n")
 
     def _attributes(self, letter: Letter) -> Iterator[str]:
         for name, value in sorted(letter.message.attributes.items()):
@@ -121,12 +121,6 @@ def letter_facts(letter: Letter, queue: Queue) -> Iterator[tuple[str, str]]:
         ("body in S3", letter.offloaded),
     )
     return ((name, value) for name, value in told if value)
-
-
-def pretty(letter: Letter) -> str:
-    """Write what failed so that it can be read: JSON indented, anything else as it is."""
-    event = letter.event
-    return letter.payload if event is None else json.dumps(event, indent=2, ensure_ascii=False)
 
 
 # long: one document, key by key
@@ -172,11 +166,11 @@ def counted(count: int, noun: str) -> str:
 
 
 def _facts(group: Group) -> Iterator[str]:
-    yield counted(len(group.entries), "letter")
+    yield counted(group.count, "letter")
     yield group.origin.value + (f" {short_name(group.source)}" if group.source else "")
     if group.function and group.function not in short_name(group.source):
         yield f"{group.function}:{group.version}" if group.version else group.function
-    if group.code and group.code not in group.sentence:
+    if group.code and group.code not in group.error:
         yield group.code
     oldest, newest = date_and_clock(group.oldest_ms)[:19], date_and_clock(group.newest_ms)[:19]
     yield f"sent {oldest}" + (f" to {newest}" if newest != oldest else "") if oldest else ""

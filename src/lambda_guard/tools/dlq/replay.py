@@ -5,12 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Final, Literal
 
 from lambda_guard.tools.aws import CloudError
 from lambda_guard.tools.dlq.delivery import Delivery, Result
-from lambda_guard.tools.dlq.journal import History, Journal, LetterState, Step, unfinished
+from lambda_guard.tools.dlq.journal import History, Journal, Step
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import BATCH_MOST, Reading
@@ -29,22 +29,15 @@ What = Literal["delivered", "finished", "held", "refused", "failed", "unsure", "
 
 
 @dataclass(slots=True, frozen=True)
-class Kept:
-    """A letter that stays in the queue, and why."""
+class NotSent:
+    """A letter that stays, and why; `finished` is one that an earlier run delivered, and didn't come to delete."""
 
     letter: Letter
-    what: Literal["held", "refused"]
-    reason: str
+    what: Literal["held", "refused", "finished"]
+    reason: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class AlreadyDelivered:
-    """A letter that an earlier run delivered, and didn't come to delete."""
-
-    letter: Letter
-
-
-Decision = Delivery | Kept | AlreadyDelivered
+Decision = Delivery | NotSent
 
 
 class Planner:
@@ -68,25 +61,27 @@ class Planner:
         """Decide on the next letter: none overtakes one that stays in its FIFO group."""
         decision, group = self._decide_alone(letter), letter.message.group
         if isinstance(decision, Delivery) and decision.group and group in self._staying:
-            decision = Kept(
+            decision = NotSent(
                 letter, "held", "a letter before it in its FIFO group stays: replay or discard that one"
             )
-        if isinstance(decision, Kept) and group:
+        if isinstance(decision, NotSent) and decision.what != "finished" and group:
             self._staying.add(group)
         return decision
 
     def _decide_alone(self, letter: Letter) -> Decision:
         known = self._history.letters.get(letter.message_id)
         if known is not None and known.state in {Step.DELIVERED, Step.DELETED}:
-            return AlreadyDelivered(letter)
+            return NotSent(letter, "finished")
         reason = "" if self._again else self._history.came_back(letter, self._run)
         if reason:
-            return Kept(letter, "held", f"{reason} (--again replays it)")
+            return NotSent(letter, "held", f"{reason} (--again replays it)")
         try:
             target = self._finder.target_of(letter)
         except NoTargetError as error:
-            return Kept(letter, "refused", str(error))
-        return Delivery(letter, target, 1 + (known.failed if known else 0), _is_unsure(known))
+            return NotSent(letter, "refused", str(error))
+        if known is None:
+            return Delivery(letter, target, 1)
+        return Delivery(letter, target, 1 + known.failed, known.state is Step.SENT)
 
 
 @dataclass(slots=True)
@@ -120,6 +115,11 @@ class Tally:
         self.counts[what] += 1
         if reason:
             self.reasons[what, reason] += 1
+
+    def reasons_document(self) -> list[dict[str, object]]:
+        """Return the reasons as JSON takes them, the most frequent first."""
+        found = self.reasons.most_common()
+        return [{"what": what, "reason": reason, "count": count} for (what, reason), count in found]
 
     @property
     def exit_code(self) -> int:
@@ -160,20 +160,13 @@ class Pace:
         self._stop.wait(self._due - time.monotonic())
 
 
-@dataclass(slots=True, frozen=True)
-class Sent:
-    """A letter that was delivered, and the id under which it lives on."""
-
-    letter: Letter
-    new_id: str
-
-
+@dataclass(slots=True)
 class Replay:
     """The loop: receive, decide, journal, deliver, journal, delete, journal.
 
     Whatever ends the process in between, a letter is in the queue, or acknowledged by its target, or both.
 
-    Args:
+    Attributes:
         reading: of the dead-letter queue.
         understand: makes letters of messages.
         planner: decides.
@@ -185,52 +178,45 @@ class Replay:
         background: a thread in which the journal is synced while the next letters are received.
     """
 
-    def __init__(  # noqa: PLR0917 - the parts of the loop, each once
-        self,
-        reading: Reading,
-        understand: Understand,
-        planner: Planner,
-        journal: Journal,
-        sender: Sender,
-        pace: Pace,
-        stop: Stop,
-        progress: Callable[[int], object],
-        background: Executor,
-    ) -> None:
-        self.tally = Tally()
-        self._reading = reading
-        self._batches = reading.batches()
-        self._understand = understand
-        self._planner = planner
-        self._journal = journal
-        self._courier = sender
-        self._pace = pace
-        self._stop = stop
-        self._progress = progress
-        self._ahead = WriteAhead(journal, background)
-        self._closed: dict[Target, str] = {}
-        self._blocked: set[tuple[Target, str]] = set()
+    reading: Reading
+    understand: Understand
+    planner: Planner
+    journal: Journal
+    sender: Sender
+    pace: Pace
+    stop: Stop
+    progress: Callable[[int], object]
+    background: InitVar[Executor]
+    tally: Tally = field(default_factory=Tally)
+    _batches: Iterator[list[Message]] = field(init=False)
+    _ahead: WriteAhead = field(init=False)
+    _closed: dict[Target, str] = field(default_factory=dict)
+    _blocked: set[tuple[Target, str]] = field(default_factory=set)
 
-    def send(self, limit: int | None = None) -> Iterator[list[Sent]]:
+    def __post_init__(self, background: Executor) -> None:
+        self._batches = self.reading.batches()
+        self._ahead = WriteAhead(self.journal, background)
+
+    def send(self, limit: int | None = None) -> Iterator[list[Result]]:
         """Replay until `limit` letters were sent, nothing more comes, or it is stopped.
 
         Yields:
             What was delivered, a batch at a time.
         """
         wanted = math.inf if limit is None else limit
-        while not self._stop.requested and (left := wanted - len(self._ahead)) > 0:
-            self._reading.size = int(min(self._pace.burst, left))
+        while not self.stop.requested and (left := wanted - len(self._ahead)) > 0:
+            self.reading.size = int(min(self.pace.burst, left))
             messages = next(self._batches, None)
             self._ahead.add(self._prepare(messages or []))
             wait = messages is None or self._must_not_wait(wanted - len(self._ahead))
-            while not self._stop.requested and (deliveries := self._ahead.take(wait=wait)):
+            while not self.stop.requested and (deliveries := self._ahead.take(wait=wait)):
                 sent = self._deliver(deliveries)
                 wanted -= len(sent)
                 yield sent
-                self._pace.wait(len(sent))
+                self.pace.wait(len(sent))
             if messages is None:
                 return
-            self._progress(len(messages))
+            self.progress(len(messages))
 
     def _must_not_wait(self, left: float) -> bool:
         """Check whether the waiting letters are sent before more are received.
@@ -238,37 +224,39 @@ class Replay:
         A FIFO queue gives nothing more before that; at the end of a queue, the next receive waits for more; and what is
         received at a rate is sent at that rate.
         """
-        reading = self._reading
+        reading = self.reading
         last = left <= 0 or reading.read >= reading.queue.count
-        return last or reading.queue.fifo or self._pace.is_limited
+        return last or reading.queue.fifo or self.pace.is_limited
 
     def _prepare(self, messages: list[Message]) -> list[Delivery]:
         """Decide on messages, delete what was delivered before, and give what is to be sent."""
-        letters = self.tally.select(messages, self._understand)
-        decisions = [self._planner.decide(letter) for letter in letters]
-        settled = [one.letter.message for one in decisions if isinstance(one, AlreadyDelivered)]
+        letters = self.tally.select(messages, self.understand)
+        decisions = [self.planner.decide(letter) for letter in letters]
         deliveries = [one for one in decisions if isinstance(one, Delivery)]
-        for kept in (one for one in decisions if isinstance(one, Kept)):
-            self.tally.add(kept.what, kept.reason)
+        unsent = [one for one in decisions if isinstance(one, NotSent)]
+        settled = [one.letter.message for one in unsent if one.what == "finished"]
+        for one in unsent:
+            if one.what != "finished":
+                self.tally.add(one.what, one.reason)
         self._delete(settled, "finished")
         leaving = {one.message_id for one in settled} | {one.message_id for one in deliveries}
-        self._reading.keep([message for message in messages if message.message_id not in leaving])
+        self.reading.keep([message for message in messages if message.message_id not in leaving])
         return deliveries
 
-    def _deliver(self, deliveries: list[Delivery]) -> list[Sent]:
-        found: list[Sent] = []
-        for batch in self._courier.batches(deliveries):
+    def _deliver(self, deliveries: list[Delivery]) -> list[Result]:
+        found: list[Result] = []
+        for batch in self.sender.batches(deliveries):
             free = [delivery for delivery in batch if not self._hindrance(delivery)]
             self._leave([delivery for delivery in batch if self._hindrance(delivery)])
             if free:
                 found += self._deliver_batch(free)
-        done = {one.letter.message_id for one in found}
-        self._reading.keep([one.letter.message for one in deliveries if one.message_id not in done])
+        done = {one.delivery.message_id for one in found}
+        self.reading.keep([one.letter.message for one in deliveries if one.message_id not in done])
         return found
 
     def _leave(self, deliveries: list[Delivery]) -> None:
         """Note letters that aren't tried at all."""
-        self._journal.failed((one.message_id, self._hindrance(one)) for one in deliveries)
+        self.journal.failed((one.message_id, self._hindrance(one)) for one in deliveries)
         for delivery in deliveries:
             self.tally.add("failed", self._hindrance(delivery))
 
@@ -278,19 +266,17 @@ class Replay:
         blocked = (delivery.target, delivery.group) in self._blocked
         return "a letter before it in its FIFO group was not delivered" if blocked else ""
 
-    def _deliver_batch(self, batch: list[Delivery]) -> list[Sent]:
-        self._journal.sending((one.message_id, one.target.address, one.number) for one in batch)
+    def _deliver_batch(self, batch: list[Delivery]) -> list[Result]:
+        self.journal.sending((one.message_id, one.target.address, one.number) for one in batch)
         self.tally.maybe_twice += sum(one.unsure for one in batch)
-        results = self._courier.deliver(batch)
+        results = self.sender.deliver(batch)
         delivered = [one for one in results if one.state == "delivered"]
-        self._journal.delivered((one.delivery.message_id, one.new_id) for one in delivered)
-        self._journal.failed(
-            (one.delivery.message_id, one.reason) for one in results if one.state == "failed"
-        )
+        self.journal.delivered((one.delivery.message_id, one.new_id) for one in delivered)
+        self.journal.failed((one.delivery.message_id, one.reason) for one in results if one.state == "failed")
         for result in results:
             self._count(result)
         self._delete([one.delivery.letter.message for one in delivered], None)
-        return [Sent(one.delivery.letter, one.new_id) for one in delivered]
+        return delivered
 
     def _count(self, result: Result) -> None:
         target = result.delivery.target
@@ -310,13 +296,13 @@ class Replay:
         if not messages:
             return
         try:
-            refused = self._reading.delete(messages)
+            refused = self.reading.delete(messages)
         except CloudError as error:
             for _ in messages:
                 self.tally.add("undeleted", str(error))
             raise
         gone = [message.message_id for message in messages if message.message_id not in refused]
-        self._journal.deleted(gone)
+        self.journal.deleted(gone)
         for _ in gone if what else ():
             self.tally.add("finished")
         for reason in refused.values():
@@ -331,10 +317,6 @@ def recover(reading: Reading, history: History) -> int:
     Returns:
         How many there were.
     """
-    receipts = [known.receipt for _, known in unfinished(history)]
+    receipts = [known.receipt for known in history.letters.values() if known.is_unfinished]
     reading.show(receipts)
     return len(receipts)
-
-
-def _is_unsure(known: LetterState | None) -> bool:
-    return known is not None and known.state is Step.SENT

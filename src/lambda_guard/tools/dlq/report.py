@@ -38,27 +38,29 @@ class Group:
     """Letters that died of the same cause, in the same version of the same function.
 
     Attributes:
-        sentence: the error of the first letter, in a line.
+        error: that of the first letter, in a line.
         source: what the letters were bound for, as far as they tell.
         oldest_ms: ms since 1970, as are the other times.
     """
 
     origin: Origin
+    error: str
+    code: str
+    fingerprint: str
     function: str
     version: str
-    fingerprint: str
-    sentence: str
-    code: str
     source: str
-    entries: list[Entry] = field(default_factory=list)
+    count: int = 0
     oldest_ms: float | None = None
     newest_ms: float | None = None
     expires_ms: float | None = None
+    letters: list[Entry] = field(default_factory=list)
 
     def add(self, letter: Letter, queue: Queue) -> None:
         """Count a letter."""
         sent = letter.message.sent_ms
-        self.entries.append(Entry.of(letter))
+        self.count += 1
+        self.letters.append(Entry.of(letter))
         self.oldest_ms = _first((self.oldest_ms, sent))
         self.newest_ms = sent if self.newest_ms is None else max(self.newest_ms, sent or 0.0)
         self.expires_ms = _first((self.expires_ms, queue.expires_ms(letter.message)))
@@ -79,11 +81,11 @@ class Report:
             failure = letter.failure
             self.groups[key] = Group(
                 letter.origin,
-                function,
-                version,
-                failure.fingerprint,
                 failure.sentence,
                 failure.code,
+                failure.fingerprint,
+                function,
+                version,
                 letter.source,
             )
         self.groups[key].add(letter, self.queue)
@@ -91,12 +93,12 @@ class Report:
     @property
     def largest_first(self) -> list[Group]:
         """The groups, the largest first."""
-        return sorted(self.groups.values(), key=lambda group: (-len(group.entries), group.sentence))
+        return sorted(self.groups.values(), key=lambda group: (-group.count, group.error))
 
     @property
     def count(self) -> int:
         """How many letters were counted."""
-        return sum(len(group.entries) for group in self.groups.values())
+        return sum(group.count for group in self.groups.values())
 
     @property
     def expires_ms(self) -> float | None:
@@ -121,20 +123,8 @@ class Report:
 
 
 def _group_document(group: Group) -> dict[str, Any]:
-    document = {
-        "origin": group.origin.value,
-        "error": group.sentence,
-        "code": group.code,
-        "fingerprint": group.fingerprint,
-        "function": group.function,
-        "version": group.version,
-        "source": group.source,
-        "count": len(group.entries),
-        "oldest_ms": group.oldest_ms,
-        "newest_ms": group.newest_ms,
-        "expires_ms": group.expires_ms,
-    }
-    return {**filled(document), "letters": [filled(asdict(entry)) for entry in group.entries]}
+    document = filled(asdict(group))
+    return {**document, "letters": list(map(filled, document["letters"]))}
 
 
 def filled(document: Mapping[str, Any]) -> dict[str, Any]:

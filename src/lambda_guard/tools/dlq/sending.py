@@ -42,7 +42,7 @@ class Sender:
         self._clients = clients
         self._call = threading.local()
         self._hooked = set[str]()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="replay")
 
     @staticmethod
     def batches(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
@@ -103,10 +103,6 @@ class Sender:
 
     def _invoke(self, deliveries: Sequence[Delivery]) -> list[Result]:
         self._hook("lambda", "Invoke")
-        if len(deliveries) == 1:
-            return [self._invoke_one(deliveries[0])]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="replay")
         return list(self._pool.map(self._invoke_one, deliveries))
 
     def _invoke_one(self, delivery: Delivery) -> Result:
@@ -150,8 +146,7 @@ class Sender:
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _entry(entry_id: str, delivery: Delivery) -> dict[str, Any]:

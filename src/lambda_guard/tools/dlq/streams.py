@@ -14,6 +14,7 @@ from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed
+from lambda_guard.tools.logs.model import as_mapping
 
 EMPTY_PAGES_MOST: Final = 50
 """Pages without records are normal: a shard is read by time, not by record."""
@@ -66,8 +67,7 @@ def replay_batch(delivery: Delivery, clients: Clients) -> Result:
 
 def _refused(function_error: str | None, body: str) -> str:
     """Return why a batch that was run isn't done; empty where it is."""
-    document = parsed(body)
-    answer = document if isinstance(document, Mapping) else {}
+    answer = as_mapping(parsed(body))
     if function_error:
         return f"it died again of {answer.get('errorType', function_error)}: {answer.get('errorMessage', '')}"
     failed = answer.get("batchItemFailures")
@@ -106,25 +106,19 @@ def _records(pointer: StreamPointer, clients: Clients) -> Iterator[Mapping[str, 
 def _iterator(client: Any, pointer: StreamPointer, *, dynamodb: bool) -> Any:
     from botocore.exceptions import ClientError
 
-    stream = (
-        {"StreamArn": pointer.stream_arn} if dynamodb else {"StreamName": arns.stream(pointer.stream_arn)}
-    )
+    if dynamodb:
+        start = {"StreamArn": pointer.stream_arn, "SequenceNumber": pointer.start}
+    else:
+        start = {"StreamName": arns.stream(pointer.stream_arn), "StartingSequenceNumber": pointer.start}
     with asked(f"read the stream {pointer.stream_arn}"):
         try:
             return client.get_shard_iterator(
-                **stream,
-                ShardId=pointer.shard_id,
-                ShardIteratorType="AT_SEQUENCE_NUMBER",
-                **{_start_key(dynamodb): pointer.start},
+                ShardId=pointer.shard_id, ShardIteratorType="AT_SEQUENCE_NUMBER", **start
             )["ShardIterator"]
         except ClientError as error:
             if error_code(error) not in _GONE:
                 raise
             raise RecordsGoneError(f"the stream no longer has the records from {pointer.start} on") from error
-
-
-def _start_key(dynamodb: bool) -> str:
-    return "SequenceNumber" if dynamodb else "StartingSequenceNumber"
 
 
 def _sequence_number(record: Mapping[str, Any]) -> str:

@@ -68,10 +68,7 @@ def summary_document(tally: Tally, queue: Queue, journal: str, proof: Proof | No
         **{what: tally.counts[what] for what, *_ in _ROWS},
         "maybe_twice": tally.maybe_twice,
         "targets": dict(tally.targets),
-        "reasons": [
-            {"what": what, "reason": reason, "count": count}
-            for (what, reason), count in tally.reasons.most_common()
-        ],
+        "reasons": tally.reasons_document(),
         "interrupted": tally.interrupted,
     }
     if proof is not None:

@@ -79,28 +79,23 @@ class TargetFinder:
             raise NoTargetError(letter.problem)
         if self._given is None:
             return self._found(letter)
-        if self._is_function and letter.origin is Origin.QUEUE:
+        is_function = self._given.kind == "function"
+        if is_function and letter.origin is Origin.QUEUE:
             raise NoTargetError(
                 "it is a queue's message: a function would lose it in a partial batch response"
             )
-        if self._is_function and letter.event is None and letter.payload != "null":
+        if is_function and letter.event is None and letter.payload != "null":
             raise NoTargetError("its body isn't JSON, so that no function takes it")
         return self._given
 
-    @property
-    def _is_function(self) -> bool:
-        return self._given is not None and self._given.kind == "function"
-
     def _typed(self, to: str) -> Target:
-        kind, _, name = to.partition(":") if to.startswith(("function:", "queue:")) else to.partition(" ")
-        if kind == "function" and name.strip():
-            return self._typed_function(name.strip())
-        if to.startswith("arn:") and ":function:" in to:
-            return self._typed_function(to)
-        if kind == "queue" and name.strip():
-            return self._typed_queue(name.strip())
+        kind, _, name = map(str.strip, to.partition(":"))
         if to.startswith(("https://", "http://", "arn:")):
-            return self._typed_queue(to)
+            kind, name = "function" if to.startswith("arn:") and ":function:" in to else "queue", to
+        if kind == "function" and name:
+            return self._typed_function(name)
+        if kind == "queue" and name:
+            return self._typed_queue(name)
         raise DeadLetterError(
             f"--to {to!r}: write source, a queue's URL or ARN, queue:NAME, or function:NAME (or its ARN)"
         )

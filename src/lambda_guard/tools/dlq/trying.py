@@ -1,20 +1,16 @@
 """Running letters through a handler on this machine: which would pass now."""
 
 import json
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from lambda_guard import _names as names
-from lambda_guard.errors import MissingExtraError
 from lambda_guard.tools.dlq.causes import failures_of
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Failure, Letter
-from lambda_guard.tools.dlq.message import Message
-from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.logs.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -63,36 +59,11 @@ class Trials:
             self.causes[trial.failure.sentence] += 1
 
 
-class Spool:
-    """Letters in a file, so that the queue is released before the handler runs, however many there are."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._file: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-")  # noqa: SIM115 - closed in __exit__
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._file.close()
-
-    def add(self, letter: Letter) -> None:
-        """Keep a letter."""
-        self._file.write(json.dumps(letter.message.as_document()) + "\n")
-        self.count += 1
-
-    def letters(self) -> Iterator[Letter]:
-        """Return them in their order."""
-        self._file.seek(0)
-        for line in self._file:
-            yield recognise(Message.from_document(json.loads(line)))
-
-
 def local_function(handler: str, code: str, **settings: Any) -> "Function":
     """Make the function that letters are run through.
 
     Raises:
-        MissingExtraError: the local runtime isn't installed.
+        MissingExtraError: the runtime client isn't installed.
         DeadLetterError: the handler's name or file can't be right.
         LocalCloudError: the code isn't a directory.
     """
@@ -106,12 +77,8 @@ def local_function(handler: str, code: str, **settings: Any) -> "Function":
         raise DeadLetterError(
             f"--handler {handler!r}: there is no {path.with_suffix('.py')}; the code's directory is --code"
         )
-    try:
-        from lambda_guard.local.runtime.function import Function
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "dlq try needs the local runtime: pip install 'lambda-guard[try]'", name=error.name
-        ) from error
+    from lambda_guard.local.runtime.function import Function
+
     return Function(name=module.rpartition(".")[2] or module, handler=handler, code=code, **settings)
 
 

@@ -89,7 +89,7 @@ def _condition(text: str) -> Condition:
             raise DeadLetterError(f"{key} is a number: compare it with =, !=, <, <=, > or >=")
         if key == "age":
             duration_ms(value)
-        elif not value.isdigit():
+        elif not value.isdecimal():
             raise DeadLetterError(f"invalid condition {text!r}: {key} counts, so write a whole number")
     elif key not in _TEXTS and not key.startswith(_ATTRIBUTE):
         known = ", ".join([*_NUMBERS, *_TEXTS, "attribute.NAME"])

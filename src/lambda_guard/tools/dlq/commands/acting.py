@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +12,7 @@ from lambda_guard.tools.dlq.commands.options import Session, nothing_matched, wr
 from lambda_guard.tools.dlq.journal import Journal, default_path
 from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.proving import Proof
-from lambda_guard.tools.dlq.queue import Queue, Reading
+from lambda_guard.tools.dlq.queue import Reading
 from lambda_guard.tools.dlq.replay import Tally, recover
 from lambda_guard.tools.dlq.summary import proof_text, summary_document, summary_text
 from lambda_guard.tools.options import added
@@ -42,20 +41,11 @@ class Opened(NamedTuple):
     progress: Callable[[int], object]
 
 
-@dataclass(slots=True)
 class Action:
     """A command that changes a queue: where its journal is, and how it ends."""
 
-    command: Literal["replay", "discard"]
-    session: Session
-    queue: Queue
-    journal_path: Path
-    as_json: bool
-    color: When
-
-    @classmethod
-    def open(
-        cls,
+    def __init__(
+        self,
         command: Literal["replay", "discard"],
         queue_name: str,
         *,
@@ -63,11 +53,12 @@ class Action:
         as_json: bool,
         color: When,
         **selected: Any,
-    ) -> "Action":
-        """Find the queue and the journal."""
-        session = Session.open(**selected)
-        queue = session.queue(queue_name)
-        return cls(command, session, queue, Path(journal) if journal else default_path(queue), as_json, color)
+    ) -> None:
+        self.command = command
+        self.session = Session.open(**selected)
+        self.queue = self.session.queue(queue_name)
+        self.journal_path = Path(journal) if journal else default_path(self.queue)
+        self.as_json, self.color = as_json, color
 
     @contextmanager
     def opened(self, stop: Stop, limit: int | None) -> Iterator[Opened]:
@@ -78,7 +69,7 @@ class Action:
             progress_bar(
                 f"{self.command}ing {queue.name}", min(queue.count, limit or queue.count)
             ) as progress,
-            Reading(queue, self.session.sqs, stop=stop, seconds=HIDDEN_SECONDS) as reading,
+            Reading(queue, self.session.clients("sqs"), stop=stop, seconds=HIDDEN_SECONDS) as reading,
         ):
             recovered = recover(reading, journal.history)
             if recovered:

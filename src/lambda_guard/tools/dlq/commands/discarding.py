@@ -38,7 +38,7 @@ def discard(queue_name: str, limit: int | None, yes: bool, **options: Any) -> in
 
     Without --yes nothing is deleted: the dry run shows what would be.
     """
-    action = Action.open("discard", queue_name, **options)
+    action = Action("discard", queue_name, **options)
     return _discard(action, limit) if yes else _plan(action, limit)
 
 

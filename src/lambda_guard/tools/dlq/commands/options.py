@@ -97,14 +97,9 @@ class Session:
         places.check()
         return cls(new_clients(), places, wanted, Causes.read(places) if read else Causes())
 
-    @property
-    def sqs(self) -> Any:
-        """The client of SQS."""
-        return self.clients("sqs")
-
     def queue(self, text: str) -> Queue:
         """Find a queue, and say what is unusual about it."""
-        queue = find_queue(text, self.sqs)
+        queue = find_queue(text, self.clients("sqs"))
         if queue.moves_to:
             moved = queue.moves_to.rpartition(":")[2]
             say(
@@ -122,7 +117,7 @@ class Session:
     def reading(self, queue: Queue, stop: Stop) -> Iterator[Reading]:
         """Read a queue, release it, and say what that did to it."""
         began = time.monotonic()
-        with Reading(queue, self.sqs, stop=stop) as reading:
+        with Reading(queue, self.clients("sqs"), stop=stop) as reading:
             yield reading
         _say_read(queue, reading, time.monotonic() - began, stop)
 

@@ -19,7 +19,7 @@ from lambda_guard.tools.dlq.commands.options import (
     write_json,
 )
 from lambda_guard.tools.dlq.journal import read_history
-from lambda_guard.tools.dlq.plan import Plan, plan_text
+from lambda_guard.tools.dlq.plan import Plan, plan_document, plan_lines
 from lambda_guard.tools.dlq.proving import Proof, Prover
 from lambda_guard.tools.dlq.queue import Reading, now_ms
 from lambda_guard.tools.dlq.replay import Pace, Planner, Replay
@@ -95,14 +95,14 @@ def replay(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError(
             "--prove reads the records of the replayed invocations: name their logs with --logs"
         )
-    action = Action.open("replay", queue_name, **options)
+    action = Action("replay", queue_name, **options)
     finder = TargetFinder(action.queue, action.session.clients, to)
     if not yes:
         return _plan(action, finder, limit, again=again)
-    with Stop() as stop, started(action, finder, rate, stop, again=again, limit=limit) as (loop, reading):
-        work = partial(_prove, action, loop, wait, stop) if prove else partial(_send, loop)
+    with Stop() as stop, started(action, finder, rate, stop, again=again, limit=limit) as loop:
+        work = partial(_prove, action, loop, wait) if prove else partial(_send, loop)
         code = action.run(partial(work, limit), loop.tally, stop)
-        _say_unread(action, reading)
+        _say_unread(loop.reading)
     return code
 
 
@@ -111,16 +111,16 @@ def _send(loop: Replay, limit: int | None) -> None:
         pass
 
 
-def _prove(action: Action, loop: Replay, wait: str, stop: Stop, limit: int | None) -> Proof:
+def _prove(action: Action, loop: Replay, wait: str, limit: int | None) -> Proof:
     # The records to come are later than now; the minute is for clocks that differ.
     fresh = replace(action.session.logs, since_ms=now_ms() - 60_000.0)
-    return Prover(loop, fresh, duration_ms(wait) / 1_000.0, stop).run(limit)
+    return Prover(loop, fresh, duration_ms(wait) / 1_000.0, loop.stop).run(limit)
 
 
 @contextmanager
 def started(
     action: Action, finder: TargetFinder, rate: float | None, stop: Stop, *, again: bool, limit: int | None
-) -> Iterator[tuple[Replay, Reading]]:
+) -> Iterator[Replay]:
     """Open what a replay needs."""
     with (
         action.opened(stop, limit) as (journal, reading, progress),
@@ -129,40 +129,38 @@ def started(
     ):
         planner = Planner(finder, journal.history, run=journal.run, again=again)
         pace, understand = Pace(rate, stop), action.session.understand
-        yield (
-            Replay(reading, understand, planner, journal, sender, pace, stop, progress, background),
-            reading,
-        )
+        yield Replay(reading, understand, planner, journal, sender, pace, stop, progress, background)
 
 
 def _plan(action: Action, finder: TargetFinder, limit: int | None, *, again: bool) -> int:
     """Show what would be done."""
     queue, session = action.queue, action.session
     planner = Planner(finder, read_history(action.journal_path), again=again)
-    plan = Plan(queue)
+    plan = Plan()
     with Stop() as stop, session.reading(queue, stop) as reading:
         for letter in session.letters(reading):
-            plan.add(letter, planner.decide(letter))
-            if plan.sends == limit:
+            plan.decided(planner.decide(letter))
+            if plan.counts["delivered"] == limit:
                 break
     if action.as_json:
-        write_json(plan.as_document())
+        write_json(plan_document(plan, queue))
     else:
-        sys.stdout.write(plan_text(plan, palette_for(action.color)))
+        sys.stdout.writelines(f"{line}\n" for line in plan_lines(plan, queue, palette_for(action.color)))
     if stop.requested:
         return 130
-    code = nothing_matched() if reading.read and plan.is_empty else int(bool(plan.kept))
+    code = nothing_matched() if reading.read and not plan.counts else plan.exit_code
     say("dry run: nothing was sent; --yes does it")
     return code
 
 
-def _say_unread(action: Action, reading: Reading) -> None:
+def _say_unread(reading: Reading) -> None:
     """Report what may be left that wasn't seen: in flight elsewhere, or behind others of a FIFO group."""
-    unseen = action.queue.count - reading.read
-    if reading.queue.fifo and unseen > 0 and reading.held:
-        say(f"{action.queue.name}: FIFO: about {unseen:,} more wait behind letters that stay")
+    queue = reading.queue
+    unseen = queue.count - reading.read
+    if queue.fifo and unseen > 0 and reading.held:
+        say(f"{queue.name}: FIFO: about {unseen:,} more wait behind letters that stay")
     elif unseen > 0 and reading.exhausted:
         say(
-            f"{action.queue.name}: about {unseen:,} more are hidden now, by another reader or a run "
+            f"{queue.name}: about {unseen:,} more are hidden now, by another reader or a run "
             f"that was killed; they come back by themselves"
         )

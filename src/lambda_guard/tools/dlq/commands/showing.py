@@ -73,5 +73,5 @@ def _find(session: Session, queue: Queue, message_id: str) -> Letter:
 
 def _invocations(session: Session, letter: Letter) -> list[Invocation]:
     ids = frozenset(letter.ids)
-    found = session.logs.naming(ids) if session.logs.places else iter(())
+    found = session.logs.naming(ids)
     return [one for one in found if ids & (identities(one) | {key for key, _ in failures_of(one)})]

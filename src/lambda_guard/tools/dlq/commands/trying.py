@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import click
 
@@ -14,16 +15,19 @@ from lambda_guard.tools.dlq.commands.options import (
     log_options,
     nothing_matched,
     view_options,
+    write_json,
 )
 from lambda_guard.tools.dlq.environment_file import read_environment
 from lambda_guard.tools.dlq.events import NoEventError, event_of
 from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.queue import Queue
+from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import filled
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
-from lambda_guard.tools.dlq.trying import Spool, Trial, Trials, local_function, run
+from lambda_guard.tools.dlq.trying import Trial, Trials, local_function, run
 from lambda_guard.tools.logs.invocation import invocations_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream
@@ -82,41 +86,41 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
         settings["endpoint_url"] = endpoint_url
     function = local_function(handler, code, **settings)
     session = Session.open(**selected)
-    view = TrialView(palette_for(color), as_json=as_json, verbose=verbose)
-    with function, Stop() as stop, Spool() as spool:
-        queue, read = _spooled(session, queue_name, limit, spool, stop)
-        trials = Trials()
-        with progress_bar(f"trying {queue.name}", spool.count) as progress:
-            for letter in spool.letters():
+    queue, palette, trials = session.queue(queue_name), palette_for(color), Trials()
+    with function, Stop() as stop, TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-") as spool:
+        read, wanted = _spool(session, queue, limit, spool, stop)
+        with progress_bar(f"trying {queue.name}", wanted) as progress:
+            for line in spool:
                 if stop.requested:
                     break
-                trial = _tried(session, function, session.causes.explain(letter), queue)
+                letter = session.causes.explain(recognise(Message.from_document(json.loads(line))))
+                trial = _tried(session, function, letter, queue)
                 trials.add(trial)
-                sys.stdout.write(view.trial(trial))
+                _write(trial, palette, as_json=as_json, verbose=verbose)
                 progress(1)
-    return _end(trials, spool.count, read, stop, as_json=as_json)
+    return _end(trials, wanted, read, stop, as_json=as_json)
 
 
-def _spooled(session: Session, name: str, limit: int | None, spool: Spool, stop: Stop) -> tuple[Queue, int]:
-    queue = session.queue(name)
+def _spool(session: Session, queue: Queue, limit: int | None, spool: IO[str], stop: Stop) -> tuple[int, int]:
+    """Keep letters in a file: the queue is released before the handler runs, however many there are."""
+    wanted = 0
     with session.reading(queue, stop) as reading:
         for letter in session.letters(reading, limit):
-            spool.add(letter)
-    return queue, reading.read
+            wanted += 1
+            spool.write(json.dumps(letter.message.as_document()) + "\n")
+    spool.seek(0)
+    return reading.read, wanted
 
 
 def _tried(session: Session, function: Any, letter: Letter, queue: Queue) -> Trial:
     try:
-        event = _event(session, letter, queue)
+        if letter.pointer is not None:
+            event: Any = stream_event(letter.pointer, session.clients)
+        else:
+            event = event_of(letter, queue.arn)
     except (NoEventError, RecordsGoneError, CloudError) as error:
         return Trial(letter.message_id, problem=str(error))
     return run(function, letter, event)
-
-
-def _event(session: Session, letter: Letter, queue: Queue) -> Any:
-    if letter.pointer is not None:
-        return stream_event(letter.pointer, session.clients)
-    return event_of(letter, queue.arn)
 
 
 def _end(trials: Trials, wanted: int, read: int, stop: Stop, *, as_json: bool) -> int:
@@ -131,40 +135,34 @@ def _end(trials: Trials, wanted: int, read: int, stop: Stop, *, as_json: bool) -
     return int(trials.passed < trials.count)
 
 
-class TrialView:
-    """Draws trials, a line each, and under it what the handler wrote, where that is wanted."""
+def _write(trial: Trial, palette: Palette, *, as_json: bool, verbose: bool) -> None:
+    if as_json:
+        write_json(_document(trial))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _lines(trial, palette, verbose=verbose))
 
-    def __init__(self, palette: Palette, *, as_json: bool, verbose: bool) -> None:
-        self._paint = palette.paint
-        self._text = TextView(palette)
-        self._as_json = as_json
-        self._verbose = verbose
 
-    def trial(self, trial: Trial) -> str:
-        """Draw one."""
-        if self._as_json:
-            return json.dumps(_document(trial), ensure_ascii=False) + "\n"
-        return "\n".join(self._lines(trial)) + "\n"
+def _lines(trial: Trial, palette: Palette, *, verbose: bool) -> Iterator[str]:
+    """Draw a trial, and under it what the handler wrote, where that is wanted."""
+    took = f"  {span(trial.duration_ms)}" if trial.duration_ms is not None else ""
+    if trial.problem:
+        yield f"{palette.paint('yellow', '… not run')}  {trial.message_id}  {visible(trial.problem)}"
+    elif trial.failure is None:
+        yield f"{palette.paint('bold_green', '✓ passes')}  {trial.message_id}{took}"
+    else:
+        mark = {True: "the same error: ", False: "another error: ", None: ""}[trial.same]
+        told = visible(trial.failure.sentence)
+        yield f"{palette.paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}{told}"
+        if verbose:
+            yield from _blocks(trial.lines, TextView(palette))
 
-    def _lines(self, trial: Trial) -> Iterator[str]:
-        took = f"  {span(trial.duration_ms)}" if trial.duration_ms is not None else ""
-        if trial.problem:
-            yield f"{self._paint('yellow', '… not run')}  {trial.message_id}  {visible(trial.problem)}"
-        elif trial.failure is None:
-            yield f"{self._paint('bold_green', '✓ passes')}  {trial.message_id}{took}"
-        else:
-            mark = {True: "the same error: ", False: "another error: ", None: ""}[trial.same]
-            told = visible(trial.failure.sentence)
-            yield f"{self._paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}{told}"
-            if self._verbose:
-                yield from self._blocks(trial.lines)
 
-    def _blocks(self, lines: Iterable[str]) -> Iterator[str]:
-        """Draw what the handler wrote as `lambda-guard invocations` does."""
-        grouper = Grouper()
-        grouper.feed([line.encode() for line in lines], Stream("try", exact=True))
-        grouper.finish()
-        return (self._text.block(block).rstrip("\n") for block in invocations_of(grouper.take()))
+def _blocks(lines: Iterable[str], view: TextView) -> Iterator[str]:
+    """Draw what the handler wrote as `lambda-guard invocations` does."""
+    grouper = Grouper()
+    grouper.feed([line.encode() for line in lines], Stream("try", exact=True))
+    grouper.finish()
+    return (view.block(block).rstrip("\n") for block in invocations_of(grouper.take()))
 
 
 def _document(trial: Trial) -> dict[str, Any]:
