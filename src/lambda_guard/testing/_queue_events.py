@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from lambda_guard._names import SQS_TRACE_ATTRIBUTE
 from lambda_guard.shapes import sns as sns_shapes
 from lambda_guard.shapes import sqs as sqs_shapes
+from lambda_guard.shapes.sample import fill
 from lambda_guard.testing._samples import (
     FIFO_QUEUE_ARN,
     QUEUE_ARN,
@@ -56,34 +56,37 @@ def sqs(
     """
     bodies = bodies or ({},)
     count = len(bodies)
-    arn = queue_arn or (FIFO_QUEUE_ARN if fifo else QUEUE_ARN)
     columns = zip(
-        bodies,
+        map(text_of, bodies),
         one_each(message_ids, count, "message_ids"),
         one_each(trace_header, count, "trace_header"),
         one_each(attempt, count, "attempt"),
         one_each(message_group_id, count, "message_group_id"),
         strict=True,
     )
-    records = []
-    for number, (body, message_id, header, received, group) in numbered(columns):
-        attributes = _system_attributes(received, sent_ms)
-        if header is not None:
-            attributes[SQS_TRACE_ATTRIBUTE] = header
-        if fifo:
-            attributes |= _fifo_attributes(number, group)
-        record = sqs_shapes.record(
-            text_of(body),
-            queue_arn=arn,
+    records = [
+        sqs_shapes.record(
+            body,
+            queue_arn=queue_arn or (FIFO_QUEUE_ARN if fifo else QUEUE_ARN),
             message_id=message_id or uuid(number),
             receipt_handle=f"receipt-{number}-{received}",
-            attributes=attributes,
+            attributes=fill(
+                "sqs-attributes",
+                attempt=received,
+                sent_ms=sent_ms,
+                received_ms=sent_ms + 1,
+                trace_header=header,
+                sequence_number=f"{18_849_496_460_467_696_128 + number}" if fifo else None,
+                group=group if fifo else None,
+                deduplication_id=f"deduplication-{number}" if fifo else None,
+            ),
             message_attributes={
                 name: sqs_shapes.text_attribute(value) for name, value in (message_attributes or {}).items()
             },
-            md5_of_body=_md5(text_of(body)),
+            md5_of_body=_md5(body),
         )
-        records.append(record)
+        for number, (body, message_id, header, received, group) in numbered(columns)
+    ]
     return {"Records": records}
 
 
@@ -91,23 +94,6 @@ def _md5(body: str) -> str:
     from hashlib import md5
 
     return md5(body.encode(), usedforsecurity=False).hexdigest()
-
-
-def _system_attributes(attempt: int, sent_ms: int) -> dict[str, str]:
-    return {
-        "ApproximateReceiveCount": str(attempt),
-        "SentTimestamp": str(sent_ms),
-        "SenderId": "AIDAEXAMPLEEXAMPLE123",
-        "ApproximateFirstReceiveTimestamp": str(sent_ms + 1),
-    }
-
-
-def _fifo_attributes(number: int, group: str) -> dict[str, str]:
-    return {
-        "SequenceNumber": f"{18_849_496_460_467_696_128 + number}",
-        "MessageGroupId": group,
-        "MessageDeduplicationId": f"deduplication-{number}",
-    }
 
 
 def sns(
@@ -131,36 +117,21 @@ def sns(
         message_id: the id that SNS gave.
         sent_ms: when it was published, milliseconds since the epoch.
     """
-    notification = _notification(
-        message,
-        subject=subject,
-        attributes=message_attributes,
+    notification = sns_shapes.notification(
+        text_of(message),
         topic_arn=topic_arn,
         message_id=message_id or uuid(1, kind=1),
-        sent_ms=sent_ms,
+        timestamp=iso(sent_ms),
+        subject=subject,
+        attributes=_attributes(message_attributes),
     )
     return sns_shapes.event(
         sns_shapes.for_a_function(notification), subscription_arn=f"{topic_arn}:{uuid(1, kind=2)}"
     )
 
 
-def _notification(
-    message: object,
-    *,
-    subject: str | None,
-    attributes: Mapping[str, str] | None,
-    topic_arn: str,
-    message_id: str,
-    sent_ms: int,
-) -> Event:
-    return sns_shapes.notification(
-        text_of(message),
-        topic_arn=topic_arn,
-        message_id=message_id,
-        timestamp=iso(sent_ms),
-        subject=subject,
-        attributes={name: {"Type": "String", "Value": value} for name, value in (attributes or {}).items()},
-    )
+def _attributes(values: Mapping[str, str] | None) -> Event:
+    return {name: {"Type": "String", "Value": value} for name, value in (values or {}).items()}
 
 
 # long: one event, key by key, as AWS documents it
@@ -197,22 +168,18 @@ def sns_in_sqs(
     """
     messages = messages or ("{}",)
     ids = one_each(sns_message_ids, len(messages), "sns_message_ids")
-    bodies = [
-        message
-        if raw
-        else json.dumps(
-            _notification(
-                message,
-                subject=subject,
-                attributes=message_attributes,
-                topic_arn=topic_arn,
-                message_id=sns_id or uuid(number, kind=1),
-                sent_ms=sent_ms,
-            ),
-            indent=2,
+    notifications = (
+        sns_shapes.notification(
+            text_of(message),
+            topic_arn=topic_arn,
+            message_id=sns_id or uuid(number, kind=1),
+            timestamp=iso(sent_ms),
+            subject=subject,
+            attributes=_attributes(message_attributes),
         )
         for number, (message, sns_id) in numbered(zip(messages, ids, strict=True))
-    ]
+    )
+    bodies = messages if raw else [json.dumps(each, indent=2) for each in notifications]
     return sqs(
         *bodies,
         trace_header=trace_header,
