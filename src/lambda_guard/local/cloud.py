@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lambda_guard.local._errors import LocalCloudError, OptionError, require
-from lambda_guard.local.api.gateway import ApiGateway
-from lambda_guard.local.api.proxy import HttpResponse
+from lambda_guard.local.api.gateway import ApiGateway, request_of
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.deployment import create
 from lambda_guard.local.aws.moto_process import MotoProcess, own_session
@@ -22,8 +21,10 @@ from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
 from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
+from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
+from lambda_guard.local.runtime.http_server import HttpResponse
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.templates.references import Location
@@ -34,7 +35,6 @@ from lambda_guard.templates.stack import (
 )
 from lambda_guard.templates.template import Template
 
-ACCOUNT = "123456789012"
 _QUIET_SECONDS = 0.02
 _PACKAGES = ("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
 
@@ -106,7 +106,7 @@ class Cloud:
             self._moto, self._clock, self._activity, self._daemon, speed=speed, sampled=sampled
         )
         self._lambda_endpoint.invoker = self._invoker
-        self._gateway = ApiGateway(self._invoker, region=region, account=ACCOUNT)
+        self._gateway = ApiGateway(self._invoker, region)
         self._cloudwatch = CloudWatchWriter(self._moto)
         atexit.register(self.close)
         try:
@@ -141,12 +141,7 @@ class Cloud:
                 EventSourceMapping(mapping, self._moto, self._invoker, self._clock, speed=self._speed)
             )
         self._schedules = Schedules(
-            stack.schedules,
-            self._invoker,
-            self._clock,
-            speed=self._speed,
-            region=self.region,
-            account=ACCOUNT,
+            stack.schedules, self._invoker, self._clock, speed=self._speed, region=self.region
         )
 
     def _deploy(self, declaration: FunctionDeclaration) -> None:
@@ -168,7 +163,6 @@ class Cloud:
             log=group,
             guardian=self._guardian,
             region=self.region,
-            account=ACCOUNT,
             endpoint_url=self.endpoint,
             daemon_address=self._daemon.address,
             freeze=self._freeze,
@@ -253,7 +247,7 @@ class Cloud:
             query: the query parameters; they follow those of the path.
             api: the API's logical id; by default the first that has a route.
         """
-        return self._gateway.request(method, path, body, headers=headers, query=query, api=api)
+        return self._gateway.answer(request_of(method, path, body, headers or {}, query or {}), api)
 
     def api_url(self, api: str | None = None) -> str:
         """Return the URL of an API by logical id; of the only one, by default.

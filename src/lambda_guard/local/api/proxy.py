@@ -16,83 +16,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+from lambda_guard.local.runtime.environment import ACCOUNT
+from lambda_guard.local.runtime.http_server import COOKIE, HttpRequest, HttpResponse
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.shapes import http
 from lambda_guard.templates.stack import RouteDeclaration
 
-_COOKIE: Final = "set-cookie"
 _JSON: Final = (("content-type", "application/json"),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """A request to an API.
-
-    Attributes:
-        headers: as they were sent: names in any case, one may come several times.
-        query: as it stands in the URL.
-    """
-
-    method: str
-    path: str
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-    query: str = ""
-
-    @property
-    def header_values(self) -> dict[str, list[str]]:
-        """All values of each header, by its name as it was first written."""
-        names, found = dict[str, str](), dict[str, list[str]]()
-        for name, value in self.headers:
-            found.setdefault(names.setdefault(name.lower(), name), []).append(value)
-        return found
-
-    @property
-    def lower_headers(self) -> dict[str, str]:
-        """The headers by lower-case name; the values of one that comes several times are joined."""
-        return {
-            name.lower(): ("; " if name.lower() == "cookie" else ",").join(values)
-            for name, values in self.header_values.items()
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResponse:
-    """The answer of an API.
-
-    Attributes:
-        status: the HTTP status.
-        body: the body.
-        header_lines: each header as it is sent, with its name in lower case; one may come several times.
-        result: the invocation behind it; None where there was none.
-    """
-
-    status: int
-    body: bytes
-    header_lines: tuple[tuple[str, str], ...] = ()
-    result: InvocationResult | None = None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers but the cookies; the values of one that comes several times are joined by commas."""
-        found = dict[str, str]()
-        for name, value in self.header_lines:
-            if name != _COOKIE:
-                found[name] = f"{found[name]},{value}" if name in found else value
-        return found
-
-    @property
-    def cookies(self) -> tuple[str, ...]:
-        """The values of all `set-cookie` headers."""
-        return tuple(value for name, value in self.header_lines if name == _COOKIE)
-
-    def json(self) -> Any:
-        """Return the body, parsed.
-
-        Raises:
-            ValueError: it isn't JSON.
-        """
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +62,10 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(pattern + "/?")
 
 
-def proxy_event(request: HttpRequest, found: Match, *, account: str, region: str) -> dict[str, Any]:
+def proxy_event(request: HttpRequest, found: Match, region: str) -> dict[str, Any]:
     """Return the event of a request, in the route's payload format."""
     route, rest = found.route, found.route.version == "1.0"
-    api = http.Api(route.api.lower(), "Prod" if rest else "$default", account, region)
+    api = http.Api(route.api.lower(), "Prod" if rest else "$default", ACCOUNT, region)
     if rest:
         return http.event_v1(
             _noted(request, {"Host": [api.domain], **request.header_values}),
@@ -226,7 +156,7 @@ def _header_lines(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 def _header_lines_and_cookies(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Read headers as in payload format 2.0: each has one value, and cookies are separate."""
     headers = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
-    return (*headers, *((_COOKIE, str(cookie)) for cookie in _listed(payload.get("cookies") or [])))
+    return (*headers, *((COOKIE, str(cookie)) for cookie in _listed(payload.get("cookies") or [])))
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,18 +8,17 @@ import json
 import logging
 import re
 import urllib.parse
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.invoker import Deployed, Invoker
-from lambda_guard.local.runtime.http_server import LoopbackServer, RequestHandler
+from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
 from lambda_guard.templates.stack import MappingDeclaration
 
 _FUNCTIONS = "/2015-03-31/functions"
-_MAPPINGS = "/2015-03-31/event-source-mappings"
-_FUNCTION = re.compile(rf"^{_FUNCTIONS}/([^/]+)(/invocations|/configuration|)$")
 _SYNCHRONOUS_BYTES_MOST = 6 * 1024 * 1024
 _ASYNCHRONOUS_BYTES_MOST = 1024 * 1024
 _LOG_TAIL_BYTES = 4096
@@ -29,128 +28,110 @@ _log = logging.getLogger(__name__)
 class LambdaEndpoint:
     """Answers Lambda's API and takes the deliveries of SNS; moto's process sends both here."""
 
+    invoker: Invoker  # which needs moto, which needs this address
+
     def __init__(self) -> None:
-        self.invoker: Invoker | None = None
         self.mappings: tuple[MappingDeclaration, ...] = ()
-        self._server = LoopbackServer(_Handler, self)
+        self._routes: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
+            ("POST", "/local/sns", self._deliver),
+            ("POST", rf"{_FUNCTIONS}/([^/]+)/invocations", self._invoke),
+            ("GET", rf"{_FUNCTIONS}/*", self._list_functions),
+            ("GET", rf"{_FUNCTIONS}/([^/]+)(/configuration|)", self._get_function),
+            ("GET", "/2015-03-31/event-source-mappings/*", self._list_mappings),
+        )
+        self._server = LoopbackServer(self._respond)
         self.address = self._server.address
 
     def close(self) -> None:
         """End the server."""
         self._server.close()
 
-
-class _Handler(RequestHandler):
-    @property
-    def _invoker(self) -> Invoker:
-        invoker: Invoker | None = self.server.owner.invoker  # type: ignore[attr-defined]  # LoopbackServer's
-        assert invoker is not None
-        return invoker
-
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
-        body = self.body()
-        path = urllib.parse.unquote(self.path.partition("?")[0])
-        found = _FUNCTION.match(path)
+    def _respond(self, request: HttpRequest) -> HttpResponse:
+        path = urllib.parse.unquote(request.path)
         try:
-            if path == "/local/sns":
-                self._deliver(json.loads(body))
-            elif found and found[2] == "/invocations":
-                self._invoke(found[1], body)
-            else:
-                self._unsupported()
+            for method, pattern, respond in self._routes:
+                if request.method == method and (found := re.fullmatch(pattern, path)):
+                    return respond(request, *found.groups())
         except LocalCloudError as error:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceException", str(error))
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceException", str(error))
+        message = (
+            f"{request.method} {request.path} of Lambda's API is not part of the local cloud: Invoke, "
+            "GetFunction, GetFunctionConfiguration, ListFunctions and ListEventSourceMappings are"
+        )
+        return _refusal(HTTPStatus.BAD_REQUEST, "InvalidParameterValueException", message)
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        path = urllib.parse.unquote(self.path.partition("?")[0])
-        found = _FUNCTION.match(path)
-        if path.rstrip("/") == _FUNCTIONS:
-            functions = [_configuration(deployed) for deployed in self._invoker.functions.values()]
-            self._json(HTTPStatus.OK, {"Functions": functions})
-        elif path.rstrip("/") == _MAPPINGS:
-            self._json(HTTPStatus.OK, {"EventSourceMappings": self._mappings()})
-        elif found and found[2] != "/invocations":
-            self._get_function(found[1], whole=not found[2])
-        else:
-            self._unsupported()
-
-    def _deliver(self, delivery: dict[str, Any]) -> None:
+    def _deliver(self, request: HttpRequest) -> HttpResponse:
+        delivery = json.loads(request.body)
         event = json.dumps(delivery["event"]).encode()
         try:
-            self._invoker.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
+            self.invoker.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
         except LocalCloudError as error:
             # As on AWS, the publisher isn't told.
             _log.warning("SNS could not deliver: %s", error)
-        self.answer(HTTPStatus.ACCEPTED)
+        return HttpResponse(status=HTTPStatus.ACCEPTED)
 
-    def _invoke(self, name: str, body: bytes) -> None:
-        if self._invoker.find(name) is None:
-            self._not_found(name)
-            return
-        kind = self.headers.get("X-Amz-Invocation-Type") or "RequestResponse"
+    def _invoke(self, request: HttpRequest, name: str) -> HttpResponse:
+        if self.invoker.find(name) is None:
+            return _not_found(name)
+        headers, body = request.lower_headers, request.body
+        kind = headers.get("x-amz-invocation-type") or "RequestResponse"
         most = _ASYNCHRONOUS_BYTES_MOST if kind == "Event" else _SYNCHRONOUS_BYTES_MOST
         if len(body) > most:
             message = (
                 f"{len(body)} byte payload is too large for the {kind} invocation type (limit {most} bytes)"
             )
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "RequestTooLargeException", message)
-        elif (text := _json_text(body)) is None:
+            return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "RequestTooLargeException", message)
+        if (text := _json_text(body)) is None:
             message = "Could not parse request body into json"
-            self._refuse(HTTPStatus.BAD_REQUEST, "InvalidRequestContentException", message)
-        elif kind == "DryRun":
-            self.answer(HTTPStatus.NO_CONTENT)
-        else:
-            self._run(name, text, kind)
+            return _refusal(HTTPStatus.BAD_REQUEST, "InvalidRequestContentException", message)
+        if kind == "DryRun":
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return self._run(name, text, kind, headers)
 
-    def _run(self, name: str, payload: bytes, kind: str) -> None:
-        context = self.headers.get("X-Amz-Client-Context")
+    def _run(self, name: str, payload: bytes, kind: str, headers: Mapping[str, str]) -> HttpResponse:
+        context = headers.get("x-amz-client-context")
         client_context = json.loads(base64.b64decode(context)) if context else None
-        header = self.headers.get(HTTP_TRACE_HEADER)
+        header = headers.get(HTTP_TRACE_HEADER.lower())
         if kind == "Event":
-            request_id = self._invoker.invoke_later(
+            request_id = self.invoker.invoke_later(
                 name, payload, trace_header=header, client_context=client_context
             )
-            self.answer(HTTPStatus.ACCEPTED, headers=[("x-amzn-RequestId", request_id)])
-            return
-        result = self._invoker.invoke(name, payload, trace_header=header, client_context=client_context)
-        headers = {"x-amzn-RequestId": result.request_id, "X-Amz-Executed-Version": "$LATEST"}
+            return HttpResponse(status=HTTPStatus.ACCEPTED, header_lines=(("x-amzn-RequestId", request_id),))
+        result = self.invoker.invoke(name, payload, trace_header=header, client_context=client_context)
+        lines = [("x-amzn-RequestId", result.request_id), ("X-Amz-Executed-Version", "$LATEST")]
         if result.function_error is not None:
-            headers["X-Amz-Function-Error"] = result.function_error
-        if self.headers.get("X-Amz-Log-Type") == "Tail":
+            lines.append(("X-Amz-Function-Error", result.function_error))
+        if headers.get("x-amz-log-type") == "Tail":
             tail = "\n".join(result.lines).encode()[-_LOG_TAIL_BYTES:]
-            headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
-        self.answer(HTTPStatus.OK, result.body, headers.items())
+            lines.append(("X-Amz-Log-Result", base64.b64encode(tail).decode()))
+        return HttpResponse(status=HTTPStatus.OK, body=result.body, header_lines=tuple(lines))
 
-    def _get_function(self, name: str, *, whole: bool) -> None:
-        deployed = self._invoker.find(name)
-        if deployed is None:
-            self._not_found(name)
-            return
-        configuration = _configuration(deployed)
-        self._json(HTTPStatus.OK, {"Configuration": configuration} if whole else configuration)
+    def _list_functions(self, _request: HttpRequest) -> HttpResponse:
+        return _json({"Functions": [_configuration(it) for it in self.invoker.functions.values()]})
 
-    def _mappings(self) -> list[dict[str, Any]]:
-        mappings = self.server.owner.mappings  # type: ignore[attr-defined]  # LoopbackServer's
-        arns = {name: deployed.function.arn for name, deployed in self._invoker.functions.items()}
-        return [_mapping(mapping, arns[mapping.function]) for mapping in mappings]
+    def _list_mappings(self, _request: HttpRequest) -> HttpResponse:
+        arns = {name: deployed.function.arn for name, deployed in self.invoker.functions.items()}
+        mappings = [_mapping(mapping, arns[mapping.function]) for mapping in self.mappings]
+        return _json({"EventSourceMappings": mappings})
 
-    def _json(self, status: int, document: dict[str, Any]) -> None:
-        self.answer(status, json.dumps(document).encode())
+    def _get_function(self, _request: HttpRequest, name: str, configuration: str) -> HttpResponse:
+        if (deployed := self.invoker.find(name)) is None:
+            return _not_found(name)
+        found = _configuration(deployed)
+        return _json(found if configuration else {"Configuration": found})
 
-    def _not_found(self, name: str) -> None:
-        message = f"Function not found: {name}"
-        self._refuse(HTTPStatus.NOT_FOUND, "ResourceNotFoundException", message)
 
-    def _unsupported(self) -> None:
-        message = (
-            f"{self.command} {self.path} of Lambda's API is not part of the local cloud: Invoke, "
-            "GetFunction, GetFunctionConfiguration, ListFunctions and ListEventSourceMappings are"
-        )
-        self._refuse(HTTPStatus.BAD_REQUEST, "InvalidParameterValueException", message)
+def _json(document: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(status=HTTPStatus.OK, body=json.dumps(document).encode())
 
-    def _refuse(self, status: int, error: str, message: str) -> None:
-        document = json.dumps({"Type": "User", "Message": message, "message": message}).encode()
-        self.answer(status, document, [("x-amzn-ErrorType", error)])
+
+def _not_found(name: str) -> HttpResponse:
+    return _refusal(HTTPStatus.NOT_FOUND, "ResourceNotFoundException", f"Function not found: {name}")
+
+
+def _refusal(status: int, error: str, message: str) -> HttpResponse:
+    document = json.dumps({"Type": "User", "Message": message, "message": message}).encode()
+    return HttpResponse(status=status, body=document, header_lines=(("x-amzn-ErrorType", error),))
 
 
 def _json_text(body: bytes) -> bytes | None:

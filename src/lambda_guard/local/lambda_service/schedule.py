@@ -15,6 +15,7 @@ from typing import Any
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.invoker import Invoker
+from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.shapes import eventbridge
 from lambda_guard.templates.stack import ScheduleDeclaration
 
@@ -29,16 +30,7 @@ def interval(expression: str) -> float | None:
 
 
 class Schedules:
-    """Fires schedules, on demand and by themselves.
-
-    Args:
-        schedules: all of a stack.
-        invoker: invokes the functions, asynchronously.
-        clock: for `rate(…)`.
-        speed: how much faster than on AWS they fire by themselves.
-        region: for events.
-        account: for events.
-    """
+    """Fires schedules, on demand and, `speed` times as often as on AWS, by themselves."""
 
     def __init__(
         self,
@@ -48,25 +40,18 @@ class Schedules:
         *,
         speed: float,
         region: str,
-        account: str,
     ) -> None:
         self._schedules = schedules
         self._invoker = invoker
         self._clock = clock
-        self._speed = speed
         self._region = region
-        self._account = account
         for schedule in schedules:
             seconds = interval(schedule.expression)
             if seconds is not None and schedule.enabled:
                 self._repeat(schedule, seconds / speed)
 
     def fire(self, name: str) -> None:
-        """Fire a schedule now, by logical id or name.
-
-        Raises:
-            LocalCloudError: there is none.
-        """
+        """Fire a schedule now; see `Cloud.fire`."""
         found = [schedule for schedule in self._schedules if name in {schedule.logical_id, schedule.name}]
         if not found:
             names = ", ".join(schedule.logical_id for schedule in self._schedules) or "none"
@@ -75,7 +60,7 @@ class Schedules:
             self._fire(schedule)
 
     def _fire(self, schedule: ScheduleDeclaration) -> None:
-        event = scheduled_event(schedule, account=self._account, region=self._region)
+        event = scheduled_event(schedule, self._region)
         self._invoker.invoke_later(schedule.function, json.dumps(event).encode())
 
     def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
@@ -87,7 +72,7 @@ class Schedules:
         self._clock.after(seconds, fire)
 
 
-def scheduled_event(schedule: ScheduleDeclaration, *, account: str, region: str) -> Any:
+def scheduled_event(schedule: ScheduleDeclaration, region: str) -> Any:
     """Return the event that the function gets."""
     if schedule.payload is not None:
         return schedule.payload
@@ -97,7 +82,7 @@ def scheduled_event(schedule: ScheduleDeclaration, *, account: str, region: str)
         source=schedule.source,
         event_id=str(uuid.uuid4()),
         time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        account=account,
+        account=ACCOUNT,
         region=region,
         resources=[schedule.arn],
     )

@@ -27,6 +27,7 @@ from lambda_guard.local.runtime.runtime_api import Invocation, RuntimeApi, Runti
 
 # On AWS the INIT phase may take 10 s; a development machine under load gets more.
 INIT_SECONDS_MOST = 30.0
+ACCOUNT = "123456789012"  # moto's
 NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to AWS is refused on the spot
 
 
@@ -60,7 +61,7 @@ class FunctionSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     log_format: Literal["Text", "JSON"] = "Text"
     region: str = "eu-west-1"
-    account: str = "123456789012"
+    account: str = ACCOUNT
     version: str = "$LATEST"
     endpoint_url: str = NOWHERE
     daemon_address: str | None = None

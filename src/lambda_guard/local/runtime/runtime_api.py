@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from lambda_guard.local.runtime.http_server import LoopbackServer, RequestHandler
+from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
 
 # "6,291,556 bytes": https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 RESPONSE_BYTES_MOST = 6 * 1024 * 1024 + 100
 _ROOT = "/2018-06-01/runtime"
-_INVOCATION = re.compile(rf"^{_ROOT}/invocation/([^/]+)/(response|error)$")
-_ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+_INVOCATION = re.compile(rf"{_ROOT}/invocation/([^/]+)/(response|error)")
+_ERROR_TYPE = "lambda-runtime-function-error-type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Invocation:
     client_context: str | None = None
     cognito_identity: str | None = None
 
-    def headers(self) -> dict[str, str]:
-        """Return the headers with which `next` answers."""
+    def response(self) -> HttpResponse:
+        """Return the answer of `next`."""
         headers = {
             "Lambda-Runtime-Aws-Request-Id": self.request_id,
             "Lambda-Runtime-Deadline-Ms": str(self.deadline_ms),
@@ -54,7 +54,8 @@ class Invocation:
             "Lambda-Runtime-Client-Context": self.client_context,
             "Lambda-Runtime-Cognito-Identity": self.cognito_identity,
         }
-        return {name: value for name, value in headers.items() if value is not None}
+        lines = tuple((name, value) for name, value in headers.items() if value is not None)
+        return HttpResponse(status=HTTPStatus.OK, body=self.event, header_lines=lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class RuntimeApi:
         self._reply: RuntimeReply | None = None
         self._gone = False
         self.init_error: RuntimeReply | None = None
-        self._server = LoopbackServer(_Handler, self)
+        self._server = LoopbackServer(self._respond)
         self.address = self._server.address
 
     # --- The invoker's side ---------------------------------------------------------------------------------
@@ -147,16 +148,32 @@ class RuntimeApi:
 
     # --- The runtime's side ---------------------------------------------------------------------------------
 
-    def take(self) -> Invocation | None:
+    def _respond(self, request: HttpRequest) -> HttpResponse | None:
+        if request.method == "GET":
+            if request.path == f"{_ROOT}/invocation/next":
+                return self._take()
+            restored = request.path == f"{_ROOT}/restore/next"
+            return HttpResponse(status=HTTPStatus.OK if restored else HTTPStatus.NOT_FOUND)
+        found = _INVOCATION.fullmatch(request.path)
+        failed = request.path in {f"{_ROOT}/init/error", f"{_ROOT}/restore/error"}
+        if not found and not failed:
+            return HttpResponse(status=HTTPStatus.NOT_FOUND)
+        answered = found is not None and found[2] == "response"
+        header = request.lower_headers.get(_ERROR_TYPE)
+        reply = RuntimeReply(request.body) if answered else RuntimeReply.of_error(request.body, header)
+        status = self._receive(found[1], reply) if found else self._fail_init(reply)
+        return HttpResponse(status=status, body=b'{"status":"OK"}')
+
+    def _take(self) -> HttpResponse | None:
         """Park until there is an invocation; None when the environment ends."""
         with self._changed:
             self._parked = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._next is not None or self._gone)
             invocation, self._next = self._next, None
-            return invocation
+            return None if invocation is None else invocation.response()
 
-    def reply(self, request_id: str, reply: RuntimeReply) -> HTTPStatus:
+    def _receive(self, request_id: str, reply: RuntimeReply) -> HTTPStatus:
         """Take the runtime's reply; an oversized one counts as an error, as on AWS."""
         status = HTTPStatus.ACCEPTED
         if reply.error_type is None and len(reply.body) > RESPONSE_BYTES_MOST:
@@ -168,11 +185,12 @@ class RuntimeApi:
             self._changed.notify_all()
         return status
 
-    def fail_init(self, reply: RuntimeReply) -> None:
+    def _fail_init(self, reply: RuntimeReply) -> HTTPStatus:
         """Note that the function couldn't be loaded."""
         with self._changed:
             self.init_error = reply
             self._changed.notify_all()
+        return HTTPStatus.ACCEPTED
 
 
 def _too_large(size: int) -> RuntimeReply:
@@ -180,34 +198,3 @@ def _too_large(size: int) -> RuntimeReply:
     message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({most} bytes)."
     error_type = "Function.ResponseSizeTooLarge"
     return RuntimeReply(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), error_type)
-
-
-class _Handler(RequestHandler):
-    @property
-    def _api(self) -> RuntimeApi:
-        owner: RuntimeApi = self.server.owner  # type: ignore[attr-defined]  # LoopbackServer's
-        return owner
-
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        if self.path == f"{_ROOT}/restore/next":
-            self.answer(HTTPStatus.OK)
-        elif self.path != f"{_ROOT}/invocation/next":
-            self.answer(HTTPStatus.NOT_FOUND)
-        elif (invocation := self._api.take()) is None:
-            self.close_connection = True
-        else:
-            self.answer(HTTPStatus.OK, invocation.event, invocation.headers().items())
-
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
-        body = self.body()
-        if self.path in {f"{_ROOT}/init/error", f"{_ROOT}/restore/error"}:
-            self._api.fail_init(RuntimeReply.of_error(body, self.headers.get(_ERROR_TYPE)))
-            self.answer(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
-        elif found := _INVOCATION.match(self.path):
-            error = found[2] == "error"
-            reply = (
-                RuntimeReply.of_error(body, self.headers.get(_ERROR_TYPE)) if error else RuntimeReply(body)
-            )
-            self.answer(self._api.reply(found[1], reply), b'{"status":"OK"}')
-        else:
-            self.answer(HTTPStatus.NOT_FOUND)
