@@ -81,15 +81,9 @@ def _unshared(file: str, document: Any) -> Any:
 def parameter_values(
     file: str, document: Document, given: Mapping[str, str], location: Location
 ) -> dict[str, Any]:
-    """Return the values of the parameters and of the pseudo parameters.
+    """Return the values of the parameters, `given` or by default, and of the pseudo parameters.
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
-
-    Args:
-        file: for messages.
-        document: the template.
-        given: values that win over the defaults.
-        location: where the stack is.
 
     Raises:
         TemplateError: a parameter is unknown, or has neither a value nor a default.

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,30 +16,31 @@ def read_functions(template: Template) -> tuple[FunctionDeclaration, ...]:
     """Return the functions, each with what its `EventInvokeConfig` says."""
     found = {function.name: function for function in template.read("AWS::Lambda::Function", _function)}
 
-    def configure(template: Template, it: Resource) -> None:
-        name = arns.function(str(it.properties.get("FunctionName")))[0]
+    for logical_id, name, settings in template.read("AWS::Lambda::EventInvokeConfig", _asynchronous):
         if name not in found:
-            raise template.error(it.logical_id, f"there is no function {name!r}")
-        destinations = it.properties.get("DestinationConfig") or {}
-        found[name] = replace(
-            found[name],
-            on_failure=_destination(destinations, "OnFailure"),
-            on_success=_destination(destinations, "OnSuccess"),
-            retry_attempts=int(template.number(it, "MaximumRetryAttempts", 2, 0, 2)),
-            event_age=template.number(it, "MaximumEventAgeInSeconds", 21_600, 60, 21_600),
-        )
-
-    template.read("AWS::Lambda::EventInvokeConfig", configure)
+            raise template.error(logical_id, f"there is no function {name!r}")
+        found[name] = replace(found[name], **settings)
     return tuple(found.values())
 
 
-def _function(template: Template, it: Resource) -> FunctionDeclaration:
+def _asynchronous(template: Template, it: Resource) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    destinations = it.properties.get("DestinationConfig") or {}
+    settings = {
+        "on_failure": _destination(destinations, "OnFailure"),
+        "on_success": _destination(destinations, "OnSuccess"),
+        "retry_attempts": int(template.number(it, "MaximumRetryAttempts", 2, 0, 2)),
+        "event_age": template.number(it, "MaximumEventAgeInSeconds", 21_600, 60, 21_600),
+    }
+    yield it.logical_id, arns.function(str(it.properties.get("FunctionName")))[0], settings
+
+
+def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]:
     properties = it.properties
     image = properties.get("PackageType") == "Image"
     handler, code = properties.get("Handler"), properties.get("Code")
     environment = (properties.get("Environment") or {}).get("Variables") or {}
     reserved = "ReservedConcurrentExecutions"
-    return FunctionDeclaration(
+    yield FunctionDeclaration(
         logical_id=it.logical_id,
         name=template.name(it.logical_id),
         runtime=None if image else str(properties.get("Runtime", "python")),
@@ -62,13 +64,13 @@ def _destination(destinations: dict[str, Any], key: str) -> str | None:
     return None if arn is None else str(arn)
 
 
-def read_mapping(template: Template, it: Resource) -> MappingDeclaration:
-    """Return an event source mapping."""
+def read_mapping(template: Template, it: Resource) -> Iterator[MappingDeclaration]:
+    """Yield an event source mapping."""
     properties = it.properties
     arn = str(properties.get("EventSourceArn", ""))
     queue = arn.startswith("arn:aws:sqs:")
     concurrency = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
-    return MappingDeclaration(
+    yield MappingDeclaration(
         logical_id=it.logical_id,
         function=arns.function(str(properties.get("FunctionName")))[0],
         source_arn=arn,

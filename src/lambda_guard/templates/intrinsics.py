@@ -8,21 +8,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lambda_guard.templates.document import Document
 from lambda_guard.templates.errors import TemplateError
 
-Document = dict[str, Any]
 _VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
 
 
 class Resolver:
-    """Resolves values of one template.
-
-    Args:
-        file: the template's name, for messages.
-        template: the template.
-        parameters: values of parameters and pseudo parameters.
-        attribute: returns a resource's attribute, or its reference (None).
-    """
+    """Resolves values of one template; `attribute` returns a resource's attribute, or its reference (None)."""
 
     def __init__(
         self,
@@ -52,11 +45,7 @@ class Resolver:
     def resolve(self, value: Any, where: str) -> Any:
         """Return the value with every intrinsic function replaced by its value.
 
-        `AWS::NoValue` is left out.
-
-        Args:
-            value: any part of the template.
-            where: the resource and property, for messages.
+        `AWS::NoValue` is left out. `where` is the resource and property, for messages.
 
         Raises:
             TemplateError: a function isn't supported, or names something unknown.

@@ -26,14 +26,12 @@ _QUEUE_ATTRIBUTES = (
 _TOPIC_ATTRIBUTES = ("DisplayName", "FifoTopic", "ContentBasedDeduplication")
 
 
-def read_queue(template: Template, it: Resource) -> QueueDeclaration:
-    """Return a queue."""
+def read_queue(template: Template, it: Resource) -> Iterator[QueueDeclaration]:
+    """Yield a queue."""
     attributes = {key: text(it.properties[key]) for key in _QUEUE_ATTRIBUTES if key in it.properties}
     if "RedrivePolicy" in attributes:
         attributes["RedrivePolicy"] = json.dumps(_redrive_policy(template, it))
-    return QueueDeclaration(
-        logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes
-    )
+    yield QueueDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes)
 
 
 def _redrive_policy(template: Template, it: Resource) -> dict[str, Any]:
@@ -49,16 +47,14 @@ def _redrive_policy(template: Template, it: Resource) -> dict[str, Any]:
         raise template.error(it.logical_id, message) from None
 
 
-def read_topic(template: Template, it: Resource) -> TopicDeclaration:
-    """Return a topic."""
+def read_topic(template: Template, it: Resource) -> Iterator[TopicDeclaration]:
+    """Yield a topic."""
     attributes = {key: text(it.properties[key]) for key in _TOPIC_ATTRIBUTES if key in it.properties}
-    return TopicDeclaration(
-        logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes
-    )
+    yield TopicDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes)
 
 
-def read_subscription(template: Template, it: Resource) -> SubscriptionDeclaration:
-    """Return a subscription."""
+def read_subscription(template: Template, it: Resource) -> Iterator[SubscriptionDeclaration]:
+    """Yield a subscription."""
     properties = it.properties
     missing = [key for key in ("TopicArn", "Protocol", "Endpoint") if key not in properties]
     if missing:
@@ -68,7 +64,7 @@ def read_subscription(template: Template, it: Resource) -> SubscriptionDeclarati
     }
     if str(properties.get("RawMessageDelivery")).lower() == "true":
         attributes["RawMessageDelivery"] = "true"
-    return SubscriptionDeclaration(
+    yield SubscriptionDeclaration(
         logical_id=it.logical_id,
         topic_arn=properties["TopicArn"],
         protocol=properties["Protocol"],
@@ -81,4 +77,4 @@ def read_inline_subscriptions(template: Template, it: Resource) -> Iterator[Subs
     """Yield the subscriptions that are written in a topic."""
     for subscription in it.properties.get("Subscription") or []:
         properties = {**subscription, "TopicArn": template.attribute(it.logical_id)}
-        yield read_subscription(template, Resource(it.logical_id, it.kind, properties))
+        yield from read_subscription(template, Resource(it.logical_id, it.kind, properties))

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from lambda_guard.templates.stack import RouteDeclaration
 from lambda_guard.templates.template import Resource, Template
@@ -17,31 +17,18 @@ _INTEGRATION = "x-amazon-apigateway-integration"
 _INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
 
 
-def read_rest_api(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
-    """Yield the routes of a REST API."""
-    return _routes(it, "1.0")
-
-
-def read_http_api(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
-    """Yield the routes of an HTTP API."""
-    return _routes(it, "2.0")
-
-
-def _routes(it: Resource, version: Version) -> Iterator[RouteDeclaration]:
+def read_api(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
+    """Yield the routes of a REST or HTTP API."""
+    version: Version = "1.0" if it.kind == "AWS::ApiGateway::RestApi" else "2.0"
     for path, methods in ((it.properties.get("Body") or {}).get("paths") or {}).items():
         for method, operation in methods.items():
             if method == _ANY_METHOD or method in _METHODS:
-                yield _route(it.logical_id, path, method, operation.get(_INTEGRATION) or {}, version)
-
-
-def _route(
-    api: str, path: str, method: str, integration: dict[str, Any], version: Version
-) -> RouteDeclaration:
-    found = _INTEGRATED_FUNCTION.search(str(integration.get("uri", "")))
-    return RouteDeclaration(
-        api=api,
-        method="ANY" if method == _ANY_METHOD else method.upper(),
-        path=path,
-        function=found[1] if found else None,
-        version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
-    )
+                integration = operation.get(_INTEGRATION) or {}
+                found = _INTEGRATED_FUNCTION.search(str(integration.get("uri", "")))
+                yield RouteDeclaration(
+                    api=it.logical_id,
+                    method="ANY" if method == _ANY_METHOD else method.upper(),
+                    path=path,
+                    function=found[1] if found else None,
+                    version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
+                )

@@ -19,16 +19,16 @@ def read_stack(template: Template) -> Stack:
         topics=template.read("AWS::SNS::Topic", messaging.read_topic),
         subscriptions=(
             *template.read("AWS::SNS::Subscription", messaging.read_subscription),
-            *template.read_many("AWS::SNS::Topic", messaging.read_inline_subscriptions),
+            *template.read("AWS::SNS::Topic", messaging.read_inline_subscriptions),
         ),
         mappings=template.read("AWS::Lambda::EventSourceMapping", functions.read_mapping),
         schedules=(
-            *template.read_many("AWS::Events::Rule", schedules.read_rule),
+            *template.read("AWS::Events::Rule", schedules.read_rule),
             *template.read("AWS::Scheduler::Schedule", schedules.read_schedule),
         ),
         routes=(
-            *template.read_many("AWS::ApiGateway::RestApi", openapi.read_rest_api),
-            *template.read_many("AWS::ApiGatewayV2::Api", openapi.read_http_api),
+            *template.read("AWS::ApiGateway::RestApi", openapi.read_api),
+            *template.read("AWS::ApiGatewayV2::Api", openapi.read_api),
         ),
         rules_without_schedule=tuple(
             rule.logical_id for rule in rules if rule.properties.get("ScheduleExpression") is None

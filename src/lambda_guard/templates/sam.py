@@ -28,12 +28,6 @@ def translate(
 ) -> tuple[Document, dict[str, str]]:
     """Return the plain template, and the local paths by the key of the S3 address that stands for them.
 
-    Args:
-        file: for messages.
-        document: the template as written.
-        values: of the parameters.
-        region: where the stack is.
-
     Raises:
         TemplateError: SAM refuses the template.
     """

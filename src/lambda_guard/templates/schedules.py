@@ -20,9 +20,9 @@ def read_rule(template: Template, it: Resource) -> Iterator[ScheduleDeclaration]
         yield _schedule(template, it, target, "aws.events")
 
 
-def read_schedule(template: Template, it: Resource) -> ScheduleDeclaration:
-    """Return a schedule of EventBridge Scheduler."""
-    return _schedule(template, it, it.properties.get("Target") or {}, "aws.scheduler")
+def read_schedule(template: Template, it: Resource) -> Iterator[ScheduleDeclaration]:
+    """Yield a schedule of EventBridge Scheduler."""
+    yield _schedule(template, it, it.properties.get("Target") or {}, "aws.scheduler")
 
 
 def _schedule(

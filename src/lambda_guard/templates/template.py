@@ -1,7 +1,7 @@
 """A SAM or CloudFormation template: its resources, with every reference resolved when it is read."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,27 +89,22 @@ class Template:
             if resource["Type"] == kind and self._holds(resource):
                 yield Resource(logical_id, kind, self._properties(logical_id))
 
-    def read(self, kind: str, reader: "Callable[[Template, Resource], T]") -> tuple[T, ...]:
+    def read(self, kind: str, reader: "Callable[[Template, Resource], Iterable[T]]") -> tuple[T, ...]:
         """Return the declarations that `reader` makes of the resources of a type.
 
         Raises:
             TemplateError: also in place of what `reader` raises where a property has an unexpected type.
         """
-        return tuple(self._read(resource, reader) for resource in self.resources(kind))
-
-    def read_many(self, kind: str, reader: "Callable[[Template, Resource], Iterator[T]]") -> tuple[T, ...]:
-        """Return what `reader` yields for the resources of a type; see `read`."""
-        found = self.read(kind, lambda template, resource: list(reader(template, resource)))
-        return tuple(item for items in found for item in items)
-
-    def _read(self, resource: Resource, reader: "Callable[[Template, Resource], T]") -> T:
-        try:
-            return reader(self, resource)
-        except TemplateError:
-            raise
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            message = f"a property isn't what {resource.kind} has there: {error}"
-            raise self.error(resource.logical_id, message) from error
+        found: list[T] = []
+        for resource in self.resources(kind):
+            try:
+                found += reader(self, resource)
+            except TemplateError:
+                raise
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                message = f"a property isn't what {kind} has there: {error}"
+                raise self.error(resource.logical_id, message) from error
+        return tuple(found)
 
     def _holds(self, entry: Mapping[str, Any]) -> bool:
         return "Condition" not in entry or self._resolver.holds(entry["Condition"])

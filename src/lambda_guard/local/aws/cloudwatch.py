@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 """
 
-import queue
 import threading
 import time
 from collections import defaultdict
@@ -16,18 +15,14 @@ _BATCH_MOST = 1000
 
 
 class CloudWatchWriter:
-    """Takes events at any time and writes them soon after.
-
-    Args:
-        moto: where CloudWatch Logs is.
-    """
+    """Takes events at any time and writes them to moto soon after."""
 
     def __init__(self, moto: MotoProcess) -> None:
         self._moto = moto
-        self._events: queue.SimpleQueue[tuple[str, LogEvent] | None] = queue.SimpleQueue()
         self._streams: set[tuple[str, str]] = set()
         self._changed = threading.Condition()
-        self._pending = 0
+        self._unwritten: list[tuple[str, LogEvent]] = []
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="cloudwatch-logs", daemon=True)
         self._thread.start()
 
@@ -38,37 +33,32 @@ class CloudWatchWriter:
     def write(self, group: str, event: LogEvent) -> None:
         """Take an event."""
         with self._changed:
-            self._pending += 1
-        self._events.put((group, event))
+            self._unwritten.append((group, event))
+            self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything is written; False where it took longer than `timeout` seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._pending == 0, timeout)
+            return self._changed.wait_for(lambda: not self._unwritten, timeout)
 
     def _run(self) -> None:
-        ended = False
-        while not ended and (first := self._events.get()) is not None:
+        while self._wait():
             time.sleep(_EVERY_SECONDS)
-            batch, ended = self._batch(first)
+            batch = self._unwritten[:_BATCH_MOST]
             try:
                 self._send(batch)
             except Exception:
                 # The service is closing: the lines are in the files and in memory anyway.
-                ended = True
+                batch = list(self._unwritten)
             with self._changed:
-                self._pending = 0 if ended else self._pending - len(batch)
+                del self._unwritten[: len(batch)]
                 self._changed.notify_all()
 
-    def _batch(self, first: tuple[str, LogEvent]) -> tuple[list[tuple[str, LogEvent]], bool]:
-        """Return what has come with the first event, and whether the end has."""
-        batch = [first]
-        while len(batch) < _BATCH_MOST and not self._events.empty():
-            item = self._events.get()
-            if item is None:
-                return batch, True
-            batch.append(item)
-        return batch, False
+    def _wait(self) -> bool:
+        """Wait for an event; False where there is none, and the end has come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._unwritten or self._closed)
+            return bool(self._unwritten)
 
     def _send(self, batch: list[tuple[str, LogEvent]]) -> None:
         by_stream: dict[tuple[str, str], list[LogEvent]] = defaultdict(list)
@@ -88,5 +78,7 @@ class CloudWatchWriter:
 
     def close(self) -> None:
         """Write what is left and end the thread."""
-        self._events.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._thread.join(10)

@@ -37,8 +37,7 @@ def install(callback: str) -> None:
         AttributeError: moto has changed inside.
     """
     one_lock_for_sqs()
-    visible_again_is_not_pending()
-    long_polling_ends_in_time()
+    receives_in_order_and_in_time()
     trace_header_of_the_request()
     system_attributes_of_batch_entries()
     source_of_a_dead_letter()
@@ -82,43 +81,22 @@ def one_lock_for_sqs() -> None:
     for name in (
         "send_message",
         "send_message_batch",
-        "receive_message",
-        "delete_message",
         "delete_message_batch",
-        "change_message_visibility",
         "get_queue_attributes",
         "purge_queue",
     ):
         setattr(SQSBackend, name, _locked(getattr(SQSBackend, name)))
 
 
-def visible_again_is_not_pending() -> None:
+def receives_in_order_and_in_time() -> None:
     """AWS: messages of a group "are always processed one by one, in a strict order".
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
 
     moto removes a message that is visible again from the pending ones only when its loop reaches the message,
-    so that of two such messages of a group the second is received first. A waiting receive also has to be
-    woken when a message's visibility changes.
-    """
-    SQSBackend = _moto("sqs.models", "SQSBackend")
+    so that of two such messages of a group the second is received first.
 
-    @_replaces(SQSBackend, "receive_message", locked=True)
-    def receive_message(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
-        queue = self.get_queue(queue_name)
-        queue._pending_messages = {message for message in queue._pending_messages if not message.visible}
-        return original(self, queue_name, *args, **kwargs)
-
-    @_replaces(SQSBackend, "change_message_visibility", locked=True)
-    def change_message_visibility(
-        original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any
-    ) -> None:
-        original(self, queue_name, *args, **kwargs)
-        self.get_queue(queue_name)._messages_lock.notify_all()
-
-
-def long_polling_ends_in_time() -> None:
-    """AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
+    AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 
@@ -133,17 +111,20 @@ def long_polling_ends_in_time() -> None:
     ) -> Any:
         until = time.monotonic() + seconds
         while True:
+            queue = self.get_queue(queue_name)
+            queue._pending_messages = {it for it in queue._pending_messages if not it.visible}
             messages = original(self, queue_name, count, 0, *args, **kwargs)
             remaining = until - time.monotonic()
             if messages or remaining <= 0:
                 return messages
-            queue = self.get_queue(queue_name)
             queue._messages_lock.wait(min(remaining, _seconds_until_due(queue)))
 
-    @_replaces(SQSBackend, "delete_message", locked=True)
-    def delete_message(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
-        original(self, queue_name, *args, **kwargs)
-        self.get_queue(queue_name)._messages_lock.notify_all()
+    for name in ("change_message_visibility", "delete_message"):
+
+        @_replaces(SQSBackend, name, locked=True)
+        def change(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
+            original(self, queue_name, *args, **kwargs)
+            self.get_queue(queue_name)._messages_lock.notify_all()
 
 
 def trace_header_of_the_request() -> None:
@@ -157,20 +138,16 @@ def trace_header_of_the_request() -> None:
     https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html,
     https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sns.html
     """
-    InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
     @_replaces(SQSBackend, "send_message")
     def send_message(
         original: Any, self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any
     ) -> Any:
-        attributes = dict(system_attributes or {})
-        given = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
-        if given is not None and parse(given) is None:
-            raise InvalidParameterValue(f"Value {given} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+        attributes = _checked(system_attributes)
         header = http_trace_header.get()
-        if given is None and header and parse(header):
-            attributes[_TRACE_ATTRIBUTE] = {"DataType": "String", "StringValue": header}
+        if header and parse(header):
+            attributes.setdefault(_TRACE_ATTRIBUTE, {"DataType": "String", "StringValue": header})
         return original(self, *args, system_attributes=attributes, **kwargs)
 
 
@@ -181,50 +158,34 @@ def system_attributes_of_batch_entries() -> None:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html
     """
-    InvalidParameterValue = _moto("sqs.exceptions", "InvalidParameterValue")
     SQSBackend = _moto("sqs.models", "SQSBackend")
 
     @_replaces(SQSBackend, "send_message_batch", locked=True)
     def send_message_batch(
         original: Any, self: Any, queue_name: str, entries: dict[str, dict[str, Any]]
     ) -> Any:
-        given = {entry["Id"]: entry.get("MessageSystemAttributes") or {} for entry in entries.values()}
-        for attributes in given.values():
-            header = attributes.get(_TRACE_ATTRIBUTE, {}).get("StringValue")
-            if header is not None and parse(header) is None:
-                raise InvalidParameterValue(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+        given = {entry["Id"]: _checked(entry.get("MessageSystemAttributes")) for entry in entries.values()}
         messages, failed = original(self, queue_name, entries)
         for message in messages:  # nobody has seen them yet: the lock is ours
             message.system_attributes = {**message.system_attributes, **given[message.user_id]}
         return messages, failed
 
 
-# long: one gap of moto, and the three methods that close it
 def source_of_a_dead_letter() -> None:
     """AWS: "DeadLetterQueueSourceArn", the queue from which SQS moved the message.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     """
     Queue = _moto("sqs.models", "Queue")
-    SQSBackend = _moto("sqs.models", "SQSBackend")
     SQSResponse = _moto("sqs.responses", "SQSResponse")
-
-    source: ContextVar[str | None] = ContextVar("source", default=None)
 
     @_replaces(Queue, "add_message")
     def add_message(original: Any, self: Any, message: Any) -> None:
-        moved_from = source.get()
-        if moved_from is not None and moved_from != self.queue_arn:
-            message.dead_letter_source = moved_from
+        before = getattr(message, "queue_arn", self.queue_arn)
+        if before != self.queue_arn:
+            message.dead_letter_source = before
+        message.queue_arn = self.queue_arn
         original(self, message)
-
-    @_replaces(SQSBackend, "receive_message")
-    def receive_message(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
-        token = source.set(self.get_queue(queue_name).queue_arn)
-        try:
-            return original(self, queue_name, *args, **kwargs)
-        finally:
-            source.reset(token)
 
     @_replaces(SQSResponse, "receive_message")
     def response(original: Any, self: Any) -> Any:
@@ -281,6 +242,14 @@ def _post(url: str, document: dict[str, Any]) -> None:
     )
     with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - likewise
         pass
+
+
+def _checked(attributes: dict[str, Any] | None) -> dict[str, Any]:
+    header = (attributes or {}).get(_TRACE_ATTRIBUTE, {}).get("StringValue")
+    if header is not None and parse(header) is None:
+        invalid = _moto("sqs.exceptions", "InvalidParameterValue")
+        raise invalid(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+    return dict(attributes or {})
 
 
 def _seconds_until_due(queue: Any) -> float:

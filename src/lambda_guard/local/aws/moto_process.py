@@ -17,17 +17,7 @@ _NO_PROXY = {"NO_PROXY": HOST, "no_proxy": HOST}  # what moto sends to us needs 
 
 
 class MotoProcess:
-    """SQS, SNS, CloudWatch Logs and the rest of moto on one loopback port.
-
-    Args:
-        guardian: starts the process.
-        control: `host:port` of what answers Lambda's API.
-        region: of the clients.
-        port: a fixed port, or 0 for any free one.
-
-    Raises:
-        LocalCloudError: the server doesn't start; the message ends with what it printed.
-    """
+    """SQS, SNS, CloudWatch Logs and the rest of moto on one loopback port; `control` answers Lambda's API."""
 
     def __init__(self, guardian: Guardian, control: str, *, region: str, port: int = 0) -> None:
         self.region = region
@@ -68,7 +58,11 @@ class MotoProcess:
 
     @property
     def endpoint(self) -> str:
-        """The URL of the services; waits for the server."""
+        """The URL of the services; waits for the server.
+
+        Raises:
+            LocalCloudError: it doesn't start; the message ends with what it printed.
+        """
         with self._spoke:
             self._spoke.wait_for(lambda: self._ended or self._port_line(), timeout=_START_SECONDS_MOST)
             port = self._port_line()

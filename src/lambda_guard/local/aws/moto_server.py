@@ -5,64 +5,27 @@ global: tests that use moto's decorators in the same process as a local cloud wo
 API go on to the cloud, whose functions it invokes.
 """
 
-import http.client
-import json
 import logging
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 from lambda_guard.local.aws import moto_patches
 from lambda_guard.local.runtime.http_server import HOST
 
-_LAMBDA_PATHS = ("/2015-03-31/functions", "/2015-03-31/event-source-mappings")
-_FORWARDED = "x-amz"
+_LAMBDA = "/2015-03-31/"
 
 
-class Front:
-    """The WSGI application in front of moto's.
+def with_trace_header(application: Any) -> Any:
+    """Return a WSGI application that notes the trace header of the request that its thread serves."""
 
-    Args:
-        moto: moto's application.
-        control: `host:port` of the cloud, which answers Lambda's API.
-    """
-
-    def __init__(self, moto: Any, control: str) -> None:
-        self._moto = moto
-        self._control = control
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request."""
-        if environ.get("PATH_INFO", "").startswith(_LAMBDA_PATHS):
-            return self._forward(environ, start_response)
+    def respond(environ: dict[str, Any], start_response: Any) -> Any:
         token = moto_patches.http_trace_header.set(environ.get("HTTP_X_AMZN_TRACE_ID"))
         try:
-            answer: Iterable[bytes] = self._moto(environ, start_response)
-            return answer
+            return application(environ, start_response)
         finally:
             moto_patches.http_trace_header.reset(token)
 
-    def _forward(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        names = {
-            key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key[:5] == "HTTP_"
-        }
-        headers = {name: value for name, value in names.items() if name.startswith(_FORWARDED)}
-        connection = http.client.HTTPConnection(self._control, timeout=930)
-        try:
-            connection.request(environ["REQUEST_METHOD"], environ["REQUEST_URI"], body, headers)
-            response = connection.getresponse()
-            answer = response.read()
-        except OSError:
-            start_response("503 Service Unavailable", [("x-amzn-ErrorType", "ServiceException")])
-            return [json.dumps({"Message": "the local cloud is closing"}).encode()]
-        finally:
-            connection.close()
-        kept = [
-            (name, value) for name, value in response.getheaders() if name.lower() not in {"date", "server"}
-        ]
-        start_response(f"{response.status} {response.reason}", kept)
-        return [answer]
+    return respond
 
 
 def main(port: int, control: str) -> None:
@@ -72,11 +35,13 @@ def main(port: int, control: str) -> None:
         MotoRequestHandler,
         create_backend_app,
     )
+    from werkzeug.middleware.http_proxy import ProxyMiddleware
     from werkzeug.serving import make_server
 
     moto_patches.install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    front = Front(DomainDispatcherApplication(create_backend_app), control)
+    moto = with_trace_header(DomainDispatcherApplication(create_backend_app))
+    front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=930)
     server = make_server(HOST, port, front, threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")

@@ -1,11 +1,9 @@
 """Counts what is under way, so that others can wait until nothing is."""
 
-import heapq
-import itertools
+import asyncio
+import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 
 class Activity:
@@ -28,7 +26,7 @@ class Activity:
             self._busy -= 1
             self._changed.notify_all()
 
-    @contextmanager
+    @contextlib.contextmanager
     def underway(self) -> Iterator[None]:
         """Count the block."""
         self.begin()
@@ -59,35 +57,17 @@ class Clock:
     """Calls functions later, in one thread; they must be short."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Callable[[], object]]] = []
-        self._order = itertools.count()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="clock", daemon=True)
         self._thread.start()
 
     def after(self, seconds: float, call: Callable[[], object]) -> None:
         """Call `call` in `seconds`; dropped where the clock is closed before."""
-        with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), call))
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        while (call := self._next()) is not None:
-            call()
-
-    def _next(self) -> Callable[[], object] | None:
-        with self._changed:
-            while not self._closed:
-                remaining = self._due[0][0] - time.monotonic() if self._due else None
-                if remaining is not None and remaining <= 0:
-                    return heapq.heappop(self._due)[2]
-                self._changed.wait(remaining)
-            return None
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, call)
 
     def close(self) -> None:
         """End the thread; what is still due is dropped."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()

@@ -57,16 +57,7 @@ class AsynchronousEvent:
 
 
 class Invoker:
-    """Invokes functions, as the service does.
-
-    Args:
-        moto: where queues and topics are.
-        clock: for what happens later.
-        activity: counts what is under way.
-        daemon: gets the service's segments.
-        speed: how much faster than on AWS the delays between retries are.
-        sampled: whether traces that start here are sampled.
-    """
+    """Invokes functions, as the service does, with delays between retries that are `speed` times shorter."""
 
     def __init__(
         self,

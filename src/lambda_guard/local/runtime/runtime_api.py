@@ -95,7 +95,7 @@ class RuntimeApi:
         self._next: Invocation | None = None
         self._current: str | None = None
         self._reply: RuntimeReply | None = None
-        self._gone = False
+        self.gone = False
         self.init_error: RuntimeReply | None = None
         self._server = LoopbackServer(self._respond)
         self.address = self._server.address
@@ -127,13 +127,8 @@ class RuntimeApi:
     def abandon(self) -> None:
         """Note that the process is gone, which ends every wait."""
         with self._changed:
-            self._gone = True
+            self.gone = True
             self._changed.notify_all()
-
-    @property
-    def gone(self) -> bool:
-        """Whether the process is gone."""
-        return self._gone
 
     def close(self) -> None:
         """End every wait and the server."""
@@ -143,7 +138,7 @@ class RuntimeApi:
     def _wait(self, met: Callable[[], bool], until: float) -> bool:
         with self._changed:
             remaining = max(0.0, until - time.monotonic())
-            self._changed.wait_for(lambda: met() or self._gone, timeout=remaining)
+            self._changed.wait_for(lambda: met() or self.gone, timeout=remaining)
             return met()
 
     # --- The runtime's side ---------------------------------------------------------------------------------
@@ -169,7 +164,7 @@ class RuntimeApi:
         with self._changed:
             self._parked = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._next is not None or self._gone)
+            self._changed.wait_for(lambda: self._next is not None or self.gone)
             invocation, self._next = self._next, None
             return None if invocation is None else invocation.response()
 
