@@ -6,11 +6,13 @@ that arrives while we work isn't ours to keep) and lets nothing else out.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from time import time
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from . import _json, _names, _stdout
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Step = tuple[str, Callable[..., object]]
 
@@ -65,6 +67,21 @@ def attempt_all(steps: Sequence[Step], *args: Any) -> None:
                 failed(part, error)
             except RecursionError:
                 pass
+
+
+def never_raises(method: Callable[P, None]) -> Callable[P, None]:
+    """Decorate what the user's code calls directly: nothing of ours comes out of it but a wrong number of arguments."""
+
+    @wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:
+            if type(error) is TypeError and error.__traceback__ and error.__traceback__.tb_next is None:
+                raise  # it couldn't be called
+            failed(method.__qualname__, error)
+
+    return guarded
 
 
 def failed(part: str, error: Exception) -> None:

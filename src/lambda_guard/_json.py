@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from itertools import islice
 from math import isfinite
+from types import NoneType
 from typing import Any, Final
 
 from . import _names
@@ -23,6 +24,7 @@ _INTEGER_MOST: Final = (
 )  # Python refuses to write integers of more digits than it is set to (640 at least)
 _OURS: Final = _names.TOP_KEYS | {_names.EMF, *_names.UNITS}
 _TYPE_NAME: Final[Any] = vars(type)["__name__"]
+_BUILTINS: Final = frozenset((int, float, str, bool, NoneType, dict, list, tuple))
 _PROTECTED: Final = 256  # characters: no id and no key of ours is longer
 
 
@@ -49,7 +51,7 @@ def cut(said: str, most: int) -> str:
 
 
 def describe(value: object) -> Any:
-    """Turn a value that JSON has no word for into one that it has; never raises."""
+    """Turn a value that JSON has no word for into one that it has."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray):
@@ -104,30 +106,37 @@ def encodable(line: str) -> str:
     return line
 
 
-def _plain(value: object, depth: int, above: set[int]) -> Any:
-    try:
-        return _plainly(value, depth, above)
-    except Exception:  # a value that raises at any question; those around it are still good
-        return text(value)
-
-
-def _plainly(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 - a table of kinds
-    if value is None or type(value) is bool:
-        return value
-    if isinstance(value, int):
-        return int(value) if -_INTEGER_MOST < value < _INTEGER_MOST else cut(hex(value), 1000)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, float):
+def _plain(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 - a table of kinds
+    value = _builtin(value)
+    kind = type(value)
+    if kind is int:
+        return value if -_INTEGER_MOST < value < _INTEGER_MOST else cut(hex(value), 1000)
+    if kind is float:
         return value if isfinite(value) else str(value)
+    if kind in (str, bool, NoneType):
+        return value
     if depth == 0 or id(value) in above:
         return f"<{type_name(value)}: {'nested too deeply' if depth == 0 else 'recursive'}>"
     above = above | {id(value)}
-    if isinstance(value, Mapping):
+    if kind is dict:
         return {text(key): _plain(item, depth - 1, above) for key, item in value.items()}
-    if isinstance(value, list | tuple | AbstractSet):
+    if kind in (list, tuple):
         return [_plain(item, depth - 1, above) for item in value]
     return _plain(describe(value), depth - 1, above)
+
+
+def _builtin(value: Any) -> Any:
+    """Return what Python itself has for a value of the user's own kind of number, text, mapping or list."""
+    if type(value) in _BUILTINS:
+        return value
+    try:
+        if isinstance(value, Mapping):
+            return dict(value.items())
+        if isinstance(value, list | tuple | AbstractSet):
+            return list(value)
+        return next((kind(value) for kind in (int, float) if isinstance(value, kind)), value)
+    except Exception:  # a value that raises at any question; those around it are still good
+        return text(value)
 
 
 def fit(document: dict[str, Any], most: int) -> str:

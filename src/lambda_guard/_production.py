@@ -220,9 +220,15 @@ def _around(guard: Guard, parameters: Parameters) -> Around:
         try:
             value = wrapped(*args, **kwargs)
         except BaseException as error:
-            _ended(leave, scope, error, None)
+            try:
+                attempt("leave", leave, scope, error, None)
+            except RecursionError:  # as above
+                scope.open = False
             raise
-        _ended(leave, scope, None, value)
+        try:
+            attempt("leave", leave, scope, None, value)
+        except RecursionError:  # as above
+            scope.open = False
         return value
 
     return guarded
@@ -245,12 +251,12 @@ def _around_async(guard: Guard | None, parameters: Parameters) -> Around:
                 raise ended.error  # noqa: TRY301 - as the handler did
         except BaseException as error:
             if scope is not None and guard is not None:
-                _ended(guard.leave, scope, error, None)
+                attempt("leave", guard.leave, scope, error, None)
             ended.restore_context()
             del ended  # which its own traceback would keep, and all that the handler had at hand
             raise
         if scope is not None and guard is not None:
-            _ended(guard.leave, scope, None, ended.value)
+            attempt("leave", guard.leave, scope, None, ended.value)
         return ended.value
 
     return guarded
@@ -263,13 +269,6 @@ def _entering(guard: Guard, parameters: Parameters) -> Callable[[Any, Any], Any]
         return guard.enter(*_event_and_context(args, kwargs, parameters))
 
     return enter
-
-
-def _ended(leave: Callable[..., None], scope: Any, error: BaseException | None, value: Any) -> None:
-    try:
-        attempt("leave", leave, scope, error, value)
-    except RecursionError:  # as above
-        scope.open = False
 
 
 def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Around:

@@ -134,7 +134,9 @@ class _Watch:
 
         with self._starting:
             if not self._running:
-                Thread(target=self._run, name="lambda_guard-watchdog", daemon=True).start()
+                Thread(
+                    target=attempt, args=("watchdog", self._run), name="lambda_guard-watchdog", daemon=True
+                ).start()
                 self._running = True
 
     def _run(self) -> None:

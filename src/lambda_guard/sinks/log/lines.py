@@ -279,12 +279,13 @@ class LineLogger(logging.Logger):
         **fields: Any,
     ) -> None:
         if fields or type(extra) is not dict:
-            extra = joined(extra, fields)
+            extra = attempt("log.fields", joined, extra, fields)
         alone = len(self.handlers) == 1 and type(self.handlers[0]) is Handler
         if self.propagate or self.filters or stack_info or not alone:
             # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
             above = 1 + (sys._getframe(1).f_code.co_filename != logging._srcfile)  # noqa: SLF001 - as `findCaller`
-            super()._log(level, msg, args, exc_info, _renamed(extra), stack_info, stacklevel + above)
+            extra = attempt("log.fields", _renamed, extra)
+            super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel + above)
         else:
             attempt("log.line", _write_line, self.name, level, msg, args, exc_info, extra, stacklevel)
 

@@ -10,6 +10,7 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from ... import _scope
+from ..._failsafe import attempt, never_raises
 from ..._scope import Defaults
 from . import lines
 
@@ -25,6 +26,7 @@ def _thread_variable() -> ContextVar[dict[str, Any]]:
 class Keys:
     """The keys that stand on every line, under Powertools' names for what can be done with them."""
 
+    @never_raises
     def append_keys(self, **additional_keys: Any) -> None:
         """Add keys to every line: until the invocation, or the record of its batch, ends; for good outside of one."""
         owner = _scope.work()
@@ -39,6 +41,7 @@ class Keys:
         keys = {**_scope.inherited_keys(), **((owner.user_keys if owner else None) or {})}
         return {key: value for key, value in keys.items() if value is not None}
 
+    @never_raises
     def remove_keys(self, keys: Iterable[str]) -> None:
         """Take keys off again; unknown ones don't matter."""
         gone = set(keys)
@@ -49,6 +52,7 @@ class Keys:
             kept = {key: value for key, value in (owner.user_keys or {}).items() if key not in gone}
             owner.user_keys = {**kept, **dict.fromkeys(gone & _scope.inherited_keys().keys())}
 
+    @never_raises
     def clear_state(self) -> None:
         """Take off every key that was appended here."""
         self.remove_keys(self.get_current_keys())
@@ -57,6 +61,7 @@ class Keys:
         """Add keys for a `with` block; afterwards what was there before holds again."""
         return ContextKeys(additional_keys)
 
+    @never_raises
     def thread_safe_append_keys(self, **additional_keys: Any) -> None:
         """Add keys for this thread or task alone."""
         variable = _thread_variable()
@@ -66,11 +71,13 @@ class Keys:
         """Return the keys of this thread or task."""
         return _thread_variable().get()
 
+    @never_raises
     def thread_safe_remove_keys(self, keys: Iterable[str]) -> None:
         """Take keys off this thread or task."""
         gone, variable = set(keys), _thread_variable()
         variable.set({key: value for key, value in variable.get().items() if key not in gone})
 
+    @never_raises
     def thread_safe_clear_keys(self) -> None:
         """Take every key off this thread or task."""
         _thread_variable().set({})
@@ -112,7 +119,7 @@ def _method(level: int, with_exception: Any = None) -> Any:
     ) -> None:
         ours = self._logger
         if ours.isEnabledFor(level):
-            fields = lines.joined(extra, kwargs)
+            fields = attempt("log.fields", lines.joined, extra, kwargs)
             ours._log(level, msg, args, exc_info, fields, stack_info, stacklevel - 1)  # noqa: SLF001 - as Powertools
 
     return log

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from ... import _scope
-from ..._failsafe import attempt, failed
+from ..._failsafe import never_raises
 from ..._scope import Defaults
 from .metric_set import NAMELESS, MetricSet, RefusedError, asked, refuse
 
@@ -28,6 +28,7 @@ class Metrics:
     WARNING in the log that says why. Outside of an invocation a metric is written at once.
     """
 
+    @never_raises
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
         """Add a value to a metric.
 
@@ -41,13 +42,12 @@ class Metrics:
         if scope is None:
             self.single_metric(name, unit, value, resolution).write()
             return
-        try:  # as `_try`, which would cost as much again
+        try:  # as `_try`, without what it costs
             (scope.metrics or _set_of(scope)).add_metric(name, unit, value, resolution)
         except RefusedError as error:
-            attempt("metrics.refuse", refuse, "metric", name, str(error))
-        except Exception as error:
-            failed("metrics.metric", error)
+            refuse("metric", name, str(error))
 
+    @never_raises
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this invocation's metrics."""
         if (scope := _scope.current()) is None:
@@ -55,30 +55,36 @@ class Metrics:
         else:
             _try("dimension", name, _apply, scope, MetricSet.add_dimension, name, value)
 
+    @never_raises
     def add_dimensions(self, **dimensions: str) -> None:
         """Add another set of dimensions to this invocation's metrics: they are aggregated by it as well."""
         if (scope := _scope.current()) is not None:
             _try("dimensions", sorted(dimensions), _apply, scope, MetricSet.add_dimensions, dimensions)
 
+    @never_raises
     def add_metadata(self, key: str, value: Any) -> None:
         """Add a property to this invocation's metric documents: to be searched in the logs, not a dimension."""
         if (scope := _scope.current()) is not None:
             _try("metadata", key, _apply, scope, MetricSet.add_metadata, key, value)
 
+    @never_raises
     def set_default_dimensions(self, **dimensions: str) -> None:
         """Set dimensions that every metric has from now on, in later invocations, too."""
         for name, value in dimensions.items():
             _try("dimension", name, _set_default_dimension, name, value)
 
+    @never_raises
     def clear_default_dimensions(self) -> None:
         """Forget the default dimensions, for metrics that are begun from now on."""
         _Defaults.dimensions = {}
 
+    @never_raises
     def clear_metrics(self) -> None:
         """Forget what this invocation has added and not yet written."""
         if (scope := _scope.current()) is not None:
             scope.metrics = None
 
+    @never_raises
     def set_timestamp(self, timestamp: Any) -> None:
         """Set the time of this invocation's metrics: epoch milliseconds or a datetime, 14 days ago to 2 hours ahead."""
         if (scope := _scope.current()) is not None:
@@ -104,11 +110,12 @@ class Metrics:
             metric.add_dimension(dimension, said)
         return metric
 
+    @never_raises
     def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:  # noqa: ARG002 - Powertools' signature
         """Write what has been added so far; needed only where the process ends by itself."""
         if (scope := _scope.current()) is not None and scope.metrics is not None:
             metrics, scope.metrics = scope.metrics, None
-            attempt("metrics.flush", metrics.write, scope)
+            metrics.write(scope)
 
 
 class SingleMetric:
@@ -118,22 +125,30 @@ class SingleMetric:
         scope = _scope.current()
         settings = scope.settings if scope is not None else Defaults
         self._set = MetricSet(namespace or settings.namespace, settings.service)
+        self._add(name, unit, value, resolution)
+
+    @never_raises
+    def _add(self, name: str, unit: Any, value: float, resolution: Any) -> None:
         _try("metric", name, self._set.add_metric, name, unit, value, resolution)
 
     def __enter__(self) -> Self:
         return self
 
+    @never_raises
     def __exit__(self, *_: object) -> None:
         self.write()
 
+    @never_raises
     def write(self) -> None:
         """Write the metric now."""
-        attempt("metrics.single", self._set.write, _scope.current())
+        self._set.write(_scope.current())
 
+    @never_raises
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this metric."""
         _try("dimension", name, self._set.add_dimension, name, value)
 
+    @never_raises
     def add_metadata(self, key: str, value: Any) -> None:
         """Add a property to this metric's document."""
         _try("metadata", key, self._set.add_metadata, key, value)
@@ -165,11 +180,7 @@ def _set_default_dimension(name: str, value: Any) -> None:
 
 
 def _try(kind: str, name: object, step: Callable[..., object], *args: Any) -> None:
-    """Do what the handler asked for, or say in the log why it can't be done: never by raising into it."""
-    attempt(f"metrics.{kind}", _try_or_refuse, kind, name, step, args)
-
-
-def _try_or_refuse(kind: str, name: object, step: Callable[..., object], args: tuple[Any, ...]) -> None:
+    """Do what the handler asked for, or say in the log why it can't be done."""
     try:
         step(*args)
     except RefusedError as error:
