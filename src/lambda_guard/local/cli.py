@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lambda_guard.local.cloud import Cloud
 from lambda_guard.local.runtime.log_group import LogEvent
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
+_printing = threading.Lock()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -173,18 +175,11 @@ def _stream(cloud: Cloud) -> None:
     width = max((len(name) for name in names), default=0)
     for name, colour in zip(names, itertools.cycle(_COLOURS), strict=False):
         prefix = click.style(f"{name:<{width}} │ ", fg=colour)
-        cloud.log_group(name).listen(_Printer(prefix))
+        cloud.log_group(name).listen(partial(_print, prefix))
 
 
-class _Printer:
-    """Prints the lines of one function; the runtime joins those of a traceback with carriage returns."""
-
-    _lock = threading.Lock()
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-
-    def __call__(self, event: LogEvent) -> None:
-        lines = event.message.replace("\r", "\n").splitlines() or [""]
-        with self._lock:
-            click.echo("\n".join(f"{self._prefix}{line}" for line in lines))
+def _print(prefix: str, event: LogEvent) -> None:
+    """Print one function's lines; the runtime joins those of a traceback with carriage returns."""
+    lines = event.message.replace("\r", "\n").splitlines() or [""]
+    with _printing:
+        click.echo("\n".join(f"{prefix}{line}" for line in lines))

@@ -61,7 +61,7 @@ class Cloud:
         endpoint: the URL of all services, for `endpoint_url` or `AWS_ENDPOINT_URL`.
         stack: the part of the template that runs here.
         warnings: a sentence for each part of the template that isn't honoured.
-        outputs: the template's outputs.
+        daemon: the X-Ray daemon.
 
     Raises:
         OptionError: the speed or the region doesn't exist.
@@ -97,13 +97,13 @@ class Cloud:
         self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
         self._guardian = Guardian()
-        self._daemon = XRayDaemon()
+        self.daemon = XRayDaemon()
         self._clock = Clock()
         self._activity = Activity()
         self._lambda_endpoint = LambdaEndpoint()
         self._moto = MotoProcess(self._guardian, self._lambda_endpoint.address, region=region, port=port)
         self._invoker = Invoker(
-            self._moto, self._clock, self._activity, self._daemon, speed=speed, sampled=sampled
+            self._moto, self._clock, self._activity, self.daemon, speed=speed, sampled=sampled
         )
         self._lambda_endpoint.invoker = self._invoker
         self._gateway = ApiGateway(self._invoker, region)
@@ -164,7 +164,7 @@ class Cloud:
             guardian=self._guardian,
             region=self.region,
             endpoint_url=self.endpoint,
-            daemon_address=self._daemon.address,
+            daemon_address=self.daemon.address,
             freeze=self._freeze,
         )
         self._invoker.deploy(function, declaration)
@@ -285,12 +285,7 @@ class Cloud:
 
     def documents(self) -> list[Document]:
         """Return the X-Ray documents so far: those of the functions and the Lambda service's own."""
-        return self._daemon.documents()
-
-    @property
-    def daemon(self) -> XRayDaemon:
-        """The X-Ray daemon."""
-        return self._daemon
+        return self.daemon.documents()
 
     def messages(self, queue: str) -> dict[str, int]:
         """Return how many messages of a queue are `visible`, `in_flight` and `delayed`."""
@@ -357,7 +352,7 @@ class Cloud:
         self._gateway.close()
         self._cloudwatch.close()
         self._lambda_endpoint.close()
-        self._daemon.close()
+        self.daemon.close()
         for group in self._log_groups.values():
             group.close()
         self._guardian.close()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
@@ -23,11 +24,10 @@ class MotoProcess:
         self.region = region
         self._guardian = guardian
         self._lines: list[str] = []
-        self._spoke = threading.Condition()
+        self._port: Future[str] = Future()
         self._output = Output(self._hear)
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
-        self._ended = False
         self._process = self._start(port, control)
         self._output.start()
         self._waiter = threading.Thread(target=self._watch, name="moto", daemon=True)
@@ -44,17 +44,13 @@ class MotoProcess:
 
     def _watch(self) -> None:
         self._guardian.reap(self._process)
-        with self._spoke:
-            self._ended = True
-            self._spoke.notify_all()
+        if not self._port.done():
+            self._port.cancel()
 
     def _hear(self, line: str) -> None:
-        with self._spoke:
-            self._lines.append(line)
-            self._spoke.notify_all()
-
-    def _port_line(self) -> str | None:
-        return next((line for line in self._lines if line.isdigit()), None)
+        self._lines.append(line)
+        if line.isdigit() and not self._port.done():
+            self._port.set_result(line)
 
     @property
     def endpoint(self) -> str:
@@ -63,16 +59,14 @@ class MotoProcess:
         Raises:
             LocalCloudError: it doesn't start; the message ends with what it printed.
         """
-        with self._spoke:
-            self._spoke.wait_for(lambda: self._ended or self._port_line(), timeout=_START_SECONDS_MOST)
-            port = self._port_line()
-        if port is None:
+        try:
+            return f"http://{HOST}:{self._port.result(_START_SECONDS_MOST)}"
+        except (CancelledError, TimeoutError):
             self._output.drain()
             said = "\n".join(self._lines[-15:])
             raise LocalCloudError(
                 f"the services did not start (is the port free? --port chooses another one); they said:\n{said}"
-            )
-        return f"http://{HOST}:{port}"
+            ) from None
 
     def queue_url(self, arn: str) -> str:
         """Return the URL of a queue from its ARN."""

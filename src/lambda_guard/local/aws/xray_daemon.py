@@ -84,25 +84,21 @@ class XRayDaemon:
             datagram, _ = self._socket.recvfrom(_DATAGRAM_MOST)
             if self._closed:
                 return
-            self._keep(datagram)
-
-    def _keep(self, datagram: bytes) -> None:
-        document = _parse(datagram)
-        with self._changed:
-            if document is None:
-                self._malformed.append(datagram)
-            else:
-                self._documents.append(document)
-            self._changed.notify_all()
+            document = _parse(datagram)
+            with self._changed:
+                if document is None:
+                    self._malformed.append(datagram)
+                else:
+                    self._documents.append(document)
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Close the socket and end the thread."""
         if self._closed:
             return
         self._closed = True
-        host, port = self.address.split(":")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
-            waker.sendto(b"", (host, int(port)))
+            waker.sendto(b"", self._socket.getsockname())
         self._thread.join(5)
         self._socket.close()
 

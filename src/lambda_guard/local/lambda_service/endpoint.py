@@ -73,7 +73,7 @@ class LambdaEndpoint:
     def _invoke(self, request: HttpRequest, name: str) -> HttpResponse:
         if self.invoker.find(name) is None:
             return _not_found(name)
-        headers, body = request.lower_headers, request.body
+        headers, body = request.lower_headers, request.body or b"{}"  # as on AWS
         kind = headers.get("x-amz-invocation-type") or "RequestResponse"
         most = _ASYNCHRONOUS_BYTES_MOST if kind == "Event" else _SYNCHRONOUS_BYTES_MOST
         if len(body) > most:
@@ -81,12 +81,14 @@ class LambdaEndpoint:
                 f"{len(body)} byte payload is too large for the {kind} invocation type (limit {most} bytes)"
             )
             return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "RequestTooLargeException", message)
-        if (text := _json_text(body)) is None:
+        try:
+            json.loads(body)
+        except ValueError:
             message = "Could not parse request body into json"
             return _refusal(HTTPStatus.BAD_REQUEST, "InvalidRequestContentException", message)
         if kind == "DryRun":
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
-        return self._run(name, text, kind, headers)
+        return self._run(name, body, kind, headers)
 
     def _run(self, name: str, payload: bytes, kind: str, headers: Mapping[str, str]) -> HttpResponse:
         context = headers.get("x-amz-client-context")
@@ -132,17 +134,6 @@ def _not_found(name: str) -> HttpResponse:
 def _refusal(status: int, error: str, message: str) -> HttpResponse:
     document = json.dumps({"Type": "User", "Message": message, "message": message}).encode()
     return HttpResponse(status=status, body=document, header_lines=(("x-amzn-ErrorType", error),))
-
-
-def _json_text(body: bytes) -> bytes | None:
-    """Return the payload, `{}` for none as on AWS; None where it isn't JSON."""
-    if not body:
-        return b"{}"
-    try:
-        json.loads(body)
-    except ValueError:
-        return None
-    return body
 
 
 def _configuration(deployed: Deployed) -> dict[str, Any]:

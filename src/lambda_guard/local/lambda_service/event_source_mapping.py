@@ -100,21 +100,16 @@ class EventSourceMapping:
     def _poll(self) -> None:
         while not self._closed.is_set():
             self._slots.acquire()
-            batch, received = self._gather_or_pause()
-            if not batch or self._closed.is_set():
+            try:
+                batch = self._gather()
+            except Exception:
+                # The cloud is closing, or the queue was deleted: the poller survives both.
+                batch = []
+                self._closed.wait(0.5)
+            if batch and not self._closed.is_set():
+                self._pool.submit(self._process, batch, time.monotonic())
+            else:
                 self._slots.release()
-                continue
-            self._pool.submit(self._process, batch, received)
-
-    def _gather_or_pause(self) -> tuple[list[Message], float]:
-        received = time.monotonic()
-        try:
-            batch = self._gather()
-        except Exception:
-            # The cloud is closing, or the queue was deleted: the poller survives both.
-            self._closed.wait(0.5)
-            return [], received
-        return batch, time.monotonic()
 
     def _gather(self) -> list[Message]:
         """Receive a batch: the messages that are there, and those that arrive within the batching window."""

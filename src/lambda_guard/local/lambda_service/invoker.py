@@ -179,21 +179,14 @@ class Invoker:
                 client_context=event.client_context,
                 request_id=event.request_id,
             )
-            if result.function_error is None:
-                self._succeeded(event, result)
-            elif not self._retried(event):
-                self._given_up(event, result)
+            if result.function_error is not None and self._retried(event):
+                return
+            self._concluded(event, result)
         except Exception:
-            self._activity.end()
             if not self._closed:
                 _log.exception(
                     "the asynchronous invocation %s of %s is lost", event.request_id, event.function
                 )
-
-    def _succeeded(self, event: AsynchronousEvent, result: InvocationResult) -> None:
-        declaration = self._functions[event.function].declaration
-        if declaration.on_success:
-            self._deliver(declaration.on_success, self._document(event, result, "Success"))
         self._activity.end()
 
     def _retried(self, event: AsynchronousEvent) -> bool:
@@ -210,15 +203,18 @@ class Invoker:
     def _age(self, event: AsynchronousEvent) -> float:
         return (time.monotonic() - event.accepted) * self._speed
 
-    def _given_up(self, event: AsynchronousEvent, result: InvocationResult) -> None:
+    def _concluded(self, event: AsynchronousEvent, result: InvocationResult) -> None:
         declaration = self._functions[event.function].declaration
+        if result.function_error is None:
+            if declaration.on_success:
+                self._deliver(declaration.on_success, self._document(event, result, "Success"))
+            return
         exhausted = event.attempt > declaration.retry_attempts
         condition = "RetriesExhausted" if exhausted else "EventAgeExceeded"
         if declaration.on_failure:
             self._deliver(declaration.on_failure, self._document(event, result, condition))
         if declaration.dead_letter_arn:
             self._deliver(declaration.dead_letter_arn, event.payload.decode(), _dead_letter(event, result))
-        self._activity.end()
 
     def _document(self, event: AsynchronousEvent, result: InvocationResult, condition: str) -> str:
         """Return the invocation record that a destination gets.

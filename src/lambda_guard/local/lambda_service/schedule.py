@@ -10,7 +10,6 @@ import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.activity import Clock
@@ -60,7 +59,18 @@ class Schedules:
             self._fire(schedule)
 
     def _fire(self, schedule: ScheduleDeclaration) -> None:
-        event = scheduled_event(schedule, self._region)
+        event = schedule.payload
+        if event is None:
+            event = eventbridge.event(
+                {} if schedule.source == "aws.events" else "{}",
+                detail_type="Scheduled Event",
+                source=schedule.source,
+                event_id=str(uuid.uuid4()),
+                time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                account=ACCOUNT,
+                region=self._region,
+                resources=[schedule.arn],
+            )
         self._invoker.invoke_later(schedule.function, json.dumps(event).encode())
 
     def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
@@ -70,19 +80,3 @@ class Schedules:
             self._clock.after(seconds, fire)
 
         self._clock.after(seconds, fire)
-
-
-def scheduled_event(schedule: ScheduleDeclaration, region: str) -> Any:
-    """Return the event that the function gets."""
-    if schedule.payload is not None:
-        return schedule.payload
-    return eventbridge.event(
-        {} if schedule.source == "aws.events" else "{}",
-        detail_type="Scheduled Event",
-        source=schedule.source,
-        event_id=str(uuid.uuid4()),
-        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        account=ACCOUNT,
-        region=region,
-        resources=[schedule.arn],
-    )

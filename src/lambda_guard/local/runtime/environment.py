@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -285,12 +286,8 @@ def _exit_text(code: int) -> str:
         return "Runtime exited without providing a reason"
     if code > 0:
         return f"Runtime exited with error: exit status {code}"
-    names = {signal.SIGKILL: "killed", signal.SIGSEGV: "segmentation fault", signal.SIGTERM: "terminated"}
-    number = -code
-    try:
-        text = names.get(signal.Signals(number)) or signal.Signals(number).name
-    except ValueError:
-        text = str(number)
+    # AWS's words are those of the system: killed, segmentation fault; macOS adds the number
+    text = (signal.strsignal(-code) or str(-code)).partition(":")[0].lower()
     return f"Runtime exited with error: signal: {text}"
 
 
@@ -300,7 +297,5 @@ def _peak_memory_mb(pid: int) -> int:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return 0
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return 0
+    peak = re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE)
+    return int(peak[1]) // 1024 if peak else 0
