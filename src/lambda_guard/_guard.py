@@ -5,7 +5,7 @@ that fails takes no other with it.
 """
 
 from collections.abc import Iterable, Iterator
-from math import nan
+from math import isfinite, nan
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,9 @@ class Guard:
 
 def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value: Any) -> Outcome:
     try:
-        duration_ms, ended = (perf_counter() - scope.clock) * 1000, time() + 0.0
+        duration_ms, ended = (perf_counter() - scope.clock) * 1000, time()
+        if not isfinite(duration_ms + ended):
+            raise ValueError(f"a duration of {duration_ms} ms, at {ended}")  # noqa: TRY301 - to be said below
     except Exception as clock:  # it gives nonsense: the record says so, and all else
         failed("clock", clock)
         duration_ms = ended = nan

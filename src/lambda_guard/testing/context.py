@@ -1,8 +1,8 @@
 """A Lambda context for tests, with what the runtime client's has and nothing else."""
 
 import sys
-import time
 import uuid
+from time import monotonic
 from typing import Any, Final
 
 _REGION: Final = "eu-west-1"
@@ -66,7 +66,7 @@ class LambdaContext:
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function is killed; 0 when they are over."""
-        return max(0, round(self._deadline_ms - time.monotonic() * 1000))
+        return max(0, round(self._deadline_ms - monotonic() * 1000))
 
     def w3c(self) -> dict[str, str]:
         """The invocation's W3C trace context: `traceparent`, `tracestate`, `baggage`, as far as given."""
@@ -126,5 +126,5 @@ def make_context(
         "client_context": None,
         "tenant_id": None,
     }
-    deadline_ms = time.monotonic() * 1000 + timeout_ms
+    deadline_ms = monotonic() * 1000 + timeout_ms
     return LambdaContext(attributes | overrides, deadline_ms, dict(w3c or {}))

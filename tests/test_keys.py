@@ -1,0 +1,145 @@
+"""Everything that is written, at once: each key of it has its name in `_names`, and its row in docs/records.md."""
+
+import decimal
+import json
+import logging
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from lambda_guard import _names, logger, metrics, production
+from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
+
+UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=1"
+OTHER = "Root=1-6742a1b5-aaaaaaaaaaaaaaaaaaaaaaaa;Parent=4c721bf33e3caf90;Sampled=1"
+PAGE = (Path(__file__).parents[1] / "docs" / "records.md").read_text(encoding="utf-8")
+NAMED = {value for value in vars(_names).values() if isinstance(value, str)} | set(_names.UNITS)
+ROWS = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.MULTILINE)
+# `calls[].count` is two keys.
+DOCUMENTED = {
+    part for row in ROWS for key in re.findall(r"`([^`]+)`", row) for part in key.replace("[]", "").split(".")
+}
+# The user's own, which stand where the user put them.
+USERS = {"order_id", "Orders", "Latency", "country", "lambda_guard", "queue_url"}
+
+
+def chained():
+    """Return an error with a cause, a note and parts."""
+    error = ExceptionGroup("both", [ValueError("a"), KeyError("b")])
+    error.__cause__ = OSError(2, "no such file")
+    error.add_note("of order o-1")
+    return error
+
+
+@production(dimensions=("function_version", "trigger"))
+def whole(event, context):
+    """Write lines, metrics and an error."""
+    logger.info("at work", order_id=decimal.Decimal("1.5"), stack_info=True)
+    print("printed")
+    metrics.add_metric("Orders", "Count", 1)
+    metrics.add_metric("Latency", "Milliseconds", 1, 1)
+    metrics.add_dimension("country", "SE")
+    metrics.add_metadata("order_id", "o-1")
+    if error := event.get("error"):
+        try:
+            raise error  # noqa: TRY301 - the block is what is written of
+        except BaseException:
+            logger.exception("failed")
+            raise
+
+
+@production(each_record=True, report_batch_item_failures=True)
+def of_batch(record):
+    """Fail one item."""
+    if record.body == "b":
+        raise ValueError("refused")
+
+
+@production
+def late(event, context):
+    """Have time run out."""
+    end = time.monotonic() + 60
+    while '"outcome":"timeout"' not in event["written"]() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """Return all lines and all trace documents of invocations of every kind."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")
+    patch.setenv("LAMBDA_GUARD_METRICS", "all")
+    patch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+    decorated = [production(handler.__wrapped__) for handler in (whole, late)]
+    all_of_it = production(dimensions=("function_version", "trigger"))(whole.__wrapped__)
+    with capture(TRACE_HEADER) as captured:
+        decorated[0]({"id": 1}, make_context())
+        for ending in (chained(), SystemExit(1)):
+            with pytest.raises(type(ending)):
+                all_of_it(
+                    {**events.sqs("a", trace_header=UPSTREAM, attempt=3), "error": ending}, make_context()
+                )
+        decorated[0](events.sqs("a", "b", trace_header=[UPSTREAM, OTHER]), make_context())
+        of_batch(
+            events.sqs("a", "b", trace_header=[UPSTREAM, None], attempt=3), make_context(timeout_ms=60_000)
+        )
+        decorated[1]({"written": lambda: captured.output}, make_context(timeout_ms=1000))
+        logging.getLogger("theirs").warning("outside")
+        logger.warning("outside")
+        _break_a_part(decorated[0])
+    patch.undo()
+    return captured.lines + captured._documents
+
+
+def _break_a_part(handler):
+    """Have a part of ours fail, so that its line is written."""
+    closure = handler._self_wrapper.__closure__
+    enter = next(
+        each.cell_contents for each in closure if getattr(each.cell_contents, "__name__", "") == "enter"
+    )
+    guard = next(each.cell_contents for each in enter.__closure__ if hasattr(each.cell_contents, "leaving"))
+    guard.leaving = (("of the test", lambda *_: Path("/nowhere").read_text()), *guard.leaving)
+    handler({"id": 1}, make_context())
+
+
+def keys(value):
+    """Yield every key, at any depth, but not below a key of the user's."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in USERS:
+                yield from keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)
+
+
+def test_every_key_has_its_name(everything):
+    """What is written and isn't the user's is spelt in `_names` alone."""
+    assert {key for each in everything for key in keys(each)} - USERS - NAMED == set()
+
+
+def test_every_key_has_its_row(everything):
+    """What is written and isn't the user's is explained on the page of records."""
+    assert {key for each in everything for key in keys(each)} - USERS - DOCUMENTED == set()
+
+
+def test_everything_is_written(everything):
+    """The run above writes what it is there for."""
+    found = {key for each in everything for key in keys(each)}
+    assert found >= _names.TOP_KEYS - {
+        "truncated", "init_ms", "sent", "sent_more", "calls", "calls_more", "upstreams_more",
+    }  # fmt: skip
+    assert {
+        "Errors",
+        "Timeouts",
+        "Records",
+        "RecordFailures",
+        "FinalAttempts",
+        "GuardErrors",
+        "Invocations",
+    } <= found
+    assert {"subsegments", "cause", "links", "annotations", "in_progress"} <= found
+    assert json.dumps(everything)
