@@ -88,7 +88,6 @@ class Cloud:
         require("the local cloud", *_PACKAGES, extra="local")
         _check_options(speed, region)
         self.region = region
-        self._speed = speed
         self._freeze = freeze
         self._environment = dict(environment or {})
         self._logs = Path(logs) if logs is not None else None
@@ -98,36 +97,26 @@ class Cloud:
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
         self._guardian = Guardian()
         self.daemon = XRayDaemon()
-        self._clock = Clock()
+        self._clock = Clock(speed)
         self._activity = Activity()
         self._lambda_endpoint = LambdaEndpoint()
         self._moto = MotoProcess(self._guardian, self._lambda_endpoint.address, region=region, port=port)
-        self._invoker = Invoker(
-            self._moto, self._clock, self._activity, self.daemon, speed=speed, sampled=sampled
-        )
+        self._invoker = Invoker(self._moto, self._clock, self._activity, self.daemon, sampled=sampled)
         self._lambda_endpoint.invoker = self._invoker
         self._gateway = ApiGateway(self._invoker, region)
         self._cloudwatch = CloudWatchWriter(self._moto)
         atexit.register(self.close)
         try:
-            self._read(template, None if root is None else Path(root), parameters)
+            self.endpoint = self._moto.endpoint
+            self._location = Location(region, ACCOUNT, self.endpoint)
+            declared = Template(template, self._location, root=root, parameters=parameters)
+            self.stack, self.warnings = deployable(declared, Path(self._directory.name))
             self._start(port)
         except BaseException:
             self.close()
             raise
 
     # --- Creation -------------------------------------------------------------------------------------------
-
-    def _read(
-        self,
-        template: str | Path | Mapping[str, Any],
-        root: Path | None,
-        parameters: Mapping[str, str] | None,
-    ) -> None:
-        self.endpoint = self._moto.endpoint
-        self._location = Location(self.region, ACCOUNT, self.endpoint)
-        declared = Template(template, self._location, root=root, parameters=parameters)
-        self.stack, self.warnings = deployable(declared, Path(self._directory.name))
 
     def _start(self, port: int) -> None:
         stack = self.stack
@@ -137,12 +126,8 @@ class Cloud:
             self._deploy(function)
         self._gateway.serve(stack.routes, port and port + 1)
         for mapping in stack.mappings:
-            self._mappings.append(
-                EventSourceMapping(mapping, self._moto, self._invoker, self._clock, speed=self._speed)
-            )
-        self._schedules = Schedules(
-            stack.schedules, self._invoker, self._clock, speed=self._speed, region=self.region
-        )
+            self._mappings.append(EventSourceMapping(mapping, self._moto, self._invoker, self._clock))
+        self._schedules = Schedules(stack.schedules, self._invoker, self._clock, self.region)
 
     def _deploy(self, declaration: FunctionDeclaration) -> None:
         name = f"/aws/lambda/{declaration.name}"

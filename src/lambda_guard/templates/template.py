@@ -68,11 +68,11 @@ class Template:
         template: str | Path | Mapping[str, Any],
         location: Location,
         *,
-        root: Path | None = None,
+        root: str | Path | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.file, self.source = load(template)
-        self._base = root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent)
+        self._base = Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent))
         self._location = location
         values = parameter_values(self.file, self.source, parameters or {}, location)
         self.plain: Document

@@ -1,11 +1,10 @@
 """What AWS documents and moto 5.2 doesn't do, each in one place with the sentence that it implements.
 
 Runs inside moto's process only. Each function below replaces one thing in moto; when moto has it, the
-function goes. `install` fails with a clear error where moto no longer looks as expected.
+function goes. Importing this or `install` fails where moto no longer looks as expected.
 """
-# ruff: noqa: N806, SLF001 - the names are those of moto's classes, and what is missing is inside them
+# ruff: noqa: SLF001 - what is missing in moto is inside its classes
 
-import importlib
 import json
 import threading
 import time
@@ -15,6 +14,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
+
+from moto.sns.models import Subscription
+from moto.sqs.exceptions import InvalidParameterValue
+from moto.sqs.models import Queue, SQSBackend
+from moto.sqs.responses import SQSResponse
 
 from lambda_guard.propagation.header import parse
 from lambda_guard.shapes import sns
@@ -28,24 +32,13 @@ _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
 
 
 def install(callback: str) -> None:
-    """Put everything in place.
-
-    Args:
-        callback: the URL to which deliveries of SNS to functions are posted.
-
-    Raises:
-        AttributeError: moto has changed inside.
-    """
+    """Put everything in place; deliveries of SNS to functions are posted to the URL `callback`."""
     one_lock_for_sqs()
     receives_in_order_and_in_time()
     trace_header_of_the_request()
     system_attributes_of_batch_entries()
     source_of_a_dead_letter()
     functions_subscribed_to_topics(callback)
-
-
-def _moto(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(f"moto.{module}"), name)
 
 
 def _replaces(owner: Any, name: str, *, locked: bool = False) -> Callable[[Any], Any]:
@@ -70,8 +63,6 @@ def one_lock_for_sqs() -> None:
 
     moto's `delete_message` rebuilds the list of messages without a lock: one that arrives meanwhile is gone.
     """
-    Queue = _moto("sqs.models", "Queue")
-    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     @_replaces(Queue, "__init__")
     def init(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
@@ -103,7 +94,6 @@ def receives_in_order_and_in_time() -> None:
     moto looks once a second: messages that become visible again, whose delay ends, or whose group is no longer
     blocked by one in flight are received late.
     """
-    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     @_replaces(SQSBackend, "receive_message", locked=True)
     def receive_message(
@@ -138,7 +128,6 @@ def trace_header_of_the_request() -> None:
     https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html,
     https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sns.html
     """
-    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     @_replaces(SQSBackend, "send_message")
     def send_message(
@@ -158,7 +147,6 @@ def system_attributes_of_batch_entries() -> None:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html
     """
-    SQSBackend = _moto("sqs.models", "SQSBackend")
 
     @_replaces(SQSBackend, "send_message_batch", locked=True)
     def send_message_batch(
@@ -176,8 +164,6 @@ def source_of_a_dead_letter() -> None:
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     """
-    Queue = _moto("sqs.models", "Queue")
-    SQSResponse = _moto("sqs.responses", "SQSResponse")
 
     @_replaces(Queue, "add_message")
     def add_message(original: Any, self: Any, message: Any) -> None:
@@ -205,7 +191,6 @@ def functions_subscribed_to_topics(callback: str) -> None:
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
     """
-    Subscription = _moto("sns.models", "Subscription")
 
     @_replaces(Subscription, "publish")
     def deliver(original: Any, self: Any, message: str, message_id: str, **kwargs: Any) -> None:
@@ -247,8 +232,7 @@ def _post(url: str, document: dict[str, Any]) -> None:
 def _checked(attributes: dict[str, Any] | None) -> dict[str, Any]:
     header = (attributes or {}).get(_TRACE_ATTRIBUTE, {}).get("StringValue")
     if header is not None and parse(header) is None:
-        invalid = _moto("sqs.exceptions", "InvalidParameterValue")
-        raise invalid(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+        raise InvalidParameterValue(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
     return dict(attributes or {})
 
 

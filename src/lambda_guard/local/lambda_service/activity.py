@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 
 
 class Activity:
-    """Counts what is under way, and how often anything began."""
+    """Counts what is under way, and how often anything has `begun`."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._busy = 0
-        self._begun = 0
+        self.begun = 0
 
     def begin(self) -> None:
         """Note that something has begun."""
         with self._changed:
             self._busy += 1
-            self._begun += 1
+            self.begun += 1
 
     def end(self) -> None:
         """Note that it is over."""
@@ -44,27 +44,26 @@ class Activity:
         """
         with self._changed:
             idle = self._changed.wait_for(lambda: self._busy == 0, max(0.0, timeout))
-            return self._begun if idle else None
-
-    @property
-    def begun(self) -> int:
-        """How often anything has begun."""
-        with self._changed:
-            return self._begun
+            return self.begun if idle else None
 
 
 class Clock:
-    """Calls functions later, in one thread; they must be short."""
+    """Calls functions later, in one thread; they must be short.
 
-    def __init__(self) -> None:
+    Attributes:
+        speed: how much faster than AWS's the clock runs.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="clock", daemon=True)
         self._thread.start()
 
     def after(self, seconds: float, call: Callable[[], object]) -> None:
-        """Call `call` in `seconds`; dropped where the clock is closed before."""
+        """Call `call` in `seconds` of AWS's time; dropped where the clock is closed before."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, call)
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds / self.speed, call)
 
     def close(self) -> None:
         """End the thread; what is still due is dropped."""

@@ -17,7 +17,6 @@ from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import fresh_header
-from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.shapes import arns, sqs
 from lambda_guard.templates.stack import MappingDeclaration
 
@@ -69,8 +68,8 @@ def failed_message_ids(payload: Any, message_ids: Iterable[str]) -> set[str]:
 class EventSourceMapping:
     """Polls one queue for one function until `close`.
 
-    Failed messages come back when the visibility timeout ends, as on AWS; with `speed` above 1 they are made
-    visible earlier by that factor, counted from their receipt.
+    Failed messages come back when the visibility timeout ends, as on AWS; where the clock's speed isn't 1 they are
+    made visible when the timeout ends on that clock, counted from their receipt.
     """
 
     def __init__(
@@ -79,8 +78,6 @@ class EventSourceMapping:
         moto: MotoProcess,
         invoker: Invoker,
         clock: Clock,
-        *,
-        speed: float,
     ) -> None:
         self.declaration = declaration
         self._sqs = moto.client("sqs")
@@ -88,7 +85,6 @@ class EventSourceMapping:
         self.queue_url = moto.queue_url(declaration.source_arn)
         self._invoker = invoker
         self._clock = clock
-        self._speed = speed
         self._closed = threading.Event()
         concurrency = declaration.maximum_concurrency or _CONCURRENCY
         self._slots = threading.Semaphore(concurrency)
@@ -115,7 +111,7 @@ class EventSourceMapping:
         """Receive a batch: the messages that are there, and those that arrive within the batching window."""
         wanted = self.declaration.batch_size
         batch = self._receive(wanted, _POLL_SECONDS)
-        until = time.monotonic() + self.declaration.batching_window / self._speed
+        until = time.monotonic() + self.declaration.batching_window / self._clock.speed
         while batch and len(batch) < wanted and not self._closed.is_set():
             remaining = until - time.monotonic()
             more = self._receive(wanted - len(batch), max(0, min(_POLL_SECONDS, int(remaining))))
@@ -139,8 +135,7 @@ class EventSourceMapping:
 
     def _process(self, batch: list[Message], received: float) -> None:
         try:
-            result = self._invoke(batch)
-            failed = self._failed(result, batch)
+            failed = self._failed(batch)
             self._delete([message for message in batch if message["MessageId"] not in failed])
             self._give_back([message for message in batch if message["MessageId"] in failed], received)
         except Exception:
@@ -151,20 +146,18 @@ class EventSourceMapping:
         finally:
             self._slots.release()
 
-    def _invoke(self, batch: list[Message]) -> InvocationResult | None:
+    def _failed(self, batch: list[Message]) -> set[str]:
+        """Invoke the function, and return the ids of the messages that return to the queue."""
         event = {"Records": [sqs_record(message, self.declaration.source_arn) for message in batch]}
-        upstream = [message.get("Attributes", {}).get("AWSTraceHeader") for message in batch]
-        header = fresh_header(upstream)
+        header = fresh_header(message.get("Attributes", {}).get("AWSTraceHeader") for message in batch)
+        ids = [message["MessageId"] for message in batch]
         try:
-            return self._invoker.invoke(
+            result = self._invoker.invoke(
                 self.declaration.function, json.dumps(event).encode(), trace_header=header
             )
         except LocalCloudError:
-            return None
-
-    def _failed(self, result: InvocationResult | None, batch: list[Message]) -> set[str]:
-        ids = [message["MessageId"] for message in batch]
-        if result is None or result.function_error is not None:
+            return set(ids)
+        if result.function_error is not None:
             return set(ids)
         # Without ReportBatchItemFailures the answer isn't read: all messages are deleted.
         return (
@@ -176,13 +169,14 @@ class EventSourceMapping:
             self._sqs.delete_message_batch(QueueUrl=self.queue_url, Entries=entries)
 
     def _give_back(self, messages: list[Message], received: float) -> None:
-        if not messages or self._speed == 1:
+        if not messages or self._clock.speed == 1:
             return
         attributes = self._sqs.get_queue_attributes(
             QueueUrl=self.queue_url, AttributeNames=["VisibilityTimeout"]
         )["Attributes"]
-        due = received + float(attributes["VisibilityTimeout"]) / self._speed
-        self._clock.after(max(0.0, due - time.monotonic()), lambda: self._make_visible(messages))
+        elapsed = (time.monotonic() - received) * self._clock.speed
+        remaining = max(0.0, float(attributes["VisibilityTimeout"]) - elapsed)
+        self._clock.after(remaining, lambda: self._make_visible(messages))
 
     def _make_visible(self, messages: list[Message]) -> None:
         for entries in _entries(messages, VisibilityTimeout=0):

@@ -57,7 +57,7 @@ class AsynchronousEvent:
 
 
 class Invoker:
-    """Invokes functions, as the service does, with delays between retries that are `speed` times shorter."""
+    """Invokes functions, as the service does, with the retries of asynchronous ones."""
 
     def __init__(
         self,
@@ -66,14 +66,12 @@ class Invoker:
         activity: Activity,
         daemon: XRayDaemon,
         *,
-        speed: float,
         sampled: bool,
     ) -> None:
         self._moto = moto
         self._clock = clock
         self._activity = activity
         self._daemon = daemon
-        self._speed = speed
         self._sampled = sampled
         self._functions: dict[str, Deployed] = {}
         self._lock = threading.Lock()
@@ -197,11 +195,11 @@ class Invoker:
         if too_often or too_old:
             return False
         again = replace(event, attempt=event.attempt + 1)
-        self._clock.after(delay / self._speed, lambda: self._submit(again))
+        self._clock.after(delay, lambda: self._submit(again))
         return True
 
     def _age(self, event: AsynchronousEvent) -> float:
-        return (time.monotonic() - event.accepted) * self._speed
+        return (time.monotonic() - event.accepted) * self._clock.speed
 
     def _concluded(self, event: AsynchronousEvent, result: InvocationResult) -> None:
         declaration = self._functions[event.function].declaration

@@ -29,15 +29,13 @@ def interval(expression: str) -> float | None:
 
 
 class Schedules:
-    """Fires schedules, on demand and, `speed` times as often as on AWS, by themselves."""
+    """Fires schedules, on demand and by themselves."""
 
     def __init__(
         self,
         schedules: Sequence[ScheduleDeclaration],
         invoker: Invoker,
         clock: Clock,
-        *,
-        speed: float,
         region: str,
     ) -> None:
         self._schedules = schedules
@@ -47,7 +45,7 @@ class Schedules:
         for schedule in schedules:
             seconds = interval(schedule.expression)
             if seconds is not None and schedule.enabled:
-                self._repeat(schedule, seconds / speed)
+                self._repeat(schedule, seconds)
 
     def fire(self, name: str) -> None:
         """Fire a schedule now; see `Cloud.fire`."""

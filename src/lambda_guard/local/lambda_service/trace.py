@@ -24,13 +24,8 @@ def new_root() -> str:
 def fresh_header(upstream: Iterable[str | None]) -> str:
     """Return the header of the trace that an event source mapping starts for a batch.
 
-    Lambda starts a new trace for messages from SQS and links the producers' traces; sampling is inherited.
-
-    Args:
-        upstream: the messages' `AWSTraceHeader`s; None for a message without one.
-
-    Returns:
-        A header with the decision, or without one where no message has it.
+    Lambda starts a new trace for messages from SQS and links the producers' traces; sampling is inherited from the
+    messages' `AWSTraceHeader`s (None for a message without one), and left open where none of them decides.
     """
     decisions = {fields(header).get("Sampled") for header in upstream} & {"0", "1"}
     decided = f";Sampled={int('1' in decisions)}" if decisions else ""

@@ -34,16 +34,10 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to A
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSettings:
-    """A function's configuration, in Lambda's terms.
+    """A function's configuration, in Lambda's terms; `Function` describes what isn't here.
 
     Attributes:
-        name: the function's name.
-        handler: `module.attribute`, for example `app.handler`.
         code: the directory of the code; becomes `LAMBDA_TASK_ROOT` and the working directory.
-        timeout: seconds; fractions are allowed.
-        memory: MB; reported, not enforced.
-        environment: the function's own variables.
-        log_format: `Text` or `JSON`.
         region: for ARNs and `AWS_REGION`.
         account: for ARNs.
         version: `AWS_LAMBDA_FUNCTION_VERSION`.

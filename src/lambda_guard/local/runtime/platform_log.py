@@ -42,14 +42,7 @@ def start(request_id: str, version: str, trace_header: str | None, *, as_json: b
 
 
 def end(result: InvocationResult, memory_mb: int, message: str | None, *, as_json: bool) -> list[str]:
-    """Return the lines that end an invocation.
-
-    Args:
-        result: the invocation's result.
-        memory_mb: the configured memory.
-        message: the platform's line about a timeout or a process that ended; None for neither.
-        as_json: the JSON log format.
-    """
+    """Return the lines that end an invocation; `message` is the one about a timeout or a process that ended."""
     status = "failure" if _process_ended(result) else result.status
     if as_json:
         return _end_json(result, memory_mb, status)
