@@ -37,7 +37,7 @@ def test_what_a_journal_knows_is_known_again(tmp_path):
         "m-0": Step.RECEIVED, "m-1": Step.SENT, "m-2": Step.DELIVERED, "m-3": Step.DELETED, "m-4": Step.FAILED,
     }  # fmt: skip
     assert set(known.replayed_as) == {"new-2", "new-3"}
-    assert {one for one, it in known.letters.items() if it.is_unfinished} == {"m-0", "m-1", "m-2"}
+    assert {one for one, it in known.letters.items() if it.receipt} == {"m-0", "m-1", "m-2"}
 
 
 def test_every_line_of_a_journal(tmp_path):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -49,7 +48,7 @@ class LetterState:
     Attributes:
         failed: how many attempts to deliver it are known to have failed.
         counted: whether its content counts among what was replayed.
-        receipt: the receipt handle of the run that ended in between; empty once the letter is deleted.
+        receipt: the receipt handle, where a run ended between two steps: empty once delivering failed or it is deleted.
     """
 
     state: Step
@@ -57,11 +56,6 @@ class LetterState:
     failed: int = 0
     receipt: str = ""
     counted: bool = False
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether a run ended between two steps."""
-        return self.state is not Step.FAILED and self.state is not Step.DELETED and bool(self.receipt)
 
 
 @dataclass(slots=True)
@@ -146,9 +140,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         os.fsync(self._file)
         os.close(self._file)
 

@@ -1,7 +1,7 @@
 """Packing batches: by count, by bytes, and never two of one ordered group together. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from lambda_guard.tools.dlq.message import Attributes
 
@@ -16,7 +16,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMe
 
 
 def pack(
-    items: Iterable[Item], size_of: Callable[[Item], int], group_of: Callable[[Item], str] = lambda _item: ""
+    items: Iterable[Item], size_of: Callable[[Item], int], group_of: Callable[[Item], str]
 ) -> Iterator[list[Item]]:
     """Put items into batches, in their order.
 
@@ -45,10 +45,6 @@ def message_bytes(body: str, attributes: Attributes) -> int:
     """Count as SQS does: the body, and name, type and value of each message attribute."""
     size = len(body.encode("utf-8", "surrogatepass"))
     for name, value in attributes.items():
-        size += len(name.encode()) + len(str(value.get("DataType", "")).encode()) + _value_bytes(value)
+        texts = (name, value.get("DataType", ""), value.get("StringValue", ""))
+        size += sum(len(text.encode()) for text in texts) + len(value.get("BinaryValue", b""))
     return size
-
-
-def _value_bytes(value: Any) -> int:
-    binary = value.get("BinaryValue")
-    return len(binary) if binary is not None else len(str(value.get("StringValue", "")).encode())

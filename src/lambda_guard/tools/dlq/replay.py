@@ -246,21 +246,19 @@ class Replay:
     def _deliver(self, deliveries: list[Delivery]) -> list[Result]:
         found: list[Result] = []
         for batch in self.sender.batches(deliveries):
-            free = [delivery for delivery in batch if not self._hindrance(delivery)]
-            self._leave([delivery for delivery in batch if self._hindrance(delivery)])
+            hindered = {one.message_id: why for one in batch if (why := self._hindrance(one))}
+            self.journal.failed(hindered.items())
+            for why in hindered.values():
+                self.tally.add("failed", why)
+            free = [one for one in batch if one.message_id not in hindered]
             if free:
                 found += self._deliver_batch(free)
         done = {one.delivery.message_id for one in found}
         self.reading.keep([one.letter.message for one in deliveries if one.message_id not in done])
         return found
 
-    def _leave(self, deliveries: list[Delivery]) -> None:
-        """Note letters that aren't tried at all."""
-        self.journal.failed((one.message_id, self._hindrance(one)) for one in deliveries)
-        for delivery in deliveries:
-            self.tally.add("failed", self._hindrance(delivery))
-
     def _hindrance(self, delivery: Delivery) -> str:
+        """Return why a letter isn't tried at all; empty where it is."""
         if delivery.target in self._closed:
             return self._closed[delivery.target]
         blocked = (delivery.target, delivery.group) in self._blocked
@@ -317,6 +315,6 @@ def recover(reading: Reading, history: History) -> int:
     Returns:
         How many there were.
     """
-    receipts = [known.receipt for known in history.letters.values() if known.is_unfinished]
+    receipts = [known.receipt for known in history.letters.values() if known.receipt]
     reading.show(receipts)
     return len(receipts)

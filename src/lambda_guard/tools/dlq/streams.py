@@ -1,12 +1,13 @@
 """Stream batches: the letter holds pointers; the records are read from the stream again."""
 
-import base64
 import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.shapes import arns, kinesis
@@ -138,14 +139,8 @@ def _kinesis_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str,
 
 def _dynamodb_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
     """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
-    return {**{key: _plain(value) for key, value in raw.items()}, "eventSourceARN": pointer.stream_arn}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    return value.timestamp() if isinstance(value, datetime) else value
+    record: dict[str, Any] = msgspec.to_builtins(raw, builtin_types=(datetime,))
+    change = record["dynamodb"]
+    if "ApproximateCreationDateTime" in change:
+        change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+    return {**record, "eventSourceARN": pointer.stream_arn}

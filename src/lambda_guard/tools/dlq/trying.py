@@ -1,21 +1,31 @@
 """Running letters through a handler on this machine: which would pass now."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from lambda_guard import _names as names
 from lambda_guard.tools.dlq.causes import failures_of
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Failure, Letter
-from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.invocation import Invocation, invocations_of
+from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.streams import Stream
 
 if TYPE_CHECKING:
     from lambda_guard.local.runtime.function import Function
     from lambda_guard.local.runtime.result import InvocationResult
+
+_BROKEN: Final = frozenset(
+    {
+        "Runtime.ImportModuleError",
+        "Runtime.HandlerNotFound",
+        "Runtime.UserCodeSyntaxError",
+        "Runtime.MalformedHandlerName",
+    }
+)
+"""A handler that can't be loaded would fail for every letter, which says nothing about them."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,8 +99,8 @@ def run(function: "Function", letter: Letter, event: Any) -> Trial:
         DeadLetterError: the handler can't be loaded at all.
     """
     result = function.invoke(event, trace_header=letter.trace_header or None)
-    if result.error_type and result.error_type.startswith("Runtime.") and result.status != "killed":
-        _refuse_broken(result)
+    if result.error_type in _BROKEN and result.status != "killed":
+        raise DeadLetterError(f"the handler can't be loaded: {result.error_type}: {result.error_message}")
     failure = _failure_of(result, letter)
     same = None if failure is None else _is_the_same(letter.failure, failure)
     return Trial(letter.message_id, failure, same, result.duration_ms, lines=result.lines)
@@ -103,17 +113,6 @@ def _is_the_same(old: Failure, new: Failure) -> bool | None:
         if before and now:
             return bool(before == now)
     return None
-
-
-def _refuse_broken(result: "InvocationResult") -> None:
-    """Stop at a handler that can't be imported: it would fail for every letter, which says nothing about them."""
-    if result.error_type in {
-        "Runtime.ImportModuleError",
-        "Runtime.HandlerNotFound",
-        "Runtime.UserCodeSyntaxError",
-        "Runtime.MalformedHandlerName",
-    }:
-        raise DeadLetterError(f"the handler can't be loaded: {result.error_type}: {result.error_message}")
 
 
 def _failure_of(result: "InvocationResult", letter: Letter) -> Failure | None:
@@ -129,20 +128,16 @@ def _failure_of(result: "InvocationResult", letter: Letter) -> Failure | None:
 
 def _recorded(lines: Iterable[str], letter: Letter) -> Failure | None:
     """Read the error with its fingerprint from the invocation record, where the handler writes one."""
-    for line in reversed(tuple(lines)):
-        record = _record(line)
-        if record is not None:
-            invocation = Invocation(str(record.get(names.INVOCATION_ID)), record=record)
-            failures = dict(failures_of(invocation)) if invocation.failed else {}
-            return failures.get(letter.message_id) or failures.get(invocation.invocation_id)
+    for invocation in invocations(lines):
+        if invocation.record is not None:
+            told = dict(failures_of(invocation)) if invocation.failed else {}
+            return told.get(letter.message_id) or told.get(invocation.invocation_id)
     return None
 
 
-def _record(line: str) -> dict[str, object] | None:
-    if f'"{names.RECORD}":"{names.RECORD_INVOCATION}"' not in line:
-        return None
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+def invocations(lines: Iterable[str]) -> Iterator[Invocation]:
+    """Read what the handler wrote as `lambda-guard invocations` does."""
+    grouper = Grouper()
+    grouper.feed([line.encode() for line in lines], Stream("try", exact=True))
+    grouper.finish()
+    return invocations_of(grouper.take())

@@ -19,11 +19,11 @@ from lambda_guard.tools.dlq.commands.options import (
     write_json,
 )
 from lambda_guard.tools.dlq.journal import read_history
-from lambda_guard.tools.dlq.plan import Plan, plan_document, plan_lines
 from lambda_guard.tools.dlq.proving import Proof, Prover
 from lambda_guard.tools.dlq.queue import Reading, now_ms
 from lambda_guard.tools.dlq.replay import Pace, Planner, Replay
 from lambda_guard.tools.dlq.sending import Sender
+from lambda_guard.tools.dlq.summary import Plan, plan_document, plan_lines
 from lambda_guard.tools.dlq.targets import SOURCE, TargetFinder
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import palette_for, say

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -27,10 +27,7 @@ from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import filled
 from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
-from lambda_guard.tools.dlq.trying import Trial, Trials, local_function, run
-from lambda_guard.tools.logs.invocation import invocations_of
-from lambda_guard.tools.logs.reading.grouping import Grouper
-from lambda_guard.tools.logs.reading.streams import Stream
+from lambda_guard.tools.dlq.trying import Trial, Trials, invocations, local_function, run
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, palette_for, visible
@@ -154,15 +151,8 @@ def _lines(trial: Trial, palette: Palette, *, verbose: bool) -> Iterator[str]:
         told = visible(trial.failure.sentence)
         yield f"{palette.paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}{told}"
         if verbose:
-            yield from _blocks(trial.lines, TextView(palette))
-
-
-def _blocks(lines: Iterable[str], view: TextView) -> Iterator[str]:
-    """Draw what the handler wrote as `lambda-guard invocations` does."""
-    grouper = Grouper()
-    grouper.feed([line.encode() for line in lines], Stream("try", exact=True))
-    grouper.finish()
-    return (view.block(block).rstrip("\n") for block in invocations_of(grouper.take()))
+            view = TextView(palette)
+            yield from (view.block(block).rstrip("\n") for block in invocations(trial.lines))
 
 
 def _document(trial: Trial) -> dict[str, Any]:
