@@ -5,8 +5,9 @@ import base64
 import boto3
 import pytest
 
+from lambda_guard.tools.dlq.errors import NoEventError
 from lambda_guard.tools.dlq.letter import StreamPointer
-from lambda_guard.tools.dlq.streams import RecordsGoneError, _refused, stream_event
+from lambda_guard.tools.dlq.streams import _refused, stream_event
 
 moto = pytest.importorskip("moto", reason="needs moto")
 
@@ -43,7 +44,7 @@ def test_a_kinesis_batch_is_read_again(clients):
 def test_a_stream_that_is_gone_is_said(clients):
     """As is one that has forgotten the records."""
     arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/gone"
-    with pytest.raises(RecordsGoneError, match="no longer has the records from 1 on"):
+    with pytest.raises(NoEventError, match="no longer has the records from 1 on"):
         stream_event(StreamPointer(arn, "shardId-000000000000", "1", "2"), clients)
 
 

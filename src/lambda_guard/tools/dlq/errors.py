@@ -2,6 +2,7 @@
 
 LambdaGuardError
 ├── DeadLetterError        a queue, a filter, a journal or a target can't be used as asked
+│   ├── NoEventError       what failed can't be had from a letter
 │   └── NoSuchLetterError  nothing in the queue matches what was asked for              (exit code 3)
 └── CloudError             AWS couldn't be asked, or refused (`tools.aws`)
 """
@@ -22,6 +23,10 @@ class DeadLetterError(LambdaGuardError):
     """A queue, a filter, a journal or a target can't be used as asked; the message says what to do."""
 
     exit_code = 2
+
+
+class NoEventError(DeadLetterError):
+    """What failed can't be had, from the letter or from the stream that it points into; the message says why."""
 
 
 class NoSuchLetterError(DeadLetterError):

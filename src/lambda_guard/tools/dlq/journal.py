@@ -7,7 +7,7 @@ with `send` and no outcome may have been delivered or not: the process ended in 
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -205,12 +205,21 @@ def default_path(queue: Queue) -> Path:
 
 
 def read_history(path: Path) -> History:
-    """Read what a journal knows, without opening it for writing; nothing where there is none."""
+    """Read what a journal knows, without opening it for writing; nothing where there is none.
+
+    A line that was cut is passed over, a file of something else is refused.
+    """
     history = History()
     _check_kind(path)
-    if path.exists():
-        for line in _lines(path):
-            history.learn(line)
+    if not path.exists():
+        return history
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            line = _parsed(raw)
+            if line is not None:
+                history.learn(line)
+            elif number == 1 and raw.strip() and not raw.startswith(_FIRST):
+                raise DeadLetterError(f"{path} isn't a journal: name another file with --journal")
     return history
 
 
@@ -229,17 +238,6 @@ def _whole(letter: Letter) -> dict[str, Any]:
         "receipt": message.receipt,
         "message": message.as_document(),
     }
-
-
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Read a journal; a line that was cut is passed over, a file of something else is refused."""
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            line = _parsed(raw)
-            if line is not None:
-                yield line
-            elif number == 1 and raw.strip() and not raw.startswith(_FIRST):
-                raise DeadLetterError(f"{path} isn't a journal: name another file with --journal")
 
 
 def _parsed(raw: bytes) -> Mapping[str, Any] | None:

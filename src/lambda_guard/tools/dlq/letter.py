@@ -51,8 +51,7 @@ class Failure:
     """What is known of the failure: from the letter itself, or from the invocation's record in the logs.
 
     Attributes:
-        type: the exception's type.
-        message: its text, which the services cut at 1 KB.
+        message: the exception's text, which the services cut at 1 KB.
         code: an error code or condition of a service, such as `RetriesExhausted`.
         fingerprint: the record's; known only with logs.
         attempts: how many there were; 0 where unknown.

@@ -31,7 +31,6 @@ class Message:
 
     Attributes:
         message_id: SQS's id; a message keeps it when its queue's redrive policy moves it.
-        body: the text.
         system: system attributes, such as `SentTimestamp`, whose values are text.
         attributes: message attributes of every type, as the sender set them.
         receipt: the receipt handle; empty where the message was read from a file.

@@ -50,7 +50,6 @@ class Prover:
     """Sends in waves, and looks at what came of them.
 
     Attributes:
-        replay: sends.
         logs: of the functions that get the letters.
         wait_seconds: how long to wait for records.
         stop: the wish to end.

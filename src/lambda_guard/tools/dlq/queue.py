@@ -25,9 +25,9 @@ EMPTY_MOST: Final = 3
 REPEATED_MOST: Final = 20
 VISIBILITY_LEAST: Final = 60
 VISIBILITY_MOST: Final = 3_600
-_LETTERS_A_SECOND: Final = (
-    50  # slower than any connection reads: what was read stays hidden until the end is reached
-)
+_LETTERS_A_SECOND: Final = 50
+"""Slower than any connection reads: what was read stays hidden until the end is reached."""
+
 _IN_FLIGHT_FULL: Final = "OverLimit"
 
 

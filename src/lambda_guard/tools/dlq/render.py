@@ -22,7 +22,6 @@ class LetterView:
     """Draws letters.
 
     Args:
-        palette: the colours, or none.
         samples: how many letters of a group are shown; None for all.
     """
 

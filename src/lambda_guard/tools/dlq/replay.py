@@ -44,7 +44,6 @@ class Planner:
     """Decides what becomes of letters, in the order of their queue; asks AWS for targets alone.
 
     Args:
-        finder: finds targets.
         history: what the journal knows.
         run: this run's id in the journal; empty where nothing is done.
         again: whether letters that came back are replayed, too.
@@ -167,12 +166,6 @@ class Replay:
     Whatever ends the process in between, a letter is in the queue, or acknowledged by its target, or both.
 
     Attributes:
-        reading: of the dead-letter queue.
-        understand: makes letters of messages.
-        planner: decides.
-        journal: open.
-        sender: delivers.
-        pace: keeps to the rate.
         stop: the wish to end, asked between batches.
         progress: is told how many letters are done with.
         background: a thread in which the journal is synced while the next letters are received.

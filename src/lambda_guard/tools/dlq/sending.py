@@ -32,16 +32,11 @@ _OF_ONE_LETTER: Final = frozenset(
 
 
 class Sender:
-    """Makes deliveries.
-
-    Args:
-        clients: gives clients of AWS.
-    """
+    """Makes deliveries."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._call = threading.local()
-        self._hooked = set[str]()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="replay")
 
     @staticmethod
@@ -124,9 +119,6 @@ class Sender:
 
     def _hook(self, service: str, operation: str) -> None:
         """Pass the letter's trace on in an invocation's HTTP header, and note which attempts had no answer."""
-        if service in self._hooked:
-            return
-        self._hooked.add(service)
         events = self._clients(service).meta.events
         events.register("before-call.lambda.Invoke", self._add_header, unique_id="lambda-guard-replay")
         events.register(f"needs-retry.{service}.{operation}", self._note, unique_id="lambda-guard-silence")
@@ -153,9 +145,8 @@ def _entry(entry_id: str, delivery: Delivery) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": entry_id, "MessageBody": delivery.body}
     if delivery.attributes:
         entry["MessageAttributes"] = {name: dict(value) for name, value in delivery.attributes.items()}
-    header = trace_headers.parse(
-        delivery.letter.trace_header
-    )  # SQS refuses the whole call for a malformed one
+    # SQS refuses the whole call for a malformed header.
+    header = trace_headers.parse(delivery.letter.trace_header)
     if header is not None:
         value = {"DataType": "String", "StringValue": header.text()}
         entry["MessageSystemAttributes"] = {names.SQS_TRACE_ATTRIBUTE: value}

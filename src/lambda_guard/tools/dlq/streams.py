@@ -13,7 +13,7 @@ from lambda_guard.errors import LambdaGuardError
 from lambda_guard.shapes import arns, kinesis
 from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.delivery import Delivery, Result
-from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
+from lambda_guard.tools.dlq.errors import NoEventError, asked, error_code
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed
 from lambda_guard.tools.logs.model import as_mapping
 
@@ -27,21 +27,17 @@ INVOKE_SECONDS_MOST: Final = 910
 """A function runs for at most 15 minutes: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
 
 
-class RecordsGoneError(DeadLetterError):
-    """The stream no longer keeps the records that a letter points to."""
-
-
 def stream_event(pointer: StreamPointer, clients: Clients) -> dict[str, Any]:
     """Rebuild the event that the function got, from the stream.
 
     Raises:
-        RecordsGoneError: the retention is over: 24 hours for DynamoDB, 24 hours to a year for Kinesis.
+        NoEventError: the retention is over: 24 hours for DynamoDB, 24 hours to a year for Kinesis.
         CloudError: AWS could not be asked.
     """
     build = _dynamodb_record if ":dynamodb:" in pointer.stream_arn else _kinesis_record
     records = [build(raw, pointer) for raw in _records(pointer, clients)]
     if not records:
-        raise RecordsGoneError(f"the stream no longer has the records from {pointer.start} on")
+        raise NoEventError(f"the stream no longer has the records from {pointer.start} on")
     return {"Records": records}
 
 
@@ -58,7 +54,7 @@ def replay_batch(delivery: Delivery, clients: Clients) -> Result:
         with asked(f"invoke the function {delivery.target.name}"):
             answer = _patient_lambda().invoke(FunctionName=delivery.target.address, Payload=payload)
             body = answer["Payload"].read().decode("utf-8", "replace")
-    except RecordsGoneError as error:
+    except NoEventError as error:
         return Result(delivery, "failed", reason=str(error))
     except LambdaGuardError as error:
         return Result(delivery, "failed", reason=str(error), final=True)
@@ -119,7 +115,7 @@ def _iterator(client: Any, pointer: StreamPointer, *, dynamodb: bool) -> Any:
         except ClientError as error:
             if error_code(error) not in _GONE:
                 raise
-            raise RecordsGoneError(f"the stream no longer has the records from {pointer.start} on") from error
+            return None
 
 
 def _sequence_number(record: Mapping[str, Any]) -> str:

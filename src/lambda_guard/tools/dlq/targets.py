@@ -21,7 +21,6 @@ class Target:
 
     Attributes:
         address: a queue's URL; a function's name or ARN.
-        arn: for queues, as far as known.
         subscription: the SNS subscription whose delivery is repeated: a function gets SNS's event then.
     """
 
@@ -52,7 +51,6 @@ class TargetFinder:
 
     Args:
         queue: the dead-letter queue.
-        clients: gives clients of AWS.
         to: `source`, a queue's URL or ARN, `queue:NAME`, a function's ARN, or `function:NAME`.
 
     Raises:

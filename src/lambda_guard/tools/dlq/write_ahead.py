@@ -20,7 +20,6 @@ class WriteAhead:
     A sync runs in the background while more letters are received; the next one covers all that came meanwhile.
 
     Args:
-        journal: where they are written.
         background: runs the syncs, one at a time.
     """
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import click
 
@@ -33,12 +33,8 @@ acting_options = added(
 )
 
 
-class Opened(NamedTuple):
-    """What is open while a command changes a queue."""
-
-    journal: Journal
-    reading: Reading
-    progress: Callable[[int], object]
+Opened = tuple[Journal, Reading, Callable[[int], object]]
+"""What is open while a command changes a queue, and who is told how many letters are done with."""
 
 
 class Action:
@@ -75,7 +71,7 @@ class Action:
             if recovered:
                 say(f"{queue.name}: going on where an earlier run ended ({recovered:,} in flight then)")
             journal.begin(self.command, queue)
-            yield Opened(journal, reading, progress)
+            yield journal, reading, progress
 
     def run(self, work: Callable[[], Proof | None], tally: Tally, stop: Stop) -> int:
         """Work, and say what became of everything, also where the work ends early; returns the exit code."""

@@ -6,14 +6,16 @@ from typing import Any
 
 import click
 
-from lambda_guard.tools.dlq.commands.acting import Action, Opened, acting_options
+from lambda_guard.tools.dlq.commands.acting import Action, acting_options
 from lambda_guard.tools.dlq.commands.options import (
     filter_options,
     log_options,
     nothing_matched,
     view_options,
 )
+from lambda_guard.tools.dlq.journal import Journal
 from lambda_guard.tools.dlq.letter import Letter
+from lambda_guard.tools.dlq.queue import Reading
 from lambda_guard.tools.dlq.render import LetterView
 from lambda_guard.tools.dlq.replay import Tally
 from lambda_guard.tools.dlq.report import Report
@@ -61,24 +63,24 @@ def _discard(action: Action, limit: int | None) -> int:
     tally = Tally()
 
     def work() -> None:
-        for batch in opened.reading.batches():
+        for batch in reading.batches():
             letters = tally.select(batch, action.session.understand)
             chosen = letters if limit is None else letters[: limit - tally.counts["delivered"]]
-            _delete(chosen, opened, tally)
+            _delete(chosen, journal, reading, tally)
             gone = {letter.message_id for letter in chosen}
-            opened.reading.keep([message for message in batch if message.message_id not in gone])
-            opened.progress(len(batch))
+            reading.keep([message for message in batch if message.message_id not in gone])
+            progress(len(batch))
             if tally.counts["delivered"] == limit:
                 return
 
-    with Stop() as stop, action.opened(stop, limit) as opened:
+    with Stop() as stop, action.opened(stop, limit) as (journal, reading, progress):
         return action.run(work, tally, stop)
 
 
-def _delete(letters: list[Letter], opened: Opened, tally: Tally) -> None:
-    opened.journal.discarding(letters)
-    refused = opened.reading.delete([letter.message for letter in letters])
-    opened.journal.deleted(letter.message_id for letter in letters if letter.message_id not in refused)
+def _delete(letters: list[Letter], journal: Journal, reading: Reading, tally: Tally) -> None:
+    journal.discarding(letters)
+    refused = reading.delete([letter.message for letter in letters])
+    journal.deleted(letter.message_id for letter in letters if letter.message_id not in refused)
     for letter in letters:
         reason = refused.get(letter.message_id, "")
         tally.add("failed" if reason else "delivered", reason)

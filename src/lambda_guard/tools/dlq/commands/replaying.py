@@ -1,9 +1,8 @@
 """`lambda-guard dlq replay`: letters back to where they died."""
 
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -96,46 +95,43 @@ def replay(  # noqa: PLR0917 - click passes options by name
             "--prove reads the records of the replayed invocations: name their logs with --logs"
         )
     action = Action("replay", queue_name, **options)
-    finder = TargetFinder(action.queue, action.session.clients, to)
+    planner = partial(Planner, TargetFinder(action.queue, action.session.clients, to), again=again)
     if not yes:
-        return _plan(action, finder, limit, again=again)
-    with Stop() as stop, started(action, finder, rate, stop, again=again, limit=limit) as loop:
-        work = partial(_prove, action, loop, wait) if prove else partial(_send, loop)
-        code = action.run(partial(work, limit), loop.tally, stop)
-        _say_unread(loop.reading)
-    return code
+        return _plan(action, planner, limit)
+    return _replay(action, planner, limit, rate, wait if prove else None)
 
 
-def _send(loop: Replay, limit: int | None) -> None:
-    for _ in loop.send(limit):
-        pass
-
-
-def _prove(action: Action, loop: Replay, wait: str, limit: int | None) -> Proof:
-    # The records to come are later than now; the minute is for clocks that differ.
-    fresh = replace(action.session.logs, since_ms=now_ms() - 60_000.0)
-    return Prover(loop, fresh, duration_ms(wait) / 1_000.0, loop.stop).run(limit)
-
-
-@contextmanager
-def started(
-    action: Action, finder: TargetFinder, rate: float | None, stop: Stop, *, again: bool, limit: int | None
-) -> Iterator[Replay]:
-    """Open what a replay needs."""
+def _replay(
+    action: Action, planner_of: partial[Planner], limit: int | None, rate: float | None, proving: str | None
+) -> int:
     with (
+        Stop() as stop,
         action.opened(stop, limit) as (journal, reading, progress),
         closing(Sender(action.session.clients)) as sender,
         ThreadPoolExecutor(1, thread_name_prefix="journal") as background,
     ):
-        planner = Planner(finder, journal.history, run=journal.run, again=again)
+        planner = planner_of(journal.history, run=journal.run)
         pace, understand = Pace(rate, stop), action.session.understand
-        yield Replay(reading, understand, planner, journal, sender, pace, stop, progress, background)
+        loop = Replay(reading, understand, planner, journal, sender, pace, stop, progress, background)
+        code = action.run(lambda: _work(action, loop, limit, proving), loop.tally, stop)
+        _say_unread(reading)
+    return code
 
 
-def _plan(action: Action, finder: TargetFinder, limit: int | None, *, again: bool) -> int:
+def _work(action: Action, loop: Replay, limit: int | None, proving: str | None) -> Proof | None:
+    if proving is None:
+        for _ in loop.send(limit):
+            pass
+        return None
+    # The records to come are later than now; the minute is for clocks that differ.
+    fresh = replace(action.session.logs, since_ms=now_ms() - 60_000.0)
+    return Prover(loop, fresh, duration_ms(proving) / 1_000.0, loop.stop).run(limit)
+
+
+def _plan(action: Action, planner_of: partial[Planner], limit: int | None) -> int:
     """Show what would be done."""
     queue, session = action.queue, action.session
-    planner = Planner(finder, read_history(action.journal_path), again=again)
+    planner = planner_of(read_history(action.journal_path))
     plan = Plan()
     with Stop() as stop, session.reading(queue, stop) as reading:
         for letter in session.letters(reading):

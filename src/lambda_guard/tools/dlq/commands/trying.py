@@ -18,7 +18,7 @@ from lambda_guard.tools.dlq.commands.options import (
     write_json,
 )
 from lambda_guard.tools.dlq.environment_file import read_environment
-from lambda_guard.tools.dlq.events import NoEventError, event_of
+from lambda_guard.tools.dlq.errors import NoEventError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.progress import progress_bar
@@ -26,8 +26,8 @@ from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import filled
-from lambda_guard.tools.dlq.streams import RecordsGoneError, stream_event
-from lambda_guard.tools.dlq.trying import Trial, Trials, invocations, local_function, run
+from lambda_guard.tools.dlq.streams import stream_event
+from lambda_guard.tools.dlq.trying import Trial, Trials, event_of, invocations, local_function, run
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, palette_for, visible
@@ -115,7 +115,7 @@ def _tried(session: Session, function: Any, letter: Letter, queue: Queue) -> Tri
             event: Any = stream_event(letter.pointer, session.clients)
         else:
             event = event_of(letter, queue.arn)
-    except (NoEventError, RecordsGoneError, CloudError) as error:
+    except (NoEventError, CloudError) as error:
         return Trial(letter.message_id, problem=str(error))
     return run(function, letter, event)
 
