@@ -148,7 +148,8 @@ class Reading:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.release()
+        receipts, self._receipts = list(self._receipts.values()), {}
+        self.show(receipts)
 
     def batches(self) -> Iterator[list[Message]]:
         """Return messages that weren't seen before, `size` at a time at most, until nothing more comes."""
@@ -239,11 +240,6 @@ class Reading:
         """Hide messages that stay in the queue until this reading is over: one look at each is enough."""
         if self.seconds and self.seconds < self._long_seconds:
             self._hide([self._receipts[one.message_id] for one in messages], self._long_seconds)
-
-    def release(self) -> None:
-        """Make everything visible again that was read and not deleted."""
-        receipts, self._receipts = list(self._receipts.values()), {}
-        self.show(receipts)
 
     def show(self, receipts: Sequence[str]) -> None:
         """Make messages visible by their receipt handles; what can't be comes back by itself."""

@@ -135,27 +135,22 @@ class Pace:
     """
 
     def __init__(self, rate: float | None, stop: Stop) -> None:
-        self._rate = rate
+        self.rate = rate
         self._stop = stop
         self._due = time.monotonic()
 
     @property
-    def is_limited(self) -> bool:
-        """Whether there is a rate to keep to."""
-        return self._rate is not None
-
-    @property
     def burst(self) -> int:
         """How many letters to take at once."""
-        if self._rate is None:
+        if self.rate is None:
             return BATCH_MOST
-        return max(1, min(BATCH_MOST, int(self._rate * BURST_SECONDS)))
+        return max(1, min(BATCH_MOST, int(self.rate * BURST_SECONDS)))
 
     def wait(self, count: int) -> None:
         """Wait until this many more may follow."""
-        if self._rate is None:
+        if self.rate is None:
             return
-        self._due = max(self._due, time.monotonic() - BURST_SECONDS) + count / self._rate
+        self._due = max(self._due, time.monotonic() - BURST_SECONDS) + count / self.rate
         self._stop.wait(self._due - time.monotonic())
 
 
@@ -219,7 +214,7 @@ class Replay:
         """
         reading = self.reading
         last = left <= 0 or reading.read >= reading.queue.count
-        return last or reading.queue.fifo or self.pace.is_limited
+        return last or reading.queue.fifo or self.pace.rate is not None
 
     def _prepare(self, messages: list[Message]) -> list[Delivery]:
         """Decide on messages, delete what was delivered before, and give what is to be sent."""

@@ -51,7 +51,7 @@ class Action:
         **selected: Any,
     ) -> None:
         self.command = command
-        self.session = Session.open(**selected)
+        self.session = Session(**selected)
         self.queue = self.session.queue(queue_name)
         self.journal_path = Path(journal) if journal else default_path(self.queue)
         self.as_json, self.color = as_json, color

@@ -41,7 +41,7 @@ def list_letters(
     that failed. Reading hides letters while it lasts and raises their receive counts by one: there is no
     other way.
     """
-    session = Session.open(**selected)
+    session = Session(**selected)
     view = LetterView(palette_for(color), None if every else SAMPLES)
     found = read = 0
     with Stop() as stop:

@@ -5,12 +5,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import click
 
-from lambda_guard.tools.aws import Clients, new_clients
+from lambda_guard.tools.aws import new_clients
 from lambda_guard.tools.dlq.causes import Causes, Logs
 from lambda_guard.tools.dlq.errors import NOTHING_MATCHED
 from lambda_guard.tools.dlq.letter import Letter
@@ -54,22 +54,19 @@ filter_options = added(
 view_options = added(json_option, color_option)
 
 
-@dataclass(slots=True)
 class Session:
-    """What a command works with: clients, logs, filters.
+    """What a command works with: clients, logs and what they know of failures, filters.
 
-    Attributes:
-        causes: what the logs know of failures.
+    Args:
+        read: whether all of the logs are read at once.
+
+    Raises:
+        click.UsageError: a filter asks for what only logs know, and none are named.
+        DeadLetterError: a filter can't be read, or a file of logs isn't there.
     """
 
-    clients: Clients
-    logs: Logs
-    wanted: Filter
-    causes: Causes = field(default_factory=Causes)
-
-    @classmethod
-    def open(
-        cls,
+    def __init__(
+        self,
         *,
         logs: Sequence[str] = (),
         since: str = _SINCE,
@@ -77,25 +74,20 @@ class Session:
         ids: Sequence[str] = (),
         match: str | None = None,
         read: bool = True,
-    ) -> "Session":
-        """Make clients, and read the logs; the arguments are what the options give.
-
-        Raises:
-            click.UsageError: a filter asks for what only logs know, and none are named.
-            DeadLetterError: a filter can't be read, or a file of logs isn't there.
-        """
-        wanted = Filter.parse(conditions, ids, match)
-        if wanted.needs_logs and not logs:
+    ) -> None:
+        self.wanted = Filter.parse(conditions, ids, match)
+        if self.wanted.needs_logs and not logs:
             raise click.UsageError("only the logs have fingerprints: name them with --logs")
-        if wanted.untold and not logs:
-            asked = " and ".join(wanted.untold)
+        if self.wanted.untold and not logs:
+            asked = " and ".join(self.wanted.untold)
             say(
                 f"lambda-guard: without --logs, a queue's own messages have no {asked}: "
                 "= and ~ leave them out, != takes them in"
             )
-        places = Logs(tuple(logs), moment_ms(since, now_ms()))
-        places.check()
-        return cls(new_clients(), places, wanted, Causes.read(places) if read else Causes())
+        self.logs = Logs(tuple(logs), moment_ms(since, now_ms()))
+        self.logs.check()
+        self.clients = new_clients()
+        self.causes = Causes.read(self.logs) if read else Causes()
 
     def queue(self, text: str) -> Queue:
         """Find a queue, and say what is unusual about it."""
@@ -125,10 +117,7 @@ class Session:
         """Return the letters that are meant, `limit` at most."""
         messages = (message for batch in reading.batches() for message in batch)
         letters = (letter for message in messages if (letter := self.understand(message)) is not None)
-        for at, letter in enumerate(letters, 1):
-            yield letter
-            if at == limit:
-                return
+        return islice(letters, limit)
 
 
 def write_json(document: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ def show(  # noqa: PLR0917 - click passes options by name
 
     A queue can't be asked for one message: letters are read until it is found, and released.
     """
-    session = Session.open(logs=logs, since=since, ids=(message_id,), read=False)
+    session = Session(logs=logs, since=since, ids=(message_id,), read=False)
     queue = session.queue(queue_name)
     letter = _find(session, queue, message_id)
     invocations = _invocations(session, letter)

@@ -82,7 +82,7 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     if endpoint_url:
         settings["endpoint_url"] = endpoint_url
     function = local_function(handler, code, **settings)
-    session = Session.open(**selected)
+    session = Session(**selected)
     queue, palette, trials = session.queue(queue_name), palette_for(color), Trials()
     with function, Stop() as stop, TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-") as spool:
         read, wanted = _spool(session, queue, limit, spool, stop)
