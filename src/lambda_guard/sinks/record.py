@@ -92,12 +92,13 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
     rare = _rare(scope, outcome)
     left = "" if it.deadline is None else f"{_REMAINING}{max(0, int((it.deadline - outcome.ended) * 1000))}"
     directive = _definitions(settings.namespace, settings.dimensions, tuple(metrics))
+    source = "null" if trigger.source is None else _json.quote(trigger.source)
     dimension = f'{_TRIGGER_TYPE}{trigger.type}"' if _names.TRIGGER in settings.dimensions else ""
     return (
         f"{_START}{_level(scope, outcome)}{_MESSAGE}{_json.quote(_sentence(scope, outcome))}"
         f"{_TIMESTAMP}{_stdout.timestamp(outcome.ended)}{_SERVICE}{_json.quote(settings.service)}"
         f'{_OUTCOME}{outcome.kind}"{scope.tail}'
-        f"{_TRIGGER}{trigger.type}{_SOURCE}{_text(trigger.source)}{_RECORDS}{trigger.records}}}"
+        f"{_TRIGGER}{trigger.type}{_SOURCE}{source}{_RECORDS}{trigger.records}}}"
         f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
         f"{_DURATION}{outcome.duration_ms:.3f}{left}{used}{dimension}"
         f"{_EMF}{int(outcome.ended * 1000)},{directive}}}"
@@ -119,10 +120,6 @@ def _bare_line_of(scope: Scope, outcome: Outcome) -> str:
         f"{_START}{_LEVELS[outcome.kind]}{_MESSAGE}{_json.quote(f'{scope.invocation.function}: {outcome.kind}')}"
         f'{_SERVICE[1:]}{_json.quote(settings.service)}{_OUTCOME}{outcome.kind}"{scope.tail}{emf}}}'
     )
-
-
-def _text(value: str | None) -> str:
-    return "null" if value is None else _json.quote(value)
 
 
 @lru_cache(64)
@@ -269,7 +266,10 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         _count_once(scope, metrics)
     if scope.batch is not None and scope.batch.failed:
         metrics[_names.RECORD_FAILURES] = scope.batch.failed
-    if final := _final_attempts(scope, kind, first):
+    final = scope.final_attempts
+    if final is None and kind != _names.SUCCESS and first and attempts.is_final(scope):
+        final = 1
+    if final:
         metrics[_names.FINAL_ATTEMPTS] = final
     if failures := _failsafe.take_count():
         metrics[_names.GUARD_ERRORS] = failures
@@ -286,9 +286,3 @@ def _count_once(scope: Scope, metrics: dict[str, float]) -> None:
         metrics[_names.RECORD_COUNT] = it.trigger.records
     if it.trigger.oldest_ms is not None:
         metrics[_names.MESSAGE_AGE] = max(0, int(it.started * 1000) - it.trigger.oldest_ms)
-
-
-def _final_attempts(scope: Scope, kind: str, first: bool) -> int:
-    if scope.final_attempts is not None:
-        return scope.final_attempts
-    return 1 if kind != _names.SUCCESS and first and attempts.is_final(scope) else 0

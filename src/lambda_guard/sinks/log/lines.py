@@ -173,7 +173,7 @@ class _Powertools:
 
 
 def _thread_keys() -> dict[str, Any] | None:
-    variable = thread_variable()
+    variable = _Powertools.variable or thread_variable()
     return variable.get() if variable is not None else None
 
 

@@ -119,7 +119,7 @@ def _method(level: int, with_exception: Any = None) -> Any:
     ) -> None:
         ours = self._logger
         if ours.isEnabledFor(level):
-            fields = attempt("log.fields", lines.joined, extra, kwargs)
+            fields = kwargs if extra is None else attempt("log.fields", lines.joined, extra, kwargs)
             ours._log(level, msg, args, exc_info, fields, stack_info, stacklevel - 1)  # noqa: SLF001 - as Powertools
 
     return log

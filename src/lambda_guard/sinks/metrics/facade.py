@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 
 from ... import _scope
-from ..._failsafe import never_raises
+from ..._failsafe import attempt, failed, never_raises
 from ..._scope import Defaults
 from .metric_set import NAMELESS, MetricSet, RefusedError, asked, refuse
 
@@ -28,7 +28,6 @@ class Metrics:
     WARNING in the log that says why. Outside of an invocation a metric is written at once.
     """
 
-    @never_raises
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
         """Add a value to a metric.
 
@@ -38,14 +37,15 @@ class Metrics:
             value: a finite number.
             resolution: 60 (seconds, standard) or 1 (high).
         """
-        scope = _scope.current()
-        if scope is None:
-            self.single_metric(name, unit, value, resolution).write()
-            return
-        try:  # as `_try`, without what it costs
-            (scope.metrics or _set_of(scope)).add_metric(name, unit, value, resolution)
+        try:  # as `never_raises` and `_try`, without what they cost
+            if (scope := _scope.current()) is None:
+                self.single_metric(name, unit, value, resolution).write()
+            else:
+                (scope.metrics or _set_of(scope)).add_metric(name, unit, value, resolution)
         except RefusedError as error:
-            refuse("metric", name, str(error))
+            attempt("metrics.refuse", refuse, "metric", name, str(error))
+        except Exception as error:
+            failed("Metrics.add_metric", error)
 
     @never_raises
     def add_dimension(self, name: str, value: str) -> None:

@@ -164,9 +164,6 @@ class MetricSet:
         for document in self._documents():
             _stdout.write(_line(document, scope))
 
-    def _time(self) -> int:
-        return self._timestamp or int(time() * 1000)
-
     def plain_line(self, scope: Scope) -> str | None:
         """Return the line of the usual set as text: a few metrics of one value, the service as their dimension."""
         if (
@@ -183,8 +180,9 @@ class MetricSet:
             quoted = _json.quote(name)
             definitions.append(f'{_DEFINITION}{quoted}{_UNIT}{metric.unit}"}}')
             values.append(f",{quoted}:{metric.values[0]!r}")
+        timestamp = self._timestamp or int(time() * 1000)
         return (
-            f"{_EMF}{self._time()}{_DIRECTIVE}{_json.quote(self._namespace)}{_SERVICE_ALONE}{','.join(definitions)}]}}]}}"
+            f"{_EMF}{timestamp}{_DIRECTIVE}{_json.quote(self._namespace)}{_SERVICE_ALONE}{','.join(definitions)}]}}]}}"
             f"{_SERVICE}{_json.quote(self._dimensions[_names.SERVICE])}{''.join(values)}{scope.tail}}}"
         )
 
@@ -193,6 +191,7 @@ class MetricSet:
 
         Where names clash, the dimension goes before the metric, and that before the metadata.
         """
+        timestamp = self._timestamp or int(time() * 1000)
         roots = dict(self._dimensions)
         sets = [list(roots)]
         for more in self._more_dimensions:
@@ -206,7 +205,10 @@ class MetricSet:
                 _names.EMF_METRICS: [definition for _, definition, _ in metrics],
             }
             yield {
-                _names.EMF: {_names.EMF_TIMESTAMP: self._time(), _names.EMF_DIRECTIVES: [directive]},
+                _names.EMF: {
+                    _names.EMF_TIMESTAMP: timestamp,
+                    _names.EMF_DIRECTIVES: [directive],
+                },
                 **metadata,
                 **roots,
                 **{name: values[0] if len(values) == 1 else values for name, _, values in metrics},

@@ -58,7 +58,8 @@ class XRay(Tracer):
         """Have what the handler traces by itself kept, where the trace is sampled."""
         place = scope.place
         if place is not None:
-            recorded = is_sampled(place.header) and recorder().ready()
+            header = place.header
+            recorded = header.sampled == "1" and header.parent is not None and recorder().ready()
             scope.trace = Span(scope, scope, self.name, scope.invocation.started, recorded)
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
