@@ -9,6 +9,10 @@ import logging
 import sys
 from typing import Any
 
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.middleware.http_proxy import ProxyMiddleware
+from werkzeug.serving import make_server
+
 from lambda_guard.local.aws import moto_patches
 from lambda_guard.local.runtime.http_server import HOST
 
@@ -30,14 +34,6 @@ def with_trace_header(application: Any) -> Any:
 
 def main(port: int, control: str) -> None:
     """Serve until killed; the first line on stdout is the port."""
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.middleware.http_proxy import ProxyMiddleware
-    from werkzeug.serving import make_server
-
     moto_patches.install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = with_trace_header(DomainDispatcherApplication(create_backend_app))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 
 class Activity:
@@ -25,15 +25,6 @@ class Activity:
         with self._changed:
             self._busy -= 1
             self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def underway(self) -> Iterator[None]:
-        """Count the block."""
-        self.begin()
-        try:
-            yield
-        finally:
-            self.end()
 
     def wait_until_idle(self, timeout: float) -> int | None:
         """Wait until nothing is under way, for `timeout` seconds at most.

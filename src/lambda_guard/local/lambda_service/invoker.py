@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -57,7 +56,7 @@ class AsynchronousEvent:
 
 
 class Invoker:
-    """Invokes functions, as the service does, with the retries of asynchronous ones."""
+    """Invokes functions, as the service does, with the retries of asynchronous ones; `functions` has them by name."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class Invoker:
         self._activity = activity
         self._daemon = daemon
         self._sampled = sampled
-        self._functions: dict[str, Deployed] = {}
+        self.functions: dict[str, Deployed] = {}
         self._lock = threading.Lock()
         self._results: deque[tuple[str, InvocationResult]] = deque(maxlen=_RECENT_RESULTS)
         self._closed = False
@@ -83,16 +82,11 @@ class Invoker:
         pool = ThreadPoolExecutor(
             declaration.reserved_concurrency, thread_name_prefix=f"async-{function.name}"
         )
-        self._functions[function.name] = Deployed(function, declaration, pool)
-
-    @property
-    def functions(self) -> Mapping[str, Deployed]:
-        """The functions by name."""
-        return self._functions
+        self.functions[function.name] = Deployed(function, declaration, pool)
 
     def find(self, name_or_arn: str) -> Deployed | None:
         """Find a function by name or (partial) ARN, qualified or not; None where there is none."""
-        return self._functions.get(arns.function(name_or_arn)[0])
+        return self.functions.get(arns.function(name_or_arn)[0])
 
     def results(self) -> list[tuple[str, InvocationResult]]:
         """Return function name and result of the latest invocations, oldest first."""
@@ -118,12 +112,15 @@ class Invoker:
         trace = ServiceTrace.begin(
             function.arn, trace_header, active=deployed.declaration.tracing, sampled=self._sampled
         )
-        with self._activity.underway():
+        self._activity.begin()
+        try:
             began = time.time()
             result = function.invoke(
                 payload, trace_header=trace.header, client_context=client_context, request_id=request_id
             )
             self._record(deployed, trace, result, began)
+        finally:
+            self._activity.end()
         return result
 
     def _record(
@@ -164,7 +161,7 @@ class Invoker:
 
     def _submit(self, event: AsynchronousEvent) -> None:
         try:
-            self._functions[event.function].pool.submit(self._attempt, event)
+            self.functions[event.function].pool.submit(self._attempt, event)
         except RuntimeError:  # the pool is shut down: the cloud is closing
             self._activity.end()
 
@@ -188,21 +185,17 @@ class Invoker:
         self._activity.end()
 
     def _retried(self, event: AsynchronousEvent) -> bool:
-        declaration = self._functions[event.function].declaration
+        declaration = self.functions[event.function].declaration
         delay = RETRY_SECONDS[min(event.attempt, len(RETRY_SECONDS)) - 1]
-        too_often = event.attempt > declaration.retry_attempts
-        too_old = self._age(event) + delay > declaration.event_age
-        if too_often or too_old:
+        age = (time.monotonic() - event.accepted) * self._clock.speed
+        if event.attempt > declaration.retry_attempts or age + delay > declaration.event_age:
             return False
         again = replace(event, attempt=event.attempt + 1)
         self._clock.after(delay, lambda: self._submit(again))
         return True
 
-    def _age(self, event: AsynchronousEvent) -> float:
-        return (time.monotonic() - event.accepted) * self._clock.speed
-
     def _concluded(self, event: AsynchronousEvent, result: InvocationResult) -> None:
-        declaration = self._functions[event.function].declaration
+        declaration = self.functions[event.function].declaration
         if result.function_error is None:
             if declaration.on_success:
                 self._deliver(declaration.on_success, self._document(event, result, "Success"))
@@ -219,7 +212,7 @@ class Invoker:
 
         https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-async-destinations
         """
-        deployed = self._functions[event.function]
+        deployed = self.functions[event.function]
         response: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
         if result.function_error:
             response["functionError"] = result.function_error
@@ -252,7 +245,7 @@ class Invoker:
     def _deployed(self, name: str) -> Deployed:
         deployed = self.find(name)
         if deployed is None:
-            known = ", ".join(sorted(self._functions)) or "none"
+            known = ", ".join(sorted(self.functions)) or "none"
             raise LocalCloudError(f"there is no function {name!r} here; functions: {known}")
         if self._closed:
             raise LocalCloudError("the local cloud is closed: no more invocations")
@@ -261,13 +254,13 @@ class Invoker:
     def stop(self) -> None:
         """Take no more invocations and kill the functions."""
         self._closed = True
-        for deployed in self._functions.values():
+        for deployed in self.functions.values():
             deployed.pool.shutdown(wait=False, cancel_futures=True)
             deployed.function.close()
 
     def join(self) -> None:
         """Wait for the threads, after `stop`."""
-        for deployed in self._functions.values():
+        for deployed in self.functions.values():
             with contextlib.suppress(RuntimeError):
                 deployed.pool.shutdown(wait=True)
 

@@ -26,6 +26,7 @@ from lambda_guard.local.runtime.output import Output
 from lambda_guard.local.runtime.result import InvocationResult, Status
 from lambda_guard.local.runtime.runtime_api import Invocation, RuntimeApi, RuntimeReply
 
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # On AWS the INIT phase may take 10 s; a development machine under load gets more.
 INIT_SECONDS_MOST = 30.0
 ACCOUNT = "123456789012"  # moto's
@@ -90,7 +91,9 @@ class Environment:
         self._home = tempfile.TemporaryDirectory(prefix="lambda-")
         self._api = RuntimeApi()
         self._output = Output(self._write)
-        self._write(platform_log.init_start(settings.name, settings.version, _runtime(), as_json=self._json))
+        self._write(
+            platform_log.init_start(settings.name, settings.version, f"python:{_PYTHON}", as_json=self._json)
+        )
         self._started = time.monotonic()
         try:
             self._process = self._start()
@@ -235,7 +238,7 @@ def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: s
         "AWS_LAMBDA_LOG_GROUP_NAME": settings.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{_PYTHON}",
         "AWS_REGION": settings.region,
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_ACCESS_KEY_ID": "local",
@@ -263,10 +266,6 @@ def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: s
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     return {**reserved, **defaults, **settings.environment}
-
-
-def _runtime() -> str:
-    return f"python:{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _error(error_type: str, request_id: str, message: str) -> bytes:

@@ -40,6 +40,8 @@ class Guardian:
             start_new_session=True,
             text=True,
         )
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin
 
     def start(
         self, command: list[str], *, env: dict[str, str], cwd: str, output: int | IO[bytes]
@@ -79,18 +81,14 @@ class Guardian:
         self._tell(f"-{process.pid}")
 
     def _tell(self, line: str) -> None:
-        stdin = self._process.stdin
         with self._lock, contextlib.suppress(OSError, ValueError):
-            if stdin is not None:
-                stdin.write(line + "\n")
-                stdin.flush()
+            self._pipe.write(line + "\n")
+            self._pipe.flush()
 
     def close(self) -> None:
         """End the guardian, which kills every process group that is still there."""
-        with self._lock:
-            if self._process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    self._process.stdin.close()
+        with self._lock, contextlib.suppress(OSError):
+            self._pipe.close()
         self._process.wait()
 
 

@@ -43,15 +43,12 @@ def start(request_id: str, version: str, trace_header: str | None, *, as_json: b
 
 def end(result: InvocationResult, memory_mb: int, message: str | None, *, as_json: bool) -> list[str]:
     """Return the lines that end an invocation; `message` is the one about a timeout or a process that ended."""
-    status = "failure" if _process_ended(result) else result.status
+    process_ended = result.status == "killed" or result.error_type == "Runtime.ExitError"
+    status = "failure" if process_ended else result.status
     if as_json:
         return _end_json(result, memory_mb, status)
     lines = [] if message is None else [message]
     return [*lines, f"END RequestId: {result.request_id}", _report_text(result, memory_mb, status)]
-
-
-def _process_ended(result: InvocationResult) -> bool:
-    return result.status == "killed" or result.error_type == "Runtime.ExitError"
 
 
 def _end_json(result: InvocationResult, memory_mb: int, status: str) -> list[str]:
