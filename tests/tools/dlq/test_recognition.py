@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambda_guard.tools.dlq.letter import Letter, Origin
@@ -199,6 +199,7 @@ JSON = st.recursive(
     JSON | st.just("Notification"),
     st.dictionaries(st.sampled_from([*ASYNC, *RULE, "SCHEDULE_ARN"]), st.text(), max_size=5),
 )
+@example({}, {"SCHEDULE_ARN": "s", "RETRY_ATTEMPTS": "²"})
 def test_no_message_is_too_odd(body, attributes):
     """Whatever lies in a queue becomes a letter, and everything about it can be asked."""
     letter = recognise(message(json.dumps(body), **attributes))

@@ -10,7 +10,7 @@ from lambda_guard.propagation.header import TraceHeader
 from lambda_guard.tools.aws import NoSuchResourceError
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Failure, Letter
-from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import as_mapping, as_number
 from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Selection, failures, received_ids
@@ -69,7 +69,7 @@ class Logs:
                 continue
             try:
                 with reader_for(target, selection) as reader:
-                    yield from (block for block in read(reader) if isinstance(block, Invocation))
+                    yield from invocations_of(read(reader))
                 for text in reader.tally.warnings:
                     if text not in self.warned:
                         self.warned.add(text)

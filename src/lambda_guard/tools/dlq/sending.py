@@ -84,9 +84,7 @@ class Sender:
             return [_call_failed(delivery, error) for delivery in deliveries]
         # In a FIFO queue, the deduplication id keeps the second one out.
         repeated = self._call.silent and not target.fifo
-        results = [
-            Result(delivery, "unknown", reason="SQS's answer leaves it out") for delivery in deliveries
-        ]
+        results = [Result(one, "unknown", reason="SQS's answer leaves it out") for one in deliveries]
         for one in answer.get("Successful", []):
             at = int(one["Id"])
             results[at] = Result(deliveries[at], "delivered", str(one["MessageId"]), repeated=repeated)

@@ -91,17 +91,14 @@ class TargetFinder:
         if to.startswith(("https://", "http://", "arn:")):
             kind, name = "function" if to.startswith("arn:") and ":function:" in to else "queue", to
         if kind == "function" and name:
-            return self._typed_function(name)
+            with asked(f"find the function {name}"):
+                self._clients("lambda").get_function_configuration(FunctionName=name)
+            return Target("function", name)
         if kind == "queue" and name:
             return self._typed_queue(name)
         raise DeadLetterError(
             f"--to {to!r}: write source, a queue's URL or ARN, queue:NAME, or function:NAME (or its ARN)"
         )
-
-    def _typed_function(self, name: str) -> Target:
-        with asked(f"find the function {name}"):
-            self._clients("lambda").get_function_configuration(FunctionName=name)
-        return Target("function", name)
 
     def _typed_queue(self, text: str) -> Target:
         target = find_queue(text, self._clients("sqs"))
@@ -192,10 +189,8 @@ class TargetFinder:
         named = topic.count(":") > 5  # noqa: PLR2004 - the fields of a topic's ARN
         try:
             with asked(f"find the subscription of {topic}"):
-                arns = [topic] if named else self._subscriptions(topic)
-                found = [
-                    self._clients("sns").get_subscription_attributes(SubscriptionArn=arn) for arn in arns
-                ]
+                sns, arns = self._clients("sns"), [topic] if named else self._subscriptions(topic)
+                found = [sns.get_subscription_attributes(SubscriptionArn=arn) for arn in arns]
         except CloudError as error:
             raise NoTargetError(f"its subscription is not known: {_ASK} ({error})") from error
         ours = [one["Attributes"] for one in found if named or self._is_dead_letters(one["Attributes"])]
