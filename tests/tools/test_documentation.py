@@ -8,7 +8,8 @@ import click
 import pytest
 
 from lambda_guard.tools.group import lambda_guard
-from lambda_guard.tools.reference import reference
+
+from .reference import reference
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), DOCS.parent / "README.md"])
@@ -24,7 +25,7 @@ def options_of(command, context):
 
 
 def test_the_reference_is_the_commands_own_help():
-    """Made by `python -m lambda_guard.tools.reference > docs/cli.md`; whoever changes an option runs it again."""
+    """Made by `python tests/tools/reference.py > docs/cli.md`; whoever changes an option runs it again."""
     assert (DOCS / "cli.md").read_text(encoding="utf-8") == reference()
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
-from lambda_guard.tools.terminal import ESCAPED, quietly
+from lambda_guard.tools.terminal import ESCAPED, warn
 
 SUBCOMMANDS: Final = {
     "invocations": (
@@ -80,28 +80,13 @@ def _missing_extra(command: str, module_name: str, error: ModuleNotFoundError) -
     )
 
 
-def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"lambda-guard {version('lambda-guard')}")
-        ctx.exit()
-
-
 @click.group(
     cls=LazyGroup,
     name="lambda-guard",
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="Show the version and exit.",
-)
+@click.version_option(package_name="lambda-guard", message="%(prog)s %(version)s")
 def lambda_guard() -> None:
     """Read what Lambda functions wrote: logs by invocation, traces across functions, dead letters.
 
@@ -127,7 +112,16 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)
-    return quietly(lambda: _run(arguments))
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -141,10 +135,9 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"lambda-guard: {where}{error.strerror or error}\n")
+        warn(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
         return 1
     except LambdaGuardError as error:
-        sys.stderr.write(f"lambda-guard: {error}\n")
+        warn(str(error))
         return error.exit_code
     return code if isinstance(code, int) else 0

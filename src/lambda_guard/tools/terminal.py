@@ -1,4 +1,4 @@
-"""Writing to a terminal: colours only if someone sees them, control characters made visible, broken pipes quiet."""
+"""Writing to a terminal: colours only if someone sees them, control characters made visible."""
 
 import codecs
 import json
@@ -6,8 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import IO, Final, Literal
+from typing import Final, Literal
 
 ESCAPED: Final = "lambda_guard.escaped"
 """How streams that can't take a character write it: the name for `errors=`."""
@@ -42,37 +41,23 @@ class Palette:
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and text else text
 
 
-@dataclass(slots=True, frozen=True)
-class Encoded:
-    """Draws as the bytes that a stream takes: `Encoded(view.pieces, "utf-8", ESCAPED)(block)`.
+def encoder(draw: Callable[..., Iterable[str]], encoding: str, errors: str) -> Callable[[object], bytes]:
+    """Return what draws as the bytes that a stream takes.
 
-    Attributes:
+    Args:
         draw: gives the pieces of a text; those that are ASCII are encoded several times as fast as others.
         encoding: as for `str.encode`.
         errors: likewise.
     """
-
-    draw: Callable[..., Iterable[str]]
-    encoding: str
-    errors: str
-
-    def __call__(self, what: object) -> bytes:
-        """Draw one thing."""
-        return b"".join([piece.encode(self.encoding, self.errors) for piece in self.draw(what)])
-
-
-def wants_colour(when: When, stream: IO[str]) -> bool:
-    """Decide on colours: a terminal, and neither NO_COLOR (no-color.org) nor a dumb terminal."""
-    if when != "auto":
-        return when == "always"
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return stream.isatty()
+    return lambda what: b"".join([piece.encode(encoding, errors) for piece in draw(what)])
 
 
 def palette_for(when: When) -> Palette:
-    """Choose the colours for standard output."""
-    return Palette(on=wants_colour(when, sys.stdout))
+    """Choose the colours for standard output: a terminal, and neither NO_COLOR (no-color.org) nor a dumb terminal."""
+    if when != "auto":
+        return Palette(on=when == "always")
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return Palette(on=not plain and sys.stdout.isatty())
 
 
 def columns() -> int | None:
@@ -116,21 +101,3 @@ def _as_json_does(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(ESCAPED, _as_json_does)
-
-
-def quietly(run: Callable[[], int]) -> int:
-    """Run a command; a reader who left (`| head`) and Ctrl-C end it without a traceback.
-
-    Returns:
-        What `run` returned; 1 after a broken pipe, as click ends then, and 130 after an interrupt.
-    """
-    try:
-        code = run()
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return 130

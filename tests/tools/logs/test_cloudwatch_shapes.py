@@ -13,8 +13,7 @@ from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
 from lambda_guard.tools.logs.cloudwatch.insights import Scan, failed_query, naming_query, run_query
 from lambda_guard.tools.logs.cloudwatch.paging import Extract, event_pages
 from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
-from lambda_guard.tools.logs.selection import Selection
-from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.traces.tree import build_traces
 
 from ..conftest import BEGAN, TRACE, Logs, invocation_id

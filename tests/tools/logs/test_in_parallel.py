@@ -16,14 +16,14 @@ from lambda_guard.tools.logs.reading.streams import Stream
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.in_parallel import ALONE_MOST, BATCH, drawn, drawn_in_bulk
 from lambda_guard.tools.logs.views.text import TIMES, TextView
-from lambda_guard.tools.terminal import ESCAPED, Encoded, Palette
+from lambda_guard.tools.terminal import ESCAPED, Palette, encoder
 
 from ..conftest import Logs
 
 LOGS = Logs()
 VERY_MANY = ALONE_MOST + 3 * BATCH + 7  # the last batch isn't a full one
 VIEWS = [
-    Encoded(view, "utf-8", ESCAPED)
+    encoder(view, "utf-8", ESCAPED)
     for view in (TextView(Palette(on=True), 100).pieces, TextView(Palette(on=False)).pieces, block_pieces)
 ]
 AS_JSON = VIEWS[-1]

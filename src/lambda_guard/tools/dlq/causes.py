@@ -13,8 +13,7 @@ from lambda_guard.tools.dlq.letter import Failure, Letter
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import as_mapping, as_number
 from lambda_guard.tools.logs.readers import Reader, reader_for
-from lambda_guard.tools.logs.selection import Selection, failures, received_ids
-from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.logs.selection import Selection, Target, failures, received_ids
 from lambda_guard.tools.terminal import warn
 
 _FILE_BEGINNINGS: Final = ("./", "../", "~")

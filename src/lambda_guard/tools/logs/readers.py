@@ -10,8 +10,7 @@ from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.reading.files import read_paths
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Tally
-from lambda_guard.tools.logs.selection import Selection
-from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.stopping import Stop
 
 

@@ -1,4 +1,4 @@
-"""Which invocations to show: the filters of the command line as one value. Pure."""
+"""What was typed: where to read from, and which invocations to show. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,28 @@ from lambda_guard.tools.logs.reading.lines import HIDDEN_KEYS
 from lambda_guard.tools.where import ORDERS, Condition, at_path
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+
+@dataclass(slots=True, frozen=True)
+class Target:
+    """Where to read from, as typed.
+
+    Attributes:
+        paths: files, `-` being standard input.
+        groups: log groups, globs, ARNs.
+        functions: names of functions, whose log groups are looked up.
+        stacks: CloudFormation stacks, whose functions' log groups are looked up.
+    """
+
+    paths: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    functions: Sequence[str] = ()
+    stacks: Sequence[str] = ()
+
+    @property
+    def in_the_cloud(self) -> bool:
+        """Whether CloudWatch Logs is asked."""
+        return bool(self.groups or self.functions or self.stacks)
 
 
 @dataclass(slots=True, frozen=True)

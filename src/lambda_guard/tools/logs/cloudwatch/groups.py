@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lambda_guard.shapes import arns
 from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, explained
-from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.logs.selection import Target
 
 _WILD: Final = "*?["
 

@@ -15,8 +15,7 @@ from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_page
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
-from lambda_guard.tools.logs.selection import Selection
-from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.stopping import Stop
 
 DEFAULT_WINDOW_MS: Final = 3_600_000.0

@@ -3,28 +3,21 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 
 import click
 
-from lambda_guard.tools.logs.commands.options import (
-    output_options,
-    refuse_two_outputs,
-    say_tally,
-    source_options,
-    target_of,
-    time_options,
-    window,
-)
+from lambda_guard.tools.logs.commands.options import output_options, say_tally, source_options
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
-from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.in_parallel import Draw, Shown, drawn, drawn_in_bulk, shown_in
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.options import where_option
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import Encoded, When, columns, palette_for, say
+from lambda_guard.tools.terminal import When, columns, encoder, palette_for, say
 from lambda_guard.tools.times import duration_ms
 from lambda_guard.tools.where import Condition
 
@@ -40,7 +33,6 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @source_options
-@time_options
 @click.option(
     "--failed",
     is_flag=True,
@@ -59,12 +51,8 @@ Examples:
 )
 @output_options
 def invocations(  # noqa: PLR0917 - click passes options by name
-    paths: tuple[str, ...],
-    groups: tuple[str, ...],
-    functions: tuple[str, ...],
-    stacks: tuple[str, ...],
-    since: str | None,
-    until: str | None,
+    target: Target,
+    selection: Selection,
     failed: bool,
     slower_than: str | None,
     cold: bool,
@@ -82,18 +70,14 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     same time are separated. Lambda's own START, END and REPORT lines are folded in; lines that belong to no
     invocation are shown as such.
     """
-    target = target_of(paths, groups, functions, stacks)
-    since_ms, until_ms = window(since, until)
-    selection = Selection(
+    selection = replace(
+        selection,
         failed=failed,
         cold=cold,
         slower_than_ms=duration_ms(slower_than) if slower_than is not None else None,
-        since_ms=since_ms,
-        until_ms=until_ms,
         conditions=tuple(Condition.parse(text) for text in conditions),
         ids=frozenset(ids),
     )
-    refuse_two_outputs(as_json=as_json, html=html)
     if follow and html:
         raise click.UsageError("--html writes a page when reading ends: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
@@ -103,7 +87,7 @@ def invocations(  # noqa: PLR0917 - click passes options by name
             shown = _write_page(chosen, html, reader)
         else:
             pieces = block_pieces if as_json else TextView(palette_for(color), columns()).pieces
-            draw = Encoded(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
+            draw = encoder(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
             waits = follow or target.in_the_cloud or "-" in target.paths
             shown = _write(chosen, draw, reader, in_bulk=not waits)
     return say_tally(reader.tally, shown, not selection.is_everything)

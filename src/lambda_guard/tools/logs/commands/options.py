@@ -2,17 +2,18 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 
 import click
 
 from lambda_guard.tools.logs.reading.streams import Tally
-from lambda_guard.tools.logs.target import Target
+from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.options import added, color_option, json_option
 from lambda_guard.tools.terminal import say, warn
 from lambda_guard.tools.times import moment_ms
 
-source_options = added(
+_source_options = added(
     click.argument("paths", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True)),
     click.option(
         "--log-group",
@@ -27,8 +28,6 @@ source_options = added(
     click.option(
         "--stack", "stacks", multiple=True, metavar="NAME", help="All functions of a CloudFormation stack."
     ),
-)
-time_options = added(
     click.option(
         "--since",
         metavar="TIME",
@@ -46,17 +45,35 @@ output_options = added(
 )
 
 
-def target_of(
-    paths: Sequence[str], groups: Sequence[str], functions: Sequence[str], stacks: Sequence[str]
-) -> Target:
-    """Check what was typed as the source.
+def source_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say where to read from, and between when: the command takes `target` and `selection`.
 
     Raises:
-        click.UsageError: nothing was typed, and nothing is piped in; or both files and log groups; or an empty name.
+        click.UsageError: what was typed can't all hold.
     """
-    if "" in (*paths, *groups, *functions, *stacks):
+
+    @wraps(command)
+    def run(  # noqa: PLR0917 - click passes options by name
+        paths: Sequence[str],
+        groups: Sequence[str],
+        functions: Sequence[str],
+        stacks: Sequence[str],
+        since: str | None,
+        until: str | None,
+        **others: object,
+    ) -> int:
+        target = _checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
+        selection = _between(since, until)
+        if others["html"] and others["as_json"]:
+            raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
+        return command(target=target, selection=selection, **others)
+
+    return _source_options(run)
+
+
+def _checked(target: Target) -> Target:
+    if "" in (*target.paths, *target.groups, *target.functions, *target.stacks):
         raise click.UsageError("the name of a source is empty: is the variable that should hold it set?")
-    target = Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks))
     if target.in_the_cloud and target.paths:
         raise click.UsageError("name either files or log groups, not both")
     if target.in_the_cloud or target.paths:
@@ -68,27 +85,12 @@ def target_of(
     return Target(("-",))
 
 
-def window(since: str | None, until: str | None) -> tuple[float | None, float | None]:
-    """Read --since and --until, both in milliseconds since 1970.
-
-    Raises:
-        click.UsageError: nothing lies between them.
-    """
+def _between(since: str | None, until: str | None) -> Selection:
     now = time.time() * 1_000.0
     since_ms, until_ms = (moment_ms(text, now) if text is not None else None for text in (since, until))
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise click.UsageError(f"--since {since} isn't before --until {until}: nothing lies between them")
-    return since_ms, until_ms
-
-
-def refuse_two_outputs(*, as_json: bool, html: str | None) -> None:
-    """Allow one kind of output only.
-
-    Raises:
-        click.UsageError: two were asked for.
-    """
-    if html and as_json:
-        raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
+    return Selection(since_ms=since_ms, until_ms=until_ms)
 
 
 def say_tally(tally: Tally, shown: int, filtered: bool) -> int:

@@ -4,17 +4,9 @@ import sys
 
 import click
 
-from lambda_guard.tools.logs.commands.options import (
-    output_options,
-    refuse_two_outputs,
-    say_tally,
-    source_options,
-    target_of,
-    time_options,
-    window,
-)
+from lambda_guard.tools.logs.commands.options import output_options, say_tally, source_options
 from lambda_guard.tools.logs.readers import reader_for
-from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
 from lambda_guard.tools.logs.traces.tree import Trace, build_traces
 from lambda_guard.tools.logs.views.documents import trace_line
@@ -32,16 +24,11 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("wanted", metavar="ID")
 @source_options
-@time_options
 @output_options
 def trace(  # noqa: PLR0917 - click passes options by name
     wanted: str,
-    paths: tuple[str, ...],
-    groups: tuple[str, ...],
-    functions: tuple[str, ...],
-    stacks: tuple[str, ...],
-    since: str | None,
-    until: str | None,
+    target: Target,
+    selection: Selection,
     as_json: bool,
     html: str | None,
     color: When,
@@ -52,12 +39,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
     alone, without a trace backend, so nothing is missing because it wasn't sampled. SOURCE is a file (gzipped or
     not) or - for standard input.
     """
-    refuse_two_outputs(as_json=as_json, html=html)
-    target = target_of(paths, groups, functions, stacks)
-    since_ms, until_ms = window(since, until)
-    selection = Selection(since_ms=since_ms, until_ms=until_ms)
-    reader = reader_for(target, selection)
-    with reader:
+    with reader_for(target, selection) as reader:
         focus = collect(wanted, reader.read_naming)
     invocations = [one for one in focus.members if selection.matches(one)]
     if len(invocations) >= INVOCATIONS_MOST:

@@ -148,21 +148,18 @@ def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
     kind = document.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
         owner = _as_id(as_mapping(document.get("record")).get("requestId"))
-        return (_platform_sign(kind) if owner else _EVENTS_OF_INIT.get(kind, Sign.LINE)), owner
+        return (_EVENTS_OF_INVOCATIONS if owner else _EVENTS_OF_INIT).get(kind, Sign.LINE), owner
     owner = next((found for key in ID_KEYS if (found := _as_id(document.get(key)))), None)
     is_record = document.get(names.RECORD) == names.RECORD_INVOCATION
     return (Sign.RECORD if is_record and owner else Sign.LINE), owner
 
 
-def _platform_sign(kind: str) -> Sign:
-    return {
-        "platform.start": Sign.START,
-        "platform.runtimeDone": Sign.END,
-        "platform.report": Sign.REPORT,
-    }.get(kind, Sign.LINE)
-
-
 # https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+_EVENTS_OF_INVOCATIONS: Final = {
+    "platform.start": Sign.START,
+    "platform.runtimeDone": Sign.END,
+    "platform.report": Sign.REPORT,
+}
 _EVENTS_OF_INIT: Final = {
     "platform.initStart": Sign.INIT_START,
     "platform.initRuntimeDone": Sign.INIT,

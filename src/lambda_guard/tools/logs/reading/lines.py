@@ -1,5 +1,6 @@
 """The meaning of a line: from bytes to `Line`, and from platform lines to `Report`. Pure; never raises."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -161,7 +162,7 @@ def _message(document: Mapping[str, object]) -> str:
         return message
     if message is None:
         return _message_of_others(document)
-    return _compact(message)
+    return json.dumps(message, ensure_ascii=False, default=str)
 
 
 def _message_of_others(document: Mapping[str, object]) -> str:
@@ -221,12 +222,6 @@ def _plain(text: str, time_ms: float | None) -> Line:
 def _level(level: str) -> str:
     upper = level.upper()
     return _LEVELS.get(upper, upper)
-
-
-def _compact(value: object) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str, separators=(", ", ": "))
 
 
 def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:

@@ -39,13 +39,8 @@ def write_page(
     Raises:
         OSError: the file can't be written.
     """
-    Path(path).write_text(render_page(traces, title=title, strays=strays), encoding="utf-8")
-
-
-def render_page(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> str:
-    """Return the page as text: see `write_page`."""
     style, script = _part("page.css"), _part("page.js")
-    return Template(_part("page.html")).substitute(
+    page = Template(_part("page.html")).substitute(
         title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
         style=style,
         style_hash=_hash(style),
@@ -53,6 +48,7 @@ def render_page(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] 
         script_hash=_hash(script),
         data=_embedded(page_data(traces, title=title, strays=strays)),
     )
+    Path(path).write_text(page, encoding="utf-8")
 
 
 def _embedded(document: object) -> str:

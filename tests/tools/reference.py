@@ -1,6 +1,6 @@
 """The reference page of the command line, made from the commands' own help, so that the two can't differ.
 
-python -m lambda_guard.tools.reference > docs/cli.md
+python tests/tools/reference.py > docs/cli.md
 """
 
 import sys
