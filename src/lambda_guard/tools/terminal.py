@@ -84,14 +84,11 @@ def visible(text: str, newline: str = "\\n") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        newline if char == "\n" else char if char.isprintable() or char == "\t" else _escaped(char)
-        for char in text
+    lines = (
+        [char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in line]
+        for line in text.split("\n")
     )
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii") if char != "\ufffd" else char
+    return newline.join(map("".join, lines))
 
 
 def _as_json_does(error: UnicodeError) -> tuple[str, int]:

@@ -1,7 +1,8 @@
 """Times and durations as people type and read them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from lambda_guard.errors import LambdaGuardError
@@ -14,7 +15,6 @@ _UNIT_MS: Final = {
     "d": 86_400_000.0,
     "w": 604_800_000.0,
 }
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - shown without its zone, UTC
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 _HOUR_MINUTES: Final = 60
@@ -77,7 +77,13 @@ def date_and_clock(time_ms: float | None) -> str:
     """Write a moment as `2026-11-23 15:04:05.123`, UTC; empty where there is none."""
     if time_ms is None or not 0 <= time_ms < _YEAR_10000_MS:
         return ""
-    return (_EPOCH + timedelta(milliseconds=int(time_ms))).isoformat(" ", "milliseconds")
+    minute, ms = divmod(int(time_ms), _MINUTE_MS)
+    return f"{_minute(minute)}:{ms // 1_000:02}.{ms % 1_000:03}"
+
+
+@lru_cache(64)
+def _minute(minute: int) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%d %H:%M}"
 
 
 def span(ms: float | None) -> str:

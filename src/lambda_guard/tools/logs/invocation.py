@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.model import (
@@ -95,10 +95,7 @@ class Invocation(Struct, dict=True):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle it as it was read: what a line tells is read again in less time than it takes to be carried over."""
-        report = None if self.report.is_empty() else self.report
-        place = self.raw.index(self.record_line) if self.record_line is not None else -1
-        seen = (report, self.guarded, self.attempt_seen, self.late, self.repeats)
-        return _read_again, (self.invocation_id, self.source, self.raw, place, *seen)
+        return _read_again, astuple(replace(self, record=None))
 
     @cached_property
     def lines(self) -> Sequence[Line]:
@@ -318,15 +315,11 @@ def invocations_of(blocks: Iterable[Block]) -> Iterator[Invocation]:
     return (block for block in blocks if isinstance(block, Invocation))
 
 
-def _read_again(
-    invocation_id: str, source: str, raw: Sequence[bytes], place: int, report: Report | None, *seen: Any
-) -> Invocation:
-    line = raw[place] if place >= 0 else None
-    record = load(line) if line is not None else None
-    guarded, attempt_seen, late, repeats = seen
-    return Invocation(
-        invocation_id, source, raw, record, report or Report(), guarded, attempt_seen, late, line, repeats
-    )
+def _read_again(*told: Any) -> Invocation:
+    invocation = Invocation(*told)
+    if invocation.record_line is not None:
+        invocation.record = load(invocation.record_line)
+    return invocation
 
 
 def _name_of_source(source: str) -> str:

@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.reading.files import read_paths
@@ -13,29 +13,16 @@ from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.stopping import Stop
 
+if TYPE_CHECKING:  # boto3 is imported only where CloudWatch Logs is asked
+    from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 
-class Reader(Protocol):
-    """Reads its sources and groups what they hold.
+
+class FileReader:
+    """Reads files; standard input is kept in a temporary file where it must be read again.
 
     Attributes:
         tally: what was read so far; replaced when reading begins again.
     """
-
-    tally: Tally
-
-    def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
-        """Yield everything, as it comes; with `follow`, go on until it is stopped."""
-
-    def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
-        """Return at least everything that names one of the ids; may be called again."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc_info: object) -> None: ...
-
-
-class FileReader:
-    """Reads files; standard input is kept in a temporary file where it must be read again."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.tally = Tally()
@@ -50,7 +37,7 @@ class FileReader:
             self._spooled.close()
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
-        """Yield everything, as it comes."""
+        """Yield everything, as it comes; with `follow`, go on until it is stopped."""
         return self._read(self._paths, follow)
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked
@@ -70,8 +57,11 @@ class FileReader:
         return self._spooled.name
 
 
+Reader: TypeAlias = "FileReader | CloudWatchReader"
+
+
 def reader_for(target: Target, selection: Selection) -> Reader:
-    """Choose the reader for what was typed; boto3 is imported only where CloudWatch Logs is asked."""
+    """Choose the reader for what was typed."""
     if target.in_the_cloud:
         from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 

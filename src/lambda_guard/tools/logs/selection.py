@@ -80,6 +80,14 @@ class Selection:
         return self.until_ms is None or invocation.start_ms is None or invocation.start_ms < self.until_ms
 
 
+@dataclass(slots=True, frozen=True)
+class Delivery:
+    """Messages of a batch that came with one trace header; with none where `trace_id` is empty."""
+
+    trace_id: str
+    message_ids: frozenset[str]
+
+
 def identities(invocation: Invocation) -> set[str]:
     """All ids under which an invocation can be asked for: its own, its traces', its messages'."""
     found = {
@@ -94,10 +102,7 @@ def identities(invocation: Invocation) -> set[str]:
 
 def trace_ids(invocation: Invocation) -> set[str]:
     """The trace that the work belongs to, the one that Lambda had started, and those of its upstreams."""
-    upstream = {
-        str(entry.get(names.UPSTREAM_TRACE_ID) or "") for entry in invocation.entries(names.UPSTREAMS)
-    }
-    return (own_trace_ids(invocation) | upstream) - {""}
+    return own_trace_ids(invocation).union(one.trace_id for one in deliveries(invocation)) - {""}
 
 
 def own_trace_ids(invocation: Invocation) -> set[str]:
@@ -111,6 +116,16 @@ def own_trace_ids(invocation: Invocation) -> set[str]:
     return own - {""}
 
 
+def deliveries(invocation: Invocation) -> list[Delivery]:
+    """Read the upstreams of a record."""
+    found = []
+    for entry in invocation.entries(names.UPSTREAMS):
+        ids = entry.get(names.MESSAGE_IDS)
+        listed = frozenset(str(one) for one in ids if one) if isinstance(ids, list) else frozenset[str]()
+        found.append(Delivery(str(entry.get(names.UPSTREAM_TRACE_ID) or ""), listed))
+    return found
+
+
 def sent_ids(invocation: Invocation) -> set[str]:
     """The messages that it sent."""
     return {
@@ -122,10 +137,7 @@ def sent_ids(invocation: Invocation) -> set[str]:
 
 def received_ids(invocation: Invocation) -> set[str]:
     """The messages that it was invoked with, as far as its record tells them."""
-    found = set[str]()
-    for entry in invocation.entries(names.UPSTREAMS):
-        ids = entry.get(names.MESSAGE_IDS)
-        found.update(str(one) for one in (ids if isinstance(ids, list) else []))
+    found = set[str]().union(*(one.message_ids for one in deliveries(invocation)))
     found.update(str(failure.get(names.MESSAGE_ID)) for failure in failures(invocation))
     if invocation.record is None:
         found.update(str(line.fields.get(names.MESSAGE_ID)) for line in invocation.lines)

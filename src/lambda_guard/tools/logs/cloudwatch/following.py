@@ -57,7 +57,7 @@ class Follower:
         begin = max(self._since_ms, self.cursor_ms - OVERLAP_MS)
         for group in tuple(self._groups):
             try:
-                for page in event_pages(self._logs, Extract(group, begin), _silently):
+                for page in event_pages(self._logs, Extract(group, begin), lambda _count: None):
                     fresh = self._fresh(page)
                     if fresh:
                         yield group, fresh
@@ -79,7 +79,3 @@ class Follower:
         while len(self._seen) > SEEN_MOST:
             self._seen.popitem(last=False)
         return fresh
-
-
-def _silently(_count: int) -> None:
-    """Following shows its blocks, and no progress."""

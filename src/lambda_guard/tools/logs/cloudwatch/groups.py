@@ -91,14 +91,10 @@ def _of_function(function: str, clients: Clients) -> list[LogGroup]:
 
 
 def _of_stack(stack: str, clients: Clients) -> list[LogGroup]:
-    return [group for name in _functions_of(stack, clients) for group in _of_function(name, clients)]
-
-
-def _functions_of(stack: str, clients: Clients) -> list[str]:
     found = list(_physical_ids(stack, clients("cloudformation")))
     if not found:
         raise NoSuchResourceError(f"the stack {stack} has no Lambda functions")
-    return found
+    return [group for name in found for group in _of_function(name, clients)]
 
 
 def _physical_ids(stack: str, cloudformation: Any) -> Iterator[str]:

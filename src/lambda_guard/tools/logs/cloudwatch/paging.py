@@ -53,18 +53,12 @@ def event_pages(logs: Any, extract: Extract, progress: Callable[[int], None]) ->
     Raises:
         CloudError: the group does not exist, may not be read, or AWS could not be asked.
     """
-    parameters = extract.parameters()
-    while True:
-        with explained(f"read the log group {extract.group.name}"):
-            page = logs.filter_log_events(**parameters)
-        events = page.get("events", [])
-        progress(len(events))
-        if events:
-            yield events
-        token = page.get("nextToken")
-        if not token or token == parameters.get("nextToken"):
-            return
-        parameters["nextToken"] = token
+    with explained(f"read the log group {extract.group.name}"):
+        for page in logs.get_paginator("filter_log_events").paginate(**extract.parameters()):
+            events = page["events"]
+            progress(len(events))
+            if events:
+                yield events
 
 
 def line_of(event: Event) -> TimedLine:

@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
 from typing import Any, Final, Self
 
 from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, NotPermittedError, new_clients
@@ -37,7 +39,6 @@ class CloudWatchReader:
         self._target = target
         self._selection = selection
         self._clients = clients or new_clients()
-        self._groups: list[LogGroup] | None = None
         self._streams: dict[tuple[str, str], Stream] = {}
         self._events = 0
 
@@ -88,28 +89,26 @@ class CloudWatchReader:
         since = self._selection.since_ms
         return (until - DEFAULT_WINDOW_MS if since is None else since), until
 
-    def _found_groups(self) -> list[LogGroup]:
-        if self._groups is None:
-            self._groups = log_groups(self._target, self._clients, self._warn)
-        return self._groups
+    @cached_property
+    def _groups(self) -> list[LogGroup]:
+        return log_groups(self._target, self._clients, self._warn)
 
     def _warn(self, text: str) -> None:
         self.tally.warnings.append(text)
 
     def _ask(self, query: str) -> list[Row]:
         """Ask all groups at once; where one of them does not exist, one by one, and say which."""
-        groups = self._found_groups()
         try:
-            return self._asked(groups, query)
+            return self._asked(self._groups, query)
         except NoSuchResourceError:
-            if len(groups) == 1:
+            if len(self._groups) == 1:
                 raise
         found = list[Row]()
-        for group in tuple(groups):
+        for group in tuple(self._groups):
             try:
                 found += self._asked([group], query)
             except NoSuchResourceError as error:
-                groups.remove(group)  # that's said once
+                self._groups.remove(group)  # that's said once
                 self._warn(str(error))
         return found
 
@@ -123,27 +122,23 @@ class CloudWatchReader:
 
     def _search(self, ids: Iterable[str]) -> Iterator[Row]:
         """Search by paging: one term at a time, for every server understands that."""
-        for group in self._found_groups():
+        for group in self._groups:
             for one in sorted(ids):
-                for event in self._events_of(Extract(group, *self._window(), term=one)):
-                    yield Row(
-                        group.name,
-                        str(event.get("logStreamName", "")),
-                        str(event["timestamp"]),
-                        str(event["message"]),
-                    )
+                for event in chain.from_iterable(self._pages(Extract(group, *self._window(), term=one))):
+                    stream = str(event.get("logStreamName", ""))
+                    yield Row(group.name, stream, str(event["timestamp"]), str(event["message"]))
 
     def _everything(self) -> Iterator[Block]:
         """Page through all groups; invocations that the window cuts show as unfinished."""
         grouper = self._new_grouper()
-        for group in self._found_groups():
+        for group in self._groups:
             yield from self._grouped(grouper, self._pages(Extract(group, *self._window())), group)
         grouper.finish()
         yield from grouper.take()
 
     def _at(self, places: list[Place]) -> Iterator[Block]:
         """Read the places, and give out the invocations that were found there, whole, and no others."""
-        known = {group.name: group for group in self._found_groups()}
+        known = {group.name: group for group in self._groups}
         grouper = self._new_grouper()
         for place in places:
             group = known.get(place.group, LogGroup(place.group))
@@ -155,9 +150,7 @@ class CloudWatchReader:
     def _follow(self, stop: Stop) -> Iterator[Block]:
         grouper = self._new_grouper()
         since = self._selection.since_ms
-        follower = Follower(
-            self._logs, self._found_groups(), time.time() * 1_000.0 if since is None else since
-        )
+        follower = Follower(self._logs, self._groups, time.time() * 1_000.0 if since is None else since)
         begun = False
         try:
             for group, events in follower.rounds(stop):
@@ -178,9 +171,8 @@ class CloudWatchReader:
 
     def _new_grouper(self) -> Grouper:
         grouper = Grouper()
-        notes, warnings = self.tally.notes, self.tally.warnings
+        grouper.tally.notes, grouper.tally.warnings = self.tally.notes, self.tally.warnings
         self.tally = grouper.tally
-        self.tally.notes, self.tally.warnings = notes, warnings
         return grouper
 
     def _grouped(self, grouper: Grouper, pages: Iterator[list[Event]], group: LogGroup) -> Iterator[Block]:
@@ -195,16 +187,12 @@ class CloudWatchReader:
             self._streams[key] = Stream(group, exact=bool(name))
         return self._streams[key]
 
-    def _events_of(self, extract: Extract) -> Iterator[Event]:
-        for page in self._pages(extract):
-            yield from page
-
     def _pages(self, extract: Extract) -> Iterator[list[Event]]:
         """Page through; a group that can't be read is said, and the others are read."""
         try:
             yield from event_pages(self._logs, extract, self._show_events)
         except CloudError as error:
-            if len(self._found_groups()) == 1:
+            if len(self._groups) == 1:
                 raise
             self._warn(str(error))
 

@@ -12,17 +12,17 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import as_number
-from lambda_guard.tools.logs.selection import identities, own_trace_ids, received_ids, sent_ids, trace_ids
+from lambda_guard.tools.logs.selection import (
+    Delivery,
+    deliveries,
+    identities,
+    own_trace_ids,
+    received_ids,
+    sent_ids,
+    trace_ids,
+)
 
 _TRACE_PREFIX: Final = "1-"
-
-
-@dataclass(slots=True, frozen=True)
-class Delivery:
-    """Messages of a batch that came with one trace header; with none where `trace_id` is empty."""
-
-    trace_id: str
-    message_ids: frozenset[str]
 
 
 @dataclass(slots=True, frozen=True)
@@ -180,16 +180,6 @@ class Focus:
         fresh = set(ids) - known
         known |= fresh
         self._waiting += fresh
-
-
-def deliveries(invocation: Invocation) -> list[Delivery]:
-    """Read the upstreams of a record."""
-    found = []
-    for entry in invocation.entries(names.UPSTREAMS):
-        ids = entry.get(names.MESSAGE_IDS)
-        listed = frozenset(str(one) for one in ids if one) if isinstance(ids, list) else frozenset[str]()
-        found.append(Delivery(str(entry.get(names.UPSTREAM_TRACE_ID) or ""), listed))
-    return found
 
 
 def _is_single(invocation: Invocation, told: list[Delivery]) -> bool:

@@ -7,7 +7,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Final
 
 FOLDED_SHARE: Final = 0.3
@@ -40,19 +40,21 @@ class Timescale:
     """
 
     def __init__(self, spans: Iterable[tuple[float, float]]) -> None:
-        busy = _merged(spans)
-        self.begin_ms = busy[0][0] if busy else 0.0
-        self.end_ms = busy[-1][1] if busy else 0.0
-        total = self.end_ms - self.begin_ms
-        self._knots = [self.begin_ms]
-        self._weights = list[float]()
-        self._folded = list[bool]()
-        for (_, last_end), (next_begin, _) in pairwise(busy):
-            if next_begin - last_end > FOLDED_SHARE * total:
-                self._add(last_end, fold=False)
-                self._add(next_begin, fold=True)
-        self._add(self.end_ms, fold=False)
-        self._places = self._cumulated()
+        busy = _merged(spans) or [(0.0, 0.0)]
+        self.begin_ms, self.end_ms = busy[0][0], busy[-1][1]
+        longest = FOLDED_SHARE * (self.end_ms - self.begin_ms)
+        idle = [(end, begin) for (_, end), (begin, _) in pairwise(busy) if begin - end > longest]
+        # Every second stretch between the knots is folded.
+        self._knots = [self.begin_ms, *chain.from_iterable(idle), self.end_ms]
+        lengths = [end - begin for begin, end in pairwise(self._knots)]
+        self._busy_ms = sum(lengths[::2])
+        width = min(FOLDED_WIDTH, 0.5 / max(1, len(idle)))
+        scale = 1.0 - width * len(idle)
+        shares = [
+            width if place % 2 else scale * length / self._busy_ms if self._busy_ms else 0.0
+            for place, length in enumerate(lengths)
+        ]
+        self._places = [min(1.0, place) for place in accumulate(shares, initial=0.0)]
 
     def place(self, time_ms: float) -> float:
         """Return the place of a moment; moments outside are put at the edge."""
@@ -70,47 +72,24 @@ class Timescale:
 
         None within a fold.
         """
-        busy_ms = sum(self._busy())
-        if busy_ms < _SHORTEST_MS:
-            return [(0.0, 0.0)]
-        step = _round_step(busy_ms / most)
         found = [(0.0, 0.0)]
-        for at, folded in enumerate(self._folded):
-            if folded:
-                continue
-            first = math.ceil((self._knots[at] - self.begin_ms) / step) * step
-            last = self._knots[at + 1] - self.begin_ms
+        if self._busy_ms < _SHORTEST_MS:
+            return found
+        step = _round_step(self._busy_ms / most)
+        for begin, end in zip(self._knots[::2], self._knots[1::2], strict=True):
+            first = math.ceil((begin - self.begin_ms) / step) * step
+            last = end - self.begin_ms
             moments = (first + step * count for count in range(math.floor((last - first) / step) + 1))
             found += [(self.place(self.begin_ms + ms), ms) for ms in moments]
         return _apart(found, 1 / (most * 2.5))
-
-    def _busy(self) -> list[float]:
-        return [weight for weight, folded in zip(self._weights, self._folded, strict=True) if not folded]
 
     @property
     def folds(self) -> list[Fold]:
         """The folded stretches, in their order."""
         return [
             Fold(self._places[at], self._places[at + 1], self._knots[at + 1] - self._knots[at])
-            for at, folded in enumerate(self._folded)
-            if folded
+            for at in range(1, len(self._knots) - 1, 2)
         ]
-
-    def _add(self, knot: float, *, fold: bool) -> None:
-        self._weights.append(knot - self._knots[-1])
-        self._folded.append(fold)
-        self._knots.append(knot)
-
-    def _cumulated(self) -> list[float]:
-        """Share the width out: a fixed part to each fold, the rest by time."""
-        width = min(FOLDED_WIDTH, 0.5 / max(1, sum(self._folded)))
-        busy_ms = sum(self._busy())
-        busy_width = 1.0 - width * sum(self._folded)
-        places = [0.0]
-        for weight, folded in zip(self._weights, self._folded, strict=True):
-            share = width if folded else busy_width * weight / busy_ms if busy_ms else 0.0
-            places.append(min(1.0, places[-1] + share))
-        return places
 
 
 def _round_step(about: float) -> float:

@@ -10,6 +10,7 @@ another queue than before comes from the dead-letter queue, for a redrive keeps 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -164,7 +165,7 @@ class _Joiner:
         for node in self._nodes:
             self._finish(node)
         named = self._focus.name if self._focus else ""
-        return [Trace(named or _name_of(group), group) for group in self._grouped(roots)]
+        return [Trace(named or _name_of(group), group) for group in _grouped(roots)]
 
     def _index(self, node: Node) -> None:
         invocation = node.invocation
@@ -246,25 +247,25 @@ class _Joiner:
         if node.failed and node.invocation.facts.get(names.FINAL_ATTEMPT) is True:
             node.dead_letters = sorted(_given_up(node))
 
-    def _grouped(self, roots: list[Node]) -> list[list[Node]]:
-        """Put roots together that share a trace id, or a message, with anything below one another."""
-        groups: list[tuple[set[str], list[Node]]] = []
-        owner: dict[str, int] = {}
-        for root in roots:
-            marks = _marks(root)
-            homes = sorted({owner[mark] for mark in marks if mark in owner})
-            home = homes[0] if homes else len(groups)
-            if not homes:
-                groups.append((set(), []))
-            for other in homes[1:]:
-                groups[home][0].update(groups[other][0])
-                groups[home][1].extend(groups[other][1])
-                owner.update(dict.fromkeys(groups[other][0], home))
-                groups[other] = (set(), [])
-            groups[home][0].update(marks)
-            groups[home][1].append(root)
-            owner.update(dict.fromkeys(marks, home))
-        return [sorted(group, key=_order) for _, group in groups if group]
+
+def _grouped(roots: list[Node]) -> Iterator[list[Node]]:
+    """Put roots together that share a trace id, or a message, with anything below one another."""
+    marks = {root: _marks(root) for root in roots}
+    marked: dict[str, list[Node]] = defaultdict(list)
+    for root in roots:
+        for mark in marks[root]:
+            marked[mark].append(root)
+    placed = set[Node]()
+    for root in roots:
+        group, waiting = list[Node](), [root]
+        while waiting:
+            one = waiting.pop()
+            if one not in placed:
+                placed.add(one)
+                group.append(one)
+                waiting += chain.from_iterable(marked.pop(mark, ()) for mark in marks[one])
+        if group:
+            yield sorted(group, key=_order)
 
 
 def _marks(root: Node) -> set[str]:

@@ -151,12 +151,10 @@ class TextView:
     def _error(self, error: Mapping[str, object]) -> Iterator[str]:
         if not error:
             return
-        fingerprint = (
-            f"  {self._paint('dim', '#' + visible(str(error[names.FINGERPRINT])))}"
-            if error.get(names.FINGERPRINT)
-            else ""
-        )
-        yield f"{INDENT}{self._paint('bold_red', '✗ ' + visible(error_text(error), _WITHIN))}{fingerprint}"
+        said = self._paint("bold_red", f"✗ {visible(error_text(error), _WITHIN)}")
+        if fingerprint := error.get(names.FINGERPRINT):
+            said += f"  {self._paint('dim', f'#{visible(str(fingerprint))}')}"
+        yield f"{INDENT}{said}"
         for frame in stack_of(error):
             yield f"{INDENT}    {self._paint('red', visible(frame, _WITHIN))}"
 
@@ -290,4 +288,9 @@ def _value(value: object) -> str:
         return visible(json.dumps(text, ensure_ascii=False))
     if value.__class__ is int or value.__class__ is float:
         return str(value)
-    return visible(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    return visible(compact(value))
+
+
+def compact(value: object) -> str:
+    """Write a value as JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -1,7 +1,7 @@
 """A trace as text: a tree on the left, a waterfall on the right, and below each row what became of it."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lambda_guard import _names as names
@@ -153,13 +153,11 @@ def _lines_of(text: str, room: int) -> Iterator[str]:
     yield line
 
 
-def call_text(call: dict[str, object] | object) -> str:
+def call_text(call: Mapping[str, object]) -> str:
     """Describe which AWS call was made, how often, and how often it failed."""
-    told = as_mapping(call)
-    parts = [str(told.get(key) or "") for key in (names.SERVICE, names.OPERATION)] + [
-        short_name(str(told.get(names.RESOURCE) or ""))
-    ]
-    count, errors = told.get(names.CALL_COUNT), told.get(names.CALL_ERRORS)
+    parts = [str(call.get(key) or "") for key in (names.SERVICE, names.OPERATION)]
+    parts.append(short_name(str(call.get(names.RESOURCE) or "")))
+    count, errors = call.get(names.CALL_COUNT), call.get(names.CALL_ERRORS)
     times = f" {TIMES}{count}" if isinstance(count, int) and count > 1 else ""
     return " ".join(filter(None, parts)) + times + (f", {errors} failed" if errors else "")
 

@@ -1,6 +1,5 @@
 """What the page shows, as plain data: every text and place is worked out here, and the script only draws."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -14,6 +13,7 @@ from lambda_guard.tools.logs.views.text import (
     MARKS,
     attempt_text,
     cold_text,
+    compact,
     error_text,
     failure_text,
     memory_text,
@@ -236,7 +236,7 @@ def _line_data(line: Line, start_ms: float | None) -> dict[str, object]:
         "l": line.level,
         "m": line.message,
         "f": [
-            [key, value if isinstance(value, str) else _compact(value)] for key, value in line.fields.items()
+            [key, value if isinstance(value, str) else compact(value)] for key, value in line.fields.items()
         ],
         "x": line.exception,
         "c": " ".join(filter(None, (line.logger, line.location))),
@@ -244,7 +244,3 @@ def _line_data(line: Line, start_ms: float | None) -> dict[str, object]:
         "n": line.times,
         "b": line.broken,
     }
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
