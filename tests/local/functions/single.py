@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ def handler(event, context):
     if "exit" in event:
         sys.exit(event["exit"])
     if "signal" in event:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), event["signal"])
     if "raise" in event:
         raise ValueError(event["raise"])
     if "print" in event:

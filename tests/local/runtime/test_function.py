@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -146,12 +147,16 @@ def test_exit_ends_the_environment_and_the_next_invocation_starts_another(single
     assert single.cold_starts == before + 1
 
 
-def test_a_killed_process_says_so(single):
-    """A process that dies of a signal is `killed`, in Lambda's words."""
-    result = single.invoke({"signal": True})
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGKILL, "killed"), (signal.SIGSEGV, "segmentation fault"), (signal.SIGABRT, "aborted")],
+)
+def test_a_killed_process_says_so(single, number, words):
+    """A process that dies of a signal is `killed`, and the signal is named in Lambda's words."""
+    result = single.invoke({"signal": number})
 
     assert (result.status, result.error_type) == ("killed", "Runtime.ExitError")
-    assert result.error_message.endswith("Error: Runtime exited with error: signal: killed")
+    assert result.error_message.endswith(f"Error: Runtime exited with error: signal: {words}")
 
 
 def test_at_the_timeout_the_process_is_killed_and_replaced(functions):

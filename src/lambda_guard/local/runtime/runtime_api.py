@@ -153,9 +153,10 @@ class RuntimeApi:
         failed = request.path in {f"{_ROOT}/init/error", f"{_ROOT}/restore/error"}
         if not found and not failed:
             return HttpResponse(status=HTTPStatus.NOT_FOUND)
-        answered = found is not None and found[2] == "response"
-        header = request.lower_headers.get(_ERROR_TYPE)
-        reply = RuntimeReply(request.body) if answered else RuntimeReply.of_error(request.body, header)
+        if found and found[2] == "response":
+            reply = RuntimeReply(request.body)
+        else:
+            reply = RuntimeReply.of_error(request.body, request.lower_headers.get(_ERROR_TYPE))
         status = self._receive(found[1], reply) if found else self._fail_init(reply)
         return HttpResponse(status=status, body=b'{"status":"OK"}')
 
