@@ -15,10 +15,10 @@ HEADER = parse(UPSTREAM)
 PIGEON = Row(
     "pigeon",
     Shape("aws:loft", source="loft", time="flown"),
-    Shape("beak", {"beak": lambda value: value == "short"}, source="loft"),
+    Shape({"beak": lambda value: value == "short"}, source="loft"),
     asynchronous=True,
     batch=True,
-    ids=(("leg", "ring"),),
+    ids="leg/ring",
     carriers=("capsule", "traceHeader"),
 )
 

@@ -187,8 +187,8 @@ def at(value: Any, path: Path) -> Any:
     for step in path:
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list) and isinstance(step, int) and len(value) > step:
-            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and len(value) > int(step):
+            value = value[int(step)]
         else:
             return None
     return value

@@ -10,12 +10,18 @@ from typing import Any, Final
 from lambda_guard._names import W3C_TRACE_HEADER
 from lambda_guard.propagation.header import XRAY_NAMES
 
-Path = tuple[str | int, ...]
+Path = tuple[str, ...]
 Paths = tuple[Path, ...]
 Names = tuple[str, ...]
 Ids = tuple["Path | Callable[[Any], str | None]", ...]
-Where = str | Paths  # the one top-level key, or paths
 Test = Callable[[Any], bool]
+
+
+def _paths(where: str) -> Paths:
+    """Return the paths that a text names: keys and indices with `/` between them, and `|` between paths."""
+    if where.isidentifier():  # most are: a cold start reads them all
+        return ((where,),)
+    return tuple([tuple(path.split("/")) for path in where.split(" | ")]) if where else ()
 
 
 class Shape:
@@ -23,30 +29,24 @@ class Shape:
 
     Attributes:
         mark: without `tests`, what the first record of `Records` (or of a bare list, from EventBridge Pipes) has as its
-            `eventSource`; with `tests`, the top-level key without which the event isn't looked at.
-        tests: what must hold at which path, or under which top-level key.
-        source: where the ARN or name of the source stands, in the first record or the event: the one top-level key, or
-            paths of which the first counts that leads to text.
+            `eventSource`; with `tests`, the top-level key of the first, without which the event isn't looked at.
+        tests: what must hold at which path.
+        source: where the ARN or name of the source stands, in the first record or the event: the first path counts that
+            leads to text.
         time: where the time stands at which a record, or else the event, was sent, likewise.
-        records: where a list of records stands, or a dict of such lists, if there is a key for `mark`.
+        records: the key of a list of records, or of a dict of such lists, where there are tests.
     """
 
-    __slots__ = ("mark", "records", "source", "tests", "time")
-
     def __init__(
-        self,
-        mark: str,
-        tests: Mapping[Any, Test] | None = None,
-        *,
-        source: Where = (),
-        time: Where = (),
-        records: Path = (),
+        self, look: str | Mapping[str, Test], *, source: str = "", time: str = "", records: str = ""
     ) -> None:
-        self.mark, self.records = mark, records
-        known = (tests or {}).items()
-        self.tests = [(at if isinstance(at, tuple) else (at,), test) for at, test in known]
-        self.source: Paths = ((source,),) if isinstance(source, str) else source
-        self.time: Paths = ((time,),) if isinstance(time, str) else time
+        if isinstance(look, str):
+            self.mark, self.tests = look, []
+        else:
+            self.tests = [(tuple(path.split("/")), test) for path, test in look.items()]
+            self.mark = self.tests[0][0][0]
+        self.source, self.time = _paths(source), _paths(time)
+        self.records: Path = (records,) if records else ()
 
 
 class Row:
@@ -65,18 +65,6 @@ class Row:
             which they count. `propagation._carriers` knows how each is read; a key of your own holds text or an object.
     """
 
-    __slots__ = (
-        "asynchronous",
-        "batch",
-        "carrier_keys",
-        "carriers",
-        "envelopes",
-        "ids",
-        "queue",
-        "shapes",
-        "type",
-    )
-
     def __init__(
         self,
         type: str,  # noqa: A002 - the record's own word
@@ -84,12 +72,13 @@ class Row:
         asynchronous: bool | None = None,
         batch: bool = False,
         envelopes: Names = (),
-        ids: Ids = (),
+        ids: "str | Callable[[Any], str | None]" = "",
         carriers: Names = (),
     ) -> None:
         self.type, self.shapes, self.asynchronous, self.batch = type, shapes, asynchronous, batch
-        self.envelopes, self.queue, self.ids = envelopes, bool(envelopes), ids
+        self.envelopes, self.queue = envelopes, bool(envelopes)
         self.carriers, self.carrier_keys = carriers, frozenset(carriers)
+        self.ids: Ids = _paths(ids) if isinstance(ids, str) else (ids,)
 
 
 class Table:
@@ -109,31 +98,32 @@ class Table:
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
+        rows = list(rows)
         self.rows = {name: row for row in rows for name in _types(row)}
         self.types = tuple(self.rows)
-        pairs = [(row, shape) for name, row in self.rows.items() if name == row.type for shape in row.shapes]
+        pairs = [(row, shape) for row in rows for shape in row.shapes]
         self.event_sources = {shape.mark: (row, shape) for row, shape in pairs if not shape.tests}
-        self.shapes = tuple((row, shape) for row, shape in pairs if shape.tests)
-        self.marks = frozenset(shape.mark for _, shape in self.shapes) | {"Records"}
-        self.queues = self._types_where(lambda row: row.queue)
-        self.batches = self._types_where(lambda row: row.batch)
-        self.synchronous = self._types_where(lambda row: row.batch or row.asynchronous is False)
-        self.with_records = self._types_where(
-            lambda row: any(not shape.tests or shape.records for shape in row.shapes)
-        )
-        of_records = (row for name, row in self.rows.items() if name in self.with_records)
-        self.record_ids = tuple(dict.fromkeys(each for row in of_records for each in row.ids))
-
-    def _types_where(self, holds: Callable[[Row], bool]) -> frozenset[str]:
-        return frozenset(name for name, row in self.rows.items() if holds(row))
+        self.shapes = [(row, shape) for row, shape in pairs if shape.tests]
+        self.marks = {"Records", *[shape.mark for _, shape in self.shapes]}
+        named = self.rows.items()
+        self.queues = {name for name, row in named if row.queue}
+        self.batches = {name for name, row in named if row.batch}
+        self.synchronous = {name for name, row in named if row.batch or row.asynchronous is False}
+        of_records = [row for row, shape in pairs if shape.records or not shape.tests]
+        self.with_records = {name for name, row in named if row in of_records}
+        self.record_ids = tuple(dict.fromkeys([each for row in of_records for each in row.ids]))
 
 
 def _types(row: Row) -> list[str]:
-    return [row.type, *(f"{envelope}-{row.type}" for envelope in row.envelopes)]
+    return [row.type, *[f"{envelope}-{row.type}" for envelope in row.envelopes]]
 
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def _anything(_: Any) -> bool:
+    return True
 
 
 def _is(*kinds: type) -> Test:
@@ -157,7 +147,6 @@ def _offset(record: Any) -> str | None:
 
 _OBJECT: Final = _is(dict)
 _NAMES: Final = (*XRAY_NAMES, W3C_TRACE_HEADER)
-_CONTEXT: Final = "requestContext"
 
 # In a state's input only what the author of the state machine put there names the execution: `$$`, `$$.Execution.Id`.
 _EXECUTION: Final = _holding(":states:")
@@ -168,14 +157,14 @@ _DIRECT: Final = (*_NAMES, "headers", "Execution", *_CONTEXT_KEYS, "Input", "Pay
 
 def _http(
     name: str,
-    tests: dict[str, Test],
+    tests: Mapping[str, Test],
     *shapes: Shape,
-    source: Path = ("apiId",),
+    source: str = "apiId",
     asynchronous: bool | None = False,
 ) -> Row:
     """Return the row of a request, which is recognised by its `requestContext`."""
-    known = {(_CONTEXT, key): test for key, test in tests.items()}
-    first = Shape(_CONTEXT, known, source=((_CONTEXT, *source),))
+    known = {f"requestContext/{key}": test for key, test in tests.items()}
+    first = Shape(known, source=f"requestContext/{source}")
     carriers = ("headers", "multiValueHeaders", "body")
     return Row(name, first, *shapes, asynchronous=asynchronous, carriers=carriers)
 
@@ -183,17 +172,17 @@ def _http(
 ROWS: Final = (
     Row(
         "sqs",
-        Shape("aws:sqs", source="eventSourceARN", time=(("attributes", "SentTimestamp"),)),
+        Shape("aws:sqs", source="eventSourceARN", time="attributes/SentTimestamp"),
         batch=True,
         envelopes=("sns", "eventbridge", "s3"),
-        ids=(("messageId",),),
+        ids="messageId",
         carriers=("attributes", "messageAttributes", "body"),
     ),
     Row(
         "sns",
-        Shape("aws:sns", source=(("Sns", "TopicArn"),), time=(("Sns", "Timestamp"),)),
+        Shape("aws:sns", source="Sns/TopicArn", time="Sns/Timestamp"),
         asynchronous=True,
-        ids=(("Sns", "MessageId"),),
+        ids="Sns/MessageId",
         carriers=("Sns",),
     ),
     # Pipes send the records of Kinesis flat. The id is the sequence number, which the sender got and which a partial
@@ -204,33 +193,32 @@ ROWS: Final = (
         Shape(
             "aws:kinesis",
             source="eventSourceARN",
-            time=(("kinesis", "approximateArrivalTimestamp"), ("approximateArrivalTimestamp",)),
+            time="kinesis/approximateArrivalTimestamp | approximateArrivalTimestamp",
         ),
         batch=True,
-        ids=(("kinesis", "sequenceNumber"), ("sequenceNumber",)),
+        ids="kinesis/sequenceNumber | sequenceNumber",
         carriers=(*_NAMES, "data"),
     ),
     Row(
         "dynamodb",
-        Shape("aws:dynamodb", source="eventSourceARN", time=(("dynamodb", "ApproximateCreationDateTime"),)),
+        Shape("aws:dynamodb", source="eventSourceARN", time="dynamodb/ApproximateCreationDateTime"),
         batch=True,
-        ids=(("eventID",),),
+        ids="eventID",
         carriers=(*_NAMES, "dynamodb"),
     ),
     # Kafka and MQ send no list of records but lists by topic and partition, or by queue; pipes send a list.
     Row(
         "kafka",
-        Shape("aws:kafka", source=(("eventSourceArn",), ("topic",)), time="timestamp"),
-        Shape("SelfManagedKafka", source=(("bootstrapServers",), ("topic",)), time="timestamp"),
+        Shape("aws:kafka", source="eventSourceArn | topic", time="timestamp"),
+        Shape("SelfManagedKafka", source="bootstrapServers | topic", time="timestamp"),
         Shape(
-            "eventSource",
             {"eventSource": _one_of("aws:kafka", "SelfManagedKafka"), "records": _is(list, dict)},
-            source=(("eventSourceArn",), ("bootstrapServers",)),
+            source="eventSourceArn | bootstrapServers",
             time="timestamp",
-            records=("records",),
+            records="records",
         ),
         batch=True,
-        ids=(_offset,),
+        ids=_offset,
         carriers=(*_NAMES, "headers", "value"),
     ),
     Row(
@@ -239,158 +227,138 @@ ROWS: Final = (
         Shape("aws:amq", source="eventSourceArn", time="timestamp"),
         Shape("aws:rmq", source="eventSourceArn"),
         Shape(
-            "messages",
-            {"eventSource": _one_of("aws:mq", "aws:amq"), "messages": _is(list)},
+            {"messages": _is(list), "eventSource": _one_of("aws:mq", "aws:amq")},
             source="eventSourceArn",
             time="timestamp",
-            records=("messages",),
+            records="messages",
         ),
         Shape(
-            "rmqMessagesByQueue",
             {"rmqMessagesByQueue": _OBJECT},
             source="eventSourceArn",
-            records=("rmqMessagesByQueue",),
+            records="rmqMessagesByQueue",
         ),
         batch=True,
-        ids=(("messageID",), ("basicProperties", "messageId")),
+        ids="messageID | basicProperties/messageId",
         carriers=(*_NAMES, "properties", "basicProperties", "data"),
     ),
     # Notifications come asynchronously, calls of Object Lambda and Batch Operations don't.
     Row(
         "s3",
-        Shape("aws:s3", source=(("s3", "bucket", "arn"), ("s3", "bucket", "name")), time="eventTime"),
+        Shape("aws:s3", source="s3/bucket/arn | s3/bucket/name", time="eventTime"),
         Shape(
-            "getObjectContext",
-            {"getObjectContext": _OBJECT, ("configuration", "accessPointArn"): _text},
-            source=(("configuration", "accessPointArn"),),
+            {"getObjectContext": _OBJECT, "configuration/accessPointArn": _text},
+            source="configuration/accessPointArn",
         ),
         Shape(
-            "tasks",
-            {"invocationSchemaVersion": _text, ("tasks", 0, "taskId"): _text},
-            source=(("tasks", 0, "s3BucketArn"), ("tasks", 0, "s3Bucket")),
+            {"tasks/0/taskId": _text, "invocationSchemaVersion": _text},
+            source="tasks/0/s3BucketArn | tasks/0/s3Bucket",
         ),
-        ids=(("responseElements", "x-amz-request-id"),),
+        ids="responseElements/x-amz-request-id",
     ),
     # No source: the event names the recipients, who are people, and not the rule.
-    Row("ses", Shape("aws:ses", time=(("ses", "mail", "timestamp"),)), ids=(("ses", "mail", "messageId"),)),
+    Row("ses", Shape("aws:ses", time="ses/mail/timestamp"), ids="ses/mail/messageId"),
     Row(
         "firehose",
         Shape(
-            "deliveryStreamArn",
             {"deliveryStreamArn": _text, "records": _is(list)},
             source="deliveryStreamArn",
             time="approximateArrivalTimestamp",
-            records=("records",),
+            records="records",
         ),
         asynchronous=False,
-        ids=(("recordId",),),
+        ids="recordId",
     ),
-    _http("alb", {"elb": _OBJECT}, source=("elb", "targetGroupArn")),
+    _http("alb", {"elb": _OBJECT}, source="elb/targetGroupArn"),
     _http("websocket", {"connectionId": _text, "eventType": _one_of("CONNECT", "MESSAGE", "DISCONNECT")}),
-    _http("function-url", {"http": _OBJECT, "domainName": _holding(".lambda-url.")}, source=("domainName",)),
+    _http("function-url", {"http": _OBJECT, "domainName": _holding(".lambda-url.")}, source="domainName"),
     _http("apigateway-v2", {"http": _OBJECT, "apiId": _text}),
     _http(
         "apigateway",
         {"httpMethod": _text, "apiId": _text},
-        Shape("methodArn", {"type": _one_of("TOKEN", "REQUEST")}, source="methodArn"),  # an authorizer's
+        Shape(
+            {"methodArn": _anything, "type": _one_of("TOKEN", "REQUEST")}, source="methodArn"
+        ),  # an authorizer's
     ),
     Row(
         "appsync",
         Shape(
-            _CONTEXT,
-            {(_CONTEXT, "queryString"): _text, "authorizationToken": _text},
-            source=((_CONTEXT, "apiId"),),
+            {"requestContext/queryString": _text, "authorizationToken": _text},
+            source="requestContext/apiId",
         ),
+        Shape({"info/channelNamespace": _OBJECT}, source="info/channelNamespace/name"),
         Shape(
-            "info", {("info", "channelNamespace"): _OBJECT}, source=(("info", "channelNamespace", "name"),)
-        ),
-        Shape(
-            "info",
-            {("info", "fieldName"): _text, ("info", "parentTypeName"): _text},
-            source=(("info", "fieldName"),),
+            {"info/fieldName": _text, "info/parentTypeName": _text},
+            source="info/fieldName",
         ),
         asynchronous=False,
         carriers=("request", "requestHeaders"),
     ),
     # VPC Lattice: an AWS event without a type of its own.
-    _http("unknown", {"serviceArn": _text}, source=("serviceArn",), asynchronous=None),
+    _http("unknown", {"serviceArn": _text}, source="serviceArn", asynchronous=None),
     Row(
         "schedule",
         Shape(
-            "detail-type",
             {"detail-type": _one_of("Scheduled Event"), "source": _one_of("aws.events", "aws.scheduler")},
-            source=(("resources", 0),),
+            source="resources/0",
             time="time",
         ),
         asynchronous=True,
-        ids=(("id",),),
+        ids="id",
         carriers=(*_NAMES, "detail"),
     ),
     Row(
         "eventbridge",
-        Shape("detail-type", {"detail-type": _text, "source": _text}, source="source", time="time"),
+        Shape({"detail-type": _text, "source": _text}, source="source", time="time"),
         asynchronous=True,
-        ids=(("id",),),
+        ids="id",
         carriers=(*_NAMES, "detail"),
     ),
     # The source, which is the log group, is inside the compressed data: `read` unpacks its beginning.
-    Row("logs", Shape("awslogs", {("awslogs", "data"): _text}), asynchronous=True),
+    Row("logs", Shape({"awslogs/data": _text}), asynchronous=True),
     Row(
         "cognito",
-        Shape("triggerSource", {"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
-        Shape(
-            "datasetRecords", {"identityPoolId": _text, "datasetRecords": _OBJECT}, source="identityPoolId"
-        ),
+        Shape({"triggerSource": _text, "userPoolId": _text}, source="userPoolId"),
+        Shape({"datasetRecords": _OBJECT, "identityPoolId": _text}, source="identityPoolId"),
         asynchronous=False,
     ),
     Row(
         "cloudformation",
-        Shape(
-            "ResponseURL", {"ResponseURL": _text, "StackId": _text, "RequestType": _text}, source="StackId"
-        ),
-        Shape(
-            "transformId", {"transformId": _text, "templateParameterValues": _OBJECT}, source="transformId"
-        ),
-        ids=(("RequestId",), ("requestId",)),
+        Shape({"ResponseURL": _text, "StackId": _text, "RequestType": _text}, source="StackId"),
+        Shape({"transformId": _text, "templateParameterValues": _OBJECT}, source="transformId"),
+        ids="RequestId | requestId",
     ),
     Row(
         "codepipeline",
-        Shape("CodePipeline.job", {"CodePipeline.job": _OBJECT}),
+        Shape({"CodePipeline.job": _OBJECT}),
         asynchronous=True,
-        ids=(("CodePipeline.job", "id"),),
+        ids="CodePipeline.job/id",
     ),
     # What IoT sends of itself; a topic rule sends the bare payload, which is like a direct invocation.
     Row(
         "iot",
+        Shape({"templateArn": _holding(":iot:"), "certificateId": _text}, source="templateArn"),
+        Shape({"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
         Shape(
-            "templateArn", {"templateArn": _holding(":iot:"), "certificateId": _text}, source="templateArn"
+            {"thingName": _anything, "operation": _text, "eventType": _holding("THING_")}, source="thingName"
         ),
-        Shape("protocolData", {"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
-        Shape("thingName", {"operation": _text, "eventType": _holding("THING_")}, source="thingName"),
-        Shape("principalIdentifier", {"clientId": _text, "eventType": _text}, source="clientId"),
-        Shape("clickType", {"clickType": _text, "serialNumber": _text}, source="serialNumber"),
+        Shape({"principalIdentifier": _anything, "clientId": _text, "eventType": _text}, source="clientId"),
+        Shape({"clickType": _text, "serialNumber": _text}, source="serialNumber"),
     ),
     Row(
         "stepfunctions",
         Shape(
-            "Execution",
-            {("Execution", "Id"): _EXECUTION},
-            source=(("StateMachine", "Id"), ("Execution", "Id")),
+            {"Execution/Id": _EXECUTION},
+            source="StateMachine/Id | Execution/Id",
         ),
         *(
             Shape(
-                key,
-                {(key, "Execution", "Id"): _EXECUTION},
-                source=((key, "StateMachine", "Id"), (key, "Execution", "Id")),
+                {f"{key}/Execution/Id": _EXECUTION},
+                source=f"{key}/StateMachine/Id | {key}/Execution/Id",
             )
             for key in _CONTEXT_KEYS
         ),
-        *(Shape(key, {key: _EXECUTION}, source=key) for key in _ARN_KEYS),
-        ids=(
-            ("Execution", "Id"),
-            *((key, "Execution", "Id") for key in _CONTEXT_KEYS),
-            *((key,) for key in _ARN_KEYS),
-        ),
+        *(Shape({key: _EXECUTION}, source=key) for key in _ARN_KEYS),
+        ids=" | ".join(("Execution/Id", *(f"{key}/Execution/Id" for key in _CONTEXT_KEYS), *_ARN_KEYS)),
         carriers=_DIRECT,
     ),
     # Any JSON value that no service gives a shape.
