@@ -176,8 +176,8 @@ class Batch:
                     if not self._failed(index, item, error):
                         raise
                 else:
-                    if item is not None and item.recorded:
-                        self.tell("batch.end", BatchReport.end, item, None)
+                    if item is not None and item.recorded and report is not None:
+                        attempt("batch.end", report.end, item, None)
         finally:
             self.tell("batch.leave", BatchReport.leave)
 

@@ -53,21 +53,23 @@ class BatchReport:
         return item
 
     def _open(self, item: BatchItem) -> None:
-        if self.alone and item.place is not None:
-            item.place.adopt()
-        if item.scope.tracer is not None:
-            item.scope.tracer.begin_item(item)
+        place = item.place
+        if place is not None and place.adopted and self.alone:
+            place.adopt()
+        if self._scope.tracer is not None:
+            self._scope.tracer.begin_item(item)
 
     def end(self, item: BatchItem, error: BaseException | None) -> None:
         """End an item's turn, with what came out of its handler."""
-        if item.place is not None:
-            item.place.give_back()
+        place = item.place
+        if place is not None and place.adopted:
+            place.give_back()
         if not item.recorded:
             if error is None or not self._failed_spans_left:
                 return
             self._failed_spans_left -= 1
-        if item.scope.tracer is not None:
-            item.scope.tracer.end_item(item, error, time())
+        if self._scope.tracer is not None:
+            self._scope.tracer.end_item(item, error, time())
 
     def leave(self) -> None:
         """Take back that an item is at work."""

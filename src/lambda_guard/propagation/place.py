@@ -51,10 +51,9 @@ class Place:
         return TraceHeader(header.root, parent or self.span_id, header.sampled, self._lineage).text()
 
     def adopt(self) -> None:
-        """Have the environment name an upstream trace, so that everything in the process joins it."""
-        if self.adopted:
-            self._before = set_environment(self.header.with_lineage(self._lineage).text())
-            self._in_environment = True
+        """Have the environment name this trace, so that everything in the process joins it."""
+        self._before = set_environment(self.header.with_lineage(self._lineage).text())
+        self._in_environment = True
 
     def give_back(self) -> None:
         """Put the environment back as it was."""

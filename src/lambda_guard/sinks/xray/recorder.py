@@ -232,10 +232,17 @@ def ready() -> bool:
 def send(content: "dict[str, Any] | str") -> None:
     """Send one document of ours: a dict, or JSON that is known to fit into a datagram."""
     emitter = xray_recorder.emitter
-    if type(emitter) is TrimmingEmitter and type(content) is str:
+    if type(emitter) is not TrimmingEmitter:
+        emitter.send_entity(Prepared(content))
+    elif type(content) is str:
         emitter._send_data(_PROTOCOL + content)  # noqa: SLF001 - the SDK's way to a datagram
     else:
-        emitter.send_entity(Prepared(content))
+        attempt("trace.send", _send_whole, emitter, content)
+
+
+def _send_whole(emitter: Any, content: dict[str, Any]) -> None:
+    for line in document.datagrams(content):
+        emitter._send_data(_PROTOCOL + line)  # noqa: SLF001 - as above
 
 
 def stack_of(place: Place, function: str, name: str, started: float) -> Stack:

@@ -126,7 +126,7 @@ class Span:
             yield _with_cause(
                 self._segment(place.header, place.span_id, outcome, ended, self._handler(ended, cause)), cause
             )
-        mirrored = self.mirrored()
+        mirrored = self.mirrored() if self.work is self.scope else []
         if is_sampled(own):
             yield self._own(outcome, ended, cause, [place.header] if place.adopted else mirrored)
         for header in mirrored:
