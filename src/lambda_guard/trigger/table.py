@@ -139,6 +139,8 @@ def _holding(part: str) -> Test:
 
 
 def _offset(record: Any) -> str | None:
+    if not isinstance(record, dict):
+        return None
     topic, partition, offset = record.get("topic"), record.get("partition"), record.get("offset")
     if isinstance(topic, str) and isinstance(partition, int) and isinstance(offset, int):
         return f"{topic}-{partition}@{offset}"
