@@ -23,8 +23,8 @@ def read_stack(template: Template) -> Stack:
         ),
         mappings=template.read("AWS::Lambda::EventSourceMapping", functions.read_mapping),
         schedules=(
-            *template.read("AWS::Events::Rule", schedules.read_rule),
-            *template.read("AWS::Scheduler::Schedule", schedules.read_schedule),
+            *template.read("AWS::Events::Rule", schedules.read_schedules),
+            *template.read("AWS::Scheduler::Schedule", schedules.read_schedules),
         ),
         routes=(
             *template.read("AWS::ApiGateway::RestApi", openapi.read_api),
