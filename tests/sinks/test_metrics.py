@@ -24,7 +24,7 @@ def no_default_dimensions():
 
 def documents(captured):
     """Return the metric documents that aren't the invocation record."""
-    return [line for line in captured.lines if "_aws" in line and "record" not in line]
+    return [line for line in captured.lines if "_aws" in line and line.get("record") != "invocation"]
 
 
 def one(captured):

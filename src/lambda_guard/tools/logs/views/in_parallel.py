@@ -95,6 +95,7 @@ def drawn_in_bulk(blocks: Iterator[Block], draw: Draw) -> Iterator[Drawn]:
     finally:
         for helper in active_children():  # where starting them failed half-way, or was interrupted
             helper.kill()
+            helper.join()
 
 
 def _drawn_with(
