@@ -49,16 +49,12 @@ def places_of(rows: Iterable[Row]) -> list[Place]:
 def _place(row: Row) -> Place | None:
     line = row.message.encode("utf-8", "replace").strip()
     identified = identify(line)
-    at = _moment(row)
+    at = float(row.time) if row.time.isdigit() else time_of(row.time)
     if identified.invocation_id is None or at is None:
         return None
     begin, end = _extent(line, identified.sign, at)
     owner = identified.invocation_id.decode("utf-8", "replace")
     return Place(row.group, row.stream, begin - BEFORE_MS, end + AFTER_MS, {owner})
-
-
-def _moment(row: Row) -> float | None:
-    return float(row.time) if row.time.isdigit() else time_of(row.time)
 
 
 def _extent(line: bytes, sign: Sign, at: float) -> tuple[float, float]:

@@ -43,11 +43,6 @@ class Scan:
     matched: float = 0.0
     queries: int = 0
 
-    @property
-    def dollars(self) -> float:
-        """The estimated price, USD."""
-        return self.size / 1e9 * DOLLARS_PER_GB
-
     def add(self, statistics: dict[str, float]) -> None:
         """Add the statistics of a finished query."""
         self.queries += 1

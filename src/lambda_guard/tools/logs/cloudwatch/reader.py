@@ -12,7 +12,14 @@ from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, Not
 from lambda_guard.tools.logs.cloudwatch.extents import Place, places_of
 from lambda_guard.tools.logs.cloudwatch.following import Follower
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
-from lambda_guard.tools.logs.cloudwatch.insights import Row, Scan, failed_query, naming_query, run_query
+from lambda_guard.tools.logs.cloudwatch.insights import (
+    DOLLARS_PER_GB,
+    Row,
+    Scan,
+    failed_query,
+    naming_query,
+    run_query,
+)
 from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages, line_of
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
@@ -49,9 +56,8 @@ class CloudWatchReader:
         self._clear_progress()
         if self.scan.queries:
             told = f"{self.scan.matched:,.0f} of {self.scan.scanned:,.0f} events matched"
-            self.tally.notes.append(
-                f"{told}, {self.scan.size / 1e9:.3f} GB scanned, about ${self.scan.dollars:.4f}"
-            )
+            size = self.scan.size / 1e9
+            self.tally.notes.append(f"{told}, {size:.3f} GB scanned, about ${size * DOLLARS_PER_GB:.4f}")
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
         """Yield what is wanted, as it comes; it may give more, which the selection then leaves out."""

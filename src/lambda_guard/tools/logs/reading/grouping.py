@@ -345,9 +345,11 @@ class Grouper:
     def _emit(self, group: Group) -> None:
         self._outbox.end_strays(before=group.opened)
         del self._open[group.invocation_id]
-        group.stream.forget(group)
-        if group.stream.running.get(group.invocation_id) is group and group.report.ended:
-            del group.stream.running[group.invocation_id]
+        stream = group.stream
+        if stream.reported is not None and stream.reported[0] is group:
+            stream.reported = None
+        if stream.running.get(group.invocation_id) is group and group.report.ended:
+            del stream.running[group.invocation_id]
         self._outbox.put(group)
 
     def _emit_oldest_starting(self, most: int) -> None:

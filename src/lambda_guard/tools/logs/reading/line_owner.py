@@ -144,7 +144,8 @@ def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
 def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
     document = load(line)
     if document is None:
-        return Sign.LINE, _salvaged(line)
+        cut = _SALVAGE.search(line)
+        return Sign.LINE, cut[1] if cut else None
     kind = document.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
         owner = _as_id(as_mapping(document.get("record")).get("requestId"))
@@ -174,9 +175,4 @@ def _as_id(value: object) -> bytes | None:
 
 
 _SALVAGE: Final = re.compile(rb'"(?:%b)": ?"(%b)"' % ("|".join(ID_KEYS[:3]).encode(), _UUID))
-
-
-def _salvaged(line: bytes) -> bytes | None:
-    """Find the id in a line that was cut in the middle: what is left of it still belongs somewhere."""
-    found = _SALVAGE.search(line)
-    return found[1] if found else None
+"""Finds the id in a line that was cut in the middle: what is left of it still belongs somewhere."""

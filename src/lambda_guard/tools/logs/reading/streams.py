@@ -44,11 +44,6 @@ class Stream:
         """
         return self.reported is not None and (self.exact or self.reported[1] == place - 1)
 
-    def forget(self, group: "Group") -> None:
-        """Let go of an invocation that was given out."""
-        if self.reported is not None and self.reported[0] is group:
-            self.reported = None
-
 
 class Group(msgspec.Struct, eq=False):
     """An invocation in the making: its lines as they were read."""

@@ -96,21 +96,16 @@ def _open_ended(document: dict[str, object], key: str) -> str:
 
 
 def _node_document(node: Node) -> dict[str, object]:
-    return {
+    document = {
         **as_document(node.invocation),
         "link": node.link,
         "waited_ms": node.waited_ms,
         "dead_letters": node.dead_letters,
         names.FAILED: node.failed,
-        **_shared_with(node),
     }
-
-
-def _shared_with(node: Node) -> dict[str, object]:
-    """Return what else was in its batch; empty if nothing was, or if all is shown."""
-    if node.others is None:
-        return {}
-    return {"shared_with": _filled({"messages": node.others.messages, "traces": node.others.traces})}
+    if node.others is not None:
+        document["shared_with"] = _filled({"messages": node.others.messages, "traces": node.others.traces})
+    return document
 
 
 def _filled(document: Mapping[str, object]) -> dict[str, object]:
