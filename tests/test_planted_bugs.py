@@ -4,6 +4,7 @@ import contextlib
 import decimal
 import gc
 import importlib
+import inspect
 import io
 import logging
 import os
@@ -377,7 +378,8 @@ def names_of(module):
 def broken(function, error):
     """Return code for a function that raises an error, whatever it is called with."""
     names = function.__code__.co_freevars
-    body = "\n        ".join([*names, f"raise {error}('planted')"])
+    ending = ["yield"] if function.__code__.co_flags & inspect.CO_GENERATOR else []
+    body = "\n        ".join([*names, f"raise {error}('planted')", *ending])
     source = f"def outer():\n    {' = '.join([*names, 'made'])} = None\n    def inner(*_, **__):\n        {body}\n    return inner"
     made = {}
     exec(source, made)

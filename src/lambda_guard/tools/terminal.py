@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, Literal
 
 ESCAPED: Final = "lambda_guard.escaped"
@@ -42,14 +43,18 @@ class Palette:
 
 
 def encoder(draw: Callable[..., Iterable[str]], encoding: str, errors: str) -> Callable[[object], bytes]:
-    """Return what draws as the bytes that a stream takes.
+    """Return what draws as the bytes that a stream takes; it can be pickled.
 
     Args:
         draw: gives the pieces of a text; those that are ASCII are encoded several times as fast as others.
         encoding: as for `str.encode`.
         errors: likewise.
     """
-    return lambda what: b"".join([piece.encode(encoding, errors) for piece in draw(what)])
+    return partial(_encoded, draw, encoding, errors)
+
+
+def _encoded(draw: Callable[..., Iterable[str]], encoding: str, errors: str, what: object) -> bytes:
+    return b"".join([piece.encode(encoding, errors) for piece in draw(what)])
 
 
 def palette_for(when: When) -> Palette:

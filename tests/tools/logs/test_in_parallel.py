@@ -14,7 +14,7 @@ from lambda_guard.tools.logs.model import TimedLine
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream
 from lambda_guard.tools.logs.views.documents import block_pieces
-from lambda_guard.tools.logs.views.in_parallel import ALONE_MOST, BATCH, drawn, drawn_in_bulk
+from lambda_guard.tools.logs.views.in_parallel import AHEAD, ALONE_MOST, BATCH, Helper, drawn, drawn_in_bulk
 from lambda_guard.tools.logs.views.text import TIMES, TextView
 from lambda_guard.tools.terminal import ESCAPED, Palette, encoder
 
@@ -77,34 +77,40 @@ def test_in_bulk_is_what_it_is_one_by_one(draw):
 @pytest.mark.parametrize("count", [0, 1, BATCH])
 def test_few_are_drawn_here(count, monkeypatch):
     """A log that holds no more than a screen or two has no process started, and each block comes by itself."""
-    monkeypatch.setattr(os, "fork", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     blocks = blocks_of(count)
     assert len(list(drawn_in_bulk(iter(blocks), AS_JSON))) == len(blocks)
 
 
-def helpers():
-    return multiprocessing.active_children()
-
-
 @pytest.mark.timeout(60)
-def test_helpers_draw_and_nobody_waits_for_the_other_to_read():
-    """What is larger than any pipe goes over before anything of it is taken, and comes back in order."""
-    blocks = [Invocation(f"{number}", raw=[b"x" * 2**16] * 4) for number in range(VERY_MANY)]
-    some = drawn_in_bulk(iter(blocks), AS_JSON)
-    parts = [next(some) for _ in range(ALONE_MOST + 2)]
-    assert helpers()
-    assert came_to([*parts, *some]) == came_to(drawn(blocks, AS_JSON))
-    assert not helpers()
+def test_a_helper_draws_and_nobody_waits_for_the_other_to_read():
+    """It takes several batches that are larger than any pipe before anything of it is taken, and answers in order."""
+    helper = Helper(AS_JSON)
+    batches = [[Invocation(f"{number}", raw=[b"x" * 2**20] * 4)] for number in range(AHEAD)]
+    for batch in batches:
+        assert helper.has_room
+        helper.give(batch)
+    assert not helper.has_room
+    assert [helper.take() for _ in batches] == [next(drawn(batch, AS_JSON)) for batch in batches]
+    assert helper.process is not None, "it has ended, and all was drawn here"
+    helper.close()
 
 
-def test_what_a_killed_helper_was_given_is_drawn():
-    """A helper that ends (out of memory, say) takes nothing with it."""
-    some = drawn_in_bulk(iter(blocks_of(VERY_MANY)), AS_JSON)
-    parts = [next(some) for _ in range(ALONE_MOST + 2)]
-    assert helpers()
-    for helper in helpers():
-        helper.kill()
-    assert came_to([*parts, *some]) == came_to(drawn(blocks_of(VERY_MANY), AS_JSON))
+@pytest.mark.parametrize("before", [True, False], ids=["before it is asked", "while it draws"])
+def test_what_a_killed_helper_was_given_is_drawn(before):
+    """A helper that ends (out of memory, say) takes nothing with it, and what it is given afterwards is drawn, too."""
+    helper, blocks = Helper(AS_JSON), blocks_of(BATCH)
+    if before:
+        helper.process.kill()
+        helper.process.wait()
+    helper.give(blocks)
+    if not before:
+        helper.process.kill()
+    expected = came_to(drawn(blocks_of(BATCH), AS_JSON))
+    assert came_to([helper.take()]) == expected
+    assert helper.process is None
+    helper.give(blocks)
+    assert came_to([helper.take()]) == expected
 
 
 def test_what_cannot_be_handed_over_is_drawn():
@@ -114,44 +120,32 @@ def test_what_cannot_be_handed_over_is_drawn():
     grouper = Grouper()
     grouper.feed([deep], Stream("a file"))
     grouper.finish()
-    blocks = blocks_of(VERY_MANY) + list(grouper.take())
-    assert came_to(drawn_in_bulk(iter(blocks), AS_JSON)) == came_to(drawn(blocks, AS_JSON))
+    (stray,) = grouper.take()
+    helper = Helper(AS_JSON)
+    helper.give([stray])
+    assert came_to([helper.take()]) == came_to(drawn([stray], AS_JSON))
+    assert helper.process is None
 
 
-def no_process(monkeypatch):
-    def refuse():
-        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-
-    monkeypatch.setattr(os, "fork", refuse)
-
-
-def no_second_process(monkeypatch):
-    fork, calls = os.fork, []
-
-    def refuse():
-        calls.append(None)
-        if len(calls) > 1:
-            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        return fork()
-
-    monkeypatch.setattr(os, "fork", refuse)
+def no_interpreter(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
 
 
 def no_file(monkeypatch):
-    def refuse(*_, **__):
+    def refuse(**_):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(os, "pipe", refuse)
+    monkeypatch.setattr(multiprocessing, "Pipe", refuse)
 
 
-@pytest.mark.parametrize("missing", [no_process, no_second_process, no_file])
+@pytest.mark.parametrize("missing", [no_interpreter, no_file])
 def test_no_helper_to_start(monkeypatch, missing):
-    """Where processes can't be started, everything is drawn here, and none is left behind."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4), raising=False)
+    """Where no process can be started, everything is drawn here."""
     missing(monkeypatch)
+    with pytest.raises(OSError):
+        Helper(AS_JSON)
     blocks = blocks_of(VERY_MANY)
     assert came_to(drawn_in_bulk(iter(blocks), AS_JSON)) == came_to(drawn(blocks, AS_JSON))
-    assert not helpers()
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")

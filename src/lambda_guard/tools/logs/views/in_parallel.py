@@ -2,36 +2,45 @@
 
 Drawing an invocation costs three times what it takes to read and group its lines, and one invocation has nothing to
 do with the next. The first ones are drawn here at once: whoever looks at a few waits for no process to start.
+
+The processes are our own. With `concurrent.futures` the viewer was as fast, but a worker that is killed while it
+writes a result (the system is out of memory, say) makes the pool wait for the rest of it for ever: the other ends of
+that pipe stay open. Here each helper has a pipe of its own, whose end is noticed.
 """
 
 import gc
 import os
-import signal
+import pickle
+import select
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from threading import Thread
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import suppress
+from itertools import chain, islice
+from typing import Final, NamedTuple
 
 from lambda_guard.tools.logs.invocation import Block, Invocation
-
-if TYPE_CHECKING:  # most logs are short: they are shown without waiting for these imports
-    from concurrent.futures import Future, ProcessPoolExecutor
 
 ALONE_MOST: Final = 1_000
 """This many blocks are drawn here before other processes are started."""
 
-BATCH: Final = 32
-"""This many blocks are handed over at once."""
+BATCH: Final = 16
+"""This many blocks are handed over at once: they are still in the processor's cache when they are drawn."""
 
 AHEAD: Final = 4
 """This many batches wait for each helper, so that it has the next one while this process is reading."""
+
+PIPE_BYTES: Final = 2**20
+"""This much can be given to a helper before it reads it: reading the log must not wait for drawing."""
 
 WAITING_MOST: Final = 32
 """This many batches may be drawn, and wait for one before them."""
 
 HELPERS_MOST: Final = 3
 """Reading and grouping keep no more of them busy."""
+
+_START: Final = "from lambda_guard.tools.logs.views.in_parallel import work; work()"
 
 Draw = Callable[[Block], bytes]
 
@@ -75,118 +84,179 @@ def drawn(blocks: Iterable[Block], draw: Draw) -> Iterator[Drawn]:
 
 
 def drawn_in_bulk(blocks: Iterator[Block], draw: Draw) -> Iterator[Drawn]:
-    """Draw blocks that are all there, in their order, with the help of other processes where there are very many."""
+    """Draw blocks that are all there, in their order, with the help of other processes where there are very many.
+
+    Args:
+        blocks: of a source that keeps nobody waiting.
+        draw: can be pickled.
+    """
     yield from drawn(islice(blocks, ALONE_MOST), draw)
     batches = iter(lambda: list(islice(blocks, BATCH)), [])
     first = next(batches, None)
     if first is None:
         return
-    yield _drawn(first, draw)
-    from multiprocessing import active_children
-
-    helpers = _helpers_most()
+    helpers = list[Helper]()
     try:
-        pool = _started(helpers, draw) if helpers else None
-        if pool is None:
-            yield from (_drawn(batch, draw) for batch in batches)
-            return
-        with pool:
-            yield from _drawn_with(pool, helpers, batches, draw)
+        with suppress(OSError):  # no more processes or files are to be had: then with fewer
+            for _ in range(_helpers()):
+                helpers.append(Helper(draw))
+        yield from _drawn_by(helpers, chain([first], batches), draw)
     finally:
-        for helper in active_children():  # where starting them failed half-way, or was interrupted
-            helper.kill()
-            helper.join()
+        for helper in helpers:
+            helper.close()
 
 
-def _drawn_with(
-    pool: "ProcessPoolExecutor", helpers: int, batches: Iterable[Sequence[Block]], draw: Draw
-) -> Iterator[Drawn]:
+def _drawn_by(helpers: Sequence["Helper"], batches: Iterable[list[Block]], draw: Draw) -> Iterator[Drawn]:
     """Hand batches over as long as helpers have room, draw the others here, and return all in their order."""
-    from concurrent.futures import Future
-
-    waiting = deque[tuple[Sequence[Block], Future[Drawn]]]()
+    waiting = deque["Drawn | Helper"]()
     for batch in batches:
-        busy = sum(not future.done() for _, future in waiting)
-        future = _submitted(pool, batch) if busy < helpers * AHEAD else None
-        if future is None:
-            future = Future()
-            future.set_result(_drawn(batch, draw))
-        waiting.append((batch, future))
-        while waiting and (len(waiting) > WAITING_MOST or waiting[0][1].done()):
-            yield _taken(*waiting.popleft(), draw)
-    while waiting:
-        yield _taken(*waiting.popleft(), draw)
+        helper = next((helper for helper in helpers if helper.has_room), None)
+        if helper is None:
+            waiting.append(_drawn(batch, draw))
+        else:
+            helper.give(batch)
+            waiting.append(helper)
+        while waiting and (len(waiting) > WAITING_MOST or not _is_drawing(waiting[0])):
+            yield _taken(waiting.popleft())
+    yield from map(_taken, waiting)
 
 
-def _submitted(pool: "ProcessPoolExecutor", batch: Sequence[Block]) -> "Future[Drawn] | None":
+def _is_drawing(one: "Drawn | Helper") -> bool:
+    return isinstance(one, Helper) and one.is_drawing
+
+
+def _taken(one: "Drawn | Helper") -> Drawn:
+    return one.take() if isinstance(one, Helper) else one
+
+
+class Helper:
+    """A process that draws. Whatever becomes of it, what it was given is drawn.
+
+    Args:
+        draw: what it is to do with each block.
+
+    Attributes:
+        process: None once it has ended.
+
+    Raises:
+        OSError: it can't be started.
+    """
+
+    def __init__(self, draw: Draw) -> None:
+        from multiprocessing import Pipe
+
+        self._draw = draw
+        self._batches = deque[Sequence[Block]]()
+        comes_in, self._given = Pipe(duplex=False)
+        self._taken, goes_out = Pipe(duplex=False)
+        _widen(self._given.fileno())
+        with comes_in, goes_out:
+            # It finds what we have found, and nothing besides: not what lies in the current folder.
+            self.process: subprocess.Popen[bytes] | None = subprocess.Popen(  # noqa: S603 - this very interpreter
+                [sys.executable, "-P", "-c", _START, str(comes_in.fileno()), str(goes_out.fileno())],
+                pass_fds=[comes_in.fileno(), goes_out.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        self._send(draw)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it could take another batch."""
+        return self.process is not None and len(self._batches) < AHEAD
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether `take` would have to wait for it."""
+        return self.process is not None and not select.select([self._taken], [], [], 0)[0]
+
+    def give(self, batch: Sequence[Block]) -> None:
+        """Have a batch drawn; `take` returns it."""
+        self._batches.append(batch)
+        self._send(batch)
+
+    def take(self) -> Drawn:
+        """Return the oldest batch, drawn."""
+        batch = self._batches.popleft()
+        if self.process is not None:
+            try:
+                found: Drawn = pickle.loads(self._taken.recv_bytes())  # noqa: S301 - our own process wrote it
+                return found
+            except (EOFError, OSError):
+                self.close()
+        return _drawn(batch, self._draw)
+
+    def _send(self, what: object) -> None:
+        if self.process is not None:
+            try:
+                self._given.send_bytes(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+            except (
+                OSError,
+                RecursionError,
+            ):  # it has ended; or a line is nested too deeply to be handed over
+                self.close()
+
+    def close(self) -> None:
+        """End it."""
+        process, self.process = self.process, None
+        self._taken.close()
+        self._given.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def work() -> None:
+    """Draw what comes in, until nothing more can come: the life of a helper.
+
+    What was drawn is sent by a thread: as long as it is not taken, more can come in, so that neither side ever
+    waits for the other to read.
+    """
+    import signal
+    from multiprocessing.connection import Connection
+    from queue import SimpleQueue
+    from threading import Thread
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reads decides what a Ctrl-C ends
+    gc.disable()  # what comes in holds no cycles
+    sys.setswitchinterval(0.0005)  # s: what was drawn is on its way at once
+    comes_in = Connection(int(sys.argv[1]), writable=False)
+    goes_out = Connection(int(sys.argv[2]), readable=False)
+    done = SimpleQueue[bytes]()
+    Thread(target=_send_on, args=(done.get, goes_out.send_bytes), daemon=True).start()
     try:
-        return pool.submit(_drawn_by_helper, batch)
-    except RuntimeError:  # a helper has ended, and the pool with it
-        return None
+        draw = pickle.loads(comes_in.recv_bytes())  # noqa: S301 - our own process wrote it
+        while True:
+            batch = pickle.loads(comes_in.recv_bytes())  # noqa: S301 - as above
+            done.put(pickle.dumps(_drawn(batch, draw), pickle.HIGHEST_PROTOCOL))
+    except (EOFError, OSError):
+        os._exit(0)
 
 
-def _taken(batch: Sequence[Block], future: "Future[Drawn]", draw: Draw) -> Drawn:
-    """Whatever becomes of a helper, what it was given is drawn."""
+def _send_on(take: Callable[[], bytes], send: Callable[[bytes], None]) -> None:
     try:
-        return future.result()
-    except Exception:  # it has ended; or a line is nested too deeply to be handed over
-        return _drawn(batch, draw)
+        while True:
+            send(take())
+    except OSError:
+        os._exit(0)  # nobody is there to take it
 
 
 def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
     return Drawn(b"".join(map(draw, blocks)), shown_in(blocks))
 
 
-def _helpers_most() -> int:
-    """Return how many helpers there can be: with this process as many as processors."""
-    import multiprocessing
+def _widen(pipe: int) -> None:
+    """Let more wait in a pipe than the usual 64 KB, where the system can."""
+    import fcntl
 
-    if "fork" not in multiprocessing.get_all_start_methods():
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _helpers() -> int:
+    """Return how many helpers there can be: with this process as many as processors."""
+    if not sys.executable or os.name != "posix":
         return 0
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(count - 1, HELPERS_MOST)
-
-
-def _started(helpers: int, draw: Draw) -> "ProcessPoolExecutor | None":
-    """Start helpers; None where no more processes, files or semaphores are to be had.
-
-    Forked, for a fresh interpreter would have to import all of this again. No thread runs here yet.
-    """
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # The helpers inherit this: who reads decides what a Ctrl-C ends.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        pool = ProcessPoolExecutor(helpers, get_context("fork"), _begin, (draw,))
-        pool.submit(_drawn_by_helper, ())
-    except (ImportError, NotImplementedError, OSError):
-        return None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return pool
-
-
-_own_draw: Draw
-"""What a helper draws with: set in its process, and in no other."""
-
-
-def _begin(draw: Draw) -> None:
-    """Begin a helper's life, which ends with that of the process it helps, also by `kill -9`."""
-    global _own_draw  # noqa: PLW0603 - a task brings its batch alone: the view would cost as much again
-    _own_draw = draw
-    gc.disable()  # what comes in holds no cycles
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    from multiprocessing import parent_process
-
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(0)
-
-
-def _drawn_by_helper(batch: Sequence[Block]) -> Drawn:
-    return _drawn(batch, _own_draw)
