@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_guard.propagation.calls import _RESOURCES, resources
+from lambda_guard.propagation.calls import _RESOURCES, AwsCalls, Call, resources
 from lambda_guard.propagation.sent import SENDS, sent
 
 
@@ -146,3 +146,19 @@ PARAMETERS = st.dictionaries(
 def test_resources_of_any_parameters(service, params):
     """Parameters that botocore would refuse are looked at without an error, and named by text or not at all."""
     assert all(resource is None or isinstance(resource, str) for resource in resources(service, params))
+
+
+def test_what_is_sent_beyond_the_limit_is_counted():
+    """Of sixty messages in batches of ten, fifty are named and ten are counted."""
+    calls = AwsCalls()
+    entries = [{"Id": str(number), "MessageBody": "a"} for number in range(10)]
+    call = Call("sqs", "SendMessageBatch", "sqs", "eu-west-1", {"QueueUrl": "q", "Entries": entries})
+    for batch in range(6):
+        calls.note_sent(
+            call, "53995c3f42cd8ad8", {"Successful": [{"MessageId": f"{batch}-{n}"} for n in range(10)]}
+        )
+    assert [entry["message_id"] for entry in calls.sent] == [
+        f"{batch}-{n}" for batch in range(5) for n in range(10)
+    ]
+    assert {entry["span_id"] for entry in calls.sent} == {"53995c3f42cd8ad8"}
+    assert calls.sent_more == 10
