@@ -7,8 +7,8 @@
         logger.info("order accepted", order_id=event["id"])
         metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
 
-Each of them is imported when it is first asked for: a function that uses neither `logger` nor `metrics` doesn't pay
-for importing Powertools, and the commands for those who operate functions pay for none of it.
+Each of them is imported on first use: a function that uses neither `logger` nor `metrics` doesn't pay for importing
+Powertools, and the command-line tools import none of it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Invocation", "current_invocation", "logger", "metrics", "production"]
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+if not TYPE_CHECKING:  # with it, a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
         if name == "production":

@@ -1,4 +1,4 @@
-"""What is noted of each AWS call: for the invocation record what was called and sent on, for the trace a span."""
+"""Records each AWS call: in the invocation record, with the messages that it sent, and in the trace, as a span."""
 
 from collections.abc import Mapping
 from time import perf_counter
@@ -13,7 +13,7 @@ class Calls:
     """The observer of botocore's calls, for as long as the process lives."""
 
     def begin(self, call: Call) -> bool:
-        """Tell the tracer; false where no invocation is at work."""
+        """Notify the tracer; return false if no invocation is running."""
         work = _scope.work()
         if work is None:
             return False
@@ -23,21 +23,21 @@ class Calls:
             call.tracer = scope.tracer
         if scope.aws is None:
             scope.aws = AwsCalls()
-        scope.aws.in_flight[call] = perf_counter()  # last: should it fail above, nobody will end the call
+        scope.aws.in_flight[call] = perf_counter()  # last: if anything above fails, `end` is never called
         return True
 
     def header(self) -> str | None:
-        """Return the header that names the call's span, or whatever else is on top."""
+        """Return the header that names the call's span, or whichever span is the innermost here."""
         work = _scope.work()
         return work.header() if work is not None else None
 
     def is_header_overwritten(self) -> bool:
-        """Return whether somebody writes the HTTP header after us."""
+        """Return whether other code writes the HTTP header after us."""
         scope = _scope.current()
         return scope is not None and scope.tracer is not None and scope.tracer.is_header_overwritten()
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
-        """Tell the tracer; count the call; note what it sent on."""
+        """Notify the tracer, count the call, and record the messages that it sent."""
         scope = _scope.current()
         if scope is not None and scope.aws is not None:
             scope.aws.in_flight.pop(call, None)  # first: whatever fails below, the call is over

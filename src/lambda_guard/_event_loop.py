@@ -1,9 +1,9 @@
-"""Runs `async def` handlers to completion, on one event loop that the thread keeps.
+"""Runs `async def` handlers to completion, on one event loop per thread, which is kept.
 
-Lambda calls handlers synchronously, and Python's clients for HTTP and databases keep to the loop that they
-were made on: a loop per invocation, as `asyncio.run` makes, would break every one that a module keeps. As
-with `asyncio.run`, the handler runs in a copy of the caller's context, and afterwards its leftover tasks are
-cancelled, its asynchronous generators closed, and what it gave to the loop's threads is waited for.
+Lambda calls handlers synchronously, and Python's HTTP and database clients are bound to the loop on which they
+were created: a new loop per invocation, as with `asyncio.run`, would break every client kept in a module. As
+with `asyncio.run`, the handler runs in a copy of the caller's context; afterwards its leftover tasks are
+cancelled, its asynchronous generators are closed, and work in the loop's threads is waited for.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 class _Kept(threading.local):
-    """The thread's loop; Lambda has one thread that calls handlers, so that it is the process's."""
+    """The thread's loop. Lambda calls handlers on one thread, so it is the loop of the process."""
 
     loop: "_Loop | None" = None
 
 
 class _Loop:
-    """An event loop that is closed when its thread ends; tasks and generators have been seen to by then."""
+    """An event loop that is closed when its thread ends; its tasks and generators have been cleaned up by then."""
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
@@ -41,7 +41,7 @@ class _Loop:
 
 _kept = _Kept()
 _inherited: list[_Loop] = []
-_ROUNDS_MOST: Final = 10  # a task may begin another one when it is cancelled, and so may that
+_ROUNDS_MOST: Final = 10  # a cancelled task may start another one, which may do the same
 _CONTEXT: Any = BaseException.__context__
 _TRACEBACK: Any = BaseException.__traceback__
 
@@ -52,19 +52,19 @@ def run(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Call an asynchronous handler, run what it returns to completion, and note in `ended` how it went.
+    """Call an asynchronous handler, run its coroutine to completion, and store the result in `ended`.
 
-    The handler's exception is noted, not raised: the caller raises it, with the handler's own traceback.
-    From Python 3.12 on a traceback's frames keep those that called them, variables and all: whoever has `ended`
-    takes it out of its own before the error goes on, or the error would hold itself.
+    The handler's exception is stored, not raised: the caller raises it, with the handler's own traceback.
+    Since Python 3.12, a traceback's frames keep the frames that called them, with their variables: the caller must
+    delete its own `ended` before the error propagates, or the error would reference itself.
     """
     loop, main = _loop(), _main(handler, args, kwargs, ended)
     del ended
     try:
-        # In a context of its own, as `asyncio.run` does: what the handler sets in it ends with it.
+        # In a context of its own, as with `asyncio.run`: variables that the handler sets end with it.
         loop.runner.run(main, context=contextvars.copy_context())
     except BaseException:
-        # Ctrl-C, or a task that exits: on this loop, the handler would go on in the next invocation.
+        # Ctrl-C, or a task that exits: if the loop were kept, the handler would continue in the next invocation.
         _kept.loop = None
         with suppress(Exception):
             loop.runner.close()
@@ -72,7 +72,7 @@ def run(
 
 
 def refuse_running_loop() -> None:
-    """Raise `RunningEventLoopError` where this thread already runs an event loop."""
+    """Raise `RunningEventLoopError` if this thread already runs an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -84,16 +84,16 @@ def refuse_running_loop() -> None:
 
 
 class Ended(Generic[T]):
-    """How the handler ended: carried past the loop, which would wrap, log or re-create some exceptions."""
+    """How the handler ended: passed around the loop, which would wrap, log or re-create some exceptions."""
 
     value: T
     error: BaseException | None = None
     context: BaseException | None = None
 
     def restore_context(self) -> None:
-        """Give the error back its context: `raise` has put there what the caller is handling, if it is.
+        """Restore the error's `__context__`, which `raise` replaces with any exception that the caller is handling.
 
-        By the descriptor, since an exception's own class may refuse to set attributes (a frozen dataclass).
+        Uses the descriptor, since the exception's class may refuse to set attributes (a frozen dataclass).
         """
         if self.error is not None:
             _CONTEXT.__set__(self.error, self.context)
@@ -113,7 +113,7 @@ async def _main(
         task = asyncio.current_task()
         if issubclass(type(error), asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # Ctrl-C: the runner turns it into KeyboardInterrupt
-        # Without this frame, which no variable of its own may hold: it would stay, with all that the error has.
+        # Without this frame: its variables would keep the error, and everything that the error references, alive.
         ended.error = BaseException.with_traceback(error, getattr(_TRACEBACK.__get__(error), "tb_next", None))
         ended.context = _CONTEXT.__get__(error)
         del ended
@@ -122,7 +122,7 @@ async def _main(
 
 
 class _Generators:
-    """The asynchronous generators that the handler begins: the loop's own list can be closed only with the loop."""
+    """The asynchronous generators that the handler starts: the loop closes those on its own list only when it ends."""
 
     def __init__(self) -> None:
         self._theirs = sys.get_asyncgen_hooks()
@@ -166,18 +166,18 @@ async def _cancel(left: set[asyncio.Task[Any]]) -> None:
 
 
 async def _finish_threads() -> None:
-    """Wait for what runs in the loop's own executor, which the end of the invocation would freeze half done."""
+    """Wait for the loop's own executor: Lambda would freeze its work halfway when the invocation ends."""
     loop: Any = asyncio.get_running_loop()
     if getattr(loop, "_default_executor", None) is not None:
         await loop.shutdown_default_executor()
-        # The loop is kept, and asyncio has no public way to have it begin another executor.
+        # The loop is kept, and asyncio has no public way to replace its executor.
         loop._default_executor, loop._executor_shutdown_called = None, False  # noqa: SLF001
 
 
 def _loop() -> _Loop:
     loop = _kept.loop
     if loop is not None and loop.pid != os.getpid():
-        _inherited.append(loop)  # closing it would close what a forked child shares with its parent's
+        _inherited.append(loop)  # closing it in a forked child would close what it shares with the parent
         loop = None
     if loop is None:
         loop = _kept.loop = _Loop()

@@ -1,7 +1,7 @@
-"""The one place where an error of our own is swallowed: counted, said once per kind, and kept from the handler.
+"""The only place where our own errors are swallowed: counted, logged once per kind, and kept away from the handler.
 
-Whatever runs around the handler runs through `attempt`. It lets `BaseException` through (a `SystemExit`
-that arrives while we work isn't ours to keep) and lets nothing else out.
+All our code around the handler runs through `attempt`. It swallows every `Exception` and lets any other
+`BaseException` through: a `SystemExit` that arrives while our code runs isn't ours to swallow.
 """
 
 import sys
@@ -21,12 +21,12 @@ _TEXT_MOST: Final = 500  # characters
 
 
 class _Seen:
-    """What has gone wrong in this process.
+    """The failures of this process.
 
     Attributes:
-        kinds: part and type of each failure that has been said.
-        uncounted: failures that no invocation record has counted yet.
-        keys: returns the service and the invocation's keys; whoever knows them stands above this module.
+        kinds: part and exception type of each failure that has been logged.
+        uncounted: number of failures that no invocation record has counted yet.
+        keys: returns the service and the invocation's keys; set from outside, as this module can't import them.
     """
 
     kinds: set[str] = set()  # noqa: RUF012 - the process's own
@@ -35,11 +35,11 @@ class _Seen:
 
 
 def attempt(part: str, step: Callable[..., T], *args: Any) -> T | None:
-    """Call `step(*args)` and return what it returns, or `None` where it raised an `Exception`.
+    """Call `step(*args)` and return its result, or `None` if it raised an `Exception`.
 
     Args:
-        part: what would be missing, e.g. `trace.enter`; names the kind of the failure in the log.
-        step: a part of ours.
+        part: the part that would be missing, e.g. `trace.enter`; names the kind of failure in the log.
+        step: a function of ours.
         *args: its arguments.
     """
     try:
@@ -47,13 +47,13 @@ def attempt(part: str, step: Callable[..., T], *args: Any) -> T | None:
     except Exception as error:
         try:  # noqa: SIM105 - `suppress` would need the room, too
             failed(part, error)
-        except RecursionError:  # the stack has no room left even for that
+        except RecursionError:  # the stack is too full even for `failed`
             pass
         return None
 
 
 def attempt_all(steps: Sequence[Step], *args: Any) -> None:
-    """Call each step with `args`; one that raises takes no other with it.
+    """Call each step with `args`; one that raises doesn't stop the others.
 
     Args:
         steps: (part, step) as in `attempt`.
@@ -70,7 +70,7 @@ def attempt_all(steps: Sequence[Step], *args: Any) -> None:
 
 
 def never_raises(method: Callable[P, None]) -> Callable[P, None]:
-    """Decorate what the user's code calls directly: nothing of ours comes out of it but a wrong number of arguments."""
+    """Decorate a method that the user's code calls directly: it raises nothing, except for wrong arguments."""
 
     @wraps(method)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -85,31 +85,31 @@ def never_raises(method: Callable[P, None]) -> Callable[P, None]:
 
 
 def failed(part: str, error: Exception) -> None:
-    """Count a failure of ours, and say it unless this kind has been said in this process. Doesn't raise."""
+    """Count a failure of ours, and log it unless this process has already logged its kind. Doesn't raise."""
     _Seen.uncounted += 1
     try:
         kind = f"{part}: {_json.type_name(error)}"
         if kind in _Seen.kinds:
             return
         _stdout.write(_json.encode(_line(part, error)))
-        _Seen.kinds.add(kind)  # last: what nobody has heard may be said again
+        _Seen.kinds.add(kind)  # last: a line that wasn't written may be logged again
     except Exception:
         _say_barely(part)
 
 
 def take_count() -> int:
-    """Return how many failures have come up since the last call (metric `GuardErrors`)."""
+    """Return the number of failures since the last call (metric `GuardErrors`)."""
     count, _Seen.uncounted = _Seen.uncounted, 0
     return count
 
 
 def say_with(keys: Callable[[], dict[str, Any]]) -> None:
-    """Have the lines of failures carry what `keys` returns: the service, and the keys of the invocation."""
+    """Add to the log lines of failures what `keys` returns: the service, and the keys of the invocation."""
     _Seen.keys = staticmethod(keys)
 
 
 def forget() -> None:
-    """Let every kind be said anew; for tests, which share one process."""
+    """Let every kind be logged again; for tests, which share one process."""
     _Seen.kinds.clear()
     take_count()
 
@@ -119,15 +119,13 @@ def _message(part: str) -> str:
 
 
 def _say_barely(part: str) -> None:
-    """Say it with nothing but text, where a part is broken that every line needs; if need be, each time."""
+    """Log it as plain text, if a part that every log line needs is broken; each time, if necessary."""
     try:
         line = f'{{"{_names.LEVEL}":"WARNING","{_names.LOCATION}":"{part}","{_names.MESSAGE}":"{_message(part)}"}}'
-        out = getattr(
-            sys.stdout, "behind", sys.stdout
-        )  # not through our capture of `print`, which would be back here
+        out = getattr(sys.stdout, "behind", sys.stdout)  # our capture of `print` would lead back here
         out.write(f"{line}\n")
     except Exception:
-        return  # standard output is closed: there is nobody to tell
+        return  # standard output is closed: there is nowhere to log it
 
 
 def _line(part: str, error: Exception) -> dict[str, Any]:
@@ -139,13 +137,13 @@ def _line(part: str, error: Exception) -> dict[str, Any]:
         _names.LOGGER_NAME: "lambda_guard",
         _names.EXCEPTION_NAME: _json.type_name(error),
     }
-    if issubclass(type(error), ImportError | OSError):  # others' texts may quote the payload
+    if issubclass(type(error), ImportError | OSError):  # messages of other errors may quote the payload
         line[_names.EXCEPTION] = _json.text(error, _TEXT_MOST)
     line[_names.AT] = _frames(error)
     try:
         line.update(_Seen.keys())
     except Exception:
-        return line  # the scope itself may be what is broken
+        return line  # the scope itself may be broken
     return line
 
 

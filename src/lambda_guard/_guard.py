@@ -1,7 +1,7 @@
 """The loop around a handler: sinks in, handler, sinks out in reverse, and the outcome untouched.
 
-`enter` and `leave` are all that runs besides the handler. Each sink runs through the failsafe, on its own, so that one
-that fails takes no other with it.
+Nothing but `enter` and `leave` runs besides the handler. Each sink runs through the failsafe separately, so one that
+fails doesn't stop the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """What a decorated handler has for as long as the process lives.
+    """The state of a decorated handler that lasts as long as the process.
 
-    Which sinks there are is decided here, once, and not on every invocation.
+    The sinks are chosen here, once, and not on every invocation.
 
     Args:
         settings: resolved at decoration.
@@ -59,10 +59,10 @@ class Guard:
         attempt("calls.install", _install_calls)
 
     def _sinks(self) -> Iterator[Sink]:
-        """Yield the sinks in the order in which they are entered; the way out is the same, reversed."""
+        """Yield the sinks in the order in which they are entered; they are left in reverse."""
         yield lines.LogKeys()
         yield Attempts()
-        yield Record()  # it says what all below came to
+        yield Record()  # it reports the results of all sinks below
         yield FinalAttempt()
         yield UserMetrics()
         if self._settings.capture_print:
@@ -73,10 +73,10 @@ class Guard:
             yield self._tracer
         yield PartialResponse()
         yield Watchdog(self.warn)
-        yield Usage()  # around the handler alone: what the others use isn't the handler's
+        yield Usage()  # innermost: the resources that the other sinks use aren't the handler's
 
     def enter(self, event: object, context: object) -> _scope.Scope | None:
-        """Begin an invocation; `None` where one is at work already: decorated twice, the outer one has it."""
+        """Begin an invocation; return `None` if it has begun already, as in a handler that is decorated twice."""
         own = _scope.own()
         if own is not None and own.context is context:
             return None
@@ -87,7 +87,7 @@ class Guard:
         _scope.enter(scope)
         try:
             attempt_all(self.entering, scope)
-        except BaseException:  # Ctrl-C, say: the handler won't be called
+        except BaseException:  # Ctrl-C, for example: the handler won't be called
             _scope.leave(scope)
             raise
         scope.clock = perf_counter()
@@ -99,12 +99,10 @@ class Guard:
         try:
             attempt_all(self.leaving, scope, _outcome(scope, kind, error, value))
         finally:
-            _scope.leave(
-                scope
-            )  # also where we were cut short, by Ctrl-C: the next invocation is no part of this one
+            _scope.leave(scope)  # even after Ctrl-C: the next invocation isn't part of this one
 
     def warn(self, scope: _scope.Scope) -> None:
-        """Say that an invocation's time is running out, and where it stands, while the handler is at work."""
+        """Report that an invocation is running out of time, and where it is stuck, while its handler is running."""
         _scope.lend(scope)
         try:
             scope.stuck = attempt("watchdog.look", snapshot.look, scope) or snapshot.UNSEEN
@@ -117,15 +115,15 @@ def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value:
     try:
         duration_ms, ended = (perf_counter() - scope.clock) * 1000, time()
         if not isfinite(duration_ms + ended):
-            raise ValueError(f"a duration of {duration_ms} ms, at {ended}")  # noqa: TRY301 - to be said below
-    except Exception as clock:  # it gives nonsense: the record says so, and all else
+            raise ValueError(f"a duration of {duration_ms} ms, at {ended}")  # noqa: TRY301 - to be logged below
+    except Exception as clock:  # the clock returns nonsense: the record reports that, and everything else
         failed("clock", clock)
         duration_ms = ended = nan
     return Outcome(kind, error, value, duration_ms, ended)
 
 
 def _steps(sinks: Iterable[Sink], way: str) -> tuple[Step, ...]:
-    """Return the sinks' methods, where they have one, each with the name of what would be missing."""
+    """Return the method `way` of each sink that has it, with the name of the part that would be missing."""
     return tuple(
         (f"{sink.part}.{way}", getattr(sink, way))
         for sink in sinks
@@ -144,7 +142,7 @@ def _install_logging(settings: Settings) -> None:
 
 
 def _make_tracer(handler: str) -> "Tracer":
-    from .sinks.tracer import make  # late: whoever doesn't trace doesn't pay for it
+    from .sinks.tracer import make  # late: without tracing, it isn't imported
 
     return make("xray", handler)
 
@@ -167,7 +165,7 @@ def _watch_calls(module: Any) -> None:
 
 
 def _messages(event: object) -> tuple[Any, ...]:
-    """Return the messages that Lambda took from a queue, which the handler may take out of the event."""
-    if issubclass(type(event), list):  # from a pipe, which reads answers by rules of its own
+    """Return the messages that Lambda took from a queue, kept because the handler may remove them from the event."""
+    if issubclass(type(event), list):  # from a pipe, which has its own rules for responses
         return ()
     return tuple(messages_of(event) or ())

@@ -12,25 +12,25 @@ from .propagation.header import TraceHeader, parse
 from .trigger.read import UNKNOWN, Trigger, read_trigger
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
-_REMAINING_MOST: Final = 1_000_000_000  # milliseconds: a hundred times of what Lambda allows
+_REMAINING_MOST: Final = 1_000_000_000  # milliseconds: a thousand times what Lambda allows
 
 
 class Invocation(NamedTuple):
     """The facts of one invocation.
 
     Attributes:
-        invocation_id: `context.aws_request_id`, or an id of our own where the context has none.
+        invocation_id: `context.aws_request_id`, or a generated id if the context has none.
         function: the function's name.
         version: the function's version.
         cold_start: whether this is the first invocation of an environment that was started for it.
         trigger: what invoked it.
-        trace: the trace header that Lambda gave, or `None`.
-        adopted: the upstream header whose trace the work belongs to, or `None` where it belongs to `trace`.
-        upstreams: every distinct upstream found in the event.
+        trace: the trace header set by Lambda, or `None`.
+        adopted: the upstream header whose trace the work belongs to, or `None` if it belongs to `trace`.
+        upstreams: each distinct upstream found in the event.
         memory_limit_mb: the function's memory in MB (2^20 bytes), or `None`.
-        deadline: when Lambda ends the invocation, in epoch seconds, or `None`.
+        deadline: the time at which Lambda ends the invocation, in epoch seconds, or `None`.
         started: epoch seconds.
-        init_ms: on a cold start, the milliseconds from the start of the process to the decoration of its handler.
+        init_ms: on a cold start, the milliseconds from the start of the process to the decoration of the handler.
     """
 
     invocation_id: str
@@ -58,9 +58,9 @@ class Outcome(NamedTuple):
 
     Attributes:
         kind: `success`, `error` or `timeout`.
-        error: the exception that the handler let out, or `None`.
-        value: what it returned, only ever looked at.
-        duration_ms: milliseconds, from right before the handler to right after it.
+        error: the exception that the handler raised, or `None`.
+        value: the handler's return value; never changed.
+        duration_ms: milliseconds from right before the handler to right after it.
         ended: epoch seconds.
     """
 
@@ -72,24 +72,24 @@ class Outcome(NamedTuple):
 
 
 class _Process:
-    """What is true of the process, not of an invocation: whether it has been invoked before."""
+    """State of the process rather than of an invocation: whether it has been invoked before."""
 
     invoked = False
 
 
 def read(event: object, context: object, settings: Settings, init_ms: float | None = None) -> Invocation:
-    """Read the facts of an invocation from what Lambda gave.
+    """Read the facts of an invocation from the arguments of its handler.
 
     Args:
-        event: anything; looked at, never copied or changed.
-        context: Lambda's context, `None`, a mapping, a mock, or an object that lacks any attribute.
+        event: anything; read, never copied or changed.
+        context: Lambda's context, `None`, a mapping, a mock, or an object that may lack any attribute.
         settings: of the decorated handler.
-        init_ms: what the process needed up to the decoration, in milliseconds.
+        init_ms: milliseconds from the start of the process to the decoration.
     """
     cold_start = _is_cold()
     started = time()
     trigger, trace, upstreams = UNKNOWN, None, NONE
-    try:  # the failsafe's `attempt`, without what a call for each would cost
+    try:  # like the failsafe's `attempt`, without the cost of one call for each
         trigger = read_trigger(event)
         trace = parse(os.environ.get(_names.ENV_TRACE_HEADER)) if settings.tracing else None
         upstreams = extract(event, trigger, context)
@@ -117,7 +117,7 @@ _Known = tuple[str | None, str | None, str | None, int | None, float | None]
 
 
 def _read_plain(context: Any) -> _Known | None:
-    """Read a context that is as the runtime client makes it; `None` for any other."""
+    """Read a context made by the runtime client; return `None` for any other."""
     try:
         found = context.aws_request_id, context.function_name, context.function_version
         memory, remaining = context.memory_limit_in_mb, context.get_remaining_time_in_millis()
@@ -127,7 +127,7 @@ def _read_plain(context: Any) -> _Known | None:
         )
         sound = plain and all(found) and memory.isdecimal() and 0 <= remaining <= _REMAINING_MOST
         return (*found, int(memory), remaining) if sound else None
-    except Exception:  # None, a mapping, an object that lacks something
+    except Exception:  # None, a mapping, an object that lacks an attribute
         return None
 
 
@@ -142,17 +142,17 @@ def _read_odd(context: object) -> _Known:
 
 
 def adoptable(own: TraceHeader | None, upstreams: tuple[Upstream, ...]) -> TraceHeader | None:
-    """Return the one upstream trace that all the work comes from, if it is one and not already our own.
+    """Return the upstream trace that all the work comes from, if there is exactly one and it isn't our own already.
 
-    Lambda begins a new trace for messages from a queue, and only links the sender's. Messages that one trace sent in
-    several calls have several parents: the first one's is taken, `upstreams` names them all. Records of two traces,
-    or without any, keep the invocation in its own.
+    Lambda starts a new trace for messages from a queue, and only links the sender's. Messages of one trace that were
+    sent by several calls have several parents: the first one is used, and `upstreams` lists them all. If the batch
+    items come from two traces, or one has no trace, the invocation stays in its own.
     """
     headers = [upstream.header for upstream in upstreams]
     first = headers[0] if headers else None
     if first is None or first.parent is None or (own is not None and own.root == first.root):
         return None
-    if getattr(upstreams, "more_traces", False):  # which aren't among those that are named
+    if getattr(upstreams, "more_traces", False):  # beyond those that `upstreams` lists
         return None
     return first if all(header is not None and header.root == first.root for header in headers) else None
 
@@ -172,7 +172,7 @@ def _is_cold() -> bool:
 def _attribute(context: object, name: str) -> Any:
     try:
         return context.get(name) if isinstance(context, dict) else getattr(context, name, None)
-    except Exception:  # a property that raises: the other attributes are still good
+    except Exception:  # a property that raises: the other attributes are still usable
         return None
 
 
@@ -193,5 +193,5 @@ def _remaining(context: object) -> float | None:
     try:
         left = remaining() if callable(remaining) else None
         return left if isinstance(left, int | float) and 0 <= left <= _REMAINING_MOST else None
-    except Exception:  # a context of the user's own making
+    except Exception:  # a context written by the user
         return None

@@ -1,7 +1,7 @@
-"""JSON that is always written: what the encoder refuses is described instead of raised.
+"""JSON that is always written: a value that the encoder refuses is described, and no exception is raised.
 
-One line of output must never be lost to a value in it (a `Decimal`, a recursive list, `NaN`, a lone surrogate …),
-so `encode` has a fast road for what JSON knows and a slow one for everything else.
+A line of output must never be lost because of one value in it (a `Decimal`, a recursive list, `NaN`, a lone
+surrogate …), so `encode` has a fast path for values that JSON can express and a slow path for all others.
 """
 
 import json
@@ -19,39 +19,35 @@ from typing import Any, Final
 from . import _names
 
 _DEPTH_MOST: Final = 12
-_INTEGER_MOST: Final = (
-    2**2048
-)  # Python refuses to write integers of more digits than it is set to (640 at least)
+_INTEGER_MOST: Final = 2**2048  # below the least limit at which Python refuses to write integers, 640 digits
 _OURS: Final = _names.TOP_KEYS | {_names.EMF, *_names.UNITS}
 _TYPE_NAME: Final[Any] = vars(type)["__name__"]
 _BUILTINS: Final = frozenset((int, float, str, bool, NoneType, dict, list, tuple))
-_PROTECTED: Final = 256  # characters: no id and no key of ours is longer
+_PROTECTED: Final = 256  # characters: none of our ids and keys is longer
 
 
 def text(value: object, most: int = 100_000) -> str:
-    """Return `str(value)`, cut to `most` characters; a value that can't say what it is, is named by its type."""
+    """Return `str(value)`, cut to `most` characters; if `str` fails, the value is named by its type."""
     try:
-        said = (
-            value if type(value) is str else str.__str__(str(value))
-        )  # which may give a str of its own kind
-    except BaseException as error:  # even one that exits: it is the value's answer, not the process's end
+        said = value if type(value) is str else str.__str__(str(value))  # `str` may return a subclass
+    except BaseException as error:  # even `SystemExit`: raised by a value, it must not end the process
         said = f"<{type_name(value)}: str() raised {type_name(error)}>"
     return cut(said, most)
 
 
 def type_name(value: object) -> str:
-    """Return the name of a value's type, whatever its metaclass makes of attributes."""
+    """Return the name of a value's type, even if its metaclass overrides attributes."""
     name: str = _TYPE_NAME.__get__(type(value))
     return name
 
 
 def cut(said: str, most: int) -> str:
-    """Return `said`, shortened to about `most` characters with a note of how many are missing."""
+    """Return `said`, cut to about `most` characters, with a note of how many are missing."""
     return said if len(said) <= most else f"{said[:most]}… (+{len(said) - most} characters)"
 
 
 def describe(value: object) -> Any:
-    """Turn a value that JSON has no word for into one that it has."""
+    """Convert a value that JSON can't express to one that it can."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray):
@@ -67,38 +63,38 @@ def describe(value: object) -> Any:
 
 def _encoder() -> Any:
     make: Any = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:  # an interpreter without the C part
+    if make is None:  # an interpreter without the C accelerator
         return json.JSONEncoder(
             ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=describe
         ).encode
-    # No markers: a recursive value ends in RecursionError, and threads can share one encoder.
+    # No markers: a recursive value raises RecursionError, and threads can share one encoder.
     chunks = make(None, describe, json.encoder.encode_basestring, None, ":", ",", False, False, False)
     return lambda value: "".join(chunks(value, 0))
 
 
 _fast = _encoder()
 quote = json.encoder.encode_basestring_ascii  # a str as a JSON string
-quote_text = json.encoder.encode_basestring  # the same, letters beyond ASCII left as they are
+quote_text = json.encoder.encode_basestring  # the same, with non-ASCII characters unchanged
 
 
 def encode(value: object) -> str:
     """Return `value` as one line of JSON that any UTF-8 stream can take.
 
     Args:
-        value: anything. Non-finite numbers become strings, keys become `str`, recursion ends in a note.
+        value: anything. Non-finite numbers become strings, keys become `str`, recursion is replaced by a note.
 
     Returns:
         JSON without a line break in it.
     """
     try:
         line: str = _fast(value)
-    except Exception:  # whatever it was, the slow road has a word for it
+    except Exception:  # whatever the reason, the slow path can encode it
         line = _fast(_plain(value, _DEPTH_MOST, set()))
     return line if line.isascii() else encodable(line)
 
 
 def encodable(line: str) -> str:
-    r"""Return `line` with lone surrogates written as `\udXXX`, which is their escape in JSON, too."""
+    r"""Return `line` with lone surrogates written as `\udXXX`, which is also their escape in JSON."""
     try:
         line.encode()
     except UnicodeEncodeError:
@@ -126,7 +122,7 @@ def _plain(value: Any, depth: int, above: set[int]) -> Any:  # noqa: PLR0911 - a
 
 
 def _builtin(value: Any) -> Any:
-    """Return what Python itself has for a value of the user's own kind of number, text, mapping or list."""
+    """Return the built-in equivalent of a value whose class is derived from a number, text, mapping or list type."""
     if type(value) in _BUILTINS:
         return value
     try:
@@ -135,19 +131,19 @@ def _builtin(value: Any) -> Any:
         if isinstance(value, list | tuple | AbstractSet):
             return list(value)
         return next((kind(value) for kind in (int, float) if isinstance(value, kind)), value)
-    except Exception:  # a value that raises at any question; those around it are still good
+    except Exception:  # a value that raises on any access; the others are still usable
         return text(value)
 
 
 def fit(document: dict[str, Any], most: int) -> str:
-    """Encode `document`, shortening it until the line has at most `most` bytes.
+    """Encode `document`, shortened until the line has at most `most` bytes.
 
-    Long strings, lists and mappings inside it go first; what is left over after that goes field by field, the keys
-    of ours last, so that what is left still says what it belongs to. Short strings (ids, names, types) are never cut.
+    Long strings, lists and mappings inside it are shortened first; if that isn't enough, whole fields are dropped, our
+    own keys last, so that the rest can still be assigned. Short strings (ids, names, types) are never cut.
 
     Args:
         document: a JSON object.
-        most: bytes.
+        most: the limit in bytes.
     """
     line = encode(document)
     for limit in (most // 4, most // 40, _PROTECTED):
@@ -178,7 +174,7 @@ def _shortened(value: Any, limit: int) -> Any:
 
 
 def _fewer(document: dict[str, Any], most: int) -> dict[str, Any]:
-    """Return as many of the fields as there is room for, ours before the user's."""
+    """Return as many of the fields as there is room for, our own before the user's."""
     chosen: set[str] = set()
     left = most
     for key in sorted(document, key=lambda key: key not in _OURS):

@@ -1,7 +1,7 @@
 """Every key, metric name, unit and environment variable, once.
 
-The runtime writes these, the desk tools read them; nobody spells one out a second time.
-The shapes behind the keys are in `docs/records.md`.
+The runtime writes these and the command-line tools read them; no other module spells them out.
+The structure of their values is described in `docs/records.md`.
 """
 
 from typing import Final
@@ -32,8 +32,8 @@ FILE: Final = "file"
 LINE: Final = "line"
 FUNCTION: Final = "function"
 EXCEPTIONS: Final = "exceptions"
-AT: Final = "at"  # frames, where a part of ours failed; where a thread stands
-TRUNCATED: Final = "truncated"  # the line was too long for a log event and has been cut
+AT: Final = "at"  # the frames of a failure of ours; the position of a thread
+TRUNCATED: Final = "truncated"  # the line was too long for a log event and was cut
 LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSION, COLD_START)
 
 # --- Keys of the invocation record -----------------------------------------------------------------------------
@@ -43,7 +43,7 @@ OUTCOME: Final = "outcome"
 TRIGGER: Final = "trigger"  # {type, source, records}
 TYPE: Final = "type"
 SOURCE: Final = "source"
-# Of a trigger a number; of a batch {total, failed, failures: [{message_id, attempt, outcome, error}]}.
+# In `trigger` a number; for a batch {total, failed, failures: [{message_id, attempt, outcome, error}]}.
 RECORDS: Final = "records"
 TOTAL: Final = "total"
 FAILED: Final = "failed"
@@ -51,7 +51,7 @@ FAILURES: Final = "failures"
 SPAN_ID: Final = "span_id"
 PARENT_ID: Final = "parent_id"
 TRACE_ID: Final = "traceId"  # the name that CloudWatch Logs indexes by default
-LAMBDA_TRACE_ID: Final = "lambda_trace_id"  # the function's own trace, where another one was adopted
+LAMBDA_TRACE_ID: Final = "lambda_trace_id"  # the function's own trace, if another one was adopted
 UPSTREAMS: Final = "upstreams"  # [{trace_id, parent_id, message_ids}]
 UPSTREAM_TRACE_ID: Final = "trace_id"
 UPSTREAMS_MORE: Final = "upstreams_more"
@@ -59,7 +59,7 @@ SENT: Final = "sent"  # [{service, operation, target, message_id, span_id}]
 OPERATION: Final = "operation"
 TARGET: Final = "target"
 SENT_MORE: Final = "sent_more"
-CALLS: Final = "calls"  # [{service, operation, resource, count, errors}]; of `stuck` with for_ms
+CALLS: Final = "calls"  # [{service, operation, resource, count, errors}]; in `stuck`, with for_ms
 RESOURCE: Final = "resource"
 CALL_COUNT: Final = "count"
 CALL_ERRORS: Final = "errors"
@@ -67,18 +67,18 @@ FOR_MS: Final = "for_ms"
 CALLS_MORE: Final = "calls_more"
 ATTEMPT: Final = "attempt"
 FINAL_ATTEMPT: Final = "final_attempt"
-MAX_RECEIVE_COUNT: Final = "max_receive_count"  # on the WARNING that an event is given up
+MAX_RECEIVE_COUNT: Final = "max_receive_count"  # in the WARNING that an event is given up
 QUEUE: Final = "queue"
 ERROR: Final = "error"  # {type, message, fingerprint, stack}
 FINGERPRINT: Final = "fingerprint"
 STACK: Final = "stack"
 STUCK: Final = (
-    "stuck"  # of an invocation that is about to be cut off: {stack, calls, tasks, threads: [{name, at}]}
+    "stuck"  # for an invocation that is about to be killed: {stack, calls, tasks, threads: [{name, at}]}
 )
 TASKS: Final = "tasks"
 THREADS: Final = "threads"
 THREAD_NAME: Final = "name"
-TIMEOUT_WARNED: Final = "timeout_warned"  # a record of outcome `timeout` went before this one
+TIMEOUT_WARNED: Final = "timeout_warned"  # a record with outcome `timeout` was written before this one
 DURATION_MS: Final = "duration_ms"
 REMAINING_MS: Final = "remaining_ms"
 MEMORY_USED_MB: Final = "memory_used_mb"
@@ -86,7 +86,7 @@ MEMORY_LIMIT_MB: Final = "memory_limit_mb"
 CPU_MS: Final = "cpu_ms"
 INIT_MS: Final = "init_ms"
 TRIGGER_TYPE: Final = "trigger_type"  # the dimension `trigger`, since `trigger` itself is an object
-# What stands at the top of a line or a record; the rest stands inside of these.
+# The top-level keys of a log line or an invocation record; all other keys are nested in these.
 TOP_KEYS: Final = frozenset((
     LEVEL, LOCATION, MESSAGE, TIMESTAMP, SERVICE, LOGGER_NAME, *LINE_KEYS, MESSAGE_ID, MESSAGE_IDS, EXCEPTION,
     EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, TRIGGER, SPAN_ID,
@@ -100,15 +100,15 @@ MESSAGE_IDS_MOST: Final = 100
 SENT_MOST: Final = 50
 CALLS_MOST: Final = 100
 FAILED_RECORDS_MOST: Final = 100
-# Records of a batch that have documents of their own; failed ones have the same again.
+# Batch items that get documents of their own; this many more for failed ones.
 RECORD_SPANS_MOST: Final = 100
 
 # --- Outcomes --------------------------------------------------------------------------------------------------
 SUCCESS: Final = "success"
 FAILURE: Final = "error"
 TIMEOUT: Final = "timeout"
-TIMEOUT_TYPE: Final = "Timeout"  # in the place of an exception's type
-SKIPPED: Final = "skipped"  # a record of a batch that wasn't begun: one before it failed, or the time ran out
+TIMEOUT_TYPE: Final = "Timeout"  # in place of an exception's type
+SKIPPED: Final = "skipped"  # a batch item that wasn't started: one before it failed, or time ran out
 
 # --- Metrics: name → unit --------------------------------------------------------------------------------------
 PERCENT: Final = "Percent"

@@ -1,9 +1,9 @@
-"""Memory and CPU, as the process itself knows them.
+"""Memory and CPU, as measured by the process itself.
 
-The kernel's peak (`ru_maxrss`) is the peak since the process began: in a warm environment it belongs to some
-earlier invocation. So: where the peak rose since the last reading, this invocation has reached it, and it is
-its memory; where it didn't, the resident size at the end is what can honestly be said. Lambda's own figure
-("Max Memory Used") is the environment's, runtime and extensions included, and never goes down.
+The kernel's peak (`ru_maxrss`) covers the whole life of the process: in a warm environment, an earlier invocation
+may have reached it. If the peak has risen since the last reading, this invocation reached it, and the peak is
+reported as its memory; otherwise the resident size at the end is the best estimate. Lambda's own figure
+("Max Memory Used") is that of the environment, including runtime and extensions, and never goes down.
 """
 
 import os
@@ -15,10 +15,10 @@ from typing import Any, Final
 
 try:
     import resource as _resource
-except ImportError:  # not on Windows, where handlers are tested, not run
+except ImportError:  # missing on Windows, where handlers are only tested
     _resource = None  # type: ignore[assignment]
 
-resource: Any = _resource  # which type checkers take for never None
+resource: Any = _resource  # type checkers assume that it's never None
 
 _MB = 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -26,7 +26,7 @@ _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def _boot_clock() -> Callable[[], float]:
-    """Return the clock that `/proc` counts by, bound now: a test that patches `time` doesn't reach us."""
+    """Return the clock that `/proc` uses, bound at import: a test that patches `time` doesn't affect us."""
     return (
         partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else process_time
     )
@@ -36,11 +36,11 @@ _since_boot: Final = _boot_clock()
 
 
 class _Seen:
-    """What was read last.
+    """The most recent readings.
 
     Attributes:
-        peak_kib: the highest resident size; a rise belongs to the invocation that finds it.
-        faults: page faults up to then: without another one, no memory can have come in.
+        peak_kib: the highest resident size; a rise is attributed to the invocation that sees it.
+        faults: page faults up to then; without a new one, the resident size can't have grown.
         resident_mb: the resident size.
     """
 
@@ -50,16 +50,16 @@ class _Seen:
 
 
 def note_peak() -> None:
-    """Take the peak as it stands for something that was reached before the next invocation."""
+    """Attribute the current peak to the time before the next invocation."""
     if resource is not None:
         _Seen.peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def used(cpu_s: float) -> tuple[float, float | None]:
-    """Return the CPU time in ms since `cpu_s`, and the MB that the invocation ending now can be said to have needed.
+    """Return the CPU time in ms since `cpu_s`, and the memory in MB used by the invocation that is ending.
 
     Args:
-        cpu_s: `time.process_time` when it began.
+        cpu_s: `time.process_time` at its start.
     """
     if resource is None:
         return (process_time() - cpu_s) * 1000, resident_mb()
@@ -81,19 +81,19 @@ class _Statm:
 
 
 def resident_mb() -> float | None:
-    """Return the resident set size in MB (`/proc/self/statm`, second field), or `None` where there is no /proc."""
+    """Return the resident set size in MB (`/proc/self/statm`, second field), or `None` if there is no /proc."""
     for _ in range(2):
         try:
-            if _Statm.file is None or _Statm.pid != os.getpid():  # a forked child's would be its parent's
+            if _Statm.file is None or _Statm.pid != os.getpid():  # in a forked child, it is the parent's
                 _Statm.file, _Statm.pid = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC), os.getpid()
             return int(os.pread(_Statm.file, 96, 0).split(None, 2)[1]) * _PAGE / _MB
         except (OSError, ValueError, IndexError):
-            _Statm.file = None  # somebody closed it, and its number may be another file's by now
+            _Statm.file = None  # other code closed it, and its descriptor may be another file's by now
     return None
 
 
 def age_ms() -> float | None:
-    """Return the milliseconds since the process began (`/proc/self/stat`, field 22), or `None` where unknown."""
+    """Return the milliseconds since the process started (`/proc/self/stat`, field 22), or `None` if unknown."""
     try:
         with open("/proc/self/stat", "rb", buffering=0) as stat:  # noqa: PTH123 - as above
             started = int(stat.read(1024).rpartition(b")")[2].split()[19]) / _TICKS

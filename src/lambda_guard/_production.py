@@ -1,4 +1,4 @@
-"""The decorator: what is checked at decoration, and the one frame around the handler."""
+"""The decorator: the checks at decoration, and the one frame around the handler."""
 
 import functools
 import inspect
@@ -16,22 +16,20 @@ from .errors import ConfigurationError
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-Parameters = tuple[
-    str, str, bool
-]  # what a handler calls its event and its context; whether it belongs to a class
+Parameters = tuple[str, str, bool]  # names of the event and context parameters; whether it belongs to a class
 
 
 class BoundProduction(wrapt.BoundFunctionWrapper):  # type: ignore[misc]  # typed in wrapt 2 only
-    """A decorated method of an instance or class, known by its type as well."""
+    """A decorated method of an instance or class, which can be recognised by its type as well."""
 
     @property
     def __func__(self) -> Any:
-        """The decorated function, as a method's is: `inspect.iscoroutinefunction` looks at it."""
+        """The decorated function, as for any method: `inspect.iscoroutinefunction` reads it."""
         return self._self_parent
 
 
 class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # as above
-    """A decorated handler: looks like the handler, and is known by its type where it is decorated again."""
+    """A decorated handler: looks like the handler, and is recognised by its type if it is decorated again."""
 
     __bound_function_wrapper__ = BoundProduction
 
@@ -44,23 +42,23 @@ class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # as above
         return self
 
     def __reduce_ex__(self, _: object) -> str:
-        """Its name, by which any function is pickled."""
+        """Its name: functions are pickled by name."""
         name: str = self.__wrapped__.__qualname__
         return name
 
 
 class AsyncProduction(Production):
-    """A decorated `async def` handler: it gives its result, so that it must not pass for a coroutine function."""
+    """A decorated `async def` handler: it returns its result, so it must not pass for a coroutine function."""
 
     @property
     def __code__(self) -> Any:
-        """The handler's code, but for what `inspect.iscoroutinefunction` looks at."""
+        """The handler's code without the flag that `inspect.iscoroutinefunction` reads."""
         code = self.__wrapped__.__code__
         return code.replace(co_flags=code.co_flags & ~inspect.CO_COROUTINE)
 
 
 def _knowing_its_options(function: F) -> F:
-    """Name the options to who misspells one; Python's own message wouldn't."""
+    """List the options if one is misspelled; Python's own message wouldn't."""
     known = function.__kwdefaults__ or {}
 
     @functools.wraps(function)
@@ -84,7 +82,7 @@ def production(handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R
 def production(handler: F, /) -> F: ...
 
 
-# `@production(each_record=True, …)`: from a handler of one record, sync or async, to one of batches.
+# `@production(each_record=True, …)`: turns a handler of one record, sync or async, into one of batches.
 @overload
 def production(
     *,
@@ -183,7 +181,7 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     if options.get("each_record"):
         report = bool(options.get("report_batch_item_failures"))
         taking_apart = decorated(handler, _around_records(guard, handler, is_async, report))
-        taking_apart._self_each_record = True  # noqa: SLF001 - wrapt keeps what begins so on the wrapper
+        taking_apart._self_each_record = True  # noqa: SLF001 - wrapt stores names with this prefix on the wrapper
         return taking_apart
     if is_async:
         return decorated(handler, _around_async(guard, _parameters(handler)))
@@ -191,7 +189,7 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
 
 
 def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
-    """Return the guard, or `None` where the kill switch is on or where we fail: then the bare handler runs."""
+    """Return the guard, or `None` if the kill switch is on or if we fail: then the bare handler runs."""
     try:
         settings = _settings.resolve(options, os.environ)
         return None if settings.disabled else Guard(settings, _name(handler))
@@ -202,18 +200,18 @@ def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
         return None
 
 
-Around = Callable[[Any, Any, Any, Any], Any]  # wrapt's: of the handler, its instance, and its arguments
+Around = Callable[[Any, Any, Any, Any], Any]  # wrapt's: takes the handler, its instance, and its arguments
 
 
 def _around(guard: Guard, parameters: Parameters) -> Around:
-    """Return the one frame around a handler: it is called once, and what it returns or raises comes out."""
+    """Return the one frame around a handler: it calls the handler once, and returns or raises what the handler does."""
     enter, leave = _entering(guard, parameters), guard.leave
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
         try:
             scope = attempt("enter", enter, args, kwargs)
-        except RecursionError:  # where the failsafe has no room, the handler still may
+        except RecursionError:  # the stack may be too full for the failsafe, but not for the handler
             scope = None
         if scope is None:
             return wrapped(*args, **kwargs)
@@ -235,7 +233,7 @@ def _around(guard: Guard, parameters: Parameters) -> Around:
 
 
 def _around_async(guard: Guard | None, parameters: Parameters) -> Around:
-    """Return the same for an `async def` handler, which Lambda itself couldn't run at all, with or without us."""
+    """Return the same for an `async def` handler; also without a guard, since Lambda can't run one by itself."""
     enter = _entering(guard, parameters) if guard is not None else None
 
     def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
@@ -253,7 +251,7 @@ def _around_async(guard: Guard | None, parameters: Parameters) -> Around:
             if scope is not None and guard is not None:
                 attempt("leave", guard.leave, scope, error, None)
             ended.restore_context()
-            del ended  # which its own traceback would keep, and all that the handler had at hand
+            del ended  # its own traceback would keep it alive, with everything that the handler referenced
             raise
         if scope is not None and guard is not None:
             attempt("leave", guard.leave, scope, None, ended.value)
@@ -272,7 +270,7 @@ def _entering(guard: Guard, parameters: Parameters) -> Callable[[Any, Any], Any]
 
 
 def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Around:
-    """Hand a batch to the handler record by record; without a guard, too, since that isn't telemetry."""
+    """Call the handler for each batch item; without a guard, too, since that isn't telemetry."""
     from .batch.loop import RecordHandler
 
     records = RecordHandler(handler, report=report)
@@ -302,17 +300,17 @@ def _event_and_context(
 ) -> tuple[Any, Any]:
     event, context, owned = parameters
     if owned and len(args) + (event in kwargs) + (context in kwargs) > 2:  # noqa: PLR2004 - one more than there are
-        args = args[1:]  # the class of a class method: since Python 3.13 it comes as an argument
+        args = args[1:]  # the class of a class method, which is passed as an argument since Python 3.13
     if len(args) > 1:
         return args[0], args[1]
     return (args[0] if args else kwargs.get(event)), kwargs.get(context)
 
 
 def _parameters(handler: Any) -> Parameters:
-    """Return what the handler calls its parameters, for calls by keyword."""
+    """Return the names of the handler's parameters, for calls by keyword."""
     try:
         return _read_parameters(handler)
-    except Exception:  # a builtin, a mock: nothing that says what its parameters are called
+    except Exception:  # a builtin, a mock: the names of its parameters are unknown
         return "event", "context", False
 
 
@@ -322,7 +320,7 @@ def _read_parameters(handler: Any) -> Parameters:
     if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
         parameters = inspect.signature(function).parameters.values()
         names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    else:  # `inspect.signature` costs a cold start more than the rest of the decoration
+    else:  # on a cold start, `inspect.signature` takes longer than the rest of the decoration
         names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     if owned := bool(names) and names[0] in ("self", "cls"):
         names = names[1:]
@@ -336,7 +334,7 @@ def _name(handler: Any) -> str:
 
 
 def _inside(handler: Any) -> Any:
-    """Return the handler inside of a `functools.partial`, `staticmethod` or `classmethod`."""
+    """Return the handler inside a `functools.partial`, `staticmethod` or `classmethod`."""
     while isinstance(handler, functools.partial | staticmethod | classmethod):
         handler = handler.func if isinstance(handler, functools.partial) else handler.__func__
     return handler
@@ -345,10 +343,10 @@ def _inside(handler: Any) -> Any:
 def _is_async(handler: Any) -> bool:
     function = _inside(handler)
     if isinstance(function, Production | BoundProduction):
-        return False  # a decorated one gives its result, not a coroutine
+        return False  # a decorated one returns its result, not a coroutine
     if inspect.iscoroutinefunction(function):
         return True
-    call = getattr(type(function), "__call__", None)  # noqa: B004 - the method is what is looked at
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - the method itself is inspected
     return (
         not inspect.isfunction(function)
         and not inspect.isclass(function)
@@ -357,7 +355,7 @@ def _is_async(handler: Any) -> bool:
 
 
 class Decorator:
-    """What `production(service=…)` returns, for type checkers."""
+    """The type of `production(service=…)`, for type checkers."""
 
     # An `async def` handler.
     @overload
@@ -373,7 +371,7 @@ class Decorator:
 
 
 class RecordDecorator:
-    """What `production(each_record=True)` returns, for type checkers."""
+    """The type of `production(each_record=True)`, for type checkers."""
 
     def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]:
         """Decorate."""

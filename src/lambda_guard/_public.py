@@ -1,6 +1,6 @@
-"""What the face gives besides the decorator.
+"""The public names besides the decorator.
 
-`logger` and `metrics` are made on demand; where Powertools can't be imported, stand-ins let the handler run.
+`logger` and `metrics` are created on demand; if Powertools can't be imported, stand-ins let the handler run.
 """
 
 import os
@@ -14,13 +14,13 @@ from .sinks.log.lines import line_logger
 
 
 def current_invocation() -> Invocation | None:
-    """Return the facts of the invocation that is at work here, or `None` outside of one."""
+    """Return the facts of the invocation that is running here, or `None` outside an invocation."""
     scope = current()
     return scope.invocation if scope is not None else None
 
 
 def logger() -> Any:
-    """Return `lambda_guard.logger`: Powertools' Logger over our lines."""
+    """Return `lambda_guard.logger`: Powertools' Logger, writing our log lines."""
     attempt("settings", _set_defaults)
     return attempt("log.logger", _powertools_logger) or _plain_logger()
 
@@ -34,7 +34,7 @@ def metrics() -> Any:
 
 
 def _set_defaults() -> None:
-    """Have what module-level code writes before anything is decorated be as the environment says."""
+    """Apply the environment's settings to what module-level code writes before anything is decorated."""
     if Defaults.are_set:
         return
     settings = _settings.resolve({}, os.environ)

@@ -1,8 +1,8 @@
-"""The invocation at work: what is known of it, and what it has gathered so far.
+"""The running invocation: its facts, and the data that it has gathered so far.
 
-A scope travels in a context variable, so that the handler's tasks see their own. Threads start with an empty context
-(before Python 3.14), and pooled threads may carry that of an invocation that is over; for those the one
-open invocation of the process is the right answer, and with several open ones there is none.
+A scope is kept in a context variable, so that the handler's tasks see their own. Threads start with an empty context
+(before Python 3.14), and pooled threads may have the context of an earlier invocation; they get the only
+open invocation of the process, or none if several are open.
 """
 
 from contextvars import ContextVar, Token
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """What is at work here: an invocation, or an item of its batch.
+    """A running invocation, or a batch item that is being processed.
 
     Attributes:
-        scope: of the invocation.
+        scope: the invocation's scope.
         started: epoch seconds.
         tail: the log keys as JSON, from the comma on, since every line ends with them.
-        keys: the log keys, which hold instead of the invocation's where they have the same name.
-        place: its place in its trace; `None` where there is no trace.
+        keys: the log keys, which replace those of the invocation that have the same name.
+        place: its place in its trace; `None` if there is no trace.
         trace: the tracer's own state.
-        recorded: whether the tracer is to be told when it ends.
-        user_keys: what its handler appended to its logger.
+        recorded: whether the tracer has to be notified when it ends.
+        user_keys: the keys that its handler appended to its logger.
     """
 
-    # What most work never has stands on the class: to set it on each object would cost more than all else.
+    # Class attributes for what most objects never have: setting them on each would cost more than everything else.
     scope: "Scope"
     started: float
     tail: str
@@ -42,7 +42,7 @@ class Work:
     user_keys: dict[str, Any] | None = None
 
     def header(self) -> str | None:
-        """Return the header that sends the trace on from here: it names whatever is on top right now."""
+        """Return the header that passes the trace on from here: it names the innermost span that is open now."""
         if (place := self.place) is None:
             return None
         tracer = self.scope.tracer
@@ -50,12 +50,12 @@ class Work:
 
 
 class BatchCounts:
-    """What a batch comes to, for the invocation record.
+    """The result of a batch, for the invocation record.
 
     Attributes:
-        total: how many items it has.
-        failed: how many of them go back.
-        failures: what is known of each, as the record has it, up to a cap.
+        total: the number of its items.
+        failed: the number of items that are given back.
+        failures: what is known of each failure, in the record's form, up to a cap.
     """
 
     def __init__(self, total: int) -> None:
@@ -64,7 +64,7 @@ class BatchCounts:
         self.failures: list[dict[str, Any]] = []
 
     def add(self, failure: dict[str, Any] | None) -> None:
-        """Count a failure; one that has no name is only counted."""
+        """Count a failure, and list it unless it is `None`."""
         self.failed += 1
         if failure is not None and len(self.failures) < _names.FAILED_RECORDS_MOST:
             self.failures.append(failure)
@@ -76,22 +76,22 @@ class Scope(Work):
     Attributes:
         invocation: the facts, read before the handler ran.
         settings: of the decorated handler.
-        context: what the handler got as its context; tells an invocation from one inside it.
-        tracer: of the decorated handler, a `sinks.tracer.Tracer`; `None` where it doesn't trace.
-        open: until the invocation has ended.
+        context: the handler's context argument; distinguishes an invocation from one inside it.
+        tracer: the decorated handler's `sinks.tracer.Tracer`; `None` if it doesn't trace.
+        open: true until the invocation has ended.
         clock: `time.perf_counter` right before the handler is called.
         thread: the id of the thread that the handler runs on.
-        thread_keys: what Powertools' loggers had for this thread before the handler.
-        metrics: what the handler has added, in the metrics sink's own form.
-        aws: the AWS calls made, and what they sent on.
+        thread_keys: the keys that Powertools' loggers had for this thread before the handler.
+        metrics: the metrics that the handler has added, in the metrics sink's own form.
+        aws: the AWS calls made, and the messages that they sent.
         stuck: what the watchdog saw, once it has gone off.
-        messages: of a queue, as a plain handler got them.
-        batch: what its batch comes to.
-        at_work: the items of a batch that have their turns, for other threads to see.
-        final_attempts: how many items of a batch went back for the last time, where each was looked at.
-        unwritten: lines that go out with the invocation record, in one write.
+        messages: the messages of a queue, as a plain handler received them.
+        batch: the result of its batch.
+        at_work: the batch items that are being processed, for other threads to see.
+        final_attempts: the number of batch items that failed their last attempt, if the items were checked for it.
+        unwritten: log lines that are written together with the invocation record.
         cpu_s: the CPU seconds that the process had used when the invocation began.
-        used: what `_process.used` said when the handler was done; `None` while it is at work.
+        used: the result of `_process.used` when the handler ended; `None` while it is running.
     """
 
     open = True
@@ -124,7 +124,7 @@ class Scope(Work):
 
     @property
     def started(self) -> float:  # type: ignore[override]  # as above
-        """When it was read."""
+        """The time at which the invocation was read."""
         return self.invocation.started
 
     @property
@@ -149,7 +149,7 @@ _WARM = f',"{_names.COLD_START}":false'
 
 
 def tail_of(it: "Invocation", trace_id: str | None) -> str:
-    """Return the keys of an invocation as they end its lines, from the comma on."""
+    """Return an invocation's keys as the end of its log lines, from the comma on."""
     quote = _json.quote
     trace = f'{_TRACE_ID}{trace_id}"' if trace_id is not None else ""
     return (
@@ -159,7 +159,7 @@ def tail_of(it: "Invocation", trace_id: str | None) -> str:
 
 
 class Defaults:
-    """What holds outside of any invocation: set when a handler is decorated, and by module-level code."""
+    """The values used outside any invocation: set when a handler is decorated, and by module-level code."""
 
     are_set = False
     service = "unknown"
@@ -168,7 +168,7 @@ class Defaults:
 
     @classmethod
     def set(cls, settings: "Settings") -> None:
-        """Take what is set for good from a handler's settings, or from those of the environment before there is one."""
+        """Take the permanent values from a handler's settings, or from the environment's before there is a handler."""
         cls.are_set = True
         cls.service, cls.namespace = settings.service, settings.namespace
 
@@ -179,13 +179,13 @@ _open: list[Scope] = []
 
 
 def enter(scope: Scope) -> None:
-    """Make `scope` the one of this context, and of threads that have none."""
+    """Make `scope` the scope of this context, and of threads that have none."""
     scope.token = _current.set(scope)
     _open.append(scope)
 
 
 def leave(scope: Scope) -> None:
-    """End `scope`: nothing that still runs will be taken for its work."""
+    """End `scope`: whatever still runs no longer counts as its work."""
     scope.open = False
     if scope.messages:
         scope.messages = ()  # the context of a pooled thread may keep the scope
@@ -197,55 +197,55 @@ def leave(scope: Scope) -> None:
 
 
 def current() -> Scope | None:
-    """Return the scope of this task or thread, or `None` where no invocation is at work."""
+    """Return the scope of this task or thread, or `None` if no invocation is running."""
     scope = _current.get()
     if scope is not None and scope.open:
         return scope
-    opened = _open[:]  # other threads end invocations while we look
+    opened = _open[:]  # a copy, because other threads may end invocations meanwhile
     return opened[0] if len(opened) == 1 else None
 
 
 def lend(scope: Scope | None) -> None:
-    """Make `scope` the one of a thread of our own, which works for it until it is given another one."""
+    """Make `scope` the scope of a thread of our own, until the thread is given another one."""
     _current.set(scope)
 
 
 def own() -> Scope | None:
-    """Return the scope that this very context entered; no guess for threads."""
+    """Return the scope that this context itself entered, without the fallback for threads."""
     scope = _current.get()
     return scope if scope is not None and scope.open else None
 
 
 def current_item() -> Work | None:
-    """Return the item of a batch that is at work in this very context, of whichever invocation."""
+    """Return the batch item that is being processed in this context itself, of whichever invocation."""
     return _item.get()
 
 
 def set_item(item: Work | None) -> None:
-    """Make an item of a batch the one that is at work in this context."""
+    """Make `item` the batch item that is being processed in this context."""
     _item.set(item)
 
 
 def item_of(scope: Scope) -> Work | None:
-    """Return the item of this invocation's batch that is at work here, if one is.
+    """Return the item of this invocation's batch that is being processed here, if there is one.
 
-    For a thread that has no context of its own it is the one item that is at work, as for the scope.
+    For a thread that has no context of its own, it is the only item being processed, as with the scope.
     """
     item = _item.get()
     if item is None and scope.at_work and _current.get() is None:
-        at_work = tuple(scope.at_work)  # at once: other threads change it
+        at_work = tuple(scope.at_work)  # a copy, because other threads change it
         item = at_work[0] if len(at_work) == 1 else None
     return item if item is not None and item.scope is scope else None
 
 
 def work() -> Work | None:
-    """Return what is at work here: an item of a batch, or else the invocation; `None` outside of one."""
+    """Return the batch item that is being processed here, or else the invocation; `None` outside an invocation."""
     scope = current()
     return scope if scope is None else item_of(scope) or scope
 
 
 def current_keys() -> dict[str, Any]:
-    """Return the log keys that hold here: the invocation's, and the item's where a batch is at work."""
+    """Return the log keys that apply here: the invocation's, and those of the current batch item, if any."""
     at_work = work()
     if at_work is None:
         return {}
@@ -253,7 +253,7 @@ def current_keys() -> dict[str, Any]:
 
 
 def inherited_keys() -> dict[str, Any]:
-    """Return the appended keys that hold here but belong to what is around: the process, or an item's invocation."""
+    """Return the appended keys that apply here but belong to the surroundings: the process, or an item's invocation."""
     at_work = work()
     if at_work is None or at_work is at_work.scope:
         return Defaults.keys

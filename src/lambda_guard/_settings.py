@@ -1,6 +1,6 @@
 """The options: argument, then `LAMBDA_GUARD_*`, then the fallback variable, then the default; resolved at decoration.
 
-`OPTIONS` has each of them once. The signature of `production` and the tables of the docs are compared with it.
+`OPTIONS` lists each of them once. Tests compare the signature of `production` and the tables of the docs with it.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -10,9 +10,7 @@ from . import _names
 from .errors import ConfigurationError
 
 Read = Callable[[Any], Any]
-Kind = tuple[
-    Read, str
-]  # returns what a variable's text stands for, None for a malformed one; what it must be
+Kind = tuple[Read, str]  # returns the value of a variable's text, None if malformed; what the text must be
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _TRUE: Final = ("1", "true", "yes", "on", "y", "t")
@@ -22,7 +20,7 @@ _DIMENSIONS: Final = ("function_version", "trigger")
 
 
 class Settings(NamedTuple):
-    """What holds for a decorated handler, for as long as the process lives."""
+    """The settings of a decorated handler, which last as long as the process."""
 
     service: str
     namespace: str
@@ -45,11 +43,11 @@ class Option:
     """One option.
 
     Attributes:
-        name: the field of `Settings`, and the keyword of `production` where `accept` is given.
-        accept: returns the value of an argument, None for one that isn't allowed; None: only the environment counts.
+        name: the field of `Settings`, and the keyword of `production` if `accept` is given.
+        accept: returns the value of an argument, None if it isn't allowed; None: it can only be set by the environment.
         refusal: what an argument must be, for the message.
-        variables: the environment variables in the order in which they count, each with the kind of what it says.
-        default: the value without argument and variable; None where there is none, or where it depends.
+        variables: the environment variables in order of precedence, each with the kind of its value.
+        default: the value without an argument or variable; None if there is none, or if it depends on other values.
     """
 
     __slots__ = ("accept", "default", "name", "refusal", "variables")
@@ -67,7 +65,7 @@ class Option:
         self.variables, self.default = variables or {}, default
 
     def value(self, given: Any, environ: Mapping[str, str], warnings: list[str]) -> Any:
-        """Return what holds; a malformed variable becomes a warning.
+        """Return the resolved value; a malformed variable becomes a warning.
 
         Raises:
             ConfigurationError: the argument isn't allowed.
@@ -185,8 +183,8 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         environ: e.g. `os.environ`.
 
     Raises:
-        ConfigurationError: a programmer's mistake: an option of the wrong type or out of its range. An operator's
-            mistake, a malformed variable, becomes a text in `Settings.warnings` and the default holds.
+        ConfigurationError: an option has the wrong type or is out of range: a programmer's mistake. An operator's
+            mistake, a malformed variable, adds a text to `Settings.warnings`, and the default is used.
     """
     warnings: list[str] = []
     found = {each.name: each.value(options.get(each.name), environ, warnings) for each in (*OPTIONS, _MEMORY)}

@@ -1,4 +1,4 @@
-"""Standard output, where a line is one write, and the time that stands in it."""
+"""Standard output, with one write per line, and the timestamps of log lines."""
 
 import sys
 from json.encoder import encode_basestring_ascii
@@ -10,31 +10,31 @@ class Front:
     """A stream that stands in front of standard output.
 
     Attributes:
-        behind: the stream that it passes on to, which our own lines go to directly.
+        behind: the stream to which it passes everything on, and to which our own lines are written directly.
     """
 
     behind: Any
 
 
 def stream() -> Any:
-    """Return standard output: what is behind our capture of `print`, where that is in place."""
+    """Return standard output: the stream behind our capture of `print`, if that is in place."""
     out = sys.stdout
     return out.behind if isinstance(out, Front) else out
 
 
 def write(line: str) -> None:
-    """Write one line, its line break included, in one call.
+    """Write one line, including its line break, in one call.
 
     Args:
         line: JSON without a line break.
 
     Raises:
-        Exception: whatever the stream raises; `None` for a stream (`pythonw`, a daemon) is silently fine.
+        Exception: whatever the stream raises; if the stream is `None` (`pythonw`, a daemon), nothing is written.
     """
     if (out := stream()) is not None:
         try:
             out.write(line + "\n")
-        except UnicodeEncodeError:  # a console or a pipe that isn't UTF-8, for whose sake no line is lost
+        except UnicodeEncodeError:  # a console or a pipe that isn't UTF-8: the line is escaped, not lost
             out.write(_escaped(line) + "\n")
         if type(out).__name__ != "Unbuffered":  # the runtime client's stream flushes by itself
             out.flush()
@@ -51,7 +51,7 @@ class _Second:
 
 
 def timestamp(seconds: float) -> str:
-    """Format epoch seconds as RFC 3339 in UTC with milliseconds, which Lambda's own log filter reads, too."""
+    """Format epoch seconds as RFC 3339 in UTC with milliseconds, a format that Lambda's own log filter reads."""
     whole = int(seconds)
     last = _Second.value
     if last[0] != whole:

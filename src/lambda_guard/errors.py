@@ -1,22 +1,22 @@
-"""What lambda_guard raises: to the programmer, and as the answer to a batch, which is ours to give with `each_record`.
+"""The exceptions that lambda_guard raises: for programming errors, and as the response to a batch with `each_record`.
 
-A plain handler's invocation never sees one of these.
+The invocation of a plain handler never raises one of these.
 
 LambdaGuardError
 ├── ConfigurationError       a wrong option, at decoration            (also a TypeError)
 ├── RunningEventLoopError    an async handler called from a loop      (also a RuntimeError)
 ├── NotABatchError           each_record got another kind of event    (also a ValueError)
-├── UnidentifiedRecordError  a record of a batch without an id        (also a ValueError)
-├── OutOfTimeError           records weren't begun for lack of time   (also a TimeoutError)
-└── MissingExtraError        a desk tool without its extra installed  (also an ImportError)
+├── UnidentifiedRecordError  a batch item without an id               (also a ValueError)
+├── OutOfTimeError           time ran out before some batch items     (also a TimeoutError)
+└── MissingExtraError        a command without its extra installed    (also an ImportError)
 """
 
 
 class LambdaGuardError(Exception):
-    """The base of every error that lambda_guard raises by itself.
+    """The base class of every error that lambda_guard itself raises.
 
     Attributes:
-        exit_code: what a command of ours ends with when this error ends it.
+        exit_code: the exit code of a command that this error ends.
     """
 
     exit_code = 1
@@ -33,18 +33,18 @@ class RunningEventLoopError(LambdaGuardError, RuntimeError):
 
 
 class NotABatchError(LambdaGuardError, ValueError):
-    """A handler with `each_record=True` was invoked with an event that isn't a batch of records it can answer for."""
+    """A handler with `each_record=True` was invoked with an event that isn't a batch from a supported source."""
 
 
 class UnidentifiedRecordError(LambdaGuardError, ValueError):
-    """A record of a batch has no id, so that its failure can't be told from its success: the whole batch is retried."""
+    """A batch item has no id, so its failure can't be reported on its own: the whole batch is retried."""
 
 
 class OutOfTimeError(LambdaGuardError, TimeoutError):
-    """Records of a batch were not begun, since the invocation would have ended before them: they are retried."""
+    """Some batch items were not started, because the invocation was running out of time: they are retried."""
 
 
 class MissingExtraError(LambdaGuardError, ImportError):
-    """A desk tool needs packages that a function doesn't: the message names the extra to install."""
+    """A command needs packages that a function doesn't: the message names the extra to install."""
 
     exit_code = 2

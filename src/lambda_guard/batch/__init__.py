@@ -1,6 +1,6 @@
-"""Batches item by item: `loop` gives each its turn, `source` knows the event sources, `report` tells the telemetry.
+"""Batches item by item: `loop` processes the items, `source` knows the event sources, `report` notifies the telemetry.
 
-Here is the sink that looks at what a plain handler answers by itself; the rest is imported with the first batch.
+This module has the sink that reads a plain handler's own response; the rest is imported with the first batch.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ from ..trigger.table import TABLE
 
 
 class PartialResponse(Sink):
-    """Looks at the failures that a plain handler answers with."""
+    """Reads the failures in a plain handler's response."""
 
     part = "batch"
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
-        """Note them, where there are any."""
+        """Note the failures, if there are any."""
         value = outcome.value
         if type(value) is not dict or scope.batch is not None:
             return
         failures: Any = value.get("batchItemFailures")
         if issubclass(type(failures), list) and scope.invocation.trigger.type in TABLE.batches:
-            from . import partial_response  # late: most handlers never answer so
+            from . import partial_response  # late: most handlers never return any
 
             partial_response.note(scope, failures)

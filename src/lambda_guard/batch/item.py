@@ -1,7 +1,7 @@
-"""One item of a batch while it is at work: its log keys, and its place in a trace.
+"""One batch item while it is being processed: its log keys, and its place in a trace.
 
-An item that a trace came with adopts that trace: its lines, what it sends on and its own span belong there, and a span
-in the function's own trace stands for it; each names the other.
+An item that came with a trace adopts it: its log lines, the messages that it sends and its own span belong to that
+trace, and a second span represents it in the function's own trace; each names the other.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from ..propagation.place import Place
 
 
 class Found:
-    """`functools.cached_property` without its lock, which costs more than what is found; gone in Python 3.12."""
+    """`functools.cached_property` without its lock, which costs more than the value itself; Python 3.12 has none."""
 
     __slots__ = ("_find", "_name")
 
@@ -30,11 +30,11 @@ class Found:
 
 
 class BatchItem(Work):
-    """An item at work. Most of it is found out only where somebody asks, for most items nobody does.
+    """A batch item that is being processed. Its attributes are computed on demand, since most items need none.
 
     Attributes:
-        scope: of the invocation.
-        raw: the record, as it came.
+        scope: the invocation's scope.
+        raw: the entry of the event's `Records`.
         started: epoch seconds.
     """
 
@@ -45,7 +45,7 @@ class BatchItem(Work):
 
     @Found
     def keys(self) -> dict[str, Any]:
-        """Its log keys."""
+        """The item's log keys."""
         found = {_names.MESSAGE_ID: record_message_id(self.raw), _names.ATTEMPT: record_attempt(self.raw)}
         if self._adopted is not None:
             found[_names.XRAY_TRACE_ID] = self._adopted.root
@@ -53,21 +53,21 @@ class BatchItem(Work):
 
     @Found
     def tail(self) -> str:
-        """Its log keys and the invocation's, as they end a line."""
+        """The item's and the invocation's log keys, as the end of a log line."""
         it, keys = self.scope.invocation, dict(self.keys)
         own = tail_of(it, keys.pop(_names.XRAY_TRACE_ID, it.trace_id))
         return f"{own},{_json.encode(keys)[1:-1]}" if keys else own
 
     @Found
     def _adopted(self) -> TraceHeader | None:
-        """The upstream header whose trace its work belongs to; `None` where that is the invocation's own."""
+        """The upstream header whose trace the item belongs to; `None` if it belongs to the invocation's own."""
         it = self.scope.invocation
         header = record_upstream(self.raw, it.trigger.type) if self.scope.settings.tracing else None
         return adoptable(it.trace, (Upstream(header),)) if header is not None else None
 
     @Found
     def place(self) -> Place | None:
-        """Its place in its trace; `None` where there is no trace."""
+        """The item's place in its trace; `None` if there is no trace."""
         own = self.scope.invocation.trace
         header = self._adopted or own
         return Place(header, own, self._adopted is not None) if header is not None else None

@@ -1,7 +1,7 @@
-"""`each_record=True`: a batch is taken apart, each record has its turn, and one answer is given for all.
+"""`each_record=True`: splits a batch, calls the handler for each batch item, and returns one response for all of them.
 
-`docs/batches.md` says what becomes of the messages: a record counts as processed only where its handler has returned.
-That holds without telemetry, too, where there is no scope: under the kill switch, and where ours has failed.
+`docs/batches.md` describes what becomes of the messages: an item counts as processed only if the handler has returned.
+That also holds without telemetry, when there is no scope: under the kill switch, and after a failure of ours.
 """
 
 import inspect
@@ -26,19 +26,19 @@ from .source import Source, identifiers, read_batch
 
 T = TypeVar("T")
 
-# Records of `async def` handlers at once: as many connections as HTTP clients keep.
+# Items that `async def` handlers process at once: as many as the connections that HTTP clients keep.
 _CONCURRENT_MOST: Final = 100
 _SOONER: Final = 1.25  # than the watchdog's margin: the larger of 100 ms and a tenth of the time, at most 1 s
-_NOTES_MOST: Final = 100  # on one exception object, which a module may raise again and again
+_NOTES_MOST: Final = 100  # per exception object, since a module may raise the same one repeatedly
 _CONTEXT: Final = ("context", "lambda_context")
 
 
 class RecordHandler:
-    """What a handler of one record has for as long as the process lives.
+    """The state of a handler of one record that lasts as long as the process.
 
     Args:
-        handler: as it was decorated.
-        report: answer with a partial batch response where some records fail, instead of raising.
+        handler: the handler, as it was decorated.
+        report: return a partial batch response if some items fail, instead of raising.
 
     Raises:
         ConfigurationError: the handler can't be called with a record, or with a record and the context.
@@ -51,20 +51,20 @@ class RecordHandler:
         self.takes_context = _takes_context(handler)
 
     def run(self, handler: Callable[..., Any], event: Any = None, context: Any = None) -> Any:
-        """Give each record its turn, and answer for all of them.
+        """Call the handler for each batch item, and return or raise the result of the batch.
 
         Args:
-            handler: the record handler, bound where it is a method.
+            handler: the handler of one record, bound if it is a method.
             event: the batch.
-            context: Lambda's.
+            context: Lambda's context.
 
         Returns:
-            With `report`, a partial batch response; else `None`.
+            With `report`, a partial batch response; otherwise `None`.
 
         Raises:
-            ExceptionGroup: of the records' own exceptions: some failed and `report` is off, or all did.
+            ExceptionGroup: the items' own exceptions: some failed and `report` is off, or all did.
             NotABatchError: the event isn't a batch.
-            BaseException: what isn't an `Exception` comes out at once, untouched.
+            BaseException: a handler's exception that isn't an `Exception` is raised at once, unchanged.
         """
         batch = self._batch(event, context)
         try:
@@ -98,11 +98,11 @@ class RecordHandler:
 
 
 def _takes_context(handler: Any) -> bool | str:
-    """Return whether the handler asks for a second argument; its name, where that isn't its second parameter."""
+    """Return whether the handler takes the context; the parameter's name, if it isn't the second parameter."""
     function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # a builtin, which doesn't say
+    except (TypeError, ValueError):  # a builtin without a signature
         return False
     if parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
@@ -125,14 +125,14 @@ def _is_asked(parameter: inspect.Parameter) -> bool:
 
 
 class Batch:
-    """The records of one invocation while they have their turns.
+    """The batch items of one invocation while they are processed.
 
     Attributes:
-        source: how the records are treated.
-        records: as they came.
-        identifiers: what a partial batch response names each by; `None` for a record without one.
-        failures: by position, the exception of each record that failed; `None` for one that wasn't begun.
-        report: tells the telemetry; `None` where there is none.
+        source: the rules of the event source.
+        records: the items, as they came.
+        identifiers: each item's identifier in a partial batch response; `None` for an item without one.
+        failures: by position, the exception of each item that failed; `None` for one that wasn't started.
+        report: notifies the telemetry; `None` if there is none.
     """
 
     def __init__(
@@ -147,17 +147,17 @@ class Batch:
         self._until, self._margin_s = _last_begin(scope, context)
         self._broken_lanes: set[object] = set()
         self._out_of_time = 0
-        # A record is looked at before its turn only where there is an order, or one without an identifier.
+        # Items are checked before their turn only if they are ordered, or if one has no identifier.
         self._looked_at = source.lane is not None or None in self.identifiers
 
     def tell(self, part: str, step: Callable[..., T], *args: Any) -> T | None:
-        """Tell the telemetry, if there is any, and let nothing out of it."""
+        """Notify the telemetry, if there is any, and swallow its exceptions."""
         return attempt(part, step, self.report, *args) if self.report is not None else None
 
     # --- Turns ----------------------------------------------------------------------------------------------
 
     def work(self, call: Callable[[Any], Any]) -> None:
-        """Give each record its turn, in their order."""
+        """Process the items in their order."""
         data_class, until, report = self.source.data_class, self._until, self.report
         try:
             for index, record in enumerate(self.records):
@@ -182,10 +182,10 @@ class Batch:
             self.tell("batch.leave", BatchReport.leave)
 
     async def work_async(self, call: Callable[[Any], Any]) -> None:
-        """Give each record its turn: lanes side by side, the records of a lane one after the other.
+        """Process the items: lanes concurrently, the items of a lane one after the other.
 
         Raises:
-            BaseException: what isn't an `Exception`; the turns of the others end with it.
+            BaseException: a handler's exception that isn't an `Exception`; the other items are cancelled.
         """
         lanes = deque(self._lanes())
         if len(lanes) <= 1:
@@ -218,7 +218,7 @@ class Batch:
             self.tell("batch.leave", BatchReport.leave)
 
     def _failed(self, index: int, item: BatchItem | None, error: BaseException) -> bool:
-        """Note what came out of a handler; false where that isn't the record's alone, and goes on."""
+        """Note a handler's exception; return false if it isn't limited to the item and has to be raised."""
         its_own = issubclass(type(error), Exception)
         if its_own:
             self._fail(index, error)
@@ -238,7 +238,7 @@ class Batch:
         try:
             lane = self.source.lane(record) if self.source.lane is not None else None
             hash(lane)
-        except Exception:  # it has no place of its own in the order: together with its like
+        except Exception:  # its lane is unknown: all such items share one
             return None
         return lane
 
@@ -263,19 +263,19 @@ class Batch:
         self.tell("batch.failure", BatchReport.failed, record, error)
 
     def _stop(self, left: Iterable[int]) -> None:
-        """Give back what would be cut down by the timeout if it were begun now."""
+        """Give back the items that the timeout would interrupt if they were started now."""
         unbegun = [index for index in left if index not in self.failures]
         self.failures.update(dict.fromkeys(unbegun))
         self._out_of_time += len(unbegun)
 
     def give_up(self) -> None:
-        """Tell that all of it goes back."""
+        """Report that the whole batch is given back."""
         self.tell("batch.finish", BatchReport.give_up)
 
     # --- The answer -----------------------------------------------------------------------------------------
 
     def answer(self) -> dict[str, Any] | None:
-        """Return what Lambda is told, or raise where it's told that the whole batch failed."""
+        """Return the response for Lambda, or raise if the whole batch has failed."""
         given_back = sorted(self.failures)
         in_part = self._partial and len(given_back) < len(self.records)
         raises = bool(given_back) and not (in_part and all(map(self._is_identified, given_back)))
@@ -319,9 +319,9 @@ class Batch:
 
 
 def _last_begin(scope: _scope.Scope | None, context: object) -> tuple[float, float]:
-    """Return when nothing is begun any more, in epoch seconds, and how long before the deadline that is.
+    """Return the time from which no item is started, in epoch seconds, and how many seconds before the deadline it is.
 
-    A little sooner than the watchdog wakes: a batch that gives records back in time isn't one that is stuck.
+    It is a little before the watchdog wakes: a batch that gives items back in time isn't stuck.
     """
     now = time()
     if scope is not None:
@@ -344,9 +344,7 @@ async def _side_by_side(
         try:
             while lanes:
                 await walk(lanes.popleft())
-        except (
-            BaseException
-        ) as error:  # out of a task, `SystemExit` would end the loop with the other turns half-way
+        except BaseException as error:  # from a task, `SystemExit` would end the loop at once
             return error
         return None
 
@@ -365,8 +363,8 @@ async def _side_by_side(
 
 
 def _add_note(error: Exception, note: str) -> None:
-    """Add a note where the exception takes one: a frozen one doesn't, one that is raised again has it."""
-    with suppress(BaseException):  # what a property raises, `SystemExit` too, isn't the record's own error
+    """Add a note if the exception accepts it: a frozen one doesn't; one that is raised again already has it."""
+    with suppress(BaseException):  # an exception from a property, even `SystemExit`, isn't the item's error
         notes = getattr(error, "__notes__", ())
         if note not in notes and len(notes) < _NOTES_MOST:
             error.add_note(note)
@@ -376,15 +374,15 @@ _UNFINISHED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 def _refuse_unfinished(result: Any) -> None:
-    """Raise where a handler has returned work that nobody will do: its record isn't processed.
+    """Raise if a handler has returned work that nothing will run: its item isn't processed.
 
     Raises:
-        ConfigurationError: what the handler is to be written as.
+        ConfigurationError: names the way to write the handler instead.
     """
-    kind = type(result)  # an object of the user's may have any `__class__`, or raise when it is asked
+    kind = type(result)  # a user's object may have any `__class__`, or raise when it is read
     if issubclass(kind, _UNFINISHED) or hasattr(kind, "__await__"):
         if issubclass(kind, CoroutineType | GeneratorType):
-            result.close()  # without a warning that it was never awaited, which this is
+            result.close()  # avoids the warning that it was never awaited: this error reports it
         raise ConfigurationError(
             f"the handler of a record returned a {kind.__name__}, which nobody runs: "
             "write it as `async def` where it awaits, and without `yield`"
@@ -392,7 +390,7 @@ def _refuse_unfinished(result: Any) -> None:
 
 
 def _leave_out_our_frames(error: Exception) -> None:
-    """Let the traceback begin in the user's code; where none of it was reached, it stays."""
+    """Make the traceback start in the user's code; if none of it was reached, it stays."""
     trace = exceptions.trace_of(error)
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""A plain handler's own partial batch response: looked at, never changed, whatever it is made of.
+"""A plain handler's own partial batch response: read, never changed, whatever its types.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
 """
@@ -13,13 +13,13 @@ from ..sinks.log import final_attempt, lines
 
 
 def note(scope: Scope, failures: list[Any]) -> None:
-    """Note the failures for the invocation record, and say what becomes of the messages of a queue.
+    """Note the failures for the invocation record; for a queue, count and log final attempts as well.
 
     Args:
-        scope: of the invocation.
-        failures: the answer's `batchItemFailures`.
+        scope: the invocation's scope.
+        failures: the response's `batchItemFailures`.
     """
-    # By the types' own methods, past what a class of the user's makes of them.
+    # The built-in types' own methods: a user's subclass may override them.
     identifiers = [_identifier(item) for item in list.copy(failures)]
     if not identifiers:
         return
@@ -33,7 +33,7 @@ def note(scope: Scope, failures: list[Any]) -> None:
 
 
 def _given_back(messages: tuple[Any, ...], identifiers: list[Any]) -> list[Any]:
-    """Return the messages that come back: those that are named, or all where Lambda can't make sense of the answer."""
+    """Return the messages that come back: those that are listed, or all if Lambda rejects the response."""
     known = {record_message_id(message): message for message in messages}
     named = {identifier for identifier in identifiers if type(identifier) is str}
     strangers = sum(type(identifier) is not str or identifier not in known for identifier in identifiers)
@@ -53,7 +53,7 @@ def _identifier(item: Any) -> Any:
 
 
 def _message_id(identifier: Any) -> str | None:
-    """Return what a record is called elsewhere that an answer names: Kafka's by partition and offset."""
+    """Return an item's message id, as used elsewhere, from its identifier: for Kafka, partition and offset."""
     if type(identifier) is dict:
         partition, offset = identifier.get("partition"), identifier.get("offset")
         return f"{partition}@{offset}" if type(partition) is str and type(offset) is int else None

@@ -1,7 +1,7 @@
-"""What is told of a batch: its items' keys, their spans, and what failed.
+"""Reports on a batch to the telemetry: its items' log keys, their spans, and their failures.
 
-So that a batch of thousands costs no more than one of a hundred, only the first items and those that fail have spans,
-and only the first ones are named by the environment; all of them have the keys and send their trace on.
+So that a batch of thousands costs no more than one of a hundred, only the first items and some that fail have spans,
+and only the first ones set the environment variable; all of them have log keys and pass their trace on.
 """
 
 import logging
@@ -18,14 +18,14 @@ from .item import BatchItem
 
 
 class BatchReport:
-    """Tells the telemetry of a batch. Its callers stand in front of the failsafe.
+    """Notifies the telemetry of a batch. Its callers run it through the failsafe.
 
     Args:
-        scope: of the invocation.
+        scope: the invocation's scope.
         records: the batch.
 
     Attributes:
-        alone: whether items have their turns one after the other; the environment is the whole process's.
+        alone: whether items are processed one at a time, so that one may set the process's environment variable.
     """
 
     def __init__(self, scope: _scope.Scope, records: Sequence[Any]) -> None:
@@ -41,7 +41,7 @@ class BatchReport:
         scope.at_work = self._at_work
 
     def begin(self, raw: Any, started: float) -> BatchItem:
-        """Make a record the item that is at work here."""
+        """Make `raw` the batch item that is being processed here."""
         item = BatchItem(self._scope, raw, started)
         _scope.set_item(item)
         if self.alone:
@@ -60,7 +60,7 @@ class BatchReport:
             self._scope.tracer.begin_item(item)
 
     def end(self, item: BatchItem, error: BaseException | None) -> None:
-        """End an item's turn, with what came out of its handler."""
+        """End an item, with its handler's exception, if any."""
         place = item.place
         if place is not None and place.adopted:
             place.give_back()
@@ -72,13 +72,13 @@ class BatchReport:
             self._scope.tracer.end_item(item, error, time())
 
     def leave(self) -> None:
-        """Take back that an item is at work."""
+        """Note that the item is no longer being processed."""
         if (item := _scope.current_item()) is not None:
             self._at_work.discard(item)
         _scope.set_item(self._before)
 
     def failed(self, raw: Any, error: Exception) -> None:
-        """Note a failure, and write what it was, unless the same has been written for another item."""
+        """Count a failure, and log it unless the same failure has been logged for another item."""
         known = attempt("batch.error", exceptions.in_short, error) or {_names.TYPE: type(error).__name__}
         self._count(raw, _names.FAILURE, known)
         kind = known.get(_names.FINGERPRINT, known[_names.TYPE])
@@ -98,12 +98,12 @@ class BatchReport:
     def finish(
         self, failures: Mapping[int, Exception | None], everything: bool, out_of_time: str | None
     ) -> None:
-        """Note what the batch came to.
+        """Note the result of the batch.
 
         Args:
-            failures: by position; `None` for those that weren't begun.
-            everything: whether all records go back, not only those.
-            out_of_time: why some weren't begun, where it is the time.
+            failures: by position; `None` for items that weren't started.
+            everything: whether all items are given back, not only those that failed.
+            out_of_time: the reason why some weren't started, if time ran out.
         """
         for index in sorted(failures):
             if failures[index] is None:
@@ -114,12 +114,12 @@ class BatchReport:
         final_attempt.count(self._scope, back)
 
     def give_up(self) -> None:
-        """Note that the batch was ended by something that isn't an `Exception`: all of it goes back."""
+        """Note that an exception that isn't an `Exception` ended the batch: all of it is given back."""
         final_attempt.count(self._scope, self._records)
 
 
 def _write(level: int, said: str, *, error: Exception | None = None) -> None:
-    """Write a line, from where it failed in the user's code."""
+    """Write a log line whose location is where the user's code failed."""
     if lines.line_logger().isEnabledFor(level):
         stack = exceptions.frames(exceptions.trace_of(error)) if error is not None else []
         location = f"{stack[-1][2]}:{stack[-1][1]}" if stack else "lambda_guard"

@@ -1,6 +1,6 @@
-"""Where the records of a batch come from: how they are handed over, kept in order, and named in an answer.
+"""The event sources of batches: how their items are passed to the handler, ordered, and identified in a response.
 
-They are handed over as Powertools' data classes; its processors aren't used (`docs/batches.md` says why).
+They are passed as Powertools' data classes; its processors aren't used (`docs/batches.md` explains why).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +17,14 @@ from ..trigger.read import messages_of, read_trigger
 
 
 class Source(NamedTuple):
-    """How the records of one event source are handed over, kept in order, and named in an answer.
+    """How the items of one event source are passed to the handler, ordered, and identified in a response.
 
     Attributes:
-        data_class: Powertools' class of the record.
-        identifier: what `batchItemFailures` names a record by.
-        lane: which records are to be processed each after the one before it: those of one lane. `None`:
-            there is no order.
-        from_lowest: whether Lambda takes everything from the lowest identifier on for failed.
+        data_class: Powertools' data class of an item.
+        identifier: returns the item's `itemIdentifier` in `batchItemFailures`.
+        lane: returns the item's lane: items of the same lane have to be processed in order. `None`: there is
+            no order.
+        from_lowest: whether Lambda retries everything from the lowest identifier on.
     """
 
     data_class: Callable[[Any], Any]
@@ -40,12 +40,12 @@ def _kafka_identifier(record: Any) -> dict[str, Any]:
 def _group(record: Any) -> object:
     try:
         return record["attributes"]["MessageGroupId"]
-    except Exception:  # SQS gives every message of a FIFO queue one: those without stay together
+    except Exception:  # messages of FIFO queues always have one: any without it share a lane
         return None
 
 
-# In https://docs.aws.amazon.com/lambda/latest/dg/: services-sqs-errorhandling.html (the message's id; of a
-# FIFO group everything after a failure goes back), services-kinesis-batchfailurereporting.html ("Lambda uses
+# In https://docs.aws.amazon.com/lambda/latest/dg/: services-sqs-errorhandling.html (the message's id; in a
+# FIFO group everything after a failure is given back), services-kinesis-batchfailurereporting.html ("Lambda uses
 # the record with the lowest sequence number"), kafka-retry-configurations.html (topic-partition, offset).
 _STANDARD: Final = Source(SQSRecord, itemgetter("messageId"))
 _FIFO: Final = _STANDARD._replace(lane=_group)
@@ -59,19 +59,19 @@ _NO_SOURCE: Final = ("lambda", "unknown")
 
 
 def read_batch(event: Any) -> tuple[Source, Sequence[Any]]:
-    """Return how the records of a batch are to be treated, and the records.
+    """Return the event source of a batch, and its items.
 
     Raises:
-        NotABatchError: the event isn't a batch, or of a source that can't be answered record by record.
+        NotABatchError: the event isn't a batch, or its source doesn't support responses for single items.
     """
     records, kind = messages_of(event), read_trigger(event).type
     if records is not None and len(records) == 0:
         return _STANDARD, ()  # the last call of a Kinesis window: nothing to process, nothing to lose
-    if records is not None and kind in _NO_SOURCE:  # the first record may be the one that is broken
+    if records is not None and kind in _NO_SOURCE:  # the first item may be broken
         kinds = (read_trigger({"Records": [record]}).type for record in records)
         kind = next((found for found in kinds if found not in _NO_SOURCE), kind)
     source = _SOURCES.get(kind.rpartition("-")[2])  # `sns-sqs` is a message in a queue, too
-    # A bare list comes from a pipe, which names the records of streams by other ids.
+    # A bare list comes from a pipe, which identifies stream records by other ids.
     if records is None or source is None or (source is not _STANDARD and isinstance(event, list)):
         raise NotABatchError(
             "each_record=True takes batches from SQS, Kinesis, DynamoDB streams and Kafka; this event is "
@@ -93,12 +93,12 @@ def _is_fifo(records: Sequence[Any]) -> bool:
 
 
 def identifiers(source: Source, records: Sequence[Any]) -> list[Any]:
-    """Return what a partial batch response names each record by; `None` for one without an id."""
+    """Return each item's identifier in a partial batch response; `None` for an item without one."""
     try:
         found = list(map(source.identifier, records))
         if all(map(_names_a_record, found)):
             return found
-    except Exception:  # a record without one: each is looked at for itself
+    except Exception:  # an item has none: they are read one by one
         found = []
     return [_identifier(source, record) for record in records]
 

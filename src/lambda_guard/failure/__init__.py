@@ -1,1 +1,1 @@
-"""Failures as values: exceptions in words, fingerprints, stack frames, attempts."""
+"""Failures as values: exceptions as fields, fingerprints, stack frames, attempts."""

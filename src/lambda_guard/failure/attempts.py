@@ -1,9 +1,9 @@
-"""Which attempt at its event an invocation is, as far as the platform tells.
+"""The number of an invocation's attempt at its event, as far as the platform reveals it.
 
-SQS says it in every message. For an asynchronous invocation Lambda says nothing but the request id, which
-its retries keep: one that has failed in this process and comes again is a retry. A retry in another
-environment can't be known as one (and after a timeout it always is another one): no attempt is said rather
-than a wrong one.
+SQS includes it in every message. For asynchronous invocations there is only the request id, which is the same
+for retries: an id that has failed in this process and comes again is a retry. A retry in another environment
+can't be recognised (and after a timeout, the environment is always another one): no attempt is reported
+rather than a wrong one.
 
 https://repost.aws/knowledge-center/lambda-function-duplicate-invocations
 """
@@ -16,13 +16,13 @@ from .._scope import Scope
 from ..sinks import Sink
 from ..trigger.table import TABLE
 
-FAILED_MOST: Final = 256  # invocations that are remembered; a retry comes within minutes
+FAILED_MOST: Final = 256  # invocations that are remembered; retries follow within minutes
 
 _failed: dict[str, int] = {}
 
 
 def number(scope: Scope) -> int | None:
-    """Return which attempt this is, from 1, or `None` where nobody tells."""
+    """Return the number of this attempt, from 1, or `None` if it isn't known."""
     it = scope.invocation
     if it.trigger.attempt is not None:
         return it.trigger.attempt
@@ -31,7 +31,7 @@ def number(scope: Scope) -> int | None:
 
 
 def is_final(scope: Scope) -> bool | None:
-    """Return whether no attempt comes after this one, or `None` where nobody tells."""
+    """Return whether this is the last attempt, or `None` if it isn't known."""
     attempt, most = scope.invocation.trigger.attempt, scope.settings.max_receive_count
     return attempt >= most if attempt is not None and most is not None else None
 
@@ -47,11 +47,11 @@ class Attempts(Sink):
             return
         it = scope.invocation
         attempt = number(scope) or 1
-        _failed.pop(it.invocation_id, None)  # if it fails again, it goes back in as the latest
+        _failed.pop(it.invocation_id, None)  # if it fails again, it is added again as the latest
         if outcome.kind == _names.SUCCESS or it.trigger.attempt is not None:
             return
         if it.trigger.type in TABLE.synchronous:
-            return  # whoever called it retries under another id
+            return  # the caller's retries have other ids
         _failed[it.invocation_id] = attempt
         while len(_failed) > FAILED_MOST:
             _failed.pop(next(iter(_failed)), None)

@@ -1,4 +1,4 @@
-"""Exceptions in words: the fields of a log line, the `error` of a record."""
+"""Exceptions as fields of a log line, and as the `error` of an invocation record."""
 
 import sys
 import traceback
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .. import _json, _names
 from . import stack_frames
-from .fingerprint import fingerprint as fingerprint  # noqa: PLC0414 - named from here by who has an error
+from .fingerprint import fingerprint as fingerprint  # noqa: PLC0414 - imported from here by modules that have an error
 from .stack_frames import Frame
 
 _MESSAGE_MOST: Final = 4_096  # characters
@@ -19,29 +19,29 @@ _MODULE: Final[Any] = vars(type)["__module__"]
 
 
 def message(error: BaseException) -> str:
-    """Return what the exception says of itself, also where its `__str__` raises."""
+    """Return the exception's message, even if its `__str__` raises."""
     return _json.text(error, _MESSAGE_MOST)
 
 
 def type_name(error: BaseException) -> str:
-    """Return the exception's type, without its module: what `except` would name."""
+    """Return the name of the exception's type, without its module."""
     return _json.type_name(error)
 
 
 def trace_of(error: BaseException) -> TracebackType | None:
-    """Return the exception's traceback, whatever its class makes of attributes."""
+    """Return the exception's traceback, even if its class overrides attributes."""
     trace: TracebackType | None = _TRACEBACK.__get__(error)
     return trace
 
 
 def cause_of(error: BaseException) -> BaseException | None:
-    """Return the exception that this one was raised from, whatever its class makes of attributes."""
+    """Return the exception that this one was raised from, even if its class overrides attributes."""
     cause: BaseException | None = _CAUSE.__get__(error)
     return cause
 
 
 def frames(trace: TracebackType | None) -> list[Frame]:
-    """Return each frame that isn't ours, outermost first, the middle left out of a long stack."""
+    """Return the frames that aren't ours, outermost first, without the middle of a long stack."""
     found = []
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -56,7 +56,7 @@ def fields(exc_info: Any) -> dict[str, Any]:
     """Return `exception`, `exception_name` and `stack_trace` for a log line.
 
     Args:
-        exc_info: as logging takes it: an exception, a tuple, or true for the one being handled.
+        exc_info: as accepted by logging: an exception, a tuple, or true for the one being handled.
     """
     if isinstance(exc_info, BaseException):
         error: BaseException | None = exc_info
@@ -77,9 +77,7 @@ def fields(exc_info: Any) -> dict[str, Any]:
 def _notes(error: BaseException) -> list[str]:
     try:
         return [_json.text(note, _MESSAGE_MOST) for note in error.__notes__[:20]]
-    except (
-        BaseException
-    ):  # none, or not as `add_note` makes them: what a property raises is no end of the process
+    except BaseException:  # none, or not as `add_note` makes them; a property must not end the process
         return []
 
 
@@ -107,7 +105,7 @@ def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
 
 
 def in_short(error: BaseException) -> dict[str, Any]:
-    """Return what a batch says of an item's error: `{type, message, fingerprint}`."""
+    """Return a batch item's error in the invocation record: `{type, message, fingerprint}`."""
     return {
         _names.TYPE: type_name(error),
         _names.MESSAGE: message(error),

@@ -1,9 +1,9 @@
-"""The fingerprint of an error: the same while the same cause fails, also after the code has been worked on.
+"""The fingerprint of an error: the same for the same cause, even after the code has been edited.
 
-It is made of the error's type, the function of the user's own code that it came from, and what that function
-was doing there: the key that it looked up, the attribute, what it called, or the condition under which it
-raised. So it survives moved lines, reworded messages, other ids, code that is reordered, functions put
-between, other versions of packages and other directories; and two checks of one function have two.
+It is made of the error's type, the function of the user's own code that raised it, and the operation there: the
+key that was looked up, the attribute, the function that was called, or the condition under which it raised. So
+it doesn't change with moved lines, reworded messages, other ids, reordered code, additional functions in
+between, other versions of packages or other directories; and two checks in one function have two.
 """
 
 import ast
@@ -20,32 +20,32 @@ from .stack_frames import Frame
 _CHAIN_MOST: Final = 4
 _CALLERS_MOST: Final = 3
 _GROUP_MOST: Final = 20
-_GROUPS_MOST: Final = 100  # looked into: they nest deeper than the stack, share parts, and hold each other
+_GROUPS_MOST: Final = 100  # at most: groups may be deeper than the stack, share parts, contain each other
 _FUNCTION_LINES_MOST: Final = 500
 _WORD_MOST: Final = 100  # characters
 _NAMELESS: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")
-# Read past the exception's class, which may answer for its attributes itself.
+# The base class's descriptor, since the exception's class may override its attributes.
 _TRACEBACK: Final[Any] = BaseException.__traceback__
 _CAUSE: Final[Any] = BaseException.__cause__
 _EXCEPTIONS: Final[Any] = BaseExceptionGroup.exceptions
 
-Step = tuple[CodeType, int]  # a frame's code, and the instruction that it is at
+Step = tuple[CodeType, int]  # a frame's code, and its current instruction
 
 
 def fingerprint(error: BaseException) -> str:
-    """Return 16 hex digits that stay the same while the same cause fails.
+    """Return 16 hex digits that are the same for the same cause.
 
     Args:
-        error: as the handler raised it; its causes (`raise … from …`) and the parts of a group count as well.
+        error: the handler's exception; its causes (`raise … from …`) and the parts of a group are included.
     """
     return _digest("\n".join(_chain(error, iter(range(_GROUPS_MOST)))))
 
 
 def of_place(kind: str, stack: list[Frame]) -> str:
-    """Return the fingerprint of something that isn't an exception, from where it happened.
+    """Return the fingerprint of a failure that isn't an exception, from its place in the code.
 
     Args:
-        kind: in the place of an exception's type.
+        kind: used in place of an exception's type.
         stack: outermost frame first.
     """
     places = [f"{file.rpartition('/')[2]}:{function}" for file, _, function in stack_frames.own(stack)[-1:]]
@@ -70,20 +70,18 @@ def _parts(error: BaseException, groups: Iterator[int]) -> Iterator[str]:
 
 
 def _code(error: BaseException) -> str:
-    """Return the code that tells a type's causes apart: a botocore `ClientError`'s, an `OSError`'s."""
+    """Return the error code that distinguishes the causes of a type: of a botocore `ClientError` or an `OSError`."""
     try:
         response: Any = getattr(error, "response", None)
         if isinstance(response, Mapping):
             return f" {response['Error']['Code']}"
         return f" {error.errno}" if isinstance(error, OSError) and error.errno else ""
-    except (
-        BaseException
-    ):  # an attribute of the user's own making: even one that exits doesn't end the process
+    except BaseException:  # from a property: even `SystemExit` must not end the process
         return ""
 
 
 def _own_steps(trace: TracebackType | None) -> list[Step]:
-    """Return the steps through the user's own code, innermost first; through all code where there is none."""
+    """Return the steps through the user's own code, innermost first; if there is none, through all code."""
     steps, own = [], []
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -96,9 +94,9 @@ def _own_steps(trace: TracebackType | None) -> list[Step]:
 
 
 def _places(steps: list[Step]) -> Iterator[str]:
-    """Yield the innermost place, and how it was called where what is done there says nothing of the cause.
+    """Yield the innermost place, and the call that led to it if the place alone doesn't identify the cause.
 
-    `require(event, "id")` fails in `require`, whoever called it: what tells the causes apart is the call.
+    `require(event, "id")` always fails in `require`: only the calls distinguish the causes.
     """
     if not steps:
         return
@@ -110,24 +108,24 @@ def _places(steps: list[Step]) -> Iterator[str]:
 
 
 def _is_of_arguments(site: str, code: CodeType) -> bool:
-    """Whether it names nothing but the function's own arguments, so that it is the caller's affair."""
+    """Return whether a site names only the function's own arguments, so that the cause is in the caller."""
     return set(site.split()) <= {"if", "else", "<", ">", *code.co_varnames[: code.co_argcount]}
 
 
 def _function(code: CodeType) -> str:
-    """Return the function's qualified name; a comprehension has that of the function it is written in."""
+    """Return the function's qualified name; for a comprehension, that of the enclosing function."""
     name = ".".join(part for part in code.co_qualname.split(".") if part not in (*_NAMELESS, "<locals>"))
     return name or code.co_name
 
 
 @lru_cache(256)
 def _site(code: CodeType, instruction: int, is_caller: bool) -> str:
-    """Return what the code does at an instruction, in words that outlive an edit, if it can be said."""
+    """Return a description of an instruction's operation that survives edits, or `""` if there is none."""
     try:
         position = next(islice(code.co_positions(), instruction // 2, None))
         tree = _parsed(code)
         return _described(tree, position, is_caller) if tree is not None and None not in position else ""
-    except Exception:  # no source, or not as it was when it was compiled
+    except Exception:  # no source, or not the source that was compiled
         return ""
 
 
@@ -140,7 +138,7 @@ def _parsed(code: CodeType) -> ast.Module | None:
     if not lines:
         return None
     block = lines if code.co_name == "<module>" else getblock(lines)
-    indented = block[0][:1].isspace()  # a method: below a head of its own, so that its columns stay
+    indented = block[0][:1].isspace()  # a method: parsed below a dummy header, so that its columns stay
     tree = ast.parse("".join(["if 1:\n", *block] if indented else block))
     return ast.increment_lineno(tree, code.co_firstlineno - 1 - indented)
 
@@ -202,7 +200,7 @@ def _condition(test: ast.AST) -> str:
 
 
 def _leaves(node: ast.AST) -> Iterator[str]:
-    """Yield what an expression is about: its keys, attributes, names and words, and which way it compares."""
+    """Yield the keys, attributes, names, words and comparison operators of an expression."""
     if isinstance(node, ast.Compare):
         yield from (_ORDER[type(op)] for op in node.ops if type(op) in _ORDER)
     if isinstance(node, ast.Call):
@@ -236,7 +234,7 @@ def _leaf(node: ast.AST) -> str:
 
 
 def _word(node: ast.AST) -> str:
-    """Return a constant that names something: a key, a table, a status. Prose is reworded."""
+    """Return a constant that names something: a key, a table, a status. Prose is left out, since it gets reworded."""
     value = node.value if isinstance(node, ast.Constant) else None
     return value if isinstance(value, str) and len(value) <= _WORD_MOST and value.split() == [value] else ""
 

@@ -1,4 +1,4 @@
-"""Stack frames as values: whose they are, and how they are written."""
+"""Stack frames as values: whose code they belong to, and how they are formatted."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -13,14 +13,14 @@ _INSTALLED: Final = ("site-packages", "dist-packages", "/opt/python/", "/lib/pyt
 
 
 def is_ours(frame: Frame) -> bool:
-    """Whether it is lambda_guard's own."""
+    """Return whether a frame belongs to lambda_guard."""
     return frame[0].startswith(_OURS)
 
 
 def is_installed(file: str) -> bool:
-    """Whether a file belongs to Python, a layer, the runtime or a package, and not to the function itself.
+    """Return whether a file belongs to Python, a layer, the runtime or a package, and not to the function itself.
 
-    Packages that were installed beside the handler, into the deployment package, are known by their metadata.
+    Packages installed next to the handler, in the deployment package, are recognised by their metadata.
     """
     if file.startswith("<") or any(part in file for part in _INSTALLED):
         return True
@@ -31,12 +31,12 @@ def is_installed(file: str) -> bool:
 
 
 def own(frames: list[Frame]) -> list[Frame]:
-    """Return the frames of the function's own code; all of them where none is."""
+    """Return the frames of the function's own code, or all frames if there are none."""
     return [frame for frame in frames if not is_installed(frame[0])] or frames
 
 
 def said(frames: Iterable[Frame]) -> list[str]:
-    """Return frames as records have them: `file:line in function`."""
+    """Return frames in the format of records: `file:line in function`."""
     return [f"{file.rpartition('/')[2]}:{line} in {function}" for file, line, function in frames]
 
 
@@ -49,7 +49,7 @@ def shortened(frames: list[Frame]) -> list[Frame]:
 
 @lru_cache(1)
 def _packages(root: str) -> frozenset[str]:
-    """Return the names right below `root` that installed packages have put there.
+    """Return the names directly below `root` that belong to installed packages.
 
     https://packaging.python.org/en/latest/specifications/recording-installed-packages/
     """

@@ -1,6 +1,6 @@
-"""An invocation joins the trace that its event came with.
+"""Makes an invocation join the trace that came with its event.
 
-Lambda begins a new trace for a message from a queue; the sender's travels with the message.
+Lambda starts a new trace for a message from a queue; the sender's trace travels with the message.
 https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
 """
 
@@ -11,12 +11,12 @@ from .place import Place
 
 
 class Adoption(Sink):
-    """Gives an invocation its place in its trace; the environment names an upstream one while the handler runs."""
+    """Sets an invocation's place in its trace; while the handler runs, the environment names an adopted trace."""
 
     part = "propagation"
 
     def enter(self, scope: Scope) -> None:
-        """Take the place."""
+        """Set the place, and adopt the upstream trace, if there is one."""
         it = scope.invocation
         header = it.adopted or it.trace
         if header is not None:
@@ -25,6 +25,6 @@ class Adoption(Sink):
                 place.adopt()
 
     def leave(self, scope: Scope, _: Outcome) -> None:
-        """Put the environment back as it was before the handler, whatever became of the rest."""
+        """Restore the environment as it was before the handler, whatever else has failed."""
         if scope.place is not None and scope.place.adopted:
             scope.place.give_back()

@@ -1,7 +1,7 @@
-"""AWS calls as data: which resource a call is about, and what an invocation's calls come to.
+"""AWS calls as data: the resource of a call, and the totals of an invocation's calls.
 
-Pure, by tables. The parameter names are those of the services' API references; only names of resources are read,
-never what is in them.
+Pure functions over tables. The parameter names are those of the services' API references; only names of resources are
+read, never their contents.
 """
 
 from collections.abc import Mapping
@@ -35,18 +35,18 @@ _RESOURCES: Final = {
 
 
 class Call:
-    """One AWS call on its way.
+    """One AWS call in progress.
 
     Attributes:
         service: the service's id with hyphens, e.g. `sqs`.
         operation: e.g. `SendMessage`.
         endpoint: the service's name in traces, e.g. `sqs`, `states`.
         region: e.g. `eu-west-1`.
-        params: the parameters as the caller gave them; only ever read.
-        header: the trace header that went with it, once it has gone.
-        tracer: is told of it; `span` is the tracer's own.
-        given: the parameters that got the header, and what was in them before.
-        in_request: the name and value of the HTTP header, where it is ours.
+        params: the caller's parameters; never changed.
+        header: the trace header that was sent with it, once it has been sent.
+        tracer: the tracer that is notified of it; `span` is the tracer's own state.
+        given: the parameters that got the header, and their contents before.
+        in_request: the name and value of the HTTP header, if we have set it.
     """
 
     __slots__ = (
@@ -69,12 +69,12 @@ class Call:
 
 
 class AwsCalls:
-    """The AWS calls of one invocation, and what they sent on.
+    """The AWS calls of one invocation, and the messages that they sent.
 
     Attributes:
-        in_flight: calls that have not been answered → `time.perf_counter` when they began.
+        in_flight: calls without a response yet → `time.perf_counter` at their start.
         counts: (service, operation, resource) → [count, errors]; `more` counts the calls beyond the cap.
-        sent: messages sent on, as the record has them; `sent_more` counts those beyond the cap.
+        sent: the messages sent, in the record's form; `sent_more` counts those beyond the cap.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class AwsCalls:
         self.sent_more = 0
 
     def count(self, call: Call, *, failed: bool) -> None:
-        """Count a call that has ended, by the resources that it named."""
+        """Count a call that has ended, once for each resource that it named."""
         for resource in resources(call.service, call.params):
             key = (call.service, call.operation, resource)
             if key not in self.counts and len(self.counts) >= _names.CALLS_MOST:
@@ -99,11 +99,11 @@ class AwsCalls:
         """Note the messages that a call has delivered.
 
         Args:
-            call: as it went.
-            span_id: of whoever sent them, as their trace header has it.
-            response: what the service answered.
+            call: the call that was made.
+            span_id: the sender's span, as named in their trace header.
+            response: the service's response.
         """
-        from .sent import sent  # late: most functions send nothing on
+        from .sent import sent  # late: most functions send nothing
 
         for target, message_id in sent(call.service, call.operation, call.params, response):
             if len(self.sent) >= _names.SENT_MOST:
@@ -121,11 +121,11 @@ class AwsCalls:
 
 
 def resources(service: str, params: Mapping[str, Any]) -> list[str | None]:
-    """Return the resources that a call names, `[None]` where it names none.
+    """Return the resources that a call names, or `[None]` if it names none.
 
     Args:
         service: the service's id with hyphens, e.g. `sqs`, `secrets-manager`.
-        params: the call's parameters, as the caller gave them.
+        params: the call's parameters, as given by the caller.
     """
     for name in _RESOURCES.get(service, ()):
         if isinstance(value := params.get(name), str):

@@ -1,10 +1,10 @@
-"""AWS calls, seen and given the trace header: for every client of botocore, also those made before we came.
+"""Observes AWS calls and adds the trace header to them, for every botocore client, including those that already exist.
 
-`BaseClient._make_api_call` is wrapped, once for the class, since clients that module-level code made long ago
-have it, too; on a client's first call two of botocore's own events are registered for it. In them the call's
-parameters are ours to change: they get the header where the service takes it in a parameter, per message, and
-the request gets it as an HTTP header, for the services that pass that on. What isn't in a quota is used only:
-no message attributes, no bodies.
+`BaseClient._make_api_call` is wrapped once, on the class, so that clients created earlier by module-level code
+are covered; on a client's first call, handlers are registered for botocore's own events. There the call's
+parameters may be changed: if the service takes the header in a parameter, it is added there, per message, and
+it is added to the request as an HTTP header, for services that pass that on. Only places that count towards
+no quota are used: no message attributes, no bodies.
 
 - SQS, `MessageSystemAttributes.AWSTraceHeader`:
   https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_MessageSystemAttributeValue.html
@@ -29,16 +29,16 @@ _HTTP_NAME: Final = _names.HTTP_TRACE_HEADER.lower()
 
 
 class Observer(Protocol):
-    """What is told of each call; both ends may fail without the call's noticing."""
+    """Is notified of each call; if it fails, the call isn't affected."""
 
     def begin(self, call: Call) -> bool:
-        """Note that a call begins; false where there is nothing to see (no invocation is at work)."""
+        """Note that a call begins; return false if it isn't observed (no invocation is running)."""
 
     def header(self) -> str | None:
-        """Return the header that names whatever is on top of the trace right now."""
+        """Return the header that names the innermost span that is open now."""
 
     def is_header_overwritten(self) -> bool:
-        """Return whether somebody writes the HTTP header after the events of botocore that a caller's hooks use."""
+        """Return whether other code writes the HTTP header after the botocore events that a caller's hooks use."""
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Note how a call ended."""
@@ -49,13 +49,13 @@ _known: WeakSet[Any] = WeakSet()
 _registering = Lock()
 
 
-# long: the wrapper of botocore's method, which begins and ends the call whatever happens in between
+# long: contains the wrapper of botocore's method, which begins and ends the call whatever happens in between
 def watch(module: Any, observer: Observer) -> None:
     """Watch all of botocore's clients.
 
     Args:
         module: `botocore.client`.
-        observer: is told of each call from here on.
+        observer: is notified of each call from now on.
     """
     import wrapt
 
@@ -66,11 +66,7 @@ def watch(module: Any, observer: Observer) -> None:
         if call is None:
             return wrapped(*args, **kwargs)
         if len(args) > 1 and isinstance(args[1], dict):
-            args = (
-                args[0],
-                dict(args[1]),
-                *args[2:],
-            )  # the header goes into a dict of ours, not into the caller's
+            args = (args[0], dict(args[1]), *args[2:])  # a copy: the caller's dict isn't changed
         token = _in_flight.set(call)
         try:
             attempt("inject.register", _know, client, observer)
@@ -87,7 +83,7 @@ def watch(module: Any, observer: Observer) -> None:
 
     if not getattr(module.BaseClient, "_lambda_guard", False):
         wrapt.wrap_function_wrapper(module, "BaseClient._make_api_call", make_api_call)
-        module.BaseClient._lambda_guard = True  # noqa: SLF001 - a mark of ours
+        module.BaseClient._lambda_guard = True  # noqa: SLF001 - our mark
 
 
 def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
@@ -106,7 +102,7 @@ def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[
 
 def _know(client: Any, observer: Observer) -> None:
     if client not in _known:
-        with _registering:  # a thread that comes second waits, so that its call has the header as well
+        with _registering:  # a second thread waits, so that its call gets the header as well
             _register(client.meta.events, observer)
             _known.add(client)
 
@@ -121,7 +117,7 @@ def _register(events: Any, observer: Observer) -> None:
     def sending(request: Any, **_: Any) -> None:
         attempt("inject.sending", _once_more, observer, request)
 
-    # Last, so that what the caller's own handlers set is seen, and stays.
+    # Last, so that a header set by the caller's own handlers is seen and kept.
     events.register_last("before-parameter-build", parameters, unique_id=f"{_ID}-parameters")
     events.register_last("before-call", request, unique_id=f"{_ID}-request")
     events.register_first("before-send", sending, unique_id=f"{_ID}-sending")
@@ -138,7 +134,7 @@ def _into_parameters(observer: Observer, params: Any, model: Any, context: Any) 
 
 
 def _take_back(call: Call) -> None:
-    """Leave as it was a dict that isn't our copy: what a hook of the caller's on `provide-client-params` returned."""
+    """Restore the parameters: they aren't our copy if a caller's hook on `provide-client-params` has returned them."""
     if call.given is not None:
         params, before = call.given
         for name in params.keys() - before.keys():
@@ -150,7 +146,7 @@ def _into_request(observer: Observer, request: Any) -> None:
     headers = request["headers"]
     name = next((name for name in headers if name.lower() == _HTTP_NAME), _names.HTTP_TRACE_HEADER)
     if name in headers and headers[name] != _botocores_own():
-        return  # the caller's
+        return  # set by the caller
     call, header = _in_flight.get(), _outgoing(observer)
     if call is not None and header is not None:
         headers[name] = header
@@ -158,9 +154,9 @@ def _into_request(observer: Observer, request: Any) -> None:
 
 
 def _once_more(observer: Observer, request: Any) -> None:
-    """Write the HTTP header again over what the X-Ray SDK's own patch has put there.
+    """Write the HTTP header again, over the one written by the X-Ray SDK's own patch.
 
-    Where the work isn't recorded, that is the trace of whatever is, or a parent of zeros.
+    If the work isn't recorded, that one names another trace, which is recorded, or a parent of zeros.
     """
     call = _in_flight.get()
     if call is not None and call.in_request is not None and observer.is_header_overwritten():
@@ -169,7 +165,7 @@ def _once_more(observer: Observer, request: Any) -> None:
 
 
 def _botocores_own() -> str | None:
-    """Return what botocore itself puts into the HTTP header inside Lambda (`add_recursion_detection_header`)."""
+    """Return the HTTP header that botocore itself sets inside Lambda (`add_recursion_detection_header`)."""
     from urllib.parse import quote
 
     found = os.environ.get(_names.ENV_TRACE_HEADER)
@@ -202,17 +198,17 @@ def _each_entry(add: Callable[[dict[str, Any], str], None]) -> Callable[[dict[st
 
 def _added(entry: Any, header: str, add: Callable[[dict[str, Any], str], None]) -> Any:
     if not isinstance(entry, dict):
-        return entry  # botocore's own validation has the words for it
+        return entry  # botocore's own validation reports it
     copy = dict(entry)
     add(copy, header)
     return copy
 
 
 def _set_default(name: str, most: int) -> Callable[[dict[str, Any], str], None]:
-    """Set a parameter of at most so many characters: one that is longer would have the call refused."""
+    """Set a parameter of at most this many characters: AWS would reject the call if it were longer."""
 
     def add(params: dict[str, Any], header: str) -> None:
-        whole = len(header) <= most  # else without what alone can be long, and goes by HTTP as well
+        whole = len(header) <= most  # else without `Lineage`, the only long part; HTTP carries it, too
         params.setdefault(name, header if whole else header.partition(";Lineage=")[0])
 
     return add

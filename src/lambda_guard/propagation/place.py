@@ -1,4 +1,4 @@
-"""A place in a trace, and the header that sends the trace on from there."""
+"""A place in a trace, and the header that passes the trace on from there."""
 
 import os
 
@@ -7,12 +7,12 @@ from .header import TraceHeader
 
 
 def new_id() -> str:
-    """Return an id for a span: 16 hex digits, also unique among copies of one snapshot."""
-    return os.urandom(8).hex()
+    """Return an id for a span: 16 hex digits, unique even among copies of one SnapStart snapshot."""
+    return os.urandom(8).hex()  # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
 
 
 def set_environment(header: str | None) -> str | None:
-    """Have `_X_AMZN_TRACE_ID`, which is the whole process's, hold a header; return what it held."""
+    """Set `_X_AMZN_TRACE_ID`, which is shared by the whole process, and return its previous value."""
     before = os.environ.get(_names.ENV_TRACE_HEADER)
     if header is not None:
         os.environ[_names.ENV_TRACE_HEADER] = header
@@ -22,13 +22,13 @@ def set_environment(header: str | None) -> str | None:
 
 
 class Place:
-    """Where an invocation, or an item of its batch, stands in the trace that it works for.
+    """The position of an invocation, or of a batch item, in the trace to which it belongs.
 
     Attributes:
-        header: of that trace, as it came.
+        header: the header of that trace, as it was received.
         adopted: whether that is an upstream trace, not the function's own.
-        span_id: names the work in it, in every header that is sent on.
-        own_id: names what stands for the work in the function's own trace; the same, where that is the trace.
+        span_id: the id of the work's span there, which every header passed on names as the parent.
+        own_id: the id of the span that represents the work in the function's own trace; `span_id` if not adopted.
     """
 
     __slots__ = ("_before", "_in_environment", "_lineage", "adopted", "header", "own_id", "span_id")
@@ -42,21 +42,21 @@ class Place:
         self._in_environment = False
 
     def text(self, parent: str | None = None) -> str:
-        """Return the header that sends the trace on, with the lineage of the function.
+        """Return the header that passes the trace on, with the lineage of the function.
 
         Args:
-            parent: what sends it; the work itself, if nothing is named.
+            parent: the id of the sending span; if not given, that of the work itself.
         """
         header = self.header
         return TraceHeader(header.root, parent or self.span_id, header.sampled, self._lineage).text()
 
     def adopt(self) -> None:
-        """Have the environment name this trace, so that everything in the process joins it."""
+        """Set the environment variable to this trace, so that everything in the process joins it."""
         self._before = set_environment(self.header.with_lineage(self._lineage).text())
         self._in_environment = True
 
     def give_back(self) -> None:
-        """Put the environment back as it was."""
+        """Restore the environment variable."""
         if self._in_environment:
             self._in_environment = False
             set_environment(self._before)

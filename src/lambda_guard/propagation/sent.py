@@ -1,4 +1,4 @@
-"""Which messages an AWS call has sent, and where to. Pure, by a table.
+"""The messages that an AWS call has sent, and their targets. Pure functions over a table.
 
 The parameter names are those of the services' API references; only names of resources and ids are read.
 """
@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 
 
 class Send(NamedTuple):
-    """How a call says where it sends and what became of it.
+    """The parameters and response keys that hold a call's targets and results.
 
     Attributes:
-        target: the parameters that name the target, the first one present counts.
-        entries: the parameter that lists the messages, or `""` where the call sends one.
+        target: the parameters that name the target; the first one present is used.
+        entries: the parameter that lists the messages, or `""` if the call sends only one.
         entry_target: the key of an entry that names its own target.
         answers: the key of the response that lists the results.
         message_id: the key of a message's id, in the response or in one of its results.
@@ -52,7 +52,7 @@ def sent(
         service: as in `resources`.
         operation: e.g. `SendMessageBatch`.
         params: the call's parameters.
-        response: what the service answered.
+        response: the service's response.
     """
     send = SENDS.get((service, operation))
     if send is None:

@@ -1,4 +1,4 @@
-"""What is emitted of an invocation. A sink is one object; the loop enters them in order and leaves them in reverse."""
+"""The output of an invocation. A sink is one object; the loop enters the sinks in order and leaves them in reverse."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,10 @@ if TYPE_CHECKING:
 
 
 class Sink:
-    """One thing that is emitted of an invocation. A method that isn't overridden costs nothing.
+    """Writes one kind of output of an invocation. A method that isn't overridden costs nothing.
 
     Attributes:
-        part: what would be missing if it failed; names it in the log.
+        part: the name, in the log, of the part that is missing if the sink fails.
     """
 
     part = ""
@@ -23,4 +23,4 @@ class Sink:
         """End, after the handler."""
 
     def warn(self, scope: "Scope", outcome: "Outcome") -> None:
-        """Write what there is, while the handler is at work and its time runs out: on the watchdog's thread."""
+        """Write what is known so far, when the handler is running out of time; called on the watchdog's thread."""

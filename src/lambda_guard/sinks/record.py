@@ -1,7 +1,7 @@
-"""The invocation record: what an invocation came to, in one line that is an EMF document, too.
+"""The invocation record: the result of an invocation, in one line that is also an EMF document.
 
-It is written on every invocation, so the parts that every record has are put together as text, and only what not every
-one has goes through the encoder. `docs/records.md` says what the keys mean.
+It is written on every invocation, so the parts that every record has are formatted as text, and only optional parts go
+through the encoder. `docs/records.md` explains the keys.
 """
 
 import json
@@ -20,17 +20,18 @@ from . import Sink
 if TYPE_CHECKING:
     from ..propagation.calls import AwsCalls
 
-_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
+# A log event holds 1 MB: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+_BYTES_MOST: Final = 900_000
 _LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
 
 
 class Record(Sink):
-    """Writes the invocation record, and with it what is left to be written of the metrics."""
+    """Writes the invocation record, together with the metrics that haven't been written yet."""
 
     part = "record"
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
-        """Write the record: whole, or else as much of it as needs nothing that can be broken."""
+        """Write the whole record, or, if that fails, the part of it that nothing broken can affect."""
         before, scope.unwritten = scope.unwritten, ""
         try:
             line = line_of(scope, outcome)
@@ -52,7 +53,7 @@ class Usage(Sink):
     def enter(self, scope: Scope) -> None:
         """Note what the process has used before the handler runs."""
         if scope.invocation.cold_start:
-            _process.note_peak()  # imports have reached it
+            _process.note_peak()  # the imports have reached it
         scope.cpu_s = process_time()
 
     def leave(self, scope: Scope, _: Outcome) -> None:
@@ -107,7 +108,7 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
 
 
 def _bare_line_of(scope: Scope, outcome: Outcome) -> str:
-    """Return a record of what is known without a clock, a reading of the process or an exception's text."""
+    """Return a record that needs no clock, no reading of the process and no exception's message."""
     settings = scope.settings
     metric = {_names.FAILURE: _names.ERRORS, _names.TIMEOUT: _names.TIMEOUTS}.get(outcome.kind)
     emf = ""
@@ -124,7 +125,7 @@ def _bare_line_of(scope: Scope, outcome: Outcome) -> str:
 
 @lru_cache(64)
 def _definitions(namespace: str, dimensions: tuple[str, ...], metrics: tuple[str, ...]) -> str:
-    """Return EMF's directive for a set of metrics: a function has a handful of them in its life."""
+    """Return the EMF directive for a set of metrics; a function has only a handful of different sets."""
     base = [_names.SERVICE, _names.FUNCTION_NAME]
     more = [_names.TRIGGER_TYPE if name == _names.TRIGGER else name for name in dimensions]
     directive = {
@@ -166,7 +167,7 @@ def _place(scope: Scope) -> str:
 
 
 def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
-    """Return what only some records have, in the order in which it is written."""
+    """Return the keys that only some records have, in the order in which they are written."""
     it = scope.invocation
     found: dict[str, Any] = {}
     if it.upstreams:
@@ -194,7 +195,7 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
 
 
 def _add_stuck(found: dict[str, Any], scope: Scope, outcome: Outcome) -> None:
-    """Add what the watchdog saw; the record that comes after it says only that there was one."""
+    """Add what the watchdog saw; the record after a timeout's record only notes that there was one."""
     if outcome.kind != _names.TIMEOUT:
         found[_names.TIMEOUT_WARNED] = True
         return
@@ -255,7 +256,7 @@ def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
 
 
 def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
-    """Add the metrics that count something; nothing says zero, and nothing says again what a timeout's record said."""
+    """Add the metrics that count something, without zeros and without those that a timeout's record has had already."""
     kind = outcome.kind
     first = scope.stuck is None or kind == _names.TIMEOUT
     if kind == _names.FAILURE:

@@ -1,7 +1,7 @@
-"""The tracer: a sink that is told of batch items and AWS calls, too. Nothing outside of a tracer knows its format.
+"""The tracer: a sink that is also notified of batch items and AWS calls. Only the tracer itself knows its format.
 
-The header to send on is `propagation`'s: the places of an invocation and of its batch items are made there, and a
-tracer takes their ids for its spans.
+The header to pass on belongs to `propagation`, which creates the places of an invocation and of its batch items; a
+tracer uses their ids for its spans.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from .._scope import Work
     from ..propagation.calls import Call
 
-# Where each tracer lives: a module with `make(handler)` and `collect(take)`, imported when it is needed.
+# The module of each tracer, with `make(handler)` and `collect(take)`, imported when it is needed.
 HOMES: Final = {"xray": "lambda_guard.sinks.xray.tracer"}
 
 
 class Tracer(Sink):
-    """Records spans. `Work.trace` is its own to keep something in; `Work.place` has the ids."""
+    """Records spans. `Work.trace` is reserved for its own state; `Work.place` has the ids."""
 
     part = "trace"
 
     def begin_item(self, item: "Work") -> None:
-        """Note that an item of a batch is at work; `item.recorded` says that its end is to be told, too."""
+        """Note that a batch item has begun; set `item.recorded` if its end has to be reported as well."""
 
     def end_item(self, item: "Work", error: BaseException | None, ended: float) -> None:
-        """Note how an item ended, at `ended` epoch seconds; one that failed may not have been told of before."""
+        """Note how a batch item ended, at `ended` epoch seconds; a failed one's start may not have been reported."""
 
     def begin_call(self, work: "Work", call: "Call") -> None:
         """Note that an AWS call begins."""
@@ -36,10 +36,10 @@ class Tracer(Sink):
         """Note how an AWS call ended."""
 
     def current_id(self, work: "Work") -> str | None:
-        """Return the id of the span that is on top here: a call's, or one of the user's; `None` for the work's own."""
+        """Return the id of the innermost span here: a call's, or one of the user's; `None` for the work's own."""
 
     def is_header_overwritten(self) -> bool:
-        """Return whether somebody writes the HTTP header of AWS calls after the events that a caller's hooks use."""
+        """Return whether other code writes the HTTP header of AWS calls after the events that a caller's hooks use."""
         return False
 
 
@@ -55,6 +55,6 @@ def make(kind: str, handler: str) -> Tracer:
 
 
 def collect(kind: str, take: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-    """Hand every document to `take` instead of sending it, until the returned function is called; for tests."""
+    """Pass every document to `take` instead of sending it, until the returned function is called; for tests."""
     stop: Callable[[], None] = import_module(HOMES[kind]).collect(take)
     return stop

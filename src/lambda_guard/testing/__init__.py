@@ -1,4 +1,4 @@
-"""For the tests of functions: contexts, events, and what an invocation emitted, as objects.
+"""Helpers for testing functions: contexts, events, and the output of invocations as objects.
 
     from lambda_guard.testing import capture, events, make_context
 
@@ -7,7 +7,7 @@
             handler(events.sqs('{"id": 1}'), make_context())
         assert captured.record["outcome"] == "success"
 
-With pytest the same come as fixtures: `lambda_context`, `captured`, `captured_trace`; see `docs/testing.md`.
+With pytest, the same are available as fixtures: `lambda_context`, `captured`, `captured_trace`; see `docs/testing.md`.
 """
 
 from . import events

@@ -1,4 +1,4 @@
-"""Sample events of event buses and buckets, straight and through a queue."""
+"""Sample events of event buses and buckets, directly and through a queue."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,17 +18,17 @@ def eventbridge(
     event_id: str | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """An event from an EventBridge bus, as a rule's target gets it.
+    """An event from an EventBridge bus, as a rule's target receives it.
 
-    The sender's trace header isn't in it: Lambda gets it beside the event, in `_X_AMZN_TRACE_ID`.
+    It doesn't contain the sender's trace header, which Lambda provides in `_X_AMZN_TRACE_ID`.
 
     Args:
-        detail: the event's own content, an object; `{}` if not given.
-        detail_type: what kind of event.
-        source: who sent it.
-        resources: ARNs that it is about.
-        event_id: the id that `PutEvents` gave.
-        sent_ms: when it came about, milliseconds since the epoch; the event has whole seconds.
+        detail: the event's content, an object; `{}` if not given.
+        detail_type: the kind of event.
+        source: the sender.
+        resources: the ARNs of the resources concerned.
+        event_id: the id returned by `PutEvents`.
+        sent_ms: when it occurred, in milliseconds since the epoch; the event has whole seconds.
     """
     return shapes.event(
         {} if detail is None else detail,
@@ -52,17 +52,17 @@ def eventbridge_in_sqs(
     message_ids: Sequence[str] | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from a queue that is the target of an EventBridge rule: one event a message.
+    """A batch from a queue that is the target of an EventBridge rule: one event per message.
 
     Args:
-        details: the events' own contents; without any there is one, `{}`.
-        detail_type: what kind of events.
-        source: who sent them.
+        details: the events' contents; if none is given, there is one event with `{}`.
+        detail_type: the kind of events.
+        source: the sender.
         trace_header: the sender's X-Ray header, which EventBridge passes on to the queue.
-        attempt: how often the message was received, for all or one a message.
+        attempt: how often the message was received, for all or one per message.
         queue_arn: the queue.
-        message_ids: the queue's ids, one a message.
-        sent_ms: when they came about, milliseconds since the epoch.
+        message_ids: the queue's ids, one per message.
+        sent_ms: when they occurred, in milliseconds since the epoch.
 
     Raises:
         ValueError: a sequence is of another length than there are messages.
@@ -89,12 +89,12 @@ def schedule(
     event_id: str | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """What a scheduled rule of EventBridge sends; EventBridge *Scheduler* sends the payload that you set.
+    """The event of a scheduled EventBridge rule; EventBridge *Scheduler* sends the payload that you set.
 
     Args:
         rule_arn: the rule.
         event_id: the event's id.
-        sent_ms: when it was due, milliseconds since the epoch; the event has whole seconds.
+        sent_ms: when it was due, in milliseconds since the epoch; the event has whole seconds.
     """
     return eventbridge(
         detail_type="Scheduled Event",
@@ -113,15 +113,15 @@ def s3(
     request_id: str | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A notification from an S3 bucket: one record a key.
+    """A notification from an S3 bucket: one record per key.
 
     Args:
-        keys: the objects' keys, written as S3 writes them (URL-encoded); without any there is one.
+        keys: the objects' keys, written as S3 writes them (URL-encoded); if none is given, there is one.
         bucket: the bucket.
         event_name: `ObjectCreated:Put`, `ObjectRemoved:Delete` …
-        size: bytes of each object.
-        request_id: of the request that made the change.
-        sent_ms: when the change was made, milliseconds since the epoch.
+        size: the size of each object in bytes.
+        request_id: the id of the request that made the change.
+        sent_ms: when the change was made, in milliseconds since the epoch.
     """
     given = locals()
     records = [
@@ -149,18 +149,18 @@ def s3_in_sqs(
     message_ids: Sequence[str] | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from a queue that gets a bucket's notifications: one message a key.
+    """A batch from a queue that receives a bucket's notifications: one message per key.
 
     Args:
-        keys: the objects' keys; without any there is one.
+        keys: the objects' keys; if none is given, there is one.
         bucket: the bucket.
         event_name: `ObjectCreated:Put`, `ObjectRemoved:Delete` …
-        topic_arn: a topic between bucket and queue; there is none if not given.
+        topic_arn: a topic between bucket and queue; if not given, there is none.
         trace_header: the X-Ray header of the message.
-        attempt: how often the message was received, for all or one a message.
+        attempt: how often the message was received, for all or one per message.
         queue_arn: the queue.
-        message_ids: the queue's ids, one a message.
-        sent_ms: when the change was made, milliseconds since the epoch.
+        message_ids: the queue's ids, one per message.
+        sent_ms: when the change was made, in milliseconds since the epoch.
 
     Raises:
         ValueError: a sequence is of another length than there are messages.

@@ -34,22 +34,22 @@ def sqs(
     message_attributes: Mapping[str, str] | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from SQS with one message a body; strings stay as they are, anything else becomes JSON.
+    """A batch from SQS with one message per body; strings stay as they are, anything else becomes JSON.
 
     ```python
     handler(events.sqs({"order_id": "o-1"}, {"order_id": "o-2"}, attempt=3), make_context())
     ```
 
     Args:
-        bodies: one message each; without any there is one, with the body `{}`.
-        trace_header: the sender's X-Ray header (`AWSTraceHeader`), for all or one a message.
-        attempt: how often the message was received, for all or one a message.
+        bodies: one message each; if none is given, there is one message with the body `{}`.
+        trace_header: the sender's X-Ray header (`AWSTraceHeader`), for all or one per message.
+        attempt: how often the message was received, for all or one per message.
         fifo: from a FIFO queue: with message group, deduplication id and sequence number.
-        message_group_id: with `fifo`, the group, for all or one a message.
-        queue_arn: the queue; `orders` or `orders.fifo` of the sample account if not given.
-        message_ids: one a message.
+        message_group_id: with `fifo`, the group, for all or one per message.
+        queue_arn: the queue; if not given, `orders` or `orders.fifo` of the sample account.
+        message_ids: one per message.
         message_attributes: String attributes of every message.
-        sent_ms: when the messages were sent, milliseconds since the epoch.
+        sent_ms: when the messages were sent, in milliseconds since the epoch.
 
     Raises:
         ValueError: a sequence is of another length than there are messages.
@@ -105,17 +105,17 @@ def sns(
     message_id: str | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A notification from an SNS topic, as a subscribed function gets it: always one record.
+    """A notification from an SNS topic, as a subscribed function receives it: always one record.
 
-    The publisher's trace header isn't in it: Lambda gets it beside the event, in `_X_AMZN_TRACE_ID`.
+    It doesn't contain the publisher's trace header, which Lambda provides in `_X_AMZN_TRACE_ID`.
 
     Args:
-        message: what was published; strings stay as they are, anything else becomes JSON.
+        message: the published message; strings stay as they are, anything else becomes JSON.
         subject: the subject.
         message_attributes: String attributes.
         topic_arn: the topic.
-        message_id: the id that SNS gave.
-        sent_ms: when it was published, milliseconds since the epoch.
+        message_id: the id assigned by SNS.
+        sent_ms: when it was published, in milliseconds since the epoch.
     """
     notification = sns_shapes.notification(
         text_of(message),
@@ -151,17 +151,17 @@ def sns_in_sqs(
     """A batch from a queue that is subscribed to an SNS topic.
 
     Args:
-        messages: what was published, one message each; without any there is one, `{}`.
-        raw: with raw message delivery there is no envelope, and the attributes are the queue's.
+        messages: the published messages; if none is given, there is one, `{}`.
+        raw: with raw message delivery: without an envelope, and with the attributes on the SQS message.
         subject: the subject, in the envelope.
         message_attributes: String attributes of every message.
         topic_arn: the topic.
-        sns_message_ids: the ids in the envelopes, one a message.
+        sns_message_ids: the ids in the envelopes, one per message.
         trace_header: the publisher's X-Ray header, which SNS passes on to the queue.
-        attempt: how often the message was received, for all or one a message.
+        attempt: how often the message was received, for all or one per message.
         queue_arn: the queue.
-        message_ids: the queue's ids, one a message.
-        sent_ms: when the messages were published, milliseconds since the epoch.
+        message_ids: the queue's ids, one per message.
+        sent_ms: when the messages were published, in milliseconds since the epoch.
 
     Raises:
         ValueError: a sequence is of another length than there are messages.

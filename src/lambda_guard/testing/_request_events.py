@@ -10,7 +10,7 @@ from lambda_guard.shapes.sample import fill
 from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, text_of, uuid
 
 _API_ID = "a1b2c3d4e5"
-_SOURCE_IP = "192.0.2.1"  # a documentation address
+_SOURCE_IP = "192.0.2.1"  # an address reserved for documentation
 _USER_AGENT = "example/1.0"
 _TARGET_GROUP_ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/orders/0123456789abcdef"
 
@@ -76,8 +76,8 @@ def api_gateway(
         body: a string as it is, anything else as JSON.
         headers: beside the usual ones, or instead of them.
         query: the query's parameters.
-        resource: the route, as `/orders/{id}`; the path if not given.
-        path_parameters: what the route's variables stand for.
+        resource: the route, e.g. `/orders/{id}`; if not given, the path.
+        path_parameters: the values of the route's variables.
         trace_header: the `X-Amzn-Trace-Id` header.
         stage: the stage.
         api_id: the API.
@@ -115,8 +115,8 @@ def http_api(
         body: a string as it is, anything else as JSON; without one the event has no `body`.
         headers: beside the usual ones, or instead of them; their names become lower-case.
         query: the query's parameters.
-        route_key: the route, as `GET /orders/{id}`; method and path if not given.
-        path_parameters: what the route's variables stand for.
+        route_key: the route, e.g. `GET /orders/{id}`; if not given, method and path.
+        path_parameters: the values of the route's variables.
         trace_header: the `x-amzn-trace-id` header.
         stage: the stage.
         api_id: the API.
@@ -187,7 +187,7 @@ def alb(
         body: a string as it is, anything else as JSON.
         headers: beside the usual ones, or instead of them; their names become lower-case.
         query: the query's parameters.
-        multi_value: the target group has multi-value headers on: lists in place of strings.
+        multi_value: multi-value headers are enabled on the target group: lists instead of strings.
         trace_header: the `x-amzn-trace-id` header.
         target_group_arn: the target group.
     """
@@ -215,20 +215,20 @@ def websocket(
     stage: str = "prod",
     api_id: str = _API_ID,
 ) -> Event:
-    """A message, or the beginning or end of a connection, of a WebSocket API of API Gateway.
+    """A message, or the start or end of a connection, from a WebSocket API of API Gateway.
 
     Args:
-        body: of a message; a string as it is, anything else as JSON.
+        body: the body of a message; a string as it is, anything else as JSON.
         event_type: `CONNECT`, `MESSAGE` or `DISCONNECT`; only `CONNECT` has headers.
-        route_key: `$connect`, `$disconnect` and `$default`, by the event type, if not given.
+        route_key: if not given, `$connect`, `$disconnect` or `$default`, by the event type.
         connection_id: the connection.
-        headers: of the request that connects.
+        headers: the headers of the request that connects.
         trace_header: the `X-Amzn-Trace-Id` header of the request that connects.
         stage: the stage.
         api_id: the API.
 
     Raises:
-        ValueError: headers for another event type than `CONNECT`.
+        ValueError: headers were given for an event type other than `CONNECT`.
     """
     connects, is_message = event_type == "CONNECT", event_type == "MESSAGE"
     if not connects and (headers or trace_header):
@@ -256,7 +256,7 @@ def appsync(
     headers: Headers = None,
     trace_header: str | None = None,
 ) -> Event:
-    """A call of a direct Lambda resolver of AppSync.
+    """A call to a direct Lambda resolver of AppSync.
 
     Args:
         field: the field to resolve.

@@ -1,4 +1,4 @@
-"""What the sample events share: an account of documentation, a moment, ids that are the same in every run."""
+"""Values shared by the sample events: a documentation account, a time, and ids that are the same in every run."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,26 +16,26 @@ TOPIC_ARN: Final = f"arn:aws:sns:{REGION}:{ACCOUNT}:orders"
 
 
 def uuid(number: int, *, kind: int = 0) -> str:
-    """An id in the form of a UUID; another `kind` of thing has other ids."""
+    """Return an id in the form of a UUID; each `kind` has ids of its own."""
     return f"{kind:08x}-0000-4000-8000-{number:012x}"
 
 
 def text_of(body: object) -> str:
-    """A string as it is, anything else as compact JSON."""
+    """Return a string as it is, anything else as compact JSON."""
     return body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
 
 
 def iso(ms: int, *, timespec: str = "milliseconds") -> str:
-    """Milliseconds since the epoch as AWS writes a time: `2025-11-25T15:04:05.135Z`."""
+    """Return milliseconds since the epoch in AWS's time format: `2025-11-25T15:04:05.135Z`."""
     moment = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def one_each(value: Any, count: int, name: str) -> list[Any]:
-    """One value for all of `count` messages, or a sequence with one for each.
+    """Return one value for each of `count` messages, from a single value or a sequence.
 
     Raises:
-        ValueError: the sequence is of another length.
+        ValueError: the sequence has a different length.
     """
     if value is None or isinstance(value, str | int) or not isinstance(value, Sequence):
         return [value] * count
@@ -47,5 +47,5 @@ def one_each(value: Any, count: int, name: str) -> list[Any]:
 
 
 def numbered(values: Iterable[Any]) -> enumerate[Any]:
-    """The values with numbers from 1."""
+    """Return the values, numbered from 1."""
     return enumerate(values, start=1)

@@ -1,4 +1,4 @@
-"""Sample events of services that call a function as a part of their own work."""
+"""Sample events of services that call a function as part of their own work."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -17,13 +17,13 @@ def cognito(
     user_name: str = "user-1",
     request: Mapping[str, Any] | None = None,
 ) -> Event:
-    """A trigger of a Cognito user pool; the handler answers with the same event, `response` filled in.
+    """A trigger of a Cognito user pool; the handler returns the same event with `response` filled in.
 
     Args:
-        trigger_source: which trigger: `PreSignUp_SignUp`, `TokenGeneration_Authentication` …
+        trigger_source: the trigger: `PreSignUp_SignUp`, `TokenGeneration_Authentication` …
         user_pool_id: the user pool.
-        user_name: whom it is about.
-        request: what the trigger asks, without user attributes if not given.
+        user_name: the user.
+        request: the trigger's request; if not given, one without user attributes.
     """
     request = {"userAttributes": {}} if request is None else dict(request)
     return fill("cognito", locals())
@@ -36,13 +36,13 @@ def iot(
     attributes: Mapping[str, str] | None = None,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A registry event of AWS IoT about a thing; a topic rule sends the bare payload of your devices.
+    """A registry event of AWS IoT about a thing; a topic rule sends your devices' payload as it is.
 
     Args:
         thing_name: the thing.
         operation: `CREATED`, `UPDATED` or `DELETED`.
         attributes: the thing's attributes.
-        sent_ms: when it happened, milliseconds since the epoch.
+        sent_ms: when it happened, in milliseconds since the epoch.
     """
     return fill("iot", locals(), attributes=dict(attributes or {}))
 
@@ -57,15 +57,15 @@ def cloudformation(
     response_url: str = "https://example.com/response",
     stack_id: str = _STACK,
 ) -> Event:
-    """A request of CloudFormation to a custom resource; the answer goes by PUT to `ResponseURL`.
+    """A request from CloudFormation to a custom resource; the response is sent with PUT to `ResponseURL`.
 
     Args:
         request_type: `Create`, `Update` or `Delete`.
         properties: the resource's properties in the template.
         resource_type: the resource's type.
         logical_id: its name in the template.
-        physical_id: its own id; from the second request on, if not given `orders-1`.
-        response_url: where the answer goes: point it at a server of your test.
+        physical_id: the resource's id; if not given, `orders-1`, except in a `Create` request, which has none.
+        response_url: where the response is sent: use a server of your test.
         stack_id: the stack.
     """
     return fill(
@@ -81,7 +81,7 @@ def codepipeline(user_parameters: str = "", *, job_id: str | None = None) -> Eve
     """A job of an Invoke action in CodePipeline; the function reports back with `PutJobSuccessResult`.
 
     Args:
-        user_parameters: what the pipeline's definition passes on.
+        user_parameters: the parameters in the pipeline's definition.
         job_id: the job.
     """
     return fill("codepipeline", locals(), job_id=job_id or uuid(1, kind=10))
@@ -95,14 +95,14 @@ def ses(
     message_id: str = "o3vrnil0e2ic28tr",
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A mail that a receipt rule of SES passes on, without its content.
+    """An email that an SES receipt rule passes on, without its content.
 
     Args:
-        recipient: to whom.
-        sender: from whom.
-        subject: about what.
-        message_id: the id that SES gave.
-        sent_ms: when it came, milliseconds since the epoch.
+        recipient: the recipient's address.
+        sender: the sender's address.
+        subject: the subject.
+        message_id: the id assigned by SES.
+        sent_ms: when it was received, in milliseconds since the epoch.
     """
     return fill("ses", locals(), time=iso(sent_ms))
 
@@ -116,9 +116,9 @@ def step_functions(
     execution: str = "o-1",
     attempt: int = 1,
 ) -> Event:
-    """The input of a task state that passes the context object on: `{"Payload.$": "$", "Context.$": "$$"}`.
+    """The input of a task state that passes on the context object: `{"Payload.$": "$", "Context.$": "$$"}`.
 
-    Without the context object nothing in a state's input says where it comes from.
+    Without the context object, nothing in a state's input shows where it comes from.
 
     Args:
         payload: the state's input; `{}` if not given.
@@ -126,7 +126,7 @@ def step_functions(
         state: the state's name.
         state_machine: the state machine's name.
         execution: the execution's name.
-        attempt: which try of the state this is, from 1.
+        attempt: the number of the state's attempt, from 1.
     """
     payload = {} if payload is None else payload
     sent = deepcopy(payload)

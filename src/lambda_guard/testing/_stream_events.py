@@ -32,14 +32,14 @@ def kinesis(
     shard_id: str = "shardId-000000000000",
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from a Kinesis stream: one record a payload, base64-encoded.
+    """A batch from a Kinesis stream: one record per payload, base64-encoded.
 
     Args:
         payloads: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
         stream_arn: the stream.
-        partition_key: of every record.
+        partition_key: the partition key of every record.
         shard_id: the shard.
-        sent_ms: when the records arrived, milliseconds since the epoch.
+        sent_ms: when the records arrived, in milliseconds since the epoch.
     """
     return {
         "Records": [
@@ -68,21 +68,21 @@ def dynamodb(
     stream_arn: str = _TABLE_STREAM_ARN,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from a DynamoDB stream: one record an item.
+    """A batch from a DynamoDB stream: one record per item.
 
     ```python
     handler(events.dynamodb({"id": "o-1", "amount": 12}), make_context())
     ```
 
     Args:
-        new_images: items as plain Python values, written in DynamoDB's JSON; without any there is one.
-        event_name: `INSERT`, `MODIFY` or `REMOVE`; a removed item stands under `OldImage`.
-        keys: which attributes are the key.
+        new_images: items as plain Python values, converted to DynamoDB's JSON; if none is given, there is one.
+        event_name: `INSERT`, `MODIFY` or `REMOVE`; a removed item is in `OldImage`.
+        keys: the names of the key attributes.
         stream_arn: the table's stream.
-        sent_ms: when the items were written, milliseconds since the epoch.
+        sent_ms: when the items were written, in milliseconds since the epoch.
 
     Raises:
-        TypeError: a value has no form in DynamoDB.
+        TypeError: a value has no equivalent in DynamoDB.
     """
     records = []
     for number, item in numbered(new_images or ({"id": "o-1"},)):
@@ -102,7 +102,7 @@ def dynamodb(
 
 
 def _attribute(value: Any) -> dict[str, Any]:
-    """A plain value in DynamoDB's JSON."""
+    """Return a plain value in DynamoDB's JSON."""
     if isinstance(value, dict):
         return {"M": {name: _attribute(part) for name, part in value.items()}}
     if isinstance(value, list):
@@ -127,16 +127,16 @@ def kafka(
     cluster_arn: str = _CLUSTER_ARN,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from Apache Kafka: one record a value, base64-encoded.
+    """A batch from Apache Kafka: one record per value, base64-encoded.
 
     Args:
-        values: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
+        values: bytes and strings as they are, anything else as JSON; if none is given, there is one, `{}`.
         topic: the topic.
         partition: the partition.
-        headers: of every record; Lambda gives their values as lists of bytes.
-        self_managed: from a cluster of one's own, which has no ARN, instead of Amazon MSK.
+        headers: the headers of every record; Lambda passes their values as lists of bytes.
+        self_managed: from a self-managed cluster, which has no ARN, instead of Amazon MSK.
         cluster_arn: the MSK cluster.
-        sent_ms: when the records were made, milliseconds since the epoch.
+        sent_ms: when the records were created, in milliseconds since the epoch.
     """
     bootstrap = "b-1.orders.example.com:9094,b-2.orders.example.com:9094"
     event: Event = {"eventSource": "SelfManagedKafka", "bootstrapServers": bootstrap}
@@ -165,15 +165,15 @@ def mq(
     broker_arn: str = _BROKER_ARN,
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch from Amazon MQ: one message a body, base64-encoded.
+    """A batch from Amazon MQ: one message per body, base64-encoded.
 
     Args:
-        bodies: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
+        bodies: bytes and strings as they are, anything else as JSON; if none is given, there is one, `{}`.
         rabbit: from RabbitMQ instead of ActiveMQ.
         queue: the queue.
-        headers: of every message: ActiveMQ's custom properties, RabbitMQ's headers.
+        headers: for every message: ActiveMQ's custom properties, RabbitMQ's headers.
         broker_arn: the broker.
-        sent_ms: when the messages were sent, milliseconds since the epoch; RabbitMQ's have none.
+        sent_ms: when the messages were sent, in milliseconds since the epoch; RabbitMQ's have no such time.
     """
     source = {"eventSource": "aws:rmq" if rabbit else "aws:mq", "eventSourceArn": broker_arn}
     given = locals()
@@ -201,12 +201,12 @@ def firehose(
     stream_arn: str = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/orders",
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """A batch that Data Firehose wants transformed: one record a payload, base64-encoded.
+    """A batch of Data Firehose to be transformed: one record per payload, base64-encoded.
 
     Args:
         payloads: bytes and strings as they are, anything else as JSON; without any there is one, `{}`.
-        stream_arn: the delivery stream.
-        sent_ms: when the records arrived, milliseconds since the epoch.
+        stream_arn: the Firehose stream.
+        sent_ms: when the records arrived, in milliseconds since the epoch.
     """
     records = [
         fill("firehose", sequence_number=_sequence_number(number), sent_ms=sent_ms, data=_base64(payload))
@@ -226,13 +226,13 @@ def logs(
     log_stream: str = "2025/11/25/[$LATEST]0123456789abcdef0123456789abcdef",
     sent_ms: int = SENT_MS,
 ) -> Event:
-    """What a subscription of a CloudWatch Logs group sends: base64 of gzip of JSON.
+    """The event of a subscription to a CloudWatch Logs group: JSON, gzipped and base64-encoded.
 
     Args:
-        messages: the log lines; without any there is one.
+        messages: the log lines; if none is given, there is one.
         log_group: the log group.
         log_stream: the log stream.
-        sent_ms: when the lines were written, milliseconds since the epoch.
+        sent_ms: when the lines were written, in milliseconds since the epoch.
     """
     from gzip import compress
 

@@ -1,4 +1,4 @@
-"""What an invocation emitted, as objects: `capture()`."""
+"""The output of invocations as objects: `capture()`."""
 
 import io
 import json
@@ -19,7 +19,7 @@ class Metric(NamedTuple):
         namespace: e.g. `LambdaGuard`.
         name: e.g. `Errors`.
         unit: e.g. `Count`.
-        values: what was written, one number or several.
+        values: the values written, one or several.
         dimensions: name → value.
     """
 
@@ -36,15 +36,15 @@ class Metric(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One X-Ray document, as it went to the daemon.
+    """One X-Ray document, as it was sent to the daemon.
 
     Attributes:
-        name: of the segment or subsegment.
+        name: the name of the segment or subsegment.
         id: 16 hex digits.
-        trace_id: the trace that it belongs to.
-        parent_id: the (sub)segment that it hangs below, or `None`.
-        annotations: what can be searched for.
-        document: all of it.
+        trace_id: the trace to which it belongs.
+        parent_id: the id of its parent (sub)segment, or `None`.
+        annotations: the keys and values that X-Ray can search for.
+        document: the whole document.
     """
 
     name: str
@@ -56,15 +56,15 @@ class Segment(NamedTuple):
 
     @property
     def is_subsegment(self) -> bool:
-        """Whether it is a subsegment, not a segment of its own."""
+        """Whether it is a subsegment rather than a segment."""
         return self.document.get("type") == "subsegment"
 
 
 class Captured:
-    """What was emitted inside a `with capture()` block.
+    """The output of the invocations inside a `with capture()` block.
 
     Attributes:
-        output: everything that was written to standard output, as it stood.
+        output: everything that was written to standard output, unchanged.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Captured:
 
     @property
     def output(self) -> str:
-        """Everything that was written to standard output, as it stood."""
+        """Everything that was written to standard output, unchanged."""
         return self._stream.getvalue()
 
     @property
@@ -86,7 +86,7 @@ class Captured:
         return [json.loads(line) for line in self.output.split("\n") if line]
 
     def _objects(self) -> Iterator[dict[str, Any]]:
-        """Yield the lines that are JSON objects: what a test prints, or a handler with its own ways, may be none."""
+        """Yield the lines that are JSON objects; lines printed by a test, or by an unusual handler, may not be."""
         for line in self.output.split("\n"):
             try:
                 found = json.loads(line)
@@ -119,7 +119,7 @@ class Captured:
 
     @property
     def metrics(self) -> list[Metric]:
-        """Every metric, yours and those of the invocation records."""
+        """Every metric: your own, and those of the invocation records."""
         return [metric for line in self._objects() if _names.EMF in line for metric in _metrics(line)]
 
     @property
@@ -162,11 +162,11 @@ def _metrics(line: dict[str, Any]) -> list[Metric]:
 
 
 class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
-    """Collect what invocations emit, instead of writing and sending it.
+    """Collects the output of invocations, instead of writing and sending it.
 
     Args:
-        trace_header: what Lambda would put into `_X_AMZN_TRACE_ID`, e.g. `lambda_guard.testing.TRACE_HEADER`.
-            Without it the variable stays as it is.
+        trace_header: the value that Lambda would set for `_X_AMZN_TRACE_ID`, e.g.
+            `lambda_guard.testing.TRACE_HEADER`. If not given, the variable stays as it is.
 
     Example:
         def test_that_an_order_is_counted():
@@ -185,7 +185,7 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
         self._undo.enter_context(redirect_stdout(captured._stream))  # noqa: SLF001 - the other half of this class
         if self._header is not None:
             self._undo.callback(set_environment, set_environment(self._header))
-        attempt("trace.collect", self._capture_documents, captured)  # messages may bring headers of their own
+        attempt("trace.collect", self._capture_documents, captured)  # messages may have headers of their own
         return captured
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""A Lambda context for tests, with what the runtime client's has and nothing else."""
+"""A Lambda context for tests, with the attributes of the runtime client's context and no others."""
 
 import sys
 import uuid
@@ -10,7 +10,7 @@ _ACCOUNT: Final = "123456789012"
 
 
 class CognitoIdentity:
-    """Whose invocation it is, where a mobile app invokes; without one both ids are None."""
+    """The identity that invokes the function from a mobile app; otherwise both ids are None."""
 
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
@@ -22,7 +22,7 @@ class CognitoIdentity:
 
 
 class ClientContext:
-    """What the caller of `Invoke` sent as client context: `custom` and `env` are dicts or None."""
+    """The client context sent by the caller of `Invoke`: `custom` and `env` are dicts or None."""
 
     __slots__ = ("client", "custom", "env")
 
@@ -33,14 +33,14 @@ class ClientContext:
 
 
 class LambdaContext:
-    """The second argument of a handler, as the runtime client makes it; from `make_context`.
+    """The second argument of a handler, as created by the runtime client; made by `make_context`.
 
     Attributes:
         aws_request_id: the invocation's id.
         function_name: the function's name.
         function_version: `$LATEST` or a number.
-        invoked_function_arn: the ARN that was invoked, qualifier included.
-        memory_limit_in_mb: MB, as a string, for so the runtime client has it.
+        invoked_function_arn: the ARN that was invoked, including the qualifier.
+        memory_limit_in_mb: MB, as a string, as in the runtime client.
         log_group_name: the log group.
         log_stream_name: the log stream.
         identity: a `CognitoIdentity`.
@@ -65,15 +65,15 @@ class LambdaContext:
         self._w3c = w3c
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the function is killed; 0 when they are over."""
+        """Return the milliseconds until Lambda kills the function; 0 once the deadline has passed."""
         return max(0, round(self._deadline_ms - monotonic() * 1000))
 
     def w3c(self) -> dict[str, str]:
-        """The invocation's W3C trace context: `traceparent`, `tracestate`, `baggage`, as far as given."""
+        """Return the invocation's W3C trace context: `traceparent`, `tracestate`, `baggage`, as far as given."""
         return dict(self._w3c)
 
     def log(self, msg: object) -> None:
-        """Write to the log, as it is, without a newline."""
+        """Write a message to the log, unchanged and without a newline."""
         sys.stdout.write(str(msg))
 
     def __repr__(self) -> str:
@@ -91,7 +91,7 @@ def make_context(
     w3c: dict[str, str] | None = None,
     **overrides: Any,
 ) -> LambdaContext:
-    """Make a Lambda context, as the runtime client gives it to a handler.
+    """Make a Lambda context, as the runtime client passes it to a handler.
 
     ```python
     handler(event, make_context(function_name="billing", timeout_ms=500))
@@ -100,7 +100,7 @@ def make_context(
     Args:
         timeout_ms: milliseconds from now until the deadline; `get_remaining_time_in_millis()` counts down.
         function_name: the function; its ARN and log group are named after it.
-        w3c: what the method `w3c()` gives.
+        w3c: the result of the method `w3c()`.
         overrides: any other attribute of the context: `aws_request_id` (new in each context),
             `function_version`, `invoked_function_arn`, `memory_limit_in_mb`, `log_group_name`,
             `log_stream_name`, `identity`, `client_context`, `tenant_id`.

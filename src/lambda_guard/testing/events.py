@@ -1,4 +1,4 @@
-"""Sample events: what each trigger of Lambda hands a function, for the tests of functions.
+"""Sample events for testing functions: the event of each of Lambda's triggers.
 
 ```python
 from lambda_guard.testing import events
@@ -7,9 +7,9 @@ def test_a_batch_of_two():
     handler(events.sqs({"order_id": "o-1"}, {"order_id": "o-2"}), context)
 ```
 
-Each call gives a new dict of plain JSON values in the shape that AWS documents, with the same ids and times
-in every run. What has no parameter can be changed in the dict. A direct invocation needs no factory: any JSON
-value is one.
+Each call returns a new dict of plain JSON values in the form that AWS documents, with the same ids and times
+in every run. Fields without a parameter can be changed in the dict. A direct invocation needs no factory: any
+JSON value will do.
 """
 
 from lambda_guard.testing._bus_events import eventbridge, eventbridge_in_sqs, s3, s3_in_sqs, schedule

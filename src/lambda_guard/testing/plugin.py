@@ -1,6 +1,6 @@
 """The pytest plugin: the helpers of `lambda_guard.testing` as fixtures.
 
-It is loaded wherever lambda_guard is installed, so it imports nothing before a fixture is asked for.
+It is loaded wherever lambda_guard is installed, so it imports nothing until a fixture is requested.
 """
 
 import sys
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 _FIXTURES: Final = ("captured", "captured_trace")
 
 
-# Not `wrapper=True`: pluggy below 1.2 doesn't know it, and the session would end here.
+# Not `wrapper=True`: pluggy before 1.2 doesn't support it, and the session would end here.
 @pytest.hookimpl(hookwrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
-    """Have the test write into its `captured`: since that was made, pytest has put its own stream in place."""
+    """Make the test write to its `captured`: since that was created, pytest has installed its own stream."""
     captured = _captured(getattr(item, "funcargs", {}))
     before = sys.stdout
     if captured is not None:
@@ -29,14 +29,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
 
 
 def _captured(funcargs: dict[str, Any]) -> "Captured | None":
-    """Return what our fixtures gave the test; a fixture of the user's may have the same name."""
+    """Return the value of our fixture; a fixture of the user's may have the same name."""
     ours = getattr(sys.modules.get("lambda_guard.testing.capture"), "Captured", ())
     return next((found for name in _FIXTURES if isinstance(found := funcargs.get(name), ours)), None)
 
 
 @pytest.fixture
 def lambda_context() -> Callable[..., Any]:
-    """Make contexts: `lambda_context()` has a request id of its own, keywords override its attributes."""
+    """Make contexts: each `lambda_context()` has its own request id; keywords override its attributes."""
     from .context import make_context
 
     return make_context
@@ -44,7 +44,7 @@ def lambda_context() -> Callable[..., Any]:
 
 @pytest.fixture
 def captured() -> "Iterator[Captured]":
-    """Collect what the test's invocations emit: `captured.record`, `.logs`, `.metrics`."""
+    """Collect the output of the test's invocations: `captured.record`, `.logs`, `.metrics`."""
     from .capture import capture
 
     with capture() as found:
@@ -53,7 +53,7 @@ def captured() -> "Iterator[Captured]":
 
 @pytest.fixture
 def captured_trace() -> "Iterator[Captured]":
-    """Collect the same in a sampled trace: `captured_trace.segments`, too."""
+    """Collect the same in a sampled trace, including `captured_trace.segments`."""
     from . import TRACE_HEADER, capture
 
     with capture(TRACE_HEADER) as found:

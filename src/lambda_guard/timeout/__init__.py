@@ -1,1 +1,1 @@
-"""Time running out: `watchdog` wakes shortly before the deadline, `snapshot` sees what is stuck."""
+"""Timeouts: `watchdog` wakes shortly before the deadline, `snapshot` reads where the invocation is stuck."""

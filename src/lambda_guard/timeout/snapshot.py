@@ -1,6 +1,6 @@
-"""What a process is doing right now, for an invocation that is about to be cut off: seen from another thread.
+"""A snapshot of the process, taken from another thread, for an invocation that is about to be killed.
 
-Nothing is stopped for it and nobody is asked: the interpreter's own list of frames is read.
+It stops nothing and runs no code of the user's: it reads the interpreter's own list of frames.
 """
 
 import sys
@@ -22,14 +22,14 @@ CALLS_MOST: Final = 10
 
 
 class Stuck(NamedTuple):
-    """Where an invocation stands.
+    """Where an invocation is stuck.
 
     Attributes:
-        stack: of the handler's thread, or of its main task where an event loop waits there; innermost last.
+        stack: of the handler's thread, or of its main task if an event loop is waiting there; innermost last.
         tasks: the stacks of the event loop's other tasks.
         threads: (name, frames) of the other threads: the innermost frame of the user's code, and the
-            innermost of all. calls: AWS calls that have not been answered, as the invocation record has
-            them. since_ms: milliseconds since the handler was called.
+            innermost of all. calls: AWS calls without a response, in the invocation record's form.
+            since_ms: milliseconds since the handler was called.
     """
 
     stack: list[Frame]
@@ -53,7 +53,7 @@ class Stuck(NamedTuple):
         return found
 
     def as_error(self) -> dict[str, Any]:
-        """Return the invocation record's `error`: being stuck at one place twice has one cause."""
+        """Return the invocation record's `error`; its fingerprint is the same for the same place."""
         file, line, function = stack_frames.own(self.stack)[-1] if self.stack else ("", 0, "")
         where = f" in {function} ({file.rpartition('/')[2]}:{line})" if file else ""
         return {
@@ -72,12 +72,12 @@ class Stuck(NamedTuple):
         return f", waiting for {what} for {call[_names.FOR_MS]} ms"
 
 
-UNSEEN: Final = Stuck([], [], [], [], 0.0)  # where looking failed
+UNSEEN: Final = Stuck([], [], [], [], 0.0)  # used if the snapshot fails
 
 
 def look(scope: Scope) -> Stuck:
-    """See what the process does while `scope`'s handler is at work; for threads other than the handler's."""
-    frames = sys._current_frames()  # noqa: SLF001 - the only way to see another thread's
+    """Take a snapshot while `scope`'s handler is running; to be called on another thread than the handler's."""
+    frames = sys._current_frames()  # noqa: SLF001 - the only way to read other threads' frames
     at = frames.pop(scope.thread, None)
     frames.pop(threading.get_ident(), None)
     stack, tasks = _handler(at) if at is not None else ([], [])
@@ -102,7 +102,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _below_ours(frames: list[FrameType]) -> list[Frame]:
-    """Return what the handler called, outermost first: not the runtime client around us, and not us."""
+    """Return the handler's frames, outermost first, without ours and those of the runtime client around us."""
     inwards = [_frame(frame) for frame in reversed(frames)]
     first = next((index for index, frame in enumerate(inwards) if stack_frames.is_ours(frame)), 0)
     return stack_frames.shortened([frame for frame in inwards[first:] if not stack_frames.is_ours(frame)])
@@ -113,7 +113,7 @@ def _frame(frame: FrameType) -> Frame:
 
 
 def _event_loop(frames: list[FrameType]) -> tuple[Any, Any]:
-    """Return the event loop that runs on these frames and the task that it runs to completion."""
+    """Return the event loop that runs in these frames, and the task that it runs to completion."""
     for frame in frames:
         if frame.f_code.co_name == "run_until_complete" and _is_asyncio(frame):
             return frame.f_locals.get("self"), frame.f_locals.get("future")
@@ -125,7 +125,7 @@ def _is_asyncio(frame: FrameType) -> bool:
 
 
 def _is_waiting(frames: list[FrameType]) -> bool:
-    """Whether the loop has nothing to run: right inside of it is its selector, and not a callback."""
+    """Return whether the loop is idle: it is in its selector, not in a callback."""
     inside = next(
         (index for index, frame in enumerate(frames) if frame.f_code.co_name == "_run_once"), len(frames)
     )
@@ -141,10 +141,10 @@ def _tasks(loop: Any, main: Any) -> list[list[Frame]]:
 
 
 def _chain(task: Any) -> list[Frame]:
-    """Return the frames of a suspended task, outermost first, along what each coroutine awaits."""
+    """Return the frames of a suspended task, outermost first, following what each coroutine awaits."""
     found: list[Frame] = []
     link = task.get_coro()
-    for _ in range(1000):  # a chain longer than the recursion limit is none
+    for _ in range(1000):  # the chain of a task can't be longer than the recursion limit
         frame = next(
             (at for name in ("cr_frame", "gi_frame", "ag_frame") if (at := getattr(link, name, None))), None
         )

@@ -1,16 +1,16 @@
-"""Wakes shortly before the deadline of an invocation that is still at work, so that something can be said.
+"""Wakes shortly before the deadline of an invocation that is still running, so that it can be reported.
 
 One daemon thread per process sleeps until the earliest moment at which it may be needed. Arming writes a
-cell, and rings only where the thread would sleep past it: a warm function rings a few times a second at the
-most. Disarming takes the cell away: whoever takes it, the invocation or the thread, has it alone, and there
-is no alarm for what has ended.
+cell, and wakes the thread only if it would sleep too long: at most a few times a second in a warm function.
+Disarming removes the cell: either the invocation or the thread gets it, never both, so there is no alarm
+for an invocation that has ended.
 
-Sleeping goes by the monotonic clock, but the deadline is a time of day: a process that was frozen and
-thawed, or whose clock was set, finds out by comparing, and sleeps on or lets it be.
+The thread sleeps by the monotonic clock, but the deadline is a time of day: after the process was frozen and
+thawed, or its clock was set, comparing the two shows whether to sleep on or to skip the alarm.
 
-A C call that never releases the GIL keeps every thread of Python from waking. For that there is
-`faulthandler`, whose own thread needs no GIL: it is armed once an invocation has lasted a quarter of a
-second, and put off when ours wakes in time.
+A C call that never releases the GIL keeps every Python thread from waking. That case is left to
+`faulthandler`, whose thread doesn't need the GIL: it is armed once an invocation has lasted a quarter of a
+second, and cancelled when our thread wakes in time.
 """
 
 import os
@@ -31,7 +31,7 @@ MARGIN_LEAST: Final = 0.1  # seconds before the deadline
 MARGIN_MOST: Final = 1.0
 _LOOK_AFTER: Final = 0.25  # seconds that an invocation lasts before the dump is armed
 _CLOCKS_DIFFER: Final = 0.05  # seconds by which the clocks may disagree
-_STALE: Final = 1.0  # seconds past a deadline that nobody has enforced: then it was none
+_STALE: Final = 1.0  # seconds after a deadline that wasn't enforced: then it isn't a real one
 _STANDARD_ERROR: Final = 2
 
 Alarm = Callable[[Scope], object]
@@ -41,9 +41,9 @@ class _Cell:
     """An armed invocation.
 
     Attributes:
-        wake: when the thread has something to do for it, by the monotonic clock.
-        due: when its alarm goes off, by the same.
-        alarm: what is called then.
+        wake: when the thread next has to act for it, by the monotonic clock.
+        due: when its alarm goes off, by the same clock.
+        alarm: the function that is called then.
     """
 
     __slots__ = ("alarm", "due", "wake")
@@ -61,18 +61,18 @@ def margin(left: float) -> float:
     """Return how long before the deadline the alarm goes off, in seconds.
 
     Args:
-        left: seconds that the invocation has from its start. With less than 200 ms half of it is the margin.
+        left: seconds that the invocation has from its start. Below 200 ms, the margin is half of it.
     """
     return min(max(MARGIN_LEAST, left / 10), MARGIN_MOST, left / 2)
 
 
 class Watchdog(Sink):
-    """Has `alarm(scope)` called shortly before the deadline of an invocation that is still at work.
+    """Calls `alarm(scope)` shortly before the deadline of an invocation that is still running.
 
-    Where no deadline is known there is no alarm.
+    If the deadline isn't known, there is no alarm.
 
     Args:
-        alarm: runs on the watchdog's thread, while the handler is at work; doesn't raise.
+        alarm: runs on the watchdog's thread, while the handler is running; doesn't raise.
     """
 
     part = "watchdog"
@@ -85,20 +85,18 @@ class Watchdog(Sink):
         it = scope.invocation
         left = it.deadline - it.started if it.deadline is not None else 0.0
         if it.deadline is None or left <= 0:
-            return  # or a context that doesn't count
+            return  # or its context has no real countdown
         scope.thread = get_ident()
-        scope.clock = (
-            perf_counter()
-        )  # the handler isn't running yet; with hardly any time the alarm comes first
+        scope.clock = perf_counter()  # before the handler: with hardly any time left, the alarm comes first
         now = monotonic()
-        due = now + it.deadline - time() - margin(left)  # the sinks may have taken their time: imports, say
+        due = now + it.deadline - time() - margin(left)  # the sinks may have taken time, for imports
         wake = min(due, now + _LOOK_AFTER)
         _armed[scope] = _Cell(wake, due, self._alarm)
         if wake < _watch.wakes_at:
             _watch.ring()
 
     def leave(self, scope: Scope, _: Outcome) -> None:
-        """Disarm it; an alarm that is just going off is waited for, so that its record comes first."""
+        """Disarm it; wait for an alarm that is just going off, so that its record comes first."""
         if _armed.pop(scope, None) is not None:
             if _dump.scope is scope:
                 _dump.cancel()
@@ -107,10 +105,10 @@ class Watchdog(Sink):
 
 
 class _Watch:
-    """The thread, and when it wakes.
+    """The thread, and the time at which it wakes.
 
     Attributes:
-        wakes_at: by the monotonic clock; infinite while it has nothing to wake for, or is just looking.
+        wakes_at: by the monotonic clock; infinite while it has nothing to wake for, or is checking.
         at_alarm: held while an alarm goes off.
     """
 
@@ -123,10 +121,10 @@ class _Watch:
         self._bell.acquire()
 
     def ring(self) -> None:
-        """Have the thread look again; it is started when it is first needed."""
+        """Make the thread check again; start it when it is first needed."""
         if not self._running:
             self._start()
-        with suppress(RuntimeError):  # rung already
+        with suppress(RuntimeError):  # woken already
             self._bell.release()
 
     def _start(self) -> None:
@@ -141,7 +139,7 @@ class _Watch:
 
     def _run(self) -> None:
         while True:
-            self.wakes_at = inf  # whoever arms while we look has to ring
+            self.wakes_at = inf  # so that arming during the check rings
             self.wakes_at = at = attempt("watchdog", self._look) or inf
             if at == inf:
                 self._bell.acquire()
@@ -149,7 +147,7 @@ class _Watch:
                 self._bell.acquire(timeout=max(0.0, at - monotonic()))
 
     def _look(self) -> float:
-        """See to what is due, and return when to look again."""
+        """Handle what is due, and return when to check again."""
         now, wakes_at = monotonic(), inf
         for scope, cell in list(_armed.items()):
             if cell.due <= now:
@@ -177,14 +175,14 @@ class _Watch:
 
 
 class _Dump:
-    """`faulthandler.dump_traceback_later`, of which a process has one.
+    """`faulthandler.dump_traceback_later`, of which each process has only one.
 
-    A module object of our own is used, so that `sys.modules` tells whether anybody else has imported it:
-    then it is theirs, and left alone.
+    It uses a module object of its own, so that `sys.modules` shows whether other code has imported
+    `faulthandler`, which is then left alone.
 
     Attributes:
         scope: the invocation that it is armed for.
-        held: while the process forks: the child would wait forever for a thread that it doesn't have.
+        held: true while the process forks: the child would wait forever for a thread that it doesn't have.
     """
 
     def __init__(self) -> None:
@@ -193,11 +191,11 @@ class _Dump:
         self._module: Any = None
 
     def arm(self, scope: Scope, seconds: float) -> None:
-        """Have every thread's stack written to standard error, should ours not wake in time.
+        """Have every thread's stack written to standard error if our thread doesn't wake in time.
 
         Args:
-            scope: of the invocation.
-            seconds: until its alarm; the dump comes in the middle between that and the deadline.
+            scope: the invocation's scope.
+            seconds: the time until its alarm; the dump comes halfway between the alarm and the deadline.
         """
         if "faulthandler" in sys.modules or self.scope is not None or self.held:
             return
@@ -206,12 +204,12 @@ class _Dump:
         self.scope = scope
         module = self._faulthandler()
         module.dump_traceback_later(seconds + margin(it.deadline - it.started) / 2, file=_STANDARD_ERROR)
-        if scope not in _armed or self.held:  # it ended or forks meanwhile, and found nothing to put off yet
+        if scope not in _armed or self.held:  # meanwhile it ended or forks, and found nothing to cancel yet
             self.scope = None
             module.cancel_dump_traceback_later()
 
     def cancel(self) -> None:
-        """Put it off, if it is armed."""
+        """Cancel it, if it is armed."""
         if self.scope is not None:
             self.scope = None
             if self._module is not None and "faulthandler" not in sys.modules:
@@ -250,9 +248,9 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """Leave the parent's invocation to the parent; the child has a watchdog of its own."""
+    """Leave the parent's invocation to the parent; the child gets a watchdog of its own."""
     _armed.clear()
-    _watch.__init__()  # type: ignore[misc]  # the thread, and who held the locks, stayed behind
+    _watch.__init__()  # type: ignore[misc]  # the thread, and the owners of the locks, aren't in the child
     _dump.scope, _dump.held = None, False
 
 
