@@ -70,6 +70,7 @@ class Browser:
     def open(self, path, link=""):
         """Open a file, at the place that the link's `#…` names."""
         self._call("POST", "/url", {"url": Path(path).as_uri() + link})
+        self.settle()
 
     def run(self, script, *arguments):
         """Run JavaScript in the page, and give what it returns."""
