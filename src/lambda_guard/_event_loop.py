@@ -1,4 +1,4 @@
-"""Runs `async def` handlers to completion, on one event loop per thread, which is kept.
+"""Runs `async def` handlers to completion, on an event loop that the thread keeps.
 
 Lambda calls handlers synchronously, and Python's HTTP and database clients are bound to the loop on which they
 were created: a new loop per invocation, as with `asyncio.run`, would break every client kept in a module. As
@@ -167,6 +167,7 @@ async def _cancel(left: set[asyncio.Task[Any]]) -> None:
 
 async def _finish_threads() -> None:
     """Wait for the loop's own executor: Lambda would freeze its work halfway when the invocation ends."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
     loop: Any = asyncio.get_running_loop()
     if getattr(loop, "_default_executor", None) is not None:
         await loop.shutdown_default_executor()

@@ -1,7 +1,7 @@
 """The loop around a handler: sinks in, handler, sinks out in reverse, and the outcome untouched.
 
-Nothing but `enter` and `leave` runs besides the handler. Each sink runs through the failsafe separately, so one that
-fails doesn't stop the others.
+Only `enter` and `leave` run around the handler. Each sink runs through the failsafe separately, so one that fails
+doesn't stop the others.
 """
 
 from collections.abc import Iterable, Iterator

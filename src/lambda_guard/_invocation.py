@@ -12,7 +12,8 @@ from .propagation.header import TraceHeader, parse
 from .trigger.read import UNKNOWN, Trigger, read_trigger
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
-_REMAINING_MOST: Final = 1_000_000_000  # milliseconds: a thousand times what Lambda allows
+# Milliseconds, a thousand times the maximum: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+_REMAINING_MOST: Final = 1_000_000_000
 
 
 class Invocation(NamedTuple):

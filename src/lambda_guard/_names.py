@@ -50,7 +50,8 @@ FAILED: Final = "failed"
 FAILURES: Final = "failures"
 SPAN_ID: Final = "span_id"
 PARENT_ID: Final = "parent_id"
-TRACE_ID: Final = "traceId"  # the name that CloudWatch Logs indexes by default
+# Indexed by default: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutIndexPolicy.html
+TRACE_ID: Final = "traceId"
 LAMBDA_TRACE_ID: Final = "lambda_trace_id"  # the function's own trace, if another one was adopted
 UPSTREAMS: Final = "upstreams"  # [{trace_id, parent_id, message_ids}]
 UPSTREAM_TRACE_ID: Final = "trace_id"
@@ -141,6 +142,7 @@ UNITS: Final = {
     DURATION: MILLISECONDS,
 }
 DEFAULT_NAMESPACE: Final = "LambdaGuard"
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 # {Timestamp, CloudWatchMetrics: [{Namespace, Dimensions, Metrics: [{Name, Unit, StorageResolution}]}]}
 EMF: Final = "_aws"
 EMF_TIMESTAMP: Final = "Timestamp"

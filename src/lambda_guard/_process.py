@@ -4,6 +4,7 @@ The kernel's peak (`ru_maxrss`) covers the whole life of the process: in a warm 
 may have reached it. If the peak has risen since the last reading, this invocation reached it, and the peak is
 reported as its memory; otherwise the resident size at the end is the best estimate. Lambda's own figure
 ("Max Memory Used") is that of the environment, including runtime and extensions, and never goes down.
+https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
 import os

@@ -52,6 +52,7 @@ class _Second:
 
 def timestamp(seconds: float) -> str:
     """Format epoch seconds as RFC 3339 in UTC with milliseconds, a format that Lambda's own log filter reads."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
     whole = int(seconds)
     last = _Second.value
     if last[0] != whole:

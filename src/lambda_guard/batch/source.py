@@ -71,7 +71,8 @@ def read_batch(event: Any) -> tuple[Source, Sequence[Any]]:
         kinds = (read_trigger({"Records": [record]}).type for record in records)
         kind = next((found for found in kinds if found not in _NO_SOURCE), kind)
     source = _SOURCES.get(kind.rpartition("-")[2])  # `sns-sqs` is a message in a queue, too
-    # A bare list comes from a pipe, which identifies stream records by other ids.
+    # A bare list comes from a pipe, which identifies stream records by other ids:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
     if records is None or source is None or (source is not _STANDARD and isinstance(event, list)):
         raise NotABatchError(
             "each_record=True takes batches from SQS, Kinesis, DynamoDB streams and Kafka; this event is "
