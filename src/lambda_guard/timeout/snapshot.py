@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from time import perf_counter
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .. import _names
 from .._scope import Scope
@@ -21,7 +21,7 @@ TASKS_MOST: Final = 10
 CALLS_MOST: Final = 10
 
 
-class Stuck(NamedTuple):
+class Stuck:
     """Where an invocation is stuck.
 
     Attributes:
@@ -32,11 +32,16 @@ class Stuck(NamedTuple):
             since_ms: milliseconds since the handler was called.
     """
 
-    stack: list[Frame]
-    tasks: list[list[Frame]]
-    threads: list[tuple[str, list[Frame]]]
-    calls: list[dict[str, Any]]
-    since_ms: float
+    def __init__(
+        self,
+        stack: list[Frame],
+        tasks: list[list[Frame]],
+        threads: list[tuple[str, list[Frame]]],
+        calls: list[dict[str, Any]],
+        since_ms: float,
+    ) -> None:
+        self.stack, self.tasks, self.threads, self.calls = stack, tasks, threads, calls
+        self.since_ms = since_ms
 
     def as_record(self) -> dict[str, Any]:
         """Return the invocation record's `stuck`."""
