@@ -75,6 +75,9 @@ def test_the_resource_of_a_call(service, params, expected):
             [("default", "1"), ("default", "2")],
         ),
         ("sfn", "StartExecution", {"stateMachineArn": "m"}, {"executionArn": "x"}, [("m", "x")]),
+        ("sfn", "StartSyncExecution", {"stateMachineArn": "m"}, {"executionArn": "x"}, [("m", "x")]),
+        ("kinesis", "PutRecord", {"StreamName": "s"}, {"SequenceNumber": "1"}, [("s", "1")]),
+        ("firehose", "PutRecord", {"DeliveryStreamName": "s"}, {"RecordId": "1"}, [("s", "1")]),
         ("lambda", "Invoke", {"FunctionName": "f"}, {"ResponseMetadata": {"RequestId": "r"}}, [("f", "r")]),
         ("lambda", "Invoke", {"FunctionName": "f"}, {}, [("f", None)]),
         (
