@@ -385,3 +385,12 @@ def test_no_warning_is_raised_by_decorating_or_calling():
             production(asynchronous)({}, None)
     assert [str(warning.message) for warning in caught] == []
     assert all(json.loads(line) for line in captured.output.splitlines())
+
+
+def test_a_builtin_is_called_by_keyword():
+    """Where nothing says what the parameters are called, they are `event` and `context`."""
+    event, context = events.sqs("a"), make_context(aws_request_id="6f0c1d3e")
+    with capture() as captured:
+        assert production(dict)(event=event, context=context) == {"event": event, "context": context}
+    assert captured.record["invocation_id"] == "6f0c1d3e"
+    assert captured.record["trigger"]["type"] == "sqs"
