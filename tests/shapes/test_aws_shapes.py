@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import lambda_guard
-from lambda_guard.shapes import arns, eventbridge, http, kinesis, sample, sns, sqs
+from lambda_guard.shapes import arns, http, sample, sns, sqs
 from lambda_guard.trigger.read import read_trigger
 
 SOURCES = Path(lambda_guard.__file__).parent
@@ -65,18 +65,18 @@ def test_a_stream_is_named():
 
 def test_a_message_of_sqs_is_a_record():
     """A record has the fields of AWS's example in its order, binary attributes as base64, and no field without a value."""
-    record = sqs.record(
-        "a",
-        queue_arn=QUEUE,
-        message_id="m-1",
-        receipt_handle="r-1",
-        attributes={"SentTimestamp": "1"},
-        message_attributes={
+    message = {
+        "Body": "a",
+        "MessageId": "m-1",
+        "ReceiptHandle": "r-1",
+        "Attributes": {"SentTimestamp": "1"},
+        "MessageAttributes": {
             "text": sqs.text_attribute("x"),
             "raw": {"DataType": "Binary", "BinaryValue": b"\xff"},
         },
-        md5_of_attributes="d",
-    )
+        "MD5OfMessageAttributes": "d",
+    }
+    record = sqs.record(message, QUEUE)
     assert json.dumps(record) == (
         '{"messageId": "m-1", "receiptHandle": "r-1", "body": "a", "attributes": {"SentTimestamp": "1"}, '
         '"messageAttributes": {"text": {"stringValue": "x", "stringListValues": [], "binaryListValues": [], "dataType": '
@@ -99,20 +99,6 @@ def test_a_notification_goes_into_a_queue_and_to_a_function():
     assert fields["UnsubscribeUrl"] == envelope["UnsubscribeURL"]
     assert "UnsubscribeURL" not in fields
     assert read_trigger(event).source == topic
-
-
-def test_other_services_events_are_told_as_theirs():
-    """What a builder returns is told by the triggers' table as what it is."""
-    stream = "arn:aws:kinesis:eu-west-1:1:stream/orders"
-    record = kinesis.record(
-        b"a", stream_arn=stream, shard_id="s", sequence_number="7", partition_key="p", arrived=1.5
-    )
-    assert record["eventID"] == "s:7"
-    assert read_trigger({"Records": [record]})[:2] == ("kinesis", stream)
-    event = eventbridge.event(
-        {}, detail_type="D", source="mine", event_id="e", time="t", account="1", region="r"
-    )
-    assert read_trigger(event)[:2] == ("eventbridge", "mine")
 
 
 def test_a_request_has_two_formats():
@@ -155,7 +141,9 @@ def test_a_document_is_filled_in():
     assert "Subject" not in filled
     assert filled["MessageAttributes"] == {}
     filled["Message"] = "changed"
-    assert sample.fill("sns", given, subscription_arn="s", subject="", attributes={})["Message"] == "{region}"
+    assert sample.fill("sns", given, subscription_arn="s")["Message"] == "{region}"
+    with pytest.raises(KeyError, match="subscription_arn"):
+        sample.fill("sns", given)
 
 
 def test_every_document_is_used():

@@ -1,7 +1,7 @@
 """Events and records as AWS documents them: one JSON document each in `samples`, with placeholders for what varies.
 
-A text `"{name}"` stands for a value of any type, `"{name?}"` for one whose key is left out where it's None; within a
-longer text `{name}` is filled in as by `str.format`.
+A text `"{name}"` stands for a value of any type, `"{name?}"` for one whose key is left out where it's None or not
+given; within a longer text `{name}` is filled in as by `str.format`.
 """
 
 import json
@@ -42,7 +42,9 @@ def _filled(part: Any, values: Mapping[str, Any]) -> Any:
     if not isinstance(part, str) or "{" not in part:
         return part
     whole = _WHOLE.fullmatch(part)
-    return _FORMATTER.get_field(whole[1], (), values)[0] if whole else _FORMATTER.vformat(part, (), values)
+    if whole is None:
+        return _FORMATTER.vformat(part, (), values)
+    return values.get(whole[1]) if whole[2] else _FORMATTER.get_field(whole[1], (), values)[0]
 
 
 def _is_optional(part: Any) -> bool:

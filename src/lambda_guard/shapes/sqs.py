@@ -8,34 +8,18 @@ from . import arns
 from .sample import fill
 
 
-def record(
-    body: str,
-    *,
-    queue_arn: str,
-    message_id: str,
-    receipt_handle: str,
-    attributes: Mapping[str, str],
-    message_attributes: Mapping[str, Mapping[str, Any]] | None = None,
-    md5_of_body: str | None = None,
-    md5_of_attributes: str | None = None,
-) -> dict[str, Any]:
-    """Return a record of the event `{"Records": […]}`.
+def record(message: Mapping[str, Any], queue_arn: str) -> dict[str, Any]:
+    """Return a message, as `ReceiveMessage` gives it, as a record of the event `{"Records": […]}`.
 
-    Args:
-        body: the message's body.
-        queue_arn: the queue.
-        message_id: SQS's id.
-        receipt_handle: of this receipt.
-        attributes: the system attributes (`SentTimestamp` …).
-        message_attributes: the sender's attributes, each as the API returns it: `{"DataType": …, "StringValue": …}`.
-        md5_of_body: left out if None.
-        md5_of_attributes: left out if None.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Message.html
     """
+    attributes = message.get("MessageAttributes") or {}
     return fill(
         "sqs",
-        locals(),
-        attributes=dict(attributes),
-        message_attributes={name: _attribute(each) for name, each in (message_attributes or {}).items()},
+        message,
+        Attributes=message.get("Attributes", {}),
+        MessageAttributes={name: _attribute(each) for name, each in attributes.items()},
+        queue_arn=queue_arn,
         region=arns.region(queue_arn),
     )
 

@@ -1,12 +1,14 @@
-"""Sample events of event buses and buckets, directly and through a queue."""
+"""Sample events of event buses and buckets, directly and through a queue.
+
+https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
-from lambda_guard.shapes import eventbridge as shapes
 from lambda_guard.shapes.sample import fill
-from lambda_guard.testing._queue_events import TraceHeaders, sns_in_sqs, sqs
-from lambda_guard.testing._samples import ACCOUNT, QUEUE_ARN, REGION, SENT_MS, Event, iso, numbered, uuid
+from lambda_guard.testing._queue_events import TraceHeaders, of_a_queue, sns_in_sqs, sqs
+from lambda_guard.testing._samples import ACCOUNT, QUEUE_ARN, REGION, SENT_MS, Event, iso, uuid
 
 
 def eventbridge(
@@ -30,15 +32,15 @@ def eventbridge(
         event_id: the id returned by `PutEvents`.
         sent_ms: when it occurred, in milliseconds since the epoch; the event has whole seconds.
     """
-    return shapes.event(
-        {} if detail is None else detail,
-        detail_type=detail_type,
-        source=source,
+    return fill(
+        "eventbridge",
+        locals(),
+        detail={} if detail is None else detail,
         event_id=event_id or uuid(1, kind=3),
         time=iso(sent_ms, timespec="seconds"),
         account=ACCOUNT,
         region=REGION,
-        resources=resources,
+        resources=list(resources),
     )
 
 
@@ -71,16 +73,9 @@ def eventbridge_in_sqs(
         eventbridge(
             detail, detail_type=detail_type, source=source, event_id=uuid(number, kind=3), sent_ms=sent_ms
         )
-        for number, detail in numbered(details or ({},))
+        for number, detail in enumerate(details or ({},), 1)
     ]
-    return sqs(
-        *bodies,
-        trace_header=trace_header,
-        attempt=attempt,
-        queue_arn=queue_arn,
-        message_ids=message_ids,
-        sent_ms=sent_ms,
-    )
+    return sqs(*bodies, **of_a_queue(locals()))
 
 
 def schedule(
@@ -133,7 +128,7 @@ def s3(
             request_id=request_id or f"C3D13FE58DE4C{number:03X}",
             time=iso(sent_ms),
         )
-        for number, key in numbered(keys or ("orders/o-1.json",))
+        for number, key in enumerate(keys or ("orders/o-1.json",), 1)
     ]
     return {"Records": records}
 
@@ -168,13 +163,7 @@ def s3_in_sqs(
     bodies = [
         s3(key, bucket=bucket, event_name=event_name, sent_ms=sent_ms) for key in keys or ("orders/o-1.json",)
     ]
-    rest: Any = {
-        "trace_header": trace_header,
-        "attempt": attempt,
-        "queue_arn": queue_arn,
-        "message_ids": message_ids,
-        "sent_ms": sent_ms,
-    }
+    queue = of_a_queue(locals())
     if topic_arn is None:
-        return sqs(*bodies, **rest)
-    return sns_in_sqs(*bodies, subject="Amazon S3 Notification", topic_arn=topic_arn, **rest)
+        return sqs(*bodies, **queue)
+    return sns_in_sqs(*bodies, subject="Amazon S3 Notification", topic_arn=topic_arn, **queue)

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import md5
+from typing import Any, Final
 
 from lambda_guard.shapes import sns as sns_shapes
 from lambda_guard.shapes import sqs as sqs_shapes
@@ -13,13 +15,14 @@ from lambda_guard.testing._samples import (
     TOPIC_ARN,
     Event,
     iso,
-    numbered,
     one_each,
     text_of,
     uuid,
 )
 
 TraceHeaders = str | Sequence[str | None] | None
+
+_OF_A_QUEUE: Final = ("trace_header", "attempt", "queue_arn", "message_ids", "message_attributes", "sent_ms")
 
 
 # long: one event, key by key, as AWS documents it
@@ -64,13 +67,13 @@ def sqs(
         one_each(message_group_id, count, "message_group_id"),
         strict=True,
     )
-    records = [
-        sqs_shapes.record(
-            body,
-            queue_arn=queue_arn or (FIFO_QUEUE_ARN if fifo else QUEUE_ARN),
-            message_id=message_id or uuid(number),
-            receipt_handle=f"receipt-{number}-{received}",
-            attributes=fill(
+    messages = (
+        {
+            "MessageId": message_id or uuid(number),
+            "ReceiptHandle": f"receipt-{number}-{received}",
+            "Body": body,
+            "MD5OfBody": md5(body.encode(), usedforsecurity=False).hexdigest(),
+            "Attributes": fill(
                 "sqs-attributes",
                 attempt=received,
                 sent_ms=sent_ms,
@@ -80,20 +83,19 @@ def sqs(
                 group=group if fifo else None,
                 deduplication_id=f"deduplication-{number}" if fifo else None,
             ),
-            message_attributes={
+            "MessageAttributes": {
                 name: sqs_shapes.text_attribute(value) for name, value in (message_attributes or {}).items()
             },
-            md5_of_body=_md5(body),
-        )
-        for number, (body, message_id, header, received, group) in numbered(columns)
-    ]
-    return {"Records": records}
+        }
+        for number, (body, message_id, header, received, group) in enumerate(columns, 1)
+    )
+    arn = queue_arn or (FIFO_QUEUE_ARN if fifo else QUEUE_ARN)
+    return {"Records": [sqs_shapes.record(message, arn) for message in messages]}
 
 
-def _md5(body: str) -> str:
-    from hashlib import md5
-
-    return md5(body.encode(), usedforsecurity=False).hexdigest()
+def of_a_queue(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a builder passes on to `sqs`, from its `locals()`."""
+    return {name: given[name] for name in _OF_A_QUEUE if name in given}
 
 
 def sns(
@@ -117,24 +119,23 @@ def sns(
         message_id: the id assigned by SNS.
         sent_ms: when it was published, in milliseconds since the epoch.
     """
-    notification = sns_shapes.notification(
+    notification = sns_shapes.for_a_function(_notification(message, message_id or uuid(1, kind=1), locals()))
+    return sns_shapes.event(notification, subscription_arn=f"{topic_arn}:{uuid(1, kind=2)}")
+
+
+def _notification(message: object, message_id: str, given: Mapping[str, Any]) -> Event:
+    """Return one message of a topic; `given` are the `locals()` of its builder."""
+    attributes = given["message_attributes"] or {}
+    return sns_shapes.notification(
         text_of(message),
-        topic_arn=topic_arn,
-        message_id=message_id or uuid(1, kind=1),
-        timestamp=iso(sent_ms),
-        subject=subject,
-        attributes=_attributes(message_attributes),
-    )
-    return sns_shapes.event(
-        sns_shapes.for_a_function(notification), subscription_arn=f"{topic_arn}:{uuid(1, kind=2)}"
+        topic_arn=given["topic_arn"],
+        message_id=message_id,
+        timestamp=iso(given["sent_ms"]),
+        subject=given["subject"],
+        attributes={name: {"Type": "String", "Value": value} for name, value in attributes.items()},
     )
 
 
-def _attributes(values: Mapping[str, str] | None) -> Event:
-    return {name: {"Type": "String", "Value": value} for name, value in (values or {}).items()}
-
-
-# long: one event, key by key, as AWS documents it
 def sns_in_sqs(
     *messages: object,
     raw: bool = False,
@@ -168,24 +169,12 @@ def sns_in_sqs(
     """
     messages = messages or ("{}",)
     ids = one_each(sns_message_ids, len(messages), "sns_message_ids")
+    given = locals()
+    if raw:
+        return sqs(*messages, **of_a_queue(given))
     notifications = (
-        sns_shapes.notification(
-            text_of(message),
-            topic_arn=topic_arn,
-            message_id=sns_id or uuid(number, kind=1),
-            timestamp=iso(sent_ms),
-            subject=subject,
-            attributes=_attributes(message_attributes),
-        )
-        for number, (message, sns_id) in numbered(zip(messages, ids, strict=True))
+        _notification(message, sns_id or uuid(number, kind=1), given)
+        for number, (message, sns_id) in enumerate(zip(messages, ids, strict=True), 1)
     )
-    bodies = messages if raw else [json.dumps(each, indent=2) for each in notifications]
-    return sqs(
-        *bodies,
-        trace_header=trace_header,
-        attempt=attempt,
-        queue_arn=queue_arn,
-        message_ids=message_ids,
-        message_attributes=message_attributes if raw else None,
-        sent_ms=sent_ms,
-    )
+    bodies = [json.dumps(each, indent=2) for each in notifications]
+    return sqs(*bodies, **of_a_queue(given | {"message_attributes": None}))

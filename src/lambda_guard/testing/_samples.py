@@ -1,7 +1,7 @@
 """Values shared by the sample events: a documentation account, a time, and ids that are the same in every run."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -44,8 +44,3 @@ def one_each(value: Any, count: int, name: str) -> list[Any]:
             f"{name} has {len(value)} values for {count} messages: give one for each, or one value"
         )
     return list(value)
-
-
-def numbered(values: Iterable[Any]) -> enumerate[Any]:
-    """Return the values, numbered from 1."""
-    return enumerate(values, start=1)

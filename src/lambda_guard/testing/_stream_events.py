@@ -7,9 +7,8 @@ from numbers import Number
 from typing import Any
 
 from lambda_guard.shapes import arns
-from lambda_guard.shapes import kinesis as shapes
 from lambda_guard.shapes.sample import fill
-from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, numbered, text_of, uuid
+from lambda_guard.testing._samples import ACCOUNT, REGION, SENT_MS, Event, text_of, uuid
 
 _STREAM_ARN = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/orders"
 _TABLE_STREAM_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders/stream/2025-11-25T00:00:00.000"
@@ -41,20 +40,18 @@ def kinesis(
         shard_id: the shard.
         sent_ms: when the records arrived, in milliseconds since the epoch.
     """
-    return {
-        "Records": [
-            shapes.record(
-                _bytes(payload),
-                stream_arn=stream_arn,
-                shard_id=shard_id,
-                sequence_number=_sequence_number(number),
-                partition_key=partition_key,
-                arrived=sent_ms / 1000,
-                role_arn=f"arn:aws:iam::{ACCOUNT}:role/orders",
-            )
-            for number, payload in numbered(payloads or ({},))
-        ],
-    }
+    given = locals() | {"region": arns.region(stream_arn), "role_arn": f"arn:aws:iam::{ACCOUNT}:role/orders"}
+    records = [
+        fill(
+            "kinesis",
+            given,
+            data=_base64(payload),
+            sequence_number=_sequence_number(number),
+            arrived=sent_ms / 1000,
+        )
+        for number, payload in enumerate(payloads or ({},), 1)
+    ]
+    return {"Records": records}
 
 
 def _sequence_number(number: int) -> str:
@@ -85,7 +82,7 @@ def dynamodb(
         TypeError: a value has no equivalent in DynamoDB.
     """
     records = []
-    for number, item in numbered(new_images or ({"id": "o-1"},)):
+    for number, item in enumerate(new_images or ({"id": "o-1"},), 1):
         image = {name: _attribute(value) for name, value in item.items()}
         record = fill(
             "dynamodb",
@@ -152,7 +149,7 @@ def kafka(
             value=_base64(value),
             headers=[{name: list(text.encode())} for name, text in (headers or {}).items()],
         )
-        for number, value in numbered(values or ({},))
+        for number, value in enumerate(values or ({},), 1)
     ]
     return event | {"records": {f"{topic}-{partition}": records}}
 
@@ -187,7 +184,7 @@ def mq(
             headers=_rabbit_headers(headers or {}) if rabbit else dict(headers or {}),
             out_ms=sent_ms + 1,
         )
-        for number, body in numbered(bodies or ({},))
+        for number, body in enumerate(bodies or ({},), 1)
     ]
     return source | ({"rmqMessagesByQueue": {f"{queue}::/": messages}} if rabbit else {"messages": messages})
 
@@ -210,7 +207,7 @@ def firehose(
     """
     records = [
         fill("firehose", sequence_number=_sequence_number(number), sent_ms=sent_ms, data=_base64(payload))
-        for number, payload in numbered(payloads or ({},))
+        for number, payload in enumerate(payloads or ({},), 1)
     ]
     return {
         "invocationId": uuid(1, kind=5),
@@ -238,7 +235,7 @@ def logs(
 
     lines = [
         {"id": f"{number:056d}", "timestamp": sent_ms, "message": message}
-        for number, message in numbered(messages or ("order accepted",))
+        for number, message in enumerate(messages or ("order accepted",), 1)
     ]
     data = fill("logs", locals(), filter=arns.name(log_group), events=lines)
     return {"awslogs": {"data": _base64(compress(text_of(data).encode(), mtime=0))}}

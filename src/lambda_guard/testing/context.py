@@ -2,34 +2,28 @@
 
 import sys
 import uuid
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
-_REGION: Final = "eu-west-1"
-_ACCOUNT: Final = "123456789012"
+from ._samples import ACCOUNT, REGION
 
 
+@dataclass(slots=True, eq=False)
 class CognitoIdentity:
     """The identity that invokes the function from a mobile app; otherwise both ids are None."""
 
-    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
-
-    def __init__(
-        self, cognito_identity_id: str | None = None, cognito_identity_pool_id: str | None = None
-    ) -> None:
-        self.cognito_identity_id = cognito_identity_id
-        self.cognito_identity_pool_id = cognito_identity_pool_id
+    cognito_identity_id: str | None = None
+    cognito_identity_pool_id: str | None = None
 
 
+@dataclass(slots=True, eq=False)
 class ClientContext:
     """The client context sent by the caller of `Invoke`: `custom` and `env` are dicts or None."""
 
-    __slots__ = ("client", "custom", "env")
-
-    def __init__(self, custom: Any = None, env: Any = None, client: Any = None) -> None:
-        self.custom = custom
-        self.env = env
-        self.client = client
+    custom: Any = None
+    env: Any = None
+    client: Any = None
 
 
 class LambdaContext:
@@ -118,7 +112,7 @@ def make_context(
         "aws_request_id": str(uuid.uuid4()),
         "function_name": function_name,
         "function_version": "$LATEST",
-        "invoked_function_arn": f"arn:aws:lambda:{_REGION}:{_ACCOUNT}:function:{function_name}",
+        "invoked_function_arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}",
         "memory_limit_in_mb": "128",
         "log_group_name": f"/aws/lambda/{function_name}",
         "log_stream_name": "2025/11/25/[$LATEST]0123456789abcdef0123456789abcdef",

@@ -28,20 +28,6 @@ _CONCURRENCY = 5  # Lambda's pollers begin with five batches at once
 _log = logging.getLogger(__name__)
 
 
-def sqs_record(message: Message, queue_arn: str) -> dict[str, Any]:
-    """Return a received message as a record of Lambda's SQS event."""
-    return sqs.record(
-        message["Body"],
-        queue_arn=queue_arn,
-        message_id=message["MessageId"],
-        receipt_handle=message["ReceiptHandle"],
-        attributes=message.get("Attributes", {}),
-        message_attributes=message.get("MessageAttributes"),
-        md5_of_body=message["MD5OfBody"],
-        md5_of_attributes=message.get("MD5OfMessageAttributes"),
-    )
-
-
 def failed_message_ids(payload: Any, message_ids: Iterable[str]) -> set[str]:
     """Return the ids of the messages that a partial batch response gives back to the queue.
 
@@ -148,7 +134,7 @@ class EventSourceMapping:
 
     def _failed(self, batch: list[Message]) -> set[str]:
         """Invoke the function, and return the ids of the messages that return to the queue."""
-        event = {"Records": [sqs_record(message, self.declaration.source_arn) for message in batch]}
+        event = {"Records": [sqs.record(message, self.declaration.source_arn) for message in batch]}
         header = fresh_header(message.get("Attributes", {}).get("AWSTraceHeader") for message in batch)
         ids = [message["MessageId"] for message in batch]
         try:

@@ -15,7 +15,7 @@ from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.runtime.environment import ACCOUNT
-from lambda_guard.shapes import eventbridge
+from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import ScheduleDeclaration
 
 _RATE = re.compile(r"^rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)$")
@@ -59,8 +59,9 @@ class Schedules:
     def _fire(self, schedule: ScheduleDeclaration) -> None:
         event = schedule.payload
         if event is None:
-            event = eventbridge.event(
-                {} if schedule.source == "aws.events" else "{}",
+            event = fill(
+                "eventbridge",
+                detail={} if schedule.source == "aws.events" else "{}",
                 detail_type="Scheduled Event",
                 source=schedule.source,
                 event_id=str(uuid.uuid4()),

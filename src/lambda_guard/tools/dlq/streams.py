@@ -2,6 +2,7 @@
 
 import json
 import os
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.shapes import arns, kinesis
+from lambda_guard.shapes import arns
+from lambda_guard.shapes.sample import fill
 from lambda_guard.tools.aws import Clients
 from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import NoEventError, asked, error_code
@@ -123,9 +125,12 @@ def _sequence_number(record: Mapping[str, Any]) -> str:
 
 
 def _kinesis_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
-    return kinesis.record(
-        raw["Data"],
+    """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html."""
+    return fill(
+        "kinesis",
+        data=b64encode(raw["Data"]).decode("ascii"),
         stream_arn=pointer.stream_arn,
+        region=arns.region(pointer.stream_arn),
         shard_id=pointer.shard_id,
         sequence_number=str(raw["SequenceNumber"]),
         partition_key=raw["PartitionKey"],

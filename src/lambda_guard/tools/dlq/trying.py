@@ -108,14 +108,14 @@ def event_of(letter: Letter, queue_arn: str) -> Any:
         raise NoEventError(letter.problem)
     if _is_for_a_queue(letter):
         message = letter.message
-        record = sqs.record(
-            letter.payload,
-            queue_arn=letter.target if letter.target.startswith("arn:") else queue_arn,
-            message_id=message.message_id,
-            receipt_handle=message.receipt or "-",
-            attributes={name: text for name, text in message.system.items() if name != SOURCE_ATTRIBUTE},
-            message_attributes=message.attributes,
-        )
+        received = {
+            "MessageId": message.message_id,
+            "ReceiptHandle": message.receipt or "-",
+            "Body": letter.payload,
+            "Attributes": {name: text for name, text in message.system.items() if name != SOURCE_ATTRIBUTE},
+            "MessageAttributes": message.attributes,
+        }
+        record = sqs.record(received, letter.target if letter.target.startswith("arn:") else queue_arn)
         return {"Records": [record]}
     if letter.event is None and letter.payload.strip() != "null":
         raise NoEventError("its body isn't JSON, so that no function takes it")
