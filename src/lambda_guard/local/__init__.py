@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lambda_guard.local.runtime.function import Function
     from lambda_guard.local.runtime.log_group import LogEvent
     from lambda_guard.local.runtime.result import InvocationResult
-    from lambda_guard.templates.errors import TemplateError
+    from lambda_guard.templates.document import TemplateError
 
 __all__ = [
     "Cloud",
@@ -34,7 +34,7 @@ _HOME = {
     "LocalCloudError": "local._errors",
     "LogEvent": "local.runtime.log_group",
     "OptionError": "local._errors",
-    "TemplateError": "templates.errors",
+    "TemplateError": "templates.document",
     "XRayDaemon": "local.aws.xray_daemon",
 }
 

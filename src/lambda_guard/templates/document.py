@@ -5,11 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_guard.templates.errors import TemplateError
+from lambda_guard.errors import LambdaGuardError
 from lambda_guard.templates.references import Location
 
 Document = dict[str, Any]
 _SECTIONS = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
+
+
+class TemplateError(LambdaGuardError, ValueError):
+    """The template can't be read, or declares something impossible.
+
+    The message names the file and the resource.
+    """
+
+    exit_code = 2
 
 
 def load(template: str | Path | Mapping[str, Any]) -> tuple[str, Document]:

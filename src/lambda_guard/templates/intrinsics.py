@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambda_guard.templates.document import Document
-from lambda_guard.templates.errors import TemplateError
+from lambda_guard.templates.document import Document, TemplateError
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
 

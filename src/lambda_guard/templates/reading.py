@@ -1,8 +1,48 @@
-"""From a template to the stack that it declares."""
+"""From the resources of a template to the stack that they declare.
 
-from lambda_guard.templates import functions, messaging, openapi, schedules
-from lambda_guard.templates.stack import Stack
-from lambda_guard.templates.template import Template
+Functions: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html,
+queues and topics: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SQS.html, AWS_SNS.html,
+rules and schedules: …/aws-resource-events-rule.html, …/aws-resource-scheduler-schedule.html, and the routes of an API
+in the OpenAPI document that SAM makes of it:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from lambda_guard.shapes import arns
+from lambda_guard.templates.stack import (
+    FunctionDeclaration,
+    MappingDeclaration,
+    QueueDeclaration,
+    RouteDeclaration,
+    ScheduleDeclaration,
+    Stack,
+    SubscriptionDeclaration,
+    TopicDeclaration,
+)
+from lambda_guard.templates.template import Resource, Template, text
+
+_QUEUE_ATTRIBUTES = (
+    "VisibilityTimeout",
+    "DelaySeconds",
+    "FifoQueue",
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "FifoThroughputLimit",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedrivePolicy",
+)
+_TOPIC_ATTRIBUTES = ("DisplayName", "FifoTopic", "ContentBasedDeduplication")
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
+_ANY_METHOD = "x-amazon-apigateway-any-method"
+_INTEGRATION = "x-amazon-apigateway-integration"
+_INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
 
 
 def read_stack(template: Template) -> Stack:
@@ -14,25 +54,182 @@ def read_stack(template: Template) -> Stack:
     rules = template.resources("AWS::Events::Rule")
     outputs, unresolved = template.outputs()
     return Stack(
-        functions=functions.read_functions(template),
-        queues=template.read("AWS::SQS::Queue", messaging.read_queue),
-        topics=template.read("AWS::SNS::Topic", messaging.read_topic),
-        subscriptions=(
-            *template.read("AWS::SNS::Subscription", messaging.read_subscription),
-            *template.read("AWS::SNS::Topic", messaging.read_inline_subscriptions),
-        ),
-        mappings=template.read("AWS::Lambda::EventSourceMapping", functions.read_mapping),
-        schedules=(
-            *template.read("AWS::Events::Rule", schedules.read_schedules),
-            *template.read("AWS::Scheduler::Schedule", schedules.read_schedules),
-        ),
-        routes=(
-            *template.read("AWS::ApiGateway::RestApi", openapi.read_api),
-            *template.read("AWS::ApiGatewayV2::Api", openapi.read_api),
-        ),
+        functions=_functions(template),
+        queues=template.read(_queue, "AWS::SQS::Queue"),
+        topics=template.read(_topic, "AWS::SNS::Topic"),
+        subscriptions=template.read(_subscriptions, "AWS::SNS::Subscription", "AWS::SNS::Topic"),
+        mappings=template.read(_mapping, "AWS::Lambda::EventSourceMapping"),
+        schedules=template.read(_schedules, "AWS::Events::Rule", "AWS::Scheduler::Schedule"),
+        routes=template.read(_routes, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"),
         rules_without_schedule=tuple(
             rule.logical_id for rule in rules if rule.properties.get("ScheduleExpression") is None
         ),
         outputs=outputs,
         unresolved_outputs=unresolved,
     )
+
+
+def _functions(template: Template) -> tuple[FunctionDeclaration, ...]:
+    """Return the functions, each with what its `EventInvokeConfig` says."""
+    found = {function.name: function for function in template.read(_function, "AWS::Lambda::Function")}
+    for logical_id, name, settings in template.read(_asynchronous, "AWS::Lambda::EventInvokeConfig"):
+        if name not in found:
+            raise template.error(logical_id, f"there is no function {name!r}")
+        found[name] = replace(found[name], **settings)
+    return tuple(found.values())
+
+
+def _asynchronous(template: Template, it: Resource) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    destinations = it.properties.get("DestinationConfig") or {}
+    settings = {
+        "on_failure": _destination(destinations, "OnFailure"),
+        "on_success": _destination(destinations, "OnSuccess"),
+        "retry_attempts": int(template.number(it, "MaximumRetryAttempts", 2, 0, 2)),
+        "event_age": template.number(it, "MaximumEventAgeInSeconds", 21_600, 60, 21_600),
+    }
+    yield it.logical_id, arns.function(str(it.properties.get("FunctionName")))[0], settings
+
+
+def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]:
+    properties = it.properties
+    image = properties.get("PackageType") == "Image"
+    handler, code = properties.get("Handler"), properties.get("Code")
+    environment = (properties.get("Environment") or {}).get("Variables") or {}
+    reserved = "ReservedConcurrentExecutions"
+    yield FunctionDeclaration(
+        logical_id=it.logical_id,
+        name=template.name(it.logical_id),
+        runtime=None if image else str(properties.get("Runtime", "python")),
+        handler=handler if isinstance(handler, str) else None,
+        code=template.code(it),
+        inline_code=code.get("ZipFile") if isinstance(code, dict) else None,
+        timeout=template.number(it, "Timeout", 3, 0.01, 900),
+        memory=int(template.number(it, "MemorySize", 128, 128, 10_240)),
+        environment={name: text(value) for name, value in environment.items()},
+        log_format="JSON" if (properties.get("LoggingConfig") or {}).get("LogFormat") == "JSON" else "Text",
+        tracing=(properties.get("TracingConfig") or {}).get("Mode") == "Active",
+        reserved_concurrency=int(template.number(it, reserved, 0, 0, 1000))
+        if reserved in properties
+        else None,
+        dead_letter_arn=(properties.get("DeadLetterConfig") or {}).get("TargetArn"),
+    )
+
+
+def _destination(destinations: dict[str, Any], key: str) -> str | None:
+    arn = (destinations.get(key) or {}).get("Destination")
+    return None if arn is None else str(arn)
+
+
+def _mapping(template: Template, it: Resource) -> Iterator[MappingDeclaration]:
+    properties = it.properties
+    arn = str(properties.get("EventSourceArn", ""))
+    queue = arn.startswith("arn:aws:sqs:")
+    concurrency = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
+    yield MappingDeclaration(
+        logical_id=it.logical_id,
+        function=arns.function(str(properties.get("FunctionName")))[0],
+        source_arn=arn,
+        batch_size=int(
+            template.number(it, "BatchSize", 10 if queue else 100, 1, 10 if arn.endswith(".fifo") else 10_000)
+        ),
+        batching_window=template.number(it, "MaximumBatchingWindowInSeconds", 0, 0, 300),
+        report_batch_item_failures="ReportBatchItemFailures"
+        in (properties.get("FunctionResponseTypes") or []),
+        maximum_concurrency=None if concurrency is None else int(concurrency),
+        enabled=str(properties.get("Enabled", True)).lower() != "false",
+    )
+
+
+def _queue(template: Template, it: Resource) -> Iterator[QueueDeclaration]:
+    attributes = {key: text(it.properties[key]) for key in _QUEUE_ATTRIBUTES if key in it.properties}
+    if "RedrivePolicy" in attributes:
+        attributes["RedrivePolicy"] = json.dumps(_redrive_policy(template, it))
+    yield QueueDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes)
+
+
+def _redrive_policy(template: Template, it: Resource) -> dict[str, Any]:
+    policy = it.properties["RedrivePolicy"]
+    policy = json.loads(policy) if isinstance(policy, str) else policy
+    try:
+        return {
+            "deadLetterTargetArn": policy["deadLetterTargetArn"],
+            "maxReceiveCount": int(policy["maxReceiveCount"]),
+        }
+    except (KeyError, TypeError, ValueError):
+        message = "RedrivePolicy needs `deadLetterTargetArn` and a whole number `maxReceiveCount`"
+        raise template.error(it.logical_id, message) from None
+
+
+def _topic(template: Template, it: Resource) -> Iterator[TopicDeclaration]:
+    attributes = {key: text(it.properties[key]) for key in _TOPIC_ATTRIBUTES if key in it.properties}
+    yield TopicDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes)
+
+
+def _subscriptions(template: Template, it: Resource) -> Iterator[SubscriptionDeclaration]:
+    """Yield a subscription, or those that are written in a topic."""
+    if it.kind == "AWS::SNS::Subscription":
+        yield _subscription(template, it.logical_id, it.properties)
+        return
+    for written in it.properties.get("Subscription") or []:
+        topic = template.attribute(it.logical_id)
+        yield _subscription(template, it.logical_id, {**written, "TopicArn": topic})
+
+
+def _subscription(
+    template: Template, logical_id: str, properties: Mapping[str, Any]
+) -> SubscriptionDeclaration:
+    missing = [key for key in ("TopicArn", "Protocol", "Endpoint") if key not in properties]
+    if missing:
+        raise template.error(logical_id, f"{', '.join(missing)} is missing")
+    attributes = {
+        key: text(properties[key]) for key in ("FilterPolicy", "FilterPolicyScope") if key in properties
+    }
+    if str(properties.get("RawMessageDelivery")).lower() == "true":
+        attributes["RawMessageDelivery"] = "true"
+    return SubscriptionDeclaration(
+        logical_id=logical_id,
+        topic_arn=properties["TopicArn"],
+        protocol=properties["Protocol"],
+        endpoint=properties["Endpoint"],
+        attributes=attributes,
+    )
+
+
+def _schedules(template: Template, it: Resource) -> Iterator[ScheduleDeclaration]:
+    """Yield a schedule for each target of a rule or schedule; none for a rule that fires by events."""
+    rule = it.kind == "AWS::Events::Rule"
+    expression = it.properties.get("ScheduleExpression")
+    if rule and expression is None:
+        return
+    for target in (it.properties.get("Targets") or []) if rule else [it.properties.get("Target") or {}]:
+        try:
+            payload = json.loads(target["Input"]) if target.get("Input") else None
+        except ValueError:
+            raise template.error(it.logical_id, "the target's Input must be JSON") from None
+        yield ScheduleDeclaration(
+            logical_id=it.logical_id,
+            name=template.name(it.logical_id),
+            arn=template.attribute(it.logical_id, "Arn"),
+            source="aws.events" if rule else "aws.scheduler",
+            expression="" if expression is None else str(expression),
+            function=arns.function(str(target.get("Arn")))[0],
+            payload=payload,
+            enabled=it.properties.get("State", "ENABLED") == "ENABLED",
+        )
+
+
+def _routes(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
+    """Yield the routes of a REST or HTTP API."""
+    version: Literal["1.0", "2.0"] = "1.0" if it.kind == "AWS::ApiGateway::RestApi" else "2.0"
+    for path, methods in ((it.properties.get("Body") or {}).get("paths") or {}).items():
+        for method, operation in methods.items():
+            if method == _ANY_METHOD or method in _METHODS:
+                integration = operation.get(_INTEGRATION) or {}
+                found = _INTEGRATED_FUNCTION.search(str(integration.get("uri", "")))
+                yield RouteDeclaration(
+                    api=it.logical_id,
+                    method="ANY" if method == _ANY_METHOD else method.upper(),
+                    path=path,
+                    function=found[1] if found else None,
+                    version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
+                )

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from lambda_guard.templates.document import Document
-from lambda_guard.templates.errors import TemplateError
+from lambda_guard.templates.document import Document, TemplateError
 
 BUCKET = "local"
 # What may be a local path, for which `sam deploy` puts an address in S3; the translator wants the address.

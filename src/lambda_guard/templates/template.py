@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lambda_guard.templates import sam
-from lambda_guard.templates.document import Document, load, parameter_values
-from lambda_guard.templates.errors import TemplateError
+from lambda_guard.templates.document import Document, TemplateError, load, parameter_values
 from lambda_guard.templates.intrinsics import NO_VALUE, Resolver
 from lambda_guard.templates.references import NAME_PROPERTY, Location, references
 
@@ -89,20 +89,20 @@ class Template:
             if resource["Type"] == kind and self._holds(resource):
                 yield Resource(logical_id, kind, self._properties(logical_id))
 
-    def read(self, kind: str, reader: "Callable[[Template, Resource], Iterable[T]]") -> tuple[T, ...]:
-        """Return the declarations that `reader` makes of the resources of a type.
+    def read(self, reader: "Callable[[Template, Resource], Iterable[T]]", *kinds: str) -> tuple[T, ...]:
+        """Return the declarations that `reader` makes of the resources of these types.
 
         Raises:
             TemplateError: also in place of what `reader` raises where a property has an unexpected type.
         """
         found: list[T] = []
-        for resource in self.resources(kind):
+        for resource in chain.from_iterable(map(self.resources, kinds)):
             try:
                 found += reader(self, resource)
             except TemplateError:
                 raise
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                message = f"a property isn't what {kind} has there: {error}"
+                message = f"a property isn't what {resource.kind} has there: {error}"
                 raise self.error(resource.logical_id, message) from error
         return tuple(found)
 
