@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from lambda_guard.local import Cloud, LocalCloudError
-from lambda_guard.local.api.proxy import match
+from lambda_guard.local.api import match
 from lambda_guard.templates.stack import RouteDeclaration
 
 TRACE = "Root=1-5e34a614-10bd0000000fb44f07bc535a;Parent=07f50000d1f6f8aa;Sampled=1"

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from lambda_guard.local._errors import LocalCloudError, OptionError, require
-from lambda_guard.local.api.gateway import ApiGateway, request_of
+from lambda_guard.local.api import ApiGateway, request_of
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
-from lambda_guard.local.aws.deployment import create
 from lambda_guard.local.aws.moto_process import MotoProcess, own_session
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
 from lambda_guard.local.deployable import CONCURRENCY, deployable
@@ -121,7 +120,7 @@ class Cloud:
     def _start(self, port: int) -> None:
         stack = self.stack
         self._lambda_endpoint.mappings = stack.mappings
-        create(stack, self.client("sqs"), self.client("sns"))
+        self._moto.create(stack)
         for function in stack.functions:
             self._deploy(function)
         self._gateway.serve(stack.routes, port and port + 1)
@@ -132,7 +131,7 @@ class Cloud:
     def _deploy(self, declaration: FunctionDeclaration) -> None:
         name = f"/aws/lambda/{declaration.name}"
         group = self._log_groups[declaration.name] = LogGroup(name, self._logs)
-        self._cloudwatch.create_group(name)
+        self.client("logs").create_log_group(logGroupName=name)
         group.listen(lambda event: self._cloudwatch.write(name, event))
         assert declaration.handler is not None
         assert declaration.code is not None

@@ -1,10 +1,13 @@
 """The part of a template that runs here: the rest is refused, or left out with a warning."""
 
+import json
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from lambda_guard.local import honoured
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration, Stack
@@ -12,6 +15,66 @@ from lambda_guard.templates.template import Template
 
 CONCURRENCY = 10  # of a function that reserves none
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
+_Words = dict[str, frozenset[str]]
+
+
+def _table(text: str) -> _Words:
+    rows = (row.partition(" ") for row in re.sub(r"\n {2,}", " ", text).strip().splitlines())
+    return {kind: frozenset(properties.split()) for kind, _, properties in rows}
+
+
+# Type → the properties that are honoured, and those that have no meaning on one machine.
+_HONOURED = _table("""
+AWS::Lambda::Function Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize
+  ReservedConcurrentExecutions Runtime Timeout TracingConfig Architectures Description PackageType Role Tags
+AWS::Lambda::EventSourceMapping BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes
+  MaximumBatchingWindowInSeconds ScalingConfig Tags
+AWS::Lambda::EventInvokeConfig DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier
+AWS::SQS::Queue QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope
+  FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy
+  KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags
+AWS::SNS::Topic TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription KmsMasterKeyId Tags
+AWS::SNS::Subscription TopicArn Protocol Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope Region
+AWS::Events::Rule Name Description ScheduleExpression State Targets
+AWS::Scheduler::Schedule Name Description ScheduleExpression State Target FlexibleTimeWindow GroupName
+AWS::ApiGateway::RestApi Body Name Description EndpointConfiguration Parameters Tags
+AWS::ApiGatewayV2::Api Body Name Description Tags FailOnWarnings
+""")
+
+# Types that have no effect here, with the reason; where SAM generated them, nothing need be said.
+_WITHOUT_EFFECT = {
+    "AWS::IAM::Role": "permissions are not checked here",
+    "AWS::IAM::Policy": "permissions are not checked here",
+    "AWS::IAM::ManagedPolicy": "permissions are not checked here",
+    "AWS::Lambda::Permission": "permissions are not checked here",
+    "AWS::SQS::QueuePolicy": "permissions are not checked here",
+    "AWS::SNS::TopicPolicy": "permissions are not checked here",
+    "AWS::Logs::LogGroup": "every function has its log group here",
+    "AWS::ApiGateway::Deployment": "an API is deployed at once here",
+    "AWS::ApiGateway::Stage": "an API has one stage here",
+    "AWS::ApiGatewayV2::Stage": "an API has one stage here",
+    "AWS::Lambda::LayerVersion": "functions run with what is installed for this interpreter",
+    "AWS::Lambda::Version": "a function has one version here, $LATEST",
+    "AWS::Lambda::Alias": "a function has one version here, $LATEST",
+}
+
+# SAM's own properties that leave no trace in the translated template.
+_SAM = _table("""
+AWS::Serverless::Api StageName Name Description Tags OpenApiVersion DefinitionBody
+AWS::Serverless::HttpApi StageName Name Description Tags DefinitionBody
+""")
+_EVENTS = _table("""
+Api Path Method RestApiId
+HttpApi Path Method ApiId PayloadFormatVersion
+SQS Queue BatchSize Enabled FunctionResponseTypes MaximumBatchingWindowInSeconds ScalingConfig
+SNS Topic FilterPolicy FilterPolicyScope SqsSubscription Region
+Schedule Schedule Input Enabled State Name Description
+ScheduleV2 ScheduleExpression Input State Name Description FlexibleTimeWindow GroupName OmitName
+""")
+# What SAM generates from events, which are warned of as they are written.
+_FROM_EVENTS = (
+    "AWS::Events::Rule", "AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription", "AWS::Scheduler::Schedule",
+)  # fmt: skip
 
 
 def deployable(template: Template, inline_code: Path) -> tuple[Stack, tuple[str, ...]]:
@@ -26,10 +89,10 @@ def deployable(template: Template, inline_code: Path) -> tuple[Stack, tuple[str,
     """
     stack = read_stack(template)
     warnings = [
-        *honoured.source_warnings(template.source),
-        *honoured.warnings(template.plain, template.source),
+        *_source_warnings(template.source),
+        *_unhonoured(template.plain, template.source),
         *_warnings(stack),
-        *honoured.runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
+        *_runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
     ]
     run = replace(
         stack,
@@ -101,3 +164,67 @@ def _is_queue(mapping: MappingDeclaration) -> bool:
 
 def _is_destination(arn: str | None) -> bool:
     return arn is not None and arn.startswith(_DESTINATIONS)
+
+
+def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
+    """Yield a sentence for each part of the translated template that isn't honoured.
+
+    Args:
+        plain: the template after SAM's translation.
+        source: as the user wrote it: anything else was generated, and needs no warning.
+    """
+    for name, resource in plain["Resources"].items():
+        kind, written = resource["Type"], source["Resources"].get(name)
+        if kind in _WITHOUT_EFFECT:
+            if written:
+                yield f"{name} ({kind}) has no effect: {_WITHOUT_EFFECT[kind]}"
+        elif kind not in _HONOURED:
+            yield f"{name} ({kind}) is not created: the local cloud has no such resource"
+        elif written or kind not in _FROM_EVENTS:
+            said = written.get("Properties", ()) if written and written["Type"] in _SAM else ()
+            for key in sorted(set(resource.get("Properties") or {}) - _HONOURED[kind] - set(said)):
+                yield f"{name} ({kind}): the property {key} is not honoured"
+
+
+def _runtime_warnings(runtimes: set[str]) -> Iterator[str]:
+    """Yield a sentence for each runtime that isn't this interpreter."""
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for runtime in sorted(runtimes - {here, "python"}):
+        yield f"Runtime {runtime}: functions run with this interpreter, {here}"
+
+
+def _source_warnings(source: Document) -> Iterator[str]:
+    """Yield what only the template as written shows: values from elsewhere, events, policies, SAM's own."""
+    yield from _lookup_warnings(source)
+    with_policies = []
+    defaults = (source.get("Globals") or {}).get("Function") or {}
+    for name, resource in source["Resources"].items():
+        kind, properties = resource["Type"], resource.get("Properties") or {}
+        if kind == "AWS::Serverless::Function":
+            yield from _event_warnings(name, properties.get("Events") or {})
+            with_policies += [name] if {"Policies", "Role"} & {*properties, *defaults} else []
+        elif kind == "AWS::Serverless::LayerVersion":  # whose name SAM's translation adds a hash to
+            yield f"{name} ({kind}) has no effect: {_WITHOUT_EFFECT['AWS::Lambda::LayerVersion']}"
+        elif kind in _SAM:
+            for key in sorted(set(properties) - _SAM[kind]):
+                yield f"{name} ({kind}): the property {key} is not honoured"
+    if with_policies:
+        yield f"Policies and Role of {', '.join(with_policies)}: permissions are not checked here"
+
+
+def _lookup_warnings(source: Document) -> Iterator[str]:
+    for name, parameter in (source.get("Parameters") or {}).items():
+        if str(parameter.get("Type")).startswith("AWS::SSM::"):
+            yield f"Parameter {name}: nothing is read from SSM here, its value is taken as it stands"
+    if "{{resolve:" in json.dumps(source):
+        yield "{{resolve:…}}: nothing is looked up here, the text is taken as it stands"
+
+
+def _event_warnings(function: str, events: Any) -> Iterator[str]:
+    for name, event in events.items() if isinstance(events, dict) else ():
+        kind = event.get("Type") if isinstance(event, dict) else None
+        if kind not in _EVENTS:
+            yield f"{function}: the event {name} of type {kind} doesn't fire here"
+            continue
+        for key in sorted(set(event.get("Properties") or {}) - _EVENTS[kind]):
+            yield f"{function}: the property {key} of the event {name} ({kind}) is not honoured"

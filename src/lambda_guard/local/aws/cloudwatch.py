@@ -26,10 +26,6 @@ class CloudWatchWriter:
         self._thread = threading.Thread(target=self._run, name="cloudwatch-logs", daemon=True)
         self._thread.start()
 
-    def create_group(self, name: str) -> None:
-        """Create a log group."""
-        self._moto.client("logs").create_log_group(logGroupName=name)
-
     def write(self, group: str, event: LogEvent) -> None:
         """Take an event."""
         with self._changed:
