@@ -10,7 +10,7 @@ from botocore.stub import ANY, Stubber
 from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermittedError
 from lambda_guard.tools.logs.cloudwatch.extents import places_of
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
-from lambda_guard.tools.logs.cloudwatch.insights import Scan, failed_query, naming_query, run_query
+from lambda_guard.tools.logs.cloudwatch.insights import failed_query, naming_query, run_query, totals
 from lambda_guard.tools.logs.cloudwatch.paging import Extract, event_pages
 from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 from lambda_guard.tools.logs.selection import Selection, Target
@@ -167,16 +167,7 @@ def test_results_are_read_to_their_last_page(cloud):
         {"status": "Complete", "results": [second]},
         {"queryId": "q", "nextToken": "more"},
     )
-    rows = list(
-        run_query(
-            cloud("logs"),
-            [LogGroup(GROUP)],
-            "fields @message",
-            WINDOW,
-            scan=Scan(),
-            progress=lambda _scan: None,
-        )
-    )
+    rows = list(run_query(cloud("logs"), [LogGroup(GROUP)], "fields @message", WINDOW, lambda *_scan: None))
     assert [(one.group, one.message) for one in rows] == [(GROUP, LOGS.start(1)), (GROUP, LOGS.start(2))]
 
 
@@ -193,9 +184,10 @@ def test_many_groups_take_several_queries(cloud):
         cloud.expect(
             "logs", "get_query_results", {"status": "Complete", "results": [], "statistics": STATISTICS}
         )
-    scan = Scan()
-    assert list(run_query(cloud("logs"), groups, "x", WINDOW, scan=scan, progress=lambda _scan: None)) == []
-    assert (scan.queries, scan.size) == (2, 6.0e9)
+    told = []
+    assert list(run_query(cloud("logs"), groups, "x", WINDOW, lambda *scan: told.append(scan))) == []
+    assert told == [(STATISTICS, True)] * 2
+    assert totals([scan for scan, _ in told]) == ("4 of 10,000 events matched", 6.0)
 
 
 def test_a_query_that_fails_is_stopped_and_said(cloud):
@@ -204,9 +196,7 @@ def test_a_query_that_fails_is_stopped_and_said(cloud):
     cloud.expect("logs", "get_query_results", {"status": "Timeout"})
     cloud.expect("logs", "stop_query", {"success": True}, {"queryId": "q"})
     with pytest.raises(CloudError, match=r"ended as Timeout: narrow it with --since and --until"):
-        list(
-            run_query(cloud("logs"), [LogGroup(GROUP)], "x", WINDOW, scan=Scan(), progress=lambda _scan: None)
-        )
+        list(run_query(cloud("logs"), [LogGroup(GROUP)], "x", WINDOW, lambda *_scan: None))
 
 
 def test_ids_are_looked_for_wherever_they_may_stand():

@@ -4,8 +4,9 @@ It costs by the gigabyte, so the size is shown.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Final
 
 from lambda_guard import _names as names
@@ -22,33 +23,15 @@ DOLLARS_PER_GB: Final = 0.005
 """The price of scanning in most regions, July 2025 (https://aws.amazon.com/cloudwatch/pricing/); an estimate."""
 
 FIELDS: Final = "fields @timestamp, @log, @logStream, @message"
-_POLL_SECONDS: Final = (0.2, 0.4, 0.8, 1.0)
+_FIRST_PAUSES: Final = (0.2, 0.4, 0.8)
+_PAUSE: Final = 1.0  # s
 _OVER: Final = {"Complete", "Failed", "Cancelled", "Timeout"}
 
+Statistics = Mapping[str, float]
+"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_QueryStatistics.html."""
 
-Progress = Callable[[dict[str, float]], None]
-"""Called while a query runs, with what it has scanned and matched so far."""
-
-
-@dataclass(slots=True)
-class Scan:
-    """What a search took.
-
-    Attributes:
-        size: bytes that the service looked through, and that cost.
-    """
-
-    size: float = 0.0
-    scanned: float = 0.0
-    matched: float = 0.0
-    queries: int = 0
-
-    def add(self, statistics: dict[str, float]) -> None:
-        """Add the statistics of a finished query."""
-        self.queries += 1
-        self.size += statistics.get("bytesScanned", 0.0)
-        self.scanned += statistics.get("recordsScanned", 0.0)
-        self.matched += statistics.get("recordsMatched", 0.0)
+Progress = Callable[[Statistics, bool], object]
+"""Called with what a query has scanned and matched so far, and whether that is all."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -85,14 +68,15 @@ def naming_query(ids: Sequence[str]) -> str:
     return f"{FIELDS} | filter {' or '.join(conditions)} | sort @timestamp asc | limit {ROWS_MOST}"
 
 
+def totals(scans: Sequence[Statistics]) -> tuple[str, float]:
+    """Say how many events were matched, and return how many GB the service looked through, which is what costs."""
+    keys = ("recordsMatched", "recordsScanned", "bytesScanned")
+    matched, scanned, size = (sum(one.get(key, 0.0) for one in scans) for key in keys)
+    return f"{matched:,.0f} of {scanned:,.0f} events matched", size / 1e9
+
+
 def run_query(
-    logs: Any,
-    groups: Sequence[LogGroup],
-    query: str,
-    window_ms: tuple[float, float],
-    *,
-    scan: Scan,
-    progress: Progress,
+    logs: Any, groups: Sequence[LogGroup], query: str, window_ms: tuple[float, float], progress: Progress
 ) -> Iterator[Row]:
     """Run a query over any number of groups, and give all its rows.
 
@@ -106,7 +90,7 @@ def run_query(
         with explained(f"query the {which} with Logs Insights"):
             begin, end = (int(ms // 1000) for ms in window_ms)
             started = logs.start_query(**_named(some), startTime=begin, endTime=end + 1, queryString=query)
-            yield from _rows(logs, started["queryId"], scan, progress)
+            yield from _rows(logs, started["queryId"], progress)
 
 
 def _named(groups: Sequence[LogGroup]) -> dict[str, list[str]]:
@@ -116,9 +100,9 @@ def _named(groups: Sequence[LogGroup]) -> dict[str, list[str]]:
     return {"logGroupNames": [group.name for group in groups]}
 
 
-def _rows(logs: Any, query_id: str, scan: Scan, progress: Progress) -> Iterator[Row]:
+def _rows(logs: Any, query_id: str, progress: Progress) -> Iterator[Row]:
     try:
-        answer = _finished(logs, query_id, scan, progress)
+        answer = _finished(logs, query_id, progress)
     except BaseException:
         # A query that nobody waits for goes on, and costs.
         logs.stop_query(queryId=query_id)
@@ -131,20 +115,19 @@ def _rows(logs: Any, query_id: str, scan: Scan, progress: Progress) -> Iterator[
         answer = logs.get_query_results(queryId=query_id, nextToken=token)
 
 
-def _finished(logs: Any, query_id: str, scan: Scan, progress: Progress) -> dict[str, Any]:
-    tries = 0
-    while True:
-        answer: dict[str, Any] = logs.get_query_results(queryId=query_id)
+def _finished(logs: Any, query_id: str, progress: Progress) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    for pause in chain(_FIRST_PAUSES, repeat(_PAUSE)):
+        answer = logs.get_query_results(queryId=query_id)
         if answer["status"] in _OVER:
             break
-        progress(answer.get("statistics", {}))
-        time.sleep(_POLL_SECONDS[min(tries, len(_POLL_SECONDS) - 1)])
-        tries += 1
+        progress(answer.get("statistics", {}), False)
+        time.sleep(pause)
     if answer["status"] != "Complete":
         raise CloudError(
             f"the Logs Insights query ended as {answer['status']}: narrow it with --since and --until"
         )
-    scan.add(answer.get("statistics", {}))
+    progress(answer.get("statistics", {}), True)
     return answer
 
 

@@ -15,10 +15,11 @@ from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
 from lambda_guard.tools.logs.cloudwatch.insights import (
     DOLLARS_PER_GB,
     Row,
-    Scan,
+    Statistics,
     failed_query,
     naming_query,
     run_query,
+    totals,
 )
 from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages, line_of
 from lambda_guard.tools.logs.invocation import Block, Invocation
@@ -42,7 +43,7 @@ class CloudWatchReader:
 
     def __init__(self, target: Target, selection: Selection, clients: Clients | None = None) -> None:
         self.tally = Tally()
-        self.scan = Scan()
+        self._scans = list[Statistics]()
         self._target = target
         self._selection = selection
         self._clients = clients or new_clients()
@@ -54,10 +55,9 @@ class CloudWatchReader:
 
     def __exit__(self, *exc_info: object) -> None:
         self._clear_progress()
-        if self.scan.queries:
-            told = f"{self.scan.matched:,.0f} of {self.scan.scanned:,.0f} events matched"
-            size = self.scan.size / 1e9
-            self.tally.notes.append(f"{told}, {size:.3f} GB scanned, about ${size * DOLLARS_PER_GB:.4f}")
+        if self._scans:
+            matched, size = totals(self._scans)
+            self.tally.notes.append(f"{matched}, {size:.3f} GB scanned, about ${size * DOLLARS_PER_GB:.4f}")
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
         """Yield what is wanted, as it comes; it may give more, which the selection then leaves out."""
@@ -119,8 +119,7 @@ class CloudWatchReader:
         return found
 
     def _asked(self, groups: Sequence[LogGroup], query: str) -> list[Row]:
-        rows = run_query(self._logs, groups, query, self._window(), scan=self.scan, progress=self._show_scan)
-        return list(rows)
+        return list(run_query(self._logs, groups, query, self._window(), self._note_scan))
 
     @property
     def _logs(self) -> Any:
@@ -206,10 +205,11 @@ class CloudWatchReader:
         self._events += count
         self._show(f"{self._events:,} events read")
 
-    def _show_scan(self, so_far: dict[str, float]) -> None:
-        matched, scanned = so_far.get("recordsMatched", 0.0), so_far.get("recordsScanned", 0.0)
-        size = so_far.get("bytesScanned", 0.0) / 1e9
-        self._show(f"{matched:,.0f} of {scanned:,.0f} events matched so far, {size:.3f} GB scanned")
+    def _note_scan(self, statistics: Statistics, finished: bool) -> None:
+        if finished:
+            self._scans.append(statistics)
+        else:
+            self._show("{} so far, {:.3f} GB scanned".format(*totals([statistics])))
 
     def _show(self, text: str) -> None:
         if sys.stderr.isatty():

@@ -13,7 +13,7 @@ from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.views.documents import block_pieces
-from lambda_guard.tools.logs.views.in_parallel import Draw, Shown, drawn, drawn_in_bulk, shown_in
+from lambda_guard.tools.logs.views.in_parallel import Draw, Drawn, counted, drawn, drawn_in_bulk
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.options import where_option
 from lambda_guard.tools.stopping import Stop
@@ -127,7 +127,7 @@ def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool
         output.write(some.text)
         if at_once or not shown:
             output.flush()
-        shown += _counted(some.shown, reader)
+        shown += _noted(some, reader)
     return shown
 
 
@@ -138,7 +138,7 @@ def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
-    shown = _counted(shown_in(read), reader)
+    shown = _noted(counted(read), reader)
     write_page(build_traces(invocations), path, title="Invocations", strays=strays)
     say(f"wrote {path}")
     if len(invocations) == INVOCATIONS_MOST:
@@ -146,7 +146,7 @@ def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     return shown
 
 
-def _counted(some: Shown, reader: Reader) -> int:
+def _noted(some: Drawn, reader: Reader) -> int:
     """Note what is odd about what is shown, and give how many invocations it is."""
     reader.tally.broken += some.broken
     reader.tally.clock_jumps += some.clock_jumps

@@ -16,7 +16,7 @@ from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.model import Report
 from lambda_guard.tools.logs.reading.line_owner import Identified, Sign, identify, load
-from lambda_guard.tools.logs.reading.lines import add_init_to_report, add_to_report
+from lambda_guard.tools.logs.reading.lines import add_to_report
 from lambda_guard.tools.logs.reading.outbox import Outbox
 from lambda_guard.tools.logs.reading.retries import (
     count_of_earlier_attempt,
@@ -257,7 +257,7 @@ class Grouper:
         if stream.starting and not late:
             group.lines = self._taken_starting(stream)
             for line in group.lines:
-                add_init_to_report(group.report, line)
+                add_to_report(group.report, line)
         return group
 
     def _taken_starting(self, stream: Stream) -> list[bytes]:

@@ -241,15 +241,11 @@ def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
     return _NODE_ERROR.match(raw) is not None
 
 
-def add_to_report(report: Report, raw: bytes) -> bool:
-    """Read a platform line into the report of its invocation.
-
-    Returns:
-        Whether the line is said in full by the report, and needs no place among the lines.
-    """
+def add_to_report(report: Report, raw: bytes) -> None:
+    """Read a platform line into the report of its invocation; others about an initialization tell nothing of it."""
     if raw[:1] == b"{":
-        document = load(raw)
-        return document is not None and _add_event(report, document)
+        _add_event(report, load(raw) or {})
+        return
     text = raw.decode("utf-8", "replace").strip()
     time_ms: float | None = getattr(raw, "time_ms", None)
     if text.startswith("START "):
@@ -257,19 +253,10 @@ def add_to_report(report: Report, raw: bytes) -> bool:
         report.started_at_ms = time_ms
     elif text.startswith("END "):
         report.ended, report.ended_at_ms = True, time_ms
-    else:
+    elif text.startswith("INIT_START "):
+        report.runtime = text.partition("Runtime Version: ")[2].split("\t")[0].strip() or report.runtime
+    elif text.startswith(("REPORT ", "XRAY ")):
         _add_report_text(report, text)
-    return True
-
-
-def add_init_to_report(report: Report, raw: bytes) -> None:
-    """Read the version of the runtime from INIT_START; other lines about an initialization tell nothing of it."""
-    if raw[:1] == b"{":
-        record = as_mapping((load(raw) or {}).get("record"))
-        report.runtime = str(record.get("runtimeVersion") or "") or report.runtime
-        return
-    told = raw.decode("utf-8", "replace").partition("INIT_START Runtime Version: ")[2]
-    report.runtime = told.split("\t")[0].strip() or report.runtime
 
 
 def _add_report_text(report: Report, text: str) -> None:
@@ -294,7 +281,7 @@ def _leading_number(text: str) -> float | None:
         return None
 
 
-def _add_event(report: Report, document: Mapping[str, object]) -> bool:
+def _add_event(report: Report, document: Mapping[str, object]) -> None:
     record = as_mapping(document.get("record"))
     at = time_of(document.get("time"))
     if document.get("type") == "platform.start":
@@ -308,7 +295,7 @@ def _add_event(report: Report, document: Mapping[str, object]) -> bool:
             if key in _METRICS:
                 setattr(report, _METRICS[key], as_number(value))
     else:
-        return False
+        report.runtime = str(record.get("runtimeVersion") or "") or report.runtime
+        return
     header = header_of(as_mapping(record.get("tracing")).get("value"))
     report.trace_id = header.root if header is not None else report.trace_id
-    return True

@@ -45,28 +45,23 @@ _START: Final = "from lambda_guard.tools.logs.views.in_parallel import work; wor
 Draw = Callable[[Block], bytes]
 
 
-class Shown(NamedTuple):
-    """What there is in some blocks.
+class Drawn(NamedTuple):
+    """What some blocks came to.
 
     Attributes:
+        text: as it is written, encoded.
         invocations: how many; late lines of one are none.
         broken: how many lines start like JSON, and aren't.
         clock_jumps: how many invocations have lines with times that can't be true.
     """
 
+    text: bytes
     invocations: int
     broken: int
     clock_jumps: int
 
 
-class Drawn(NamedTuple):
-    """What some blocks came to: as it is written, encoded, and what there is in it."""
-
-    text: bytes
-    shown: Shown
-
-
-def shown_in(blocks: Iterable[Block]) -> Shown:
+def counted(blocks: Sequence[Block], text: bytes = b"") -> Drawn:
     """Count what there is in some blocks."""
     invocations = broken = clock_jumps = 0
     for block in blocks:
@@ -74,7 +69,7 @@ def shown_in(blocks: Iterable[Block]) -> Shown:
         if isinstance(block, Invocation):
             invocations += not block.late
             clock_jumps += block.clock_jumped
-    return Shown(invocations, broken, clock_jumps)
+    return Drawn(text, invocations, broken, clock_jumps)
 
 
 def drawn(blocks: Iterable[Block], draw: Draw) -> Iterator[Drawn]:
@@ -243,7 +238,7 @@ def _send_on(take: Callable[[], bytes], send: Callable[[bytes], None]) -> None:
 
 
 def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
-    return Drawn(b"".join(map(draw, blocks)), shown_in(blocks))
+    return counted(blocks, b"".join(map(draw, blocks)))
 
 
 def _widen(pipe: int) -> None:
