@@ -4,7 +4,9 @@ import decimal
 import json
 import logging
 import re
+import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -86,11 +88,29 @@ def everything():
             events.sqs("a", "b", trace_header=[UPSTREAM, None], attempt=3), make_context(timeout_ms=60_000)
         )
         decorated[1]({"written": lambda: captured.output}, make_context(timeout_ms=1000))
+        _replay()
         logging.getLogger("theirs").warning("outside")
         logger.warning("outside")
         _break_a_part(decorated[0])
     patch.undo()
     return captured.lines + captured._documents
+
+
+def _replay():
+    """Have a line repeated by a durable function, without AWS's SDK, which may not be there."""
+
+    class DurableContext:
+        state = types.SimpleNamespace(durable_execution_arn="arn:aws:lambda:…/durable-execution/order-7/6f0c")
+        lambda_context = make_context()
+
+        def is_replaying(self):
+            return True
+
+    sdk = "aws_durable_execution_sdk_python"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, sdk, types.ModuleType(sdk))
+        patch.setitem(sys.modules, f"{sdk}.context", types.SimpleNamespace(DurableContext=DurableContext))
+        production(whole.__wrapped__)({"id": 1}, DurableContext())
 
 
 def _break_a_part(handler):

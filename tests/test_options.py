@@ -21,6 +21,7 @@ SHOWN = {
     "metrics_all": "`frugal`",
     "tracing": "`on`",
     "max_receive_count": NONE,
+    "replayed_lines": "`on`",
     "disabled": "off",
 }
 

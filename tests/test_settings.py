@@ -22,6 +22,7 @@ DEFAULTS = Settings(
     each_record=False,
     report_batch_item_failures=False,
     max_receive_count=None,
+    replayed_lines=True,
     warnings=(),
 )
 

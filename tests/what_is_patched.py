@@ -131,6 +131,28 @@ def message(number):
     }
 
 
+def of_durable_functions(production, context):
+    """Return what changes on loggers and their handlers, without AWS's SDK, which may not be there."""
+    sys.modules.setdefault("aws_durable_execution_sdk_python", types.ModuleType("sdk"))
+    names = ("aws_durable_execution_sdk_python.execution", "lambda_guard")
+    filterers = {f'logging.getLogger("{name}").filters': logging.getLogger(name) for name in names}
+    filterers["logging.root.handlers[].filters"] = logging.root.handlers[-1]
+    found = {}
+
+    def changed(step, act):
+        before = {name: [*each.filters] for name, each in filterers.items()}
+        act()
+        found[step] = [name for name, each in filterers.items() if each.filters != before[name]]
+
+    changed(
+        "durable execution",
+        lambda: production(lambda event, context: {})({"DurableExecutionArn": "a"}, context),
+    )
+    os.environ["LAMBDA_GUARD_REPLAYED_LINES"] = "off"
+    changed("replayed lines off", lambda: production(lambda event, context: None))
+    return found
+
+
 def main():
     """Take each step, and print what it has changed."""
     for name in ALREADY_THERE:
@@ -186,6 +208,7 @@ def main():
     note("after capture", noted)
     importlib.import_module("lambda_guard.local.aws.moto_patches").install("http://127.0.0.1:9/")
     note("local cloud", noted)
+    changed |= of_durable_functions(production, Context())
     print("\n" + json.dumps(changed))
 
 

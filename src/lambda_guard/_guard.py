@@ -6,6 +6,7 @@ doesn't stop the others.
 
 from collections.abc import Iterable, Iterator
 from math import isfinite, nan
+from sys import modules
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from .trigger.read import messages_of
 from .trigger.table import TABLE
 
 if TYPE_CHECKING:
+    from ._durable import Execution
     from .sinks.tracer import Tracer
 
 
@@ -80,8 +82,15 @@ class Guard:
         own = _scope.own()
         if own is not None and own.context is context:
             return None
-        invocation = read(event, context, self._settings, self._init_ms)
-        scope = _scope.Scope(invocation, self._settings, context, self._tracer)
+        durable = attempt("durable", _durable, event, context) if _names.DURABLE_SDK in modules else None
+        if durable is not None:
+            if _scope.has_begun(durable.context):
+                return None  # it stands on both sides of the SDK's decorator, and has begun outside
+            event = durable.event
+        inner = context if durable is None else durable.context
+        invocation = read(event, inner, self._settings, self._init_ms)
+        scope = _scope.Scope(invocation, self._settings, inner, self._tracer)
+        scope.durable = durable
         if invocation.trigger.type in TABLE.queues and not self._settings.each_record:
             scope.messages = attempt("batch.messages", _messages, event) or ()
         _scope.enter(scope)
@@ -96,6 +105,8 @@ class Guard:
     def leave(self, scope: _scope.Scope, error: BaseException | None, value: Any) -> None:
         """End an invocation."""
         kind = _names.FAILURE if error is not None else _names.SUCCESS
+        if scope.durable is not None:
+            kind, error, value = attempt("durable", scope.durable.ended, error, value) or (kind, error, value)
         try:
             attempt_all(self.leaving, scope, _outcome(scope, kind, error, value))
         finally:
@@ -105,10 +116,23 @@ class Guard:
         """Report that an invocation is running out of time, and where it is stuck, while its handler is running."""
         _scope.lend(scope)
         try:
+            if scope.durable is not None:
+                scope.thread = attempt("durable", scope.durable.thread, scope.thread) or scope.thread
             scope.stuck = attempt("watchdog.look", snapshot.look, scope) or snapshot.UNSEEN
             attempt_all(self.warning, scope, _outcome(scope, _names.TIMEOUT, None, None))
         finally:
             _scope.lend(None)
+
+
+def _durable(event: object, context: object) -> "Execution | None":
+    from . import _durable as durable  # late: only a durable function needs it
+
+    return durable.read(event, context, _running)
+
+
+def _running() -> "Execution | None":
+    scope = _scope.current()
+    return scope.durable if scope is not None else None
 
 
 def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value: Any) -> Outcome:
@@ -137,6 +161,10 @@ def _install_logging(settings: Settings) -> None:
     logger.setLevel(settings.log_level)
     lines.install_records()
     lines.take_over_runtime_handler()
+    if not settings.replayed_lines:
+        from .sinks.log import replayed  # late: only an operator's word needs it
+
+        replayed.install()
     for warning in settings.warnings:
         logger.warning("%s", warning)
 

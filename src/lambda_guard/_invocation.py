@@ -58,9 +58,9 @@ class Outcome(NamedTuple):
     """How an invocation ended.
 
     Attributes:
-        kind: `success`, `error` or `timeout`.
-        error: the exception that the handler raised, or `None`.
-        value: the handler's return value; never changed.
+        kind: `success`, `error`, `timeout` or `suspended`.
+        error: the exception that the handler raised or, of a durable execution, failed with; or `None`.
+        value: the handler's return value, or a durable execution's result; never changed.
         duration_ms: milliseconds from right before the handler to right after it.
         ended: epoch seconds.
     """

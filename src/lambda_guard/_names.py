@@ -40,6 +40,10 @@ LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSIO
 RECORD: Final = "record"
 RECORD_INVOCATION: Final = "invocation"
 OUTCOME: Final = "outcome"
+DURABLE: Final = "durable"  # {execution, name, replay}
+EXECUTION: Final = "execution"
+EXECUTION_NAME: Final = "name"
+REPLAY: Final = "replay"  # of a line, too: a replay repeats it
 TRIGGER: Final = "trigger"  # {type, source, records}
 TYPE: Final = "type"
 SOURCE: Final = "source"
@@ -90,7 +94,8 @@ TRIGGER_TYPE: Final = "trigger_type"  # the dimension `trigger`, since `trigger`
 # The top-level keys of a log line or an invocation record; all other keys are nested in these.
 TOP_KEYS: Final = frozenset((
     LEVEL, LOCATION, MESSAGE, TIMESTAMP, SERVICE, LOGGER_NAME, *LINE_KEYS, MESSAGE_ID, MESSAGE_IDS, EXCEPTION,
-    EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, TRIGGER, SPAN_ID,
+    EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, DURABLE, REPLAY, TRIGGER,
+    SPAN_ID,
     PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE, RECORDS,
     ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, DURATION_MS, REMAINING_MS,
     MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE,
@@ -108,6 +113,8 @@ RECORD_SPANS_MOST: Final = 100
 SUCCESS: Final = "success"
 FAILURE: Final = "error"
 TIMEOUT: Final = "timeout"
+SUSPENDED: Final = "suspended"  # a durable function waits: a later invocation goes on
+NO_FAILURE: Final = (SUCCESS, SUSPENDED)
 TIMEOUT_TYPE: Final = "Timeout"  # in place of an exception's type
 SKIPPED: Final = "skipped"  # a batch item that wasn't started: one before it failed, or time ran out
 
@@ -166,6 +173,7 @@ ENV_CAPTURE_PRINT: Final = "LAMBDA_GUARD_CAPTURE_PRINT"
 ENV_TRACING: Final = "LAMBDA_GUARD_TRACING"
 ENV_DISABLED: Final = "LAMBDA_GUARD_DISABLED"
 ENV_MAX_RECEIVE_COUNT: Final = "LAMBDA_GUARD_MAX_RECEIVE_COUNT"
+ENV_REPLAYED_LINES: Final = "LAMBDA_GUARD_REPLAYED_LINES"
 
 # --- Environment: Powertools' and Lambda's ---------------------------------------------------------------------
 ENV_PT_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
@@ -179,6 +187,8 @@ ENV_MEMORY_SIZE: Final = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 ENV_INITIALIZATION_TYPE: Final = "AWS_LAMBDA_INITIALIZATION_TYPE"
 ENV_TRACE_HEADER: Final = "_X_AMZN_TRACE_ID"
 ENV_DAEMON_ADDRESS: Final = "AWS_XRAY_DAEMON_ADDRESS"
+
+DURABLE_SDK: Final = "aws_durable_execution_sdk_python"
 
 # --- Trace propagation -----------------------------------------------------------------------------------------
 HTTP_TRACE_HEADER: Final = "X-Amzn-Trace-Id"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import _failsafe, _json, _names
 
 if TYPE_CHECKING:
+    from ._durable import Execution
     from ._invocation import Invocation
     from ._settings import Settings
     from .propagation.calls import AwsCalls
@@ -87,6 +88,7 @@ class Scope(Work):
         stuck: what the watchdog saw, once it has gone off.
         messages: the messages of a queue, as a plain handler received them.
         batch: the result of its batch.
+        durable: the durable execution that it is a part of.
         at_work: the batch items that are being processed, for other threads to see.
         final_attempts: the number of batch items that failed their last attempt, if the items were checked for it.
         unwritten: log lines that are written together with the invocation record.
@@ -103,6 +105,7 @@ class Scope(Work):
     stuck: Any = None
     messages: tuple[Any, ...] = ()
     batch: BatchCounts | None = None
+    durable: "Execution | None" = None
     at_work: set[Work] | None = None
     final_attempts: int | None = None
     unwritten = ""
@@ -203,6 +206,11 @@ def current() -> Scope | None:
         return scope
     opened = _open[:]  # a copy, because other threads may end invocations meanwhile
     return opened[0] if len(opened) == 1 else None
+
+
+def has_begun(context: object) -> bool:
+    """Return whether the invocation of Lambda's `context` is running, in whichever thread."""
+    return context is not None and any(scope.context is context for scope in _open[:])
 
 
 def lend(scope: Scope | None) -> None:

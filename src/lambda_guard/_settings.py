@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     each_record: bool
     report_batch_item_failures: bool
     max_receive_count: int | None
+    replayed_lines: bool
     warnings: tuple[str, ...]
 
 
@@ -170,6 +171,7 @@ OPTIONS: Final = (
         default=True,
     ),
     Option("max_receive_count", variables={_names.ENV_MAX_RECEIVE_COUNT: _COUNT}),
+    Option("replayed_lines", variables={_names.ENV_REPLAYED_LINES: (_is_on, "on or off")}, default=True),
     Option("disabled", variables={_names.ENV_DISABLED: _ON}, default=False),
 )
 _MEMORY: Final = Option("memory_limit_mb", variables={_names.ENV_MEMORY_SIZE: _COUNT})  # Lambda's own

@@ -27,6 +27,9 @@ def test_code_runs(page, monkeypatch, tmp_path):
     namespace = {"__name__": page.stem}
     for block in re.findall(r"^```python\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL):
         exec(compile(block, str(page), "exec"), namespace)
+    if runner := namespace.get("runner"):  # the testing SDK's: its own `close` leaves its loop open
+        runner._scheduler._thread.join()
+        runner._scheduler._loop.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -57,7 +60,15 @@ def test_every_key_and_metric_is_documented():
         if isinstance(value, str) and not name.startswith(("_", "ENV_"))
     }
     not_keys = {
-        *(_names.SUCCESS, _names.TIMEOUT, _names.SKIPPED, _names.TIMEOUT_TYPE, _names.RECORD_INVOCATION),
+        *(
+            _names.SUCCESS,
+            _names.SUSPENDED,
+            _names.DURABLE_SDK,
+            _names.TIMEOUT,
+            _names.SKIPPED,
+            _names.TIMEOUT_TYPE,
+            _names.RECORD_INVOCATION,
+        ),
         *(_names.HTTP_TRACE_HEADER, _names.SQS_TRACE_ATTRIBUTE, _names.W3C_TRACE_HEADER),
         *(_names.DEFAULT_NAMESPACE, _names.SUBSEGMENT, *_names.UNITS.values()),
     }

@@ -43,12 +43,12 @@ class Attempts(Sink):
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
         """Note how an invocation ended, once its record is written."""
-        if outcome.kind == _names.SUCCESS and not _failed:
+        if outcome.kind in _names.NO_FAILURE and not _failed:
             return
         it = scope.invocation
         attempt = number(scope) or 1
         _failed.pop(it.invocation_id, None)  # if it fails again, it is added again as the latest
-        if outcome.kind == _names.SUCCESS or it.trigger.attempt is not None:
+        if outcome.kind in _names.NO_FAILURE or it.trigger.attempt is not None:
             return
         if it.trigger.type in TABLE.synchronous:
             return  # the caller's retries have other ids

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 # A log event holds 1 MB: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 _BYTES_MOST: Final = 900_000
-_LEVELS: Final = {_names.SUCCESS: "INFO", _names.FAILURE: "ERROR", _names.TIMEOUT: "ERROR"}
+_LEVELS: Final = {
+    _names.SUCCESS: "INFO",
+    _names.FAILURE: "ERROR",
+    _names.TIMEOUT: "ERROR",
+    _names.SUSPENDED: "INFO",
+}
 
 
 class Record(Sink):
@@ -150,6 +155,8 @@ def _sentence(scope: Scope, outcome: Outcome) -> str:
     if outcome.kind == _names.FAILURE:
         kind = "unknown" if outcome.error is None else exceptions.type_name(outcome.error)
         return f"{function} failed after {took}: {kind}"
+    if outcome.kind == _names.SUSPENDED:
+        return f"{function} was suspended after {took}, and will be invoked again"
     if scope.batch is not None and scope.batch.failed:
         return f"{function} succeeded in {took}, but for {scope.batch.failed} of {scope.batch.total} records"
     return f"{function} succeeded in {took}"
@@ -169,7 +176,7 @@ def _place(scope: Scope) -> str:
 def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
     """Return the keys that only some records have, in the order in which they are written."""
     it = scope.invocation
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {} if scope.durable is None else {_names.DURABLE: scope.durable.as_record()}
     if it.upstreams:
         _add_upstreams(found, it)
     if scope.aws is not None:
@@ -268,7 +275,7 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
     if scope.batch is not None and scope.batch.failed:
         metrics[_names.RECORD_FAILURES] = scope.batch.failed
     final = scope.final_attempts
-    if final is None and kind != _names.SUCCESS and first and attempts.is_final(scope):
+    if final is None and kind not in _names.NO_FAILURE and first and attempts.is_final(scope):
         final = 1
     if final:
         metrics[_names.FINAL_ATTEMPTS] = final

@@ -24,7 +24,7 @@ class FinalAttempt(Sink):
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
         """Say it, unless it was said when the time was running out."""
-        if outcome.kind != _names.SUCCESS and scope.stuck is None:
+        if outcome.kind not in _names.NO_FAILURE and scope.stuck is None:
             _say(scope)
 
     def warn(self, scope: Scope, _: Outcome) -> None:

@@ -32,7 +32,7 @@ _OURS: Final = frozenset((
 ))  # fmt: skip
 _ITEM_KEYS: Final = (_names.MESSAGE_ID, _names.ATTEMPT)
 _OURS_IN_ITEM: Final = _OURS.union(_ITEM_KEYS)
-_KEYS: Final = frozenset((*_names.LINE_KEYS, *_ITEM_KEYS))
+_KEYS: Final = frozenset((*_names.LINE_KEYS, *_ITEM_KEYS, _names.REPLAY))
 _quote = _json.quote_text
 _LEVEL_NAMES: Final = {10: '"DEBUG"', 20: '"INFO"', 30: '"WARNING"', 40: '"ERROR"', 50: '"CRITICAL"'}
 
@@ -83,6 +83,8 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     work = item or scope
     fields = _fields(extra, scope, item, exc_info, stack_info)
     service = scope.settings.service if scope is not None else Defaults.service
+    if scope is not None and scope.durable is not None:
+        scope.durable.mark(fields)
     line = (
         f"{_LEVEL}{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))}{_LOCATION}{_quote(location)}"
         f"{_MESSAGE}{_quote(said) if type(said) is str else _object(said)}{_TIMESTAMP}{timestamp(created)}"
@@ -210,6 +212,9 @@ class _Attributes(dict[str, Any]):
 
 def _with_keys(record: logging.LogRecord) -> logging.LogRecord:
     record.__dict__ = _Attributes({**record.__dict__, **_scope.current_keys()})
+    scope = _scope.current()
+    if scope is not None and scope.durable is not None:
+        scope.durable.mark(record.__dict__)
     return record
 
 
@@ -354,14 +359,19 @@ class LogKeys(Sink):
             thread_variable().set(scope.thread_keys or {})
 
 
+def runtime_handlers() -> list[logging.Handler]:
+    """Return the runtime client's handlers on the root logger."""
+    return [each for each in logging.root.handlers if type(each).__module__.startswith("awslambdaric")]
+
+
 def take_over_runtime_handler() -> None:
     """Give the runtime client's handler on the root logger our formatter, so that every logger's lines have our form.
 
     A handler whose formatter isn't the runtime client's own was configured by the user and stays as it is.
     """
-    for handler in logging.root.handlers:
+    for handler in runtime_handlers():
         formatter = handler.formatter
-        if not type(handler).__module__.startswith("awslambdaric") or formatter is None:
+        if formatter is None:
             continue
         if type(formatter) is logging.Formatter and "%(aws_request_id)s" in (formatter._fmt or ""):  # noqa: SLF001 - the only mark it has
             handler.setFormatter(Formatter("\n"))

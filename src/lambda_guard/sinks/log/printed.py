@@ -70,6 +70,9 @@ class PrintedLines(Front):
             self._lines([part])
 
     def _lines(self, lines: list[str]) -> None:
+        scope = _scope.current()
+        if scope is not None and scope.durable is not None and scope.durable.is_held_back(scope.settings):
+            return
         for line in lines:
             if line.strip():
                 self._pass((attempt("log.print", structured, line) or line) + "\n")
@@ -96,6 +99,8 @@ def structured(line: str) -> str:
         _names.LOGGER_NAME: "print",
         **_scope.current_keys(),
     }
+    if scope is not None and scope.durable is not None:
+        scope.durable.mark(fields)
     return _json.encode(fields) if len(line) <= LINE_BYTES_MOST // 4 else _json.fit(fields, LINE_BYTES_MOST)
 
 

@@ -1,0 +1,21 @@
+"""Lines that the replay of a durable execution repeats, held back where `LAMBDA_GUARD_REPLAYED_LINES=off` asks for it.
+
+Imported only there.
+"""
+
+import logging
+
+from ... import _scope
+from . import lines
+
+
+def install() -> None:
+    """Hold them back in our logger and in the runtime client's handler; `printed` asks for itself."""
+    for target in (lines.line_logger(), *lines.runtime_handlers()):
+        if _is_new not in target.filters:
+            target.addFilter(_is_new)
+
+
+def _is_new(_: logging.LogRecord) -> bool:
+    scope = _scope.current()
+    return scope is None or scope.durable is None or not scope.durable.is_held_back(scope.settings)
