@@ -16,6 +16,7 @@ from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.invoker import Deployed, Invoker
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
+from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import MappingDeclaration
 
 _FUNCTIONS = "/2015-03-31/functions"
@@ -137,32 +138,22 @@ def _refusal(status: int, error: str, message: str) -> HttpResponse:
 
 
 def _configuration(deployed: Deployed) -> dict[str, Any]:
-    settings = deployed.function.settings
-    declaration = deployed.declaration
-    configuration: dict[str, Any] = {
-        "FunctionName": settings.name,
-        "FunctionArn": settings.arn,
-        "Handler": settings.handler,
-        "Timeout": int(settings.timeout),
-        "MemorySize": settings.memory,
-        "Version": settings.version,
-        "State": "Active",
-        "PackageType": "Zip",
-        "Environment": {"Variables": dict(declaration.environment)},
-        "TracingConfig": {"Mode": "Active" if declaration.tracing else "PassThrough"},
-        "LoggingConfig": {"LogFormat": settings.log_format, "LogGroup": settings.log_group},
-    }
-    if declaration.dead_letter_arn:
-        configuration["DeadLetterConfig"] = {"TargetArn": declaration.dead_letter_arn}
-    return configuration
+    settings, declaration = deployed.function.settings, deployed.declaration
+    return fill(
+        "lambda-function",
+        settings=settings,
+        timeout=int(settings.timeout),
+        variables=dict(declaration.environment),
+        tracing="Active" if declaration.tracing else "PassThrough",
+        dead_letter={"TargetArn": declaration.dead_letter_arn} if declaration.dead_letter_arn else None,
+    )
 
 
 def _mapping(mapping: MappingDeclaration, function_arn: str) -> dict[str, Any]:
-    return {
-        "EventSourceArn": mapping.source_arn,
-        "FunctionArn": function_arn,
-        "BatchSize": mapping.batch_size,
-        "MaximumBatchingWindowInSeconds": int(mapping.batching_window),
-        "FunctionResponseTypes": ["ReportBatchItemFailures"] if mapping.report_batch_item_failures else [],
-        "State": "Enabled",
-    }
+    return fill(
+        "lambda-event-source-mapping",
+        mapping=mapping,
+        function_arn=function_arn,
+        window=int(mapping.batching_window),
+        response_types=["ReportBatchItemFailures"] if mapping.report_batch_item_failures else [],
+    )

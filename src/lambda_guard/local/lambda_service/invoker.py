@@ -12,7 +12,6 @@ import uuid
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
@@ -21,8 +20,10 @@ from lambda_guard.local.aws.xray_daemon import XRayDaemon
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.trace import ServiceTrace, new_root
 from lambda_guard.local.runtime.function import Function
+from lambda_guard.local.runtime.platform_log import now_text
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.shapes import arns
+from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import FunctionDeclaration
 
 # "Lambda waits one minute before the first retry and two minutes before the second.":
@@ -212,24 +213,17 @@ class Invoker:
 
         https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-async-destinations
         """
-        deployed = self.functions[event.function]
-        response: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
-        if result.function_error:
-            response["functionError"] = result.function_error
-        document = {
-            "version": "1.0",
-            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "requestContext": {
-                "requestId": event.request_id,
-                "functionArn": f"{deployed.function.arn}:$LATEST",
-                "condition": condition,
-                "approximateInvokeCount": event.attempt,
-            },
-            "requestPayload": json.loads(event.payload or b"null"),
-            "responseContext": response,
-            "responsePayload": result.payload,
-        }
-        return json.dumps(document)
+        record = fill(
+            "invocation-record",
+            event=event,
+            result=result,
+            condition=condition,
+            timestamp=now_text(),
+            function_arn=self.functions[event.function].function.arn,
+            payload=json.loads(event.payload or b"null"),
+            function_error=result.function_error,
+        )
+        return json.dumps(record)
 
     def _deliver(self, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
         if arn.startswith("arn:aws:sqs:"):

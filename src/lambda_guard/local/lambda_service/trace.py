@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from lambda_guard.propagation.header import fields
+from lambda_guard.shapes.sample import fill
 
 
 def new_root() -> str:
@@ -84,16 +85,12 @@ class ServiceTrace:
         self, name: str, arn: str, request_id: str, start: float, end: float, *, failed: bool
     ) -> list[dict[str, Any]]:
         """Return the two segments; times in seconds since the epoch."""
-        shared = {
-            "trace_id": self.root,
-            "name": name,
-            "start_time": start,
-            "end_time": end,
-            "aws": {"request_id": request_id, "function_arn": arn},
-            **({"fault": True} if failed else {}),
-        }
-        service = {**shared, "id": self.service_id, "origin": "AWS::Lambda", "resource_arn": arn}
-        if self.parent:
-            service["parent_id"] = self.parent
-        function = {**shared, "id": self.function_id, "parent_id": self.service_id}
-        return [service, {**function, "origin": "AWS::Lambda::Function", "resource_arn": arn}]
+        segments = (
+            ("AWS::Lambda", self.service_id, self.parent or None),
+            ("AWS::Lambda::Function", self.function_id, self.service_id),
+        )
+        given = {**locals(), "trace_id": self.root, "fault": failed or None}
+        return [
+            fill("xray-segment", given, origin=origin, segment_id=segment_id, parent_id=parent_id)
+            for origin, segment_id, parent_id in segments
+        ]

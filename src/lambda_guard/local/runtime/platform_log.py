@@ -12,6 +12,7 @@ from typing import Any
 
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.propagation import header
+from lambda_guard.shapes.sample import fill
 
 
 def now_text() -> str:
@@ -24,21 +25,14 @@ def init_start(function: str, version: str, runtime: str, *, as_json: bool) -> s
     if not as_json:
         arn = f"arn:aws:lambda:local::runtime:{runtime}"
         return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {arn}"
-    record = {
-        "initializationType": "on-demand",
-        "phase": "init",
-        "runtimeVersion": runtime,
-        "functionName": function,
-        "functionVersion": version,
-    }
-    return _event("platform.initStart", record)
+    return _event("platform.initStart", runtime=runtime, function=function, version=version)
 
 
 def start(request_id: str, version: str, trace_header: str | None, *, as_json: bool) -> str:
     """Return the line that begins an invocation."""
     if not as_json:
         return f"START RequestId: {request_id} Version: {version}"
-    return _event("platform.start", {"requestId": request_id, "version": version, **_tracing(trace_header)})
+    return _event("platform.start", request_id=request_id, version=version, tracing=_tracing(trace_header))
 
 
 def end(result: InvocationResult, memory_mb: int, message: str | None, *, as_json: bool) -> list[str]:
@@ -52,24 +46,22 @@ def end(result: InvocationResult, memory_mb: int, message: str | None, *, as_jso
 
 
 def _end_json(result: InvocationResult, memory_mb: int, status: str) -> list[str]:
-    duration = {"durationMs": round(result.duration_ms, 3)}
-    metrics: dict[str, Any] = {
-        **duration,
-        "billedDurationMs": _billed(result),
-        "memorySizeMB": memory_mb,
-        "maxMemoryUsedMB": result.max_memory_mb,
+    told = {
+        "result": result,
+        "duration_ms": round(result.duration_ms, 3),
+        "billed_ms": _billed(result),
+        "memory_mb": memory_mb,
+        "init_ms": None if result.init_ms is None else round(result.init_ms, 3),
+        "status": status,
+        "error_type": result.error_type,
+        "tracing": _tracing(result.trace_header),
     }
-    if result.init_ms is not None:
-        metrics["initDurationMs"] = round(result.init_ms, 3)
-    error = {} if result.error_type is None else {"errorType": result.error_type}
-    rest = {"status": status, **error, **_tracing(result.trace_header)}
-    report = _event("platform.report", {"requestId": result.request_id, "metrics": metrics, **rest})
+    report = _event("platform.report", **told)
     if status not in {"failure", "timeout"}:
         # platform.runtimeDone is at level DEBUG where all went well:
         # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
         return [report]
-    done = {"requestId": result.request_id, **rest, "metrics": duration}
-    return [_event("platform.runtimeDone", done), report]
+    return [_event("platform.runtimeDone", **told), report]
 
 
 def _report_text(result: InvocationResult, memory_mb: int, status: str) -> str:
@@ -100,14 +92,14 @@ def _billed(result: InvocationResult) -> int:
     return math.ceil(result.duration_ms + (result.init_ms or 0.0))
 
 
-def _tracing(trace_header: str | None) -> dict[str, Any]:
+def _tracing(trace_header: str | None) -> dict[str, str] | None:
     if not trace_header:
-        return {}
+        return None
     tracing = {"type": "X-Amzn-Trace-Id", "value": trace_header}
     if parent := header.fields(trace_header).get("Parent"):
         tracing["spanId"] = parent
-    return {"tracing": tracing}
+    return tracing
 
 
-def _event(kind: str, record: dict[str, Any]) -> str:
-    return json.dumps({"time": now_text(), "type": kind, "record": record}, separators=(",", ":"))
+def _event(kind: str, **told: Any) -> str:
+    return json.dumps(fill(kind, told, time=now_text()), separators=(",", ":"))
