@@ -1,5 +1,7 @@
 """Durable functions, run by AWS's own SDK and its testing SDK, with `@production` on either side of its decorator."""
 
+import contextlib
+import io
 import json
 import logging
 import threading
@@ -40,12 +42,12 @@ ONCE = StepConfig(retry_strategy=lambda error, attempt: RetryDecision.no_retry()
 
 def outside(handler, **options):
     """Return a durable function with `@production` outside of the SDK's decorator."""
-    return production(**options)(sdk.durable_execution(handler))
+    return production(sdk.durable_execution(handler, **options))
 
 
 def inside(handler, **options):
     """Return a durable function with `@production` inside of the SDK's decorator."""
-    return sdk.durable_execution(production(**options)(handler))
+    return sdk.durable_execution(production(handler), **options)
 
 
 @pytest.fixture(params=[outside, inside])
@@ -341,9 +343,10 @@ def test_lambdas_own_event_is_read_like_the_testing_sdks(monkeypatch):
     record = record_of(Operations=operations)
     assert record["durable"] == {"execution": arn, "name": "order-7", "replay": False}
     assert record["trigger"]["type"] == "sqs"
-    assert record_of(Operations=operations, NextMarker="more")["durable"]["replay"] is True
     assert record_of(Operations=operations * 2)["durable"]["replay"] is True
-    assert record_of()["trigger"]["type"] == "lambda"
+    assert "replay" not in record_of(Operations=operations, NextMarker="more")["durable"]
+    assert record_of()["trigger"]["type"] == "unknown"
+    assert record_of(Operations=[{"Type": "EXECUTION"}])["trigger"]["type"] == "lambda"
 
 
 @pytest.mark.parametrize(
@@ -491,3 +494,35 @@ def test_our_logger_behind_the_sdks(decorate):
     start, step = captured.logs
     assert start["executionArn"] == captured.records[0]["durable"]["execution"]
     assert (start["order"], step["operationName"]) == (7, "say")
+
+
+def test_time_that_runs_out_shows_where_the_handler_is(decorate):
+    """In the SDK's thread, if the handler runs there, rather than where the SDK waits for it."""
+    released = threading.Event()
+
+    def stuck_here():
+        assert released.wait(60)
+
+    def handler(event, context):
+        stuck_here()
+
+    class Output(io.StringIO):
+        def write(self, text):
+            if '"outcome":"timeout"' in text:
+                released.set()
+            return super().write(text)
+
+    state = {"Operations": [{"Id": "i", "Type": "EXECUTION", "Status": "STARTED", "StartTimestamp": 0}]}
+    event = {
+        "DurableExecutionArn": "arn/durable-execution/n/i",
+        "CheckpointToken": "t",
+        "InitialExecutionState": state,
+    }
+    with capture(), contextlib.redirect_stdout(Output()) as out:
+        decorate(handler, boto3_client=object())(event, make_context(timeout_ms=500))
+    first, last = (json.loads(line) for line in out.getvalue().splitlines() if '"outcome"' in line)
+    assert (first["outcome"], last["outcome"], last["timeout_warned"]) == ("timeout", "success", True)
+    assert [place.split()[-1] for place in first["error"]["stack"] if "test_durable" in place] == [
+        "handler",
+        "stuck_here",
+    ]

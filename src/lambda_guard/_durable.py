@@ -13,7 +13,6 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 _SDK: Final = _names.DURABLE_SDK
 _LOGGER: Final = f"{_SDK}.execution"
 _THREAD: Final = "dex-handler_0"  # of the two threads of the SDK's pool, the one that runs the handler
+_UNREAD: Final = object()
 _NAME_MOST: Final = 100  # characters of an error's type
 
 Running = Callable[[], "Execution | None"]
@@ -37,22 +37,23 @@ class Execution:
 
     Attributes:
         arn: of the execution.
-        event: its input, as its trigger sent it; Lambda's event, if the input can't be read.
+        event: its input, as its trigger sent it.
         context: Lambda's context.
-        replay: whether an earlier invocation has done a part of the work.
+        replay: whether an earlier invocation has done a part of the work; `None` if the event doesn't show it.
         raised: the exception that the SDK has logged as the execution's failure.
     """
 
     raised: BaseException | None = None
 
-    def __init__(self, arn: str, event: Any, context: Any, replay: bool) -> None:
+    def __init__(self, arn: str, event: Any, context: Any, replay: bool | None) -> None:
         self.arn, self.event, self.context, self.replay = arn, event, context, replay
 
     def as_record(self) -> dict[str, Any]:
         """Return the invocation record's `durable`."""
         _, _, name = self.arn.partition("/durable-execution/")
         named = {_names.EXECUTION_NAME: name.partition("/")[0]} if name else {}
-        return {_names.EXECUTION: self.arn, **named, _names.REPLAY: self.replay}
+        known = {} if self.replay is None else {_names.REPLAY: self.replay}
+        return {_names.EXECUTION: self.arn, **named, **known}
 
     def ended(self, error: BaseException | None, value: Any) -> End:
         """Return what the end of the invocation means.
@@ -98,7 +99,7 @@ class Execution:
         Branches of one execution catch up at different times, so that the nearest context of the SDK on this thread's
         stack decides. Where there is none, nothing is known, and the work counts as new.
         """
-        return self.replay and _is_replay(sys._getframe(1))  # noqa: SLF001 - the only way to a caller's variables
+        return self.replay is not False and _is_replay(sys._getframe(1))  # noqa: SLF001 - the only way to a caller's variables
 
     def thread(self, began: int) -> int:
         """Return the id of the thread that the handler runs on, given that of the one that the invocation began on."""
@@ -133,7 +134,7 @@ class InnerExecution(Execution):
 
     def replaying(self) -> bool:
         """As of any execution; but once the outermost context has caught up, all others have."""
-        return self.replay and _replays(self._durable) and _is_replay(sys._getframe(1))  # noqa: SLF001 - as above
+        return _replays(self._durable) and _is_replay(sys._getframe(1))  # noqa: SLF001 - as above
 
     def thread(self, began: int) -> int:
         """Return the same: the handler runs where the invocation began."""
@@ -160,10 +161,16 @@ def read(event: Any, context: Any, running: Running) -> Execution | None:
     state = _mapping(event.get("InitialExecutionState"))
     operations = state.get("Operations")
     operations = operations if type(operations) is list else []
-    first = _mapping(operations[0]) if operations else {}
-    replay = len(operations) > 1 or bool(state.get("NextMarker"))
-    given = _decoded(_mapping(first.get("ExecutionDetails")).get("InputPayload"))
-    return Execution(arn, event if given is None else given, context, replay)
+    replay = True if len(operations) > 1 else None if state.get("NextMarker") else False
+    return Execution(arn, _input(operations), context, replay)
+
+
+def _input(operations: list[Any]) -> Any:
+    """Return the execution's input, or an object that no event is: a large one comes by another call."""
+    for operation in map(_mapping, operations[:1]):
+        given = _mapping(operation.get("ExecutionDetails")).get("InputPayload")
+        return _decoded(given) if given else None
+    return _UNREAD
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -175,9 +182,11 @@ def _context_type() -> Any:
 
 
 def _decoded(said: Any) -> Any:
-    with suppress(ValueError, RecursionError):
-        return json.loads(said) if isinstance(said, str) and said else None
-    return None
+    """Return what a JSON text says."""
+    try:
+        return json.loads(said)
+    except (TypeError, ValueError, RecursionError):  # none, or nested deeper than can be read
+        return _UNREAD
 
 
 def _replays(durable: Any) -> bool:
