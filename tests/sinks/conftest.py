@@ -57,7 +57,10 @@ def unheard() -> Iterator[None]:
 
 @pytest.fixture
 def invoke() -> Callable[..., Captured]:
-    """Run a function as a decorated handler and return what it emitted; what it raised is in `.raised`."""
+    """Run a function as a decorated handler and return what it emitted; what it raised is in `.raised`.
+
+    What it answered is appended to `answers`.
+    """
 
     def run(
         handler: Callable[..., Any],
@@ -67,12 +70,14 @@ def invoke() -> Callable[..., Captured]:
         context: Any = None,
         heard: bool = False,
         guard_errors: bool = False,
+        answers: list[Any] | None = None,
         **options: Any,
     ) -> Captured:
         decorated = production(**{"service": "orders", **options})(handler)
         with contextlib.nullcontext() if heard else unheard(), capture(header) as captured:
             try:
-                decorated({} if event is None else event, context or make_context(timeout_ms=60_000))
+                answer = decorated({} if event is None else event, context or make_context(timeout_ms=60_000))
+                (answers if answers is not None else []).append(answer)
             except BaseException as error:
                 captured.raised = error
             else:

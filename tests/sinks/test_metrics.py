@@ -155,24 +155,24 @@ def test_a_timestamp_that_cloudwatch_would_refuse_is_a_warning(invoke, moment):
     assert len(warnings_of(captured)) == 1
 
 
-def test_a_dimension_has_one_value_in_a_document(invoke):
-    """EMF has one place for a dimension's value: two sets that need two are refused, where values would be mixed up."""
+def test_the_last_value_of_a_dimension_wins(invoke):
+    """EMF has one place for a dimension's value: as in Powertools, a further set's goes before, and the last set's first."""
 
     def handler(event, context):
         metrics.add_dimension("country", "SE")
         metrics.add_dimensions(country="DE")
-        metrics.add_dimensions(country="SE", tier="gold")
+        metrics.add_dimensions(country="NO", tier="gold")
         metrics.add_dimension("tier", "silver")
         metrics.add_metric("A", "Count", 1)
 
     captured = invoke(handler)
     document = one(captured)
     assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
-        ["service", "country"],
+        ["service", "country", "tier"],
+        ["country"],
         ["country", "tier"],
     ]
-    assert (document["country"], document["tier"]) == ("SE", "gold")
-    assert len(warnings_of(captured)) == 2
+    assert (document["country"], document["tier"]) == ("NO", "gold")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,12 @@ from .stack_frames import Frame
 
 _MESSAGE_MOST: Final = 4_096  # characters
 _TEXT_MOST: Final = 32_768
+_CHAIN_MOST: Final = 20
+_HEAD: Final = "Traceback (most recent call last):\n"
 _TRACEBACK: Final[Any] = BaseException.__traceback__
 _CAUSE: Final[Any] = BaseException.__cause__
+_CONTEXT: Final[Any] = BaseException.__context__
+_HIDES_CONTEXT: Final[Any] = vars(BaseException)["__suppress_context__"]
 _EXCEPTIONS: Final[Any] = BaseExceptionGroup.exceptions
 _MODULE: Final[Any] = vars(type)["__module__"]
 
@@ -58,10 +62,7 @@ def fields(exc_info: Any) -> dict[str, Any]:
     Args:
         exc_info: as accepted by logging: an exception, a tuple, or true for the one being handled.
     """
-    if isinstance(exc_info, BaseException):
-        error: BaseException | None = exc_info
-    else:
-        error = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) > 1 else sys.exc_info()[1]
+    error = _error_of(exc_info)
     if error is None:
         return {}
     said: dict[str, Any] = {
@@ -74,6 +75,17 @@ def fields(exc_info: Any) -> dict[str, Any]:
     return said
 
 
+def _error_of(exc_info: Any) -> BaseException | None:
+    """Return the exception that is meant, without asking it whether it is true: its class may answer anything."""
+    if issubclass(type(exc_info), BaseException):
+        error: BaseException = exc_info
+        return error
+    if not exc_info:
+        return None
+    found = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) > 1 else sys.exc_info()[1]
+    return found if issubclass(type(found), BaseException) else None
+
+
 def _notes(error: BaseException) -> list[str]:
     try:
         return [_json.text(note, _MESSAGE_MOST) for note in error.__notes__[:20]]
@@ -83,10 +95,40 @@ def _notes(error: BaseException) -> list[str]:
 
 def _rendered(error: BaseException) -> str:
     try:
-        lines = traceback.TracebackException.from_exception(error, compact=True).format()
-        return _json.cut("".join(lines).rstrip(), _TEXT_MOST)
+        asked = any(map(_defines_its_truth, _chain(error)))
+        said = _rendered_plainly(error) if asked else _rendered_by_python(error)
     except BaseException:  # as above
-        return f"{type_name(error)}: {message(error)}"
+        said = _rendered_plainly(error)
+    return _json.cut(said, _TEXT_MOST)
+
+
+def _rendered_by_python(error: BaseException) -> str:
+    return "".join(traceback.TracebackException.from_exception(error, compact=True).format()).rstrip()
+
+
+def _defines_its_truth(error: BaseException) -> bool:
+    """Return whether a class says when it is true: `traceback` asks it, and leaves out the cause of a false one."""
+    return any("__bool__" in vars(base) or "__len__" in vars(base) for base in type.mro(type(error)))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an exception, what it was raised from or while handling, and so on."""
+    found: dict[int, BaseException] = {}
+    each: BaseException | None = error
+    while each is not None and id(each) not in found and len(found) < _CHAIN_MOST:
+        found[id(each)] = each
+        cause, hides_context = cause_of(each), _HIDES_CONTEXT.__get__(each)
+        each = _CONTEXT.__get__(each) if cause is None and not hides_context else cause
+    return list(found.values())
+
+
+def _rendered_plainly(error: BaseException) -> str:
+    """Return the text of an exception's traceback, without a question to its class."""
+    said = []
+    for each in reversed(_chain(error)):
+        stack = "".join(traceback.format_tb(trace_of(each)))
+        said.append(f"{_HEAD if stack else ''}{stack}{type_name(each)}: {message(each)}")
+    return "\n\n".join(said)
 
 
 def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _fields(
         _merge(fields, thread_keys, ours)
     if extra:
         _merge(fields, extra, ours)
-    if exc_info:
+    if exc_info is not None:
         fields.update(exceptions.fields(exc_info))
     if stack_info:
         fields[_names.STACK_INFO] = stack_info
@@ -290,6 +290,10 @@ class LineLogger(logging.Logger):
             # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
             above = 1 + (sys._getframe(1).f_code.co_filename != logging._srcfile)  # noqa: SLF001 - as `findCaller`
             extra = attempt("log.fields", _renamed, extra)
+            if isinstance(
+                exc_info, BaseException
+            ):  # as a tuple: logging would ask an exception whether it is true
+                exc_info = (type(exc_info), exc_info, exceptions.trace_of(exc_info))
             super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel + above)
         else:
             attempt("log.line", _write_line, self.name, level, msg, args, exc_info, extra, stacklevel)
@@ -311,11 +315,11 @@ def _write_line(  # noqa: PLR0917 - as above
 
 def joined(extra: Any, fields: dict[str, Any]) -> dict[str, Any]:
     """Return `extra` and `fields` in one; what is no mapping is a field by itself, where `**` would raise."""
-    if not extra:
+    if extra is None:
         return fields
     try:
         return {**extra, **fields}
-    except TypeError:
+    except Exception:
         return {"extra": extra, **fields}
 
 

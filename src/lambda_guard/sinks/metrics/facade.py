@@ -6,22 +6,24 @@ the log, and the documents are built within EMF's limits and written whole.
 """
 
 import threading
-from collections.abc import Callable
 from typing import Any, Final, Self
 
 from ... import _scope
 from ..._failsafe import attempt, failed, never_raises
 from ..._scope import Defaults
 from .metric_set import NAMELESS, MetricSet, RefusedError, asked, refuse
+from .powertools_names import PowertoolsNames, trying
 
 
 class _Defaults:
-    """Dimensions that module-level code or a handler set for good."""
+    """What module-level code or a handler set for good."""
 
     dimensions: dict[str, str] = {}  # noqa: RUF012 - replaced, never changed in place
+    namespace: str | None = None
+    service: str | None = None
 
 
-class Metrics:
+class Metrics(PowertoolsNames):
     """Your metrics, with the interface of Powertools' `Metrics`; flushed at the end of the invocation.
 
     Nothing here raises into the handler: a metric, unit or dimension that CloudWatch would refuse is left out with a
@@ -50,45 +52,33 @@ class Metrics:
     @never_raises
     def add_dimension(self, name: str, value: str) -> None:
         """Add a dimension to this invocation's metrics."""
-        if (scope := _scope.current()) is None:
-            self.set_default_dimensions(**{name: value})
+        if _scope.current() is None:
+            trying("dimension", name, _set_default_dimension, name, value)
         else:
-            _try("dimension", name, _apply, scope, MetricSet.add_dimension, name, value)
-
-    @never_raises
-    def add_dimensions(self, **dimensions: str) -> None:
-        """Add another set of dimensions to this invocation's metrics: they are aggregated by it as well."""
-        if (scope := _scope.current()) is not None:
-            _try("dimensions", sorted(dimensions), _apply, scope, MetricSet.add_dimensions, dimensions)
-
-    @never_raises
-    def add_metadata(self, key: str, value: Any) -> None:
-        """Add a property to this invocation's metric documents: to be searched in the logs, not a dimension."""
-        if (scope := _scope.current()) is not None:
-            _try("metadata", key, _apply, scope, MetricSet.add_metadata, key, value)
+            trying("dimension", name, self._apply, MetricSet.add_dimension, name, value)
 
     @never_raises
     def set_default_dimensions(self, **dimensions: str) -> None:
         """Set dimensions that every metric has from now on, in later invocations, too."""
         for name, value in dimensions.items():
-            _try("dimension", name, _set_default_dimension, name, value)
+            trying("dimension", name, _set_default_dimension, name, value)
 
     @never_raises
     def clear_default_dimensions(self) -> None:
         """Forget the default dimensions, for metrics that are begun from now on."""
         _Defaults.dimensions = {}
 
+    @property
+    def default_dimensions(self) -> dict[str, str]:
+        """The default dimensions, in a new dict."""
+        return {**_Defaults.dimensions}
+
     @never_raises
     def clear_metrics(self) -> None:
         """Forget what this invocation has added and not yet written."""
         if (scope := _scope.current()) is not None:
             scope.metrics = None
-
-    @never_raises
-    def set_timestamp(self, timestamp: Any) -> None:
-        """Set the time of this invocation's metrics: epoch milliseconds or a datetime, 14 days ago to 2 hours ahead."""
-        if (scope := _scope.current()) is not None:
-            _try("timestamp", NAMELESS, _apply, scope, MetricSet.set_timestamp, timestamp)
+            _set_of(scope)
 
     def single_metric(  # noqa: PLR0917 - Powertools' signature
         self,
@@ -105,31 +95,102 @@ class Metrics:
             with metrics.single_metric(name="Refunds", unit="Count", value=1) as metric:
                 metric.add_dimension(name="country", value="SE")
         """
-        metric = SingleMetric(name, unit, value, resolution, namespace)
-        for dimension, said in (default_dimensions or {}).items():
-            metric.add_dimension(dimension, said)
-        return metric
+        return SingleMetric(name, unit, value, resolution, namespace, default_dimensions)
 
     @never_raises
-    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:  # noqa: ARG002 - Powertools' signature
-        """Write what has been added so far; needed only where the process ends by itself."""
-        if (scope := _scope.current()) is not None and scope.metrics is not None:
+    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
+        """Write what has been added so far; needed only where the process ends by itself.
+
+        Args:
+            raise_on_empty_metrics: say in the log that there is nothing; nothing is raised.
+        """
+        scope = _scope.current()
+        if scope is not None and scope.metrics is not None and not scope.metrics.is_empty:
             metrics, scope.metrics = scope.metrics, None
+            _set_of(scope)  # as in Powertools, what comes next begins with the default dimensions of now
             metrics.write(scope)
+        elif raise_on_empty_metrics:
+            refuse("flush_metrics", NAMELESS, "no metric was added")
+
+    def _gathered(self) -> MetricSet | None:
+        scope = _scope.current()
+        return _set_of(scope) if scope is not None else None
+
+    @property
+    def namespace(self) -> str:
+        """The namespace; one that is set holds for what is begun from now on, in later invocations, too."""
+        return _Defaults.namespace or _settings().namespace
+
+    @namespace.setter
+    def namespace(self, namespace: str | None) -> None:
+        _Defaults.namespace = _known_text(namespace)
+
+    @property
+    def service(self) -> str:
+        """The dimension `service`; one that is set holds like a namespace."""
+        return _Defaults.service or _settings().service
+
+    @service.setter
+    def service(self, service: str | None) -> None:
+        _Defaults.service = _known_text(service)
 
 
-class SingleMetric:
+class SingleMetric(PowertoolsNames):
     """A metric that is written when its `with` block ends, also when it ends with an exception."""
 
-    def __init__(self, name: str, unit: Any, value: float, resolution: Any, namespace: str | None) -> None:
-        scope = _scope.current()
-        settings = scope.settings if scope is not None else Defaults
-        self._set = MetricSet(namespace or settings.namespace, settings.service)
-        self._add(name, unit, value, resolution)
+    def __init__(  # noqa: PLR0917 - as `single_metric`
+        self, name: str, unit: Any, value: float, resolution: Any, namespace: Any, dimensions: Any
+    ) -> None:
+        usual = Metrics()
+        self._set = MetricSet(_known_text(namespace) or usual.namespace, usual.service)
+        self.add_metric(name, unit, value, resolution)
+        if dimensions is not None:
+            self._add_default_dimensions(dimensions)
 
     @never_raises
-    def _add(self, name: str, unit: Any, value: float, resolution: Any) -> None:
-        _try("metric", name, self._set.add_metric, name, unit, value, resolution)
+    def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
+        """Set the metric, if there is none yet: there is only one."""
+        if not self.metric_set:
+            trying("metric", name, self._set.add_metric, name, unit, value, resolution)
+
+    @never_raises
+    def _add_default_dimensions(self, dimensions: Any) -> None:
+        try:
+            for name, value in asked(dict, dimensions).items():
+                self.add_dimension(name, value)
+        except RefusedError as error:
+            refuse("default_dimensions", NAMELESS, str(error))
+
+    @never_raises
+    def add_dimension(self, name: str, value: str) -> None:
+        """Add a dimension to this metric."""
+        trying("dimension", name, self._set.add_dimension, name, value)
+
+    def _gathered(self) -> MetricSet:
+        return self._set
+
+    @property
+    def namespace(self) -> str:
+        """The metric's namespace."""
+        return self._set.namespace
+
+    @namespace.setter
+    def namespace(self, namespace: str | None) -> None:
+        self._set.namespace = _known_text(namespace) or self._set.namespace
+
+    @property
+    def service(self) -> str:
+        """The dimension `service`."""
+        return self.dimension_set["service"]
+
+    @service.setter
+    def service(self, service: str) -> None:
+        self.add_dimension("service", service)
+
+    @property
+    def timestamp(self) -> int | None:
+        """The time that was set, in epoch milliseconds."""
+        return self._set.timestamp
 
     def __enter__(self) -> Self:
         return self
@@ -140,31 +201,43 @@ class SingleMetric:
 
     @never_raises
     def write(self) -> None:
-        """Write the metric now."""
-        self._set.write(_scope.current())
+        """Write the metric now; it isn't written again."""
+        self._set.taken().write(_scope.current())
 
     @never_raises
-    def add_dimension(self, name: str, value: str) -> None:
-        """Add a dimension to this metric."""
-        _try("dimension", name, self._set.add_dimension, name, value)
+    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:  # noqa: ARG002 - Powertools' signature
+        """Write the metric now, as `write` does."""
+        self.write()
 
     @never_raises
-    def add_metadata(self, key: str, value: Any) -> None:
-        """Add a property to this metric's document."""
-        _try("metadata", key, self._set.add_metadata, key, value)
+    def clear_metrics(self) -> None:
+        """Forget the metric."""
+        self._set.taken()
 
 
-def _apply(scope: _scope.Scope, step: Callable[..., object], *args: Any) -> None:
-    step(scope.metrics or _set_of(scope), *args)
+def _settings() -> Any:
+    scope = _scope.current()
+    return scope.settings if scope is not None else Defaults
+
+
+def _known_text(given: Any) -> str | None:
+    """Return a namespace or service, `None` for none; anything but text is said in the log."""
+    if given is None or (type(given) is str and given.strip()):
+        return given
+    refuse("namespace or service", given, "it must be text")
+    return None
 
 
 def _set_of(scope: _scope.Scope) -> MetricSet:
     if scope.metrics is None:
         with _beginning:  # threads that add an invocation's first metrics at once add them to one set
             if scope.metrics is None:
-                begun = MetricSet(scope.settings.namespace, scope.settings.service)
+                settings = scope.settings
+                begun = MetricSet(
+                    _Defaults.namespace or settings.namespace, _Defaults.service or settings.service
+                )
                 for name, value in _Defaults.dimensions.items():
-                    _try("dimension", name, begun.add_dimension, name, value)
+                    trying("dimension", name, begun.add_dimension, name, value)
                 scope.metrics = begun
     metrics: MetricSet = scope.metrics
     return metrics
@@ -174,14 +247,6 @@ _beginning: Final = threading.RLock()
 
 
 def _set_default_dimension(name: str, value: Any) -> None:
+    if (scope := _scope.current()) is not None:
+        _set_of(scope).add_dimension(name, value)
     _Defaults.dimensions = {**_Defaults.dimensions, name: asked(str, value)}
-    if (scope := _scope.current()) is not None and scope.metrics is not None:
-        scope.metrics.add_dimension(name, value)
-
-
-def _try(kind: str, name: object, step: Callable[..., object], *args: Any) -> None:
-    """Do what the handler asked for, or say in the log why it can't be done."""
-    try:
-        step(*args)
-    except RefusedError as error:
-        refuse(kind, name, str(error))

@@ -63,6 +63,13 @@ class Metric:
         self.resolution = resolution
         self.values: list[float] = []
 
+    @classmethod
+    def of(cls, Unit: str, Value: Any, StorageResolution: int = _STANDARD) -> "Metric":  # noqa: N803 - Powertools' keys
+        """Make one of what Powertools' `metric_set` holds."""
+        metric = cls(_known_unit(Unit), _known_resolution(StorageResolution))
+        metric.values = list(Value) if isinstance(Value, list) else [Value]
+        return metric
+
 
 class MetricSet:
     """What an invocation has added.
@@ -73,12 +80,12 @@ class MetricSet:
     """
 
     def __init__(self, namespace: str, service: str) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self._metrics: dict[str, Metric] = {}
         self._dimensions = {_names.SERVICE: service}
         self._more_dimensions: list[dict[str, str]] = []
         self._metadata: dict[str, Any] = {}
-        self._timestamp: int | None = None
+        self.timestamp: int | None = None
 
     # --- Gathering: whatever CloudWatch would refuse raises `RefusedError` ----------------------------------
 
@@ -90,7 +97,7 @@ class MetricSet:
         metric = self._metrics.get(name) if type(name) is str else None
         if metric is None:
             metric = self._new_metric(name, unit, resolution)
-        elif metric.unit != unit:
+        elif type(unit) is not str or metric.unit != unit:
             _check_unit(metric.unit, _known_unit(unit))
         metric.values.append(number)
 
@@ -114,38 +121,71 @@ class MetricSet:
             )
         self._dimensions[name] = value
 
-    def add_dimensions(self, dimensions: dict[str, str]) -> None:
-        """Add a set of dimensions."""
-        if not 0 < len(dimensions) <= _names.EMF_DIMENSIONS_MOST:
+    def add_dimensions(self, dimensions: dict[str, str], defaults: dict[str, str]) -> None:
+        """Add a set of dimensions, with the default ones in it; as in Powertools, the last value of a name wins."""
+        added: dict[str, str] = {}
+        for name, value in dimensions.items():
+            try:
+                added.update([self._new_dimension(name, value)])
+            except RefusedError as error:
+                refuse("dimension", name, str(error))
+        if not dimensions or len(defaults | added) > _names.EMF_DIMENSIONS_MOST:
             raise RefusedError(f"a set has 1 to {_names.EMF_DIMENSIONS_MOST} dimensions")
-        added = dict(self._new_dimension(name, value) for name, value in dimensions.items())
-        for name, value in added.items():
-            if self._dimensions.get(name, value) != value:
-                raise RefusedError(
-                    f"{name!r} is {self._dimensions[name]!r} already, and a document has one value for it"
-                )
-        self._more_dimensions.append(added)
+        if added:
+            self._more_dimensions.append(defaults | added)
 
     def _new_dimension(self, name: Any, value: Any) -> tuple[str, str]:
-        name, value = _text(name), asked(str, value).strip()
-        if not 0 < len(name) <= _DIMENSION_NAME_MOST or name[0] == ":" or name == _names.EMF or not value:
+        name, value = asked(str.__str__, name), str.__str__(asked(str, value))
+        if not name.strip() or len(name) > _DIMENSION_NAME_MOST or not value.strip():
             raise RefusedError(
                 f"a dimension has a name of 1 to {_DIMENSION_NAME_MOST} characters, and a value"
             )
-        if any(others.get(name, value) != value for others in self._more_dimensions):
-            raise RefusedError("another set of dimensions has another value for it")
+        if name[0] == ":" or name == _names.EMF:
+            raise RefusedError(f"a dimension's name doesn't begin with a colon, and isn't {_names.EMF}")
+        if (name, value) == (_names.RECORD, _names.RECORD_INVOCATION):
+            raise RefusedError("it would make an invocation record of the metrics' document")
         return name, value[:_VALUE_MOST]
 
     def add_metadata(self, key: Any, value: Any) -> None:
         """Add a property of the documents."""
-        self._metadata[_json.text(key)] = value
+        name = _json.text(key)
+        self._metadata[f"{name}_" if name == _names.RECORD and _json.is_a_mark(name, value) else name] = value
 
     def set_timestamp(self, timestamp: Any) -> None:
         """Set the time of all metrics: epoch milliseconds or a datetime."""
         ms = asked(_epoch_ms, timestamp)
         if not -_PAST_MS_MOST <= ms - time() * 1000 <= _FUTURE_MS_MOST:
-            raise RefusedError(f"{timestamp!r} isn't within the last 14 days and the next 2 hours")
-        self._timestamp = ms
+            raise RefusedError(f"{_json.text(timestamp)} isn't within the last 14 days and the next 2 hours")
+        self.timestamp = ms
+
+    # --- As Powertools' `Metrics` shows it ------------------------------------------------------------------
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no metric to be written."""
+        return not self._metrics
+
+    @property
+    def shown(self) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+        """The metrics, the dimensions and the metadata, each in a new dict in Powertools' form."""
+        metrics = {
+            name: {"Unit": metric.unit, "StorageResolution": metric.resolution, "Value": list(metric.values)}
+            for name, metric in tuple(self._metrics.items())
+        }
+        return metrics, dict(self._dimensions), dict(self._metadata)
+
+    def document(self, metrics: Any, dimensions: Any, metadata: Any) -> dict[str, Any]:
+        """Return the first document, with what is given in the place of what was gathered; values as lists."""
+        other: MetricSet = object.__new__(MetricSet)
+        other.__dict__ = {**self.__dict__}
+        if metrics is not None:
+            other._metrics = {name: Metric.of(**shown) for name, shown in metrics.items()}
+        other._dimensions = self._dimensions if dimensions is None else dimensions
+        other._metadata = self._metadata if metadata is None else metadata
+        found: dict[str, Any] = next(other._documents(), {})
+        for name in other._metrics.keys() & found.keys():
+            found[name] = found[name] if isinstance(found[name], list) else [found[name]]
+        return found
 
     # --- Writing --------------------------------------------------------------------------------------------
 
@@ -180,9 +220,9 @@ class MetricSet:
             quoted = _json.quote(name)
             definitions.append(f'{_DEFINITION}{quoted}{_UNIT}{metric.unit}"}}')
             values.append(f",{quoted}:{metric.values[0]!r}")
-        timestamp = self._timestamp or int(time() * 1000)
+        timestamp = self.timestamp or int(time() * 1000)
         return (
-            f"{_EMF}{timestamp}{_DIRECTIVE}{_json.quote(self._namespace)}{_SERVICE_ALONE}{','.join(definitions)}]}}]}}"
+            f"{_EMF}{timestamp}{_DIRECTIVE}{_json.quote(self.namespace)}{_SERVICE_ALONE}{','.join(definitions)}]}}]}}"
             f"{_SERVICE}{_json.quote(self._dimensions[_names.SERVICE])}{''.join(values)}{scope.tail}}}"
         )
 
@@ -191,7 +231,7 @@ class MetricSet:
 
         Where names clash, the dimension goes before the metric, and that before the metadata.
         """
-        timestamp = self._timestamp or int(time() * 1000)
+        timestamp = self.timestamp or int(time() * 1000)
         roots = dict(self._dimensions)
         sets = [list(roots)]
         for more in self._more_dimensions:
@@ -200,7 +240,7 @@ class MetricSet:
         metadata = _shortened({key: value for key, value in self._metadata.items() if key != _names.EMF})
         for metrics in _chunks(self._metrics, roots):
             directive = {
-                _names.EMF_NAMESPACE: self._namespace,
+                _names.EMF_NAMESPACE: self.namespace,
                 _names.EMF_DIMENSIONS: sets,
                 _names.EMF_METRICS: [definition for _, definition, _ in metrics],
             }
@@ -228,7 +268,7 @@ def asked(question: Callable[[Any], Any], value: Any) -> Any:
     """Ask something of a value that the handler gave; what it can't answer is refused."""
     try:
         return question(value)
-    except Exception as error:
+    except BaseException as error:  # even `SystemExit`: raised by a value, it must not end the process
         raise RefusedError(_json.text(error, 300)) from error
 
 
@@ -243,16 +283,16 @@ def _epoch_ms(timestamp: Any) -> int:
 
 
 def _known_unit(unit: Any) -> str:
-    said = unit.value if isinstance(unit, Enum) else unit
-    known = _UNITS.get(said) if isinstance(said, str) else None
+    said = unit.value if issubclass(type(unit), Enum) else unit
+    known: str | None = asked(_UNITS.get, said) if issubclass(type(said), str) else None
     if known is None:
         raise RefusedError(f"Invalid metric unit {_json.text(said)!r}, expected one of: {', '.join(_UNITS)}")
     return known
 
 
 def _known_resolution(resolution: Any) -> int:
-    said = resolution.value if isinstance(resolution, Enum) else resolution
-    if said not in (1, _STANDARD):
+    said = resolution.value if issubclass(type(resolution), Enum) else resolution
+    if not asked((1, _STANDARD).__contains__, said):
         raise RefusedError(
             f"Invalid metric resolution {_json.text(said)!r}, expected 1 or {_STANDARD} (seconds)"
         )
