@@ -5,26 +5,23 @@ function goes. Importing this or `install` fails where moto no longer looks as e
 """
 # ruff: noqa: SLF001 - what is missing in moto is inside its classes
 
-import json
 import threading
 import time
-import urllib.request
 from collections.abc import Callable
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
+import requests
+from flask import has_request_context, request
 from moto.sns.models import Subscription
 from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import Queue, SQSBackend
 from moto.sqs.responses import SQSResponse
 
+from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.propagation.header import parse
 from lambda_guard.shapes import sns
-
-# The trace header of the HTTP request that this thread serves.
-http_trace_header: ContextVar[str | None] = ContextVar("http_trace_header", default=None)
 
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
@@ -134,7 +131,7 @@ def trace_header_of_the_request() -> None:
         original: Any, self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any
     ) -> Any:
         attributes = _checked(system_attributes)
-        header = http_trace_header.get()
+        header = _header_of_the_request()
         if header and parse(header):
             attributes.setdefault(_TRACE_ATTRIBUTE, {"DataType": "String", "StringValue": header})
         return original(self, *args, system_attributes=attributes, **kwargs)
@@ -203,7 +200,8 @@ def functions_subscribed_to_topics(callback: str) -> None:
         if kwargs.get("message_structure") == "json":
             message = self._parse_message_structure(message, self.protocol)
         event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
-        _post(callback, {"function": self.endpoint, "event": event, "trace_header": http_trace_header.get()})
+        delivery = {"function": self.endpoint, "event": event, "trace_header": _header_of_the_request()}
+        requests.post(callback, json=delivery, timeout=30).raise_for_status()
 
 
 def _sns_event(
@@ -221,12 +219,9 @@ def _sns_event(
     return sns.event(sns.for_a_function(notification), subscription_arn=subscription.arn)
 
 
-def _post(url: str, document: dict[str, Any]) -> None:
-    request = urllib.request.Request(  # noqa: S310 - the URL is the cloud's own
-        url, data=json.dumps(document).encode(), headers={"Content-Type": "application/json"}, method="POST"
-    )
-    with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - likewise
-        pass
+def _header_of_the_request() -> str | None:
+    """Return the trace header of the HTTP request that moto's Flask serves in this thread."""
+    return request.headers.get(HTTP_TRACE_HEADER) if has_request_context() else None
 
 
 def _checked(attributes: dict[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ API go on to the cloud, whose functions it invokes.
 
 import logging
 import sys
-from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.middleware.http_proxy import ProxyMiddleware
@@ -19,24 +18,11 @@ from lambda_guard.local.runtime.http_server import HOST
 _LAMBDA = "/2015-03-31/"
 
 
-def with_trace_header(application: Any) -> Any:
-    """Return a WSGI application that notes the trace header of the request that its thread serves."""
-
-    def respond(environ: dict[str, Any], start_response: Any) -> Any:
-        token = moto_patches.http_trace_header.set(environ.get("HTTP_X_AMZN_TRACE_ID"))
-        try:
-            return application(environ, start_response)
-        finally:
-            moto_patches.http_trace_header.reset(token)
-
-    return respond
-
-
 def main(port: int, control: str) -> None:
     """Serve until killed; the first line on stdout is the port."""
     moto_patches.install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = with_trace_header(DomainDispatcherApplication(create_backend_app))
+    moto = DomainDispatcherApplication(create_backend_app)
     front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=930)
     server = make_server(HOST, port, front, threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
