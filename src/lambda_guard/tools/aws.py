@@ -28,6 +28,7 @@ _ACTIONS: Final = {
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html, list_awslambda.html
 """
+_NO_QUEUE: Final = ("NonExistentQueue", "QueueDoesNotExist", "InvalidAddress")
 _EXPIRED: Final = {"ExpiredTokenException", "ExpiredToken", "InvalidClientTokenId"}
 
 
@@ -36,7 +37,7 @@ class CloudError(LambdaGuardError):
 
 
 class NoSuchResourceError(CloudError):
-    """A log group or stack of this name does not exist in this account and region."""
+    """A log group, stack, queue or function of this name does not exist in this account and region."""
 
 
 class NotPermittedError(CloudError):
@@ -85,15 +86,16 @@ def _session() -> Any:
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
+def explained(what: str, *, when_throttled: str = "") -> Iterator[None]:
     """Turn botocore's errors into ours.
 
     Args:
         what: how the sentence "AWS refused to …" ends.
+        when_throttled: what to say where the calls are throttled; empty for the service's own words.
 
     Raises:
         NoSuchResourceError: nothing has that name.
-        NotPermittedError: the permission is missing.
+        NotPermittedError: the permission is missing, for the call or for a queue's key.
         CloudError: anything else that AWS or the network answers.
     """
     from botocore import exceptions
@@ -107,14 +109,27 @@ def explained(what: str) -> Iterator[None]:
             "no credentials for AWS: log in (aws sso login), or choose a profile with AWS_PROFILE"
         ) from error
     except exceptions.ClientError as error:
-        raise _translated(error, what) from error
+        raise _translated(error, what, when_throttled) from error
     except exceptions.BotoCoreError as error:
         raise CloudError(f"AWS couldn't be asked to {what}: {error}") from error
 
 
-def _translated(error: Any, what: str) -> CloudError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
+def error_code(error: Exception) -> str:
+    """Return the code of a service's error; empty for any other error."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _translated(error: Any, what: str, when_throttled: str) -> CloudError:
+    code = error_code(error)
     message = str(error.response.get("Error", {}).get("Message", "")) or code
+    if any(known in code for known in _NO_QUEUE):
+        return NoSuchResourceError(f"AWS could not {what}: there is no such queue in this account and region")
+    if code.startswith(("KMS.", "Kms")) or ".Kms" in code:
+        return NotPermittedError(
+            f"AWS could not {what}: the queue is encrypted, and its key can't be used ({code}); "
+            "the permissions kms:Decrypt and, to send, kms:GenerateDataKey are needed on the key"
+        )
     if code in _MISSING:
         return NoSuchResourceError(f"AWS could not {what}: {message}; are account and region the right ones?")
     if code in _REFUSED:
@@ -122,4 +137,5 @@ def _translated(error: Any, what: str) -> CloudError:
         return NotPermittedError(f"AWS refused to {what}: the permission {action} is missing ({message})")
     if code in _EXPIRED:
         return CloudError("the credentials have expired: log in again (aws sso login)")
-    return CloudError(f"AWS could not {what}: {code}: {message}")
+    said = when_throttled if when_throttled and "Throttl" in code else f"{code}: {message}"
+    return CloudError(f"AWS could not {what}: {said}")

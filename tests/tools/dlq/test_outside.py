@@ -7,9 +7,11 @@ import time
 
 import pytest
 
+from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermittedError, explained
+from lambda_guard.tools.dlq.errors import asked
 from lambda_guard.tools.group import run
 
-from .fakes import FakeSqs, order
+from .fakes import FakeSqs, order, refusal
 from .server import served
 
 NUMBER = 130
@@ -176,3 +178,31 @@ def test_a_message_that_stays_is_hidden_and_released_by_its_last_receipt(server,
     server.sqs.visible_again_at = (2,)
     dlq("replay", *options)
     assert (len(server.sqs.bodies("dead")), server.sqs.in_flight["dead"], server.sqs.stale) == (30, {}, [])
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        (
+            "AWS.SimpleQueueService.NonExistentQueue",
+            NoSuchResourceError,
+            "there is no such queue in this account",
+        ),
+        ("KMS.AccessDeniedException", NotPermittedError, "the queue is encrypted, and its key can't be used"),
+        ("RequestThrottled", CloudError, "it throttles the calls; slow down with --rate"),
+        ("InternalError", CloudError, "InternalError: it is"),
+    ],
+)
+def test_what_sqs_refuses_is_said_in_words_that_help(code, kind, message):
+    """A queue, its key, and a rate that is too high have words of their own."""
+    with pytest.raises(kind, match=f"^AWS could not send: {message}"), asked("send"):
+        raise refusal("SendMessageBatch", code, "it is")
+
+
+def test_a_rate_is_advised_where_there_is_one():
+    """Commands that only read logs have no --rate."""
+    with (
+        pytest.raises(CloudError, match=r"^AWS could not read: ThrottlingException: it is$"),
+        explained("read"),
+    ):
+        raise refusal("FilterLogEvents", "ThrottlingException", "it is")

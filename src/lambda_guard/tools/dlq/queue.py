@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from lambda_guard.shapes import arns
-from lambda_guard.tools.aws import NoSuchResourceError
-from lambda_guard.tools.dlq.errors import DeadLetterError, asked, error_code
+from lambda_guard.tools.aws import NoSuchResourceError, error_code
+from lambda_guard.tools.dlq.errors import DeadLetterError, asked
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.stopping import Stop
 

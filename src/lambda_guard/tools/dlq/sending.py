@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.propagation import header as trace_headers
-from lambda_guard.tools.aws import Clients
+from lambda_guard.tools.aws import Clients, error_code
 from lambda_guard.tools.dlq.delivery import Delivery, Result
-from lambda_guard.tools.dlq.errors import asked, error_code
+from lambda_guard.tools.dlq.errors import asked
 from lambda_guard.tools.dlq.letter import Origin
 from lambda_guard.tools.dlq.packing import message_bytes, pack
 from lambda_guard.tools.dlq.streams import replay_batch

@@ -13,9 +13,9 @@ import msgspec
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.shapes import arns
 from lambda_guard.shapes.sample import fill
-from lambda_guard.tools.aws import Clients
+from lambda_guard.tools.aws import Clients, error_code
 from lambda_guard.tools.dlq.delivery import Delivery, Result
-from lambda_guard.tools.dlq.errors import NoEventError, asked, error_code
+from lambda_guard.tools.dlq.errors import NoEventError, asked
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed
 from lambda_guard.tools.logs.model import as_mapping
 
