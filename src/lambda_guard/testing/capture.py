@@ -61,11 +61,7 @@ class Segment(NamedTuple):
 
 
 class Captured:
-    """The output of the invocations inside a `with capture()` block.
-
-    Attributes:
-        output: everything that was written to standard output, unchanged.
-    """
+    """The output of the invocations inside a `with capture()` block."""
 
     def __init__(self) -> None:
         self._stream = io.StringIO()

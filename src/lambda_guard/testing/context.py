@@ -2,7 +2,7 @@
 
 import sys
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ class ClientContext:
     client: Any = None
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LambdaContext:
     """The second argument of a handler, as created by the runtime client; made by `make_context`.
 
@@ -44,19 +45,16 @@ class LambdaContext:
 
     aws_request_id: str
     function_name: str
-    function_version: str
+    function_version: str = "$LATEST"
     invoked_function_arn: str
-    memory_limit_in_mb: str
+    memory_limit_in_mb: str = "128"
     log_group_name: str
-    log_stream_name: str
-    identity: Any
-    client_context: Any
-    tenant_id: str | None
-
-    def __init__(self, attributes: dict[str, Any], deadline_ms: float, w3c: dict[str, str]) -> None:
-        self.__dict__.update(attributes)
-        self._deadline_ms = deadline_ms
-        self._w3c = w3c
+    log_stream_name: str = "2025/11/25/[$LATEST]0123456789abcdef0123456789abcdef"
+    identity: Any = field(default_factory=CognitoIdentity)
+    client_context: Any = None
+    tenant_id: str | None = None
+    _deadline_ms: float
+    _w3c: dict[str, str]
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda kills the function; 0 once the deadline has passed."""
@@ -75,7 +73,7 @@ class LambdaContext:
         return f"{type(self).__name__}([{shown}])"
 
 
-_ATTRIBUTES: Final = tuple(LambdaContext.__annotations__)
+_ATTRIBUTES: Final = tuple(name for name in LambdaContext.__annotations__ if name[0] != "_")
 
 
 def make_context(
@@ -108,17 +106,11 @@ def make_context(
             f"a Lambda context has no {', '.join(sorted(unknown))}: it has {', '.join(_ATTRIBUTES)}; "
             "set anything else on the object itself",
         )
-    attributes = {
+    named = {
         "aws_request_id": str(uuid.uuid4()),
         "function_name": function_name,
-        "function_version": "$LATEST",
         "invoked_function_arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}",
-        "memory_limit_in_mb": "128",
         "log_group_name": f"/aws/lambda/{function_name}",
-        "log_stream_name": "2025/11/25/[$LATEST]0123456789abcdef0123456789abcdef",
-        "identity": CognitoIdentity(),
-        "client_context": None,
-        "tenant_id": None,
     }
     deadline_ms = monotonic() * 1000 + timeout_ms
-    return LambdaContext(attributes | overrides, deadline_ms, dict(w3c or {}))
+    return LambdaContext(**named | overrides, _deadline_ms=deadline_ms, _w3c=dict(w3c or {}))
