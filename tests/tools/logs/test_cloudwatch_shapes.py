@@ -11,7 +11,7 @@ from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermitted
 from lambda_guard.tools.logs.cloudwatch.extents import places_of
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup, log_groups
 from lambda_guard.tools.logs.cloudwatch.insights import failed_query, naming_query, run_query, totals
-from lambda_guard.tools.logs.cloudwatch.paging import Extract, event_pages
+from lambda_guard.tools.logs.cloudwatch.paging import event_pages
 from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.traces.tree import build_traces
@@ -229,10 +229,8 @@ def test_an_empty_page_with_a_token_is_no_end(cloud):
         {"events": []},
         {"logGroupIdentifier": ARN, "startTime": 5, "filterPattern": '"m\\"1"', "nextToken": "b"},
     )
-    counts = []
-    pages = list(event_pages(cloud("logs"), Extract(LogGroup(GROUP, ARN), 5.0, term='m"1'), counts.append))
-    assert [[one["message"] for one in page] for page in pages] == [["x\n"]]
-    assert counts == [0, 1, 0]
+    pages = event_pages(cloud("logs"), LogGroup(GROUP, ARN), 5.0, term='m"1')
+    assert [[one["message"] for one in page] for page in pages] == [[], ["x\n"], []]
 
 
 def test_one_unreadable_group_of_several_does_not_stop_the_rest(cloud):
@@ -384,4 +382,4 @@ def test_refusals_say_what_to_do(cloud, code, error, said):
     """Each error of the service becomes a sentence for the one who typed."""
     cloud.refuse("logs", "filter_log_events", code)
     with pytest.raises(error, match=said.replace("?", r"\?")):
-        list(event_pages(cloud("logs"), Extract(LogGroup(GROUP)), lambda _count: None))
+        list(event_pages(cloud("logs"), LogGroup(GROUP), 0.0))

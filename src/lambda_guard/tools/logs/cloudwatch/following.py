@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lambda_guard.tools.aws import CloudError, NoSuchResourceError, NotPermittedError
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup
-from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages
+from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import warn
 
@@ -57,7 +57,7 @@ class Follower:
         begin = max(self._since_ms, self.cursor_ms - OVERLAP_MS)
         for group in tuple(self._groups):
             try:
-                for page in event_pages(self._logs, Extract(group, begin), lambda _count: None):
+                for page in event_pages(self._logs, group, begin):
                     fresh = self._fresh(page)
                     if fresh:
                         yield group, fresh

@@ -12,6 +12,7 @@ from typing import Any, Final
 from lambda_guard import _names as names
 from lambda_guard.tools.aws import CloudError, explained
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup
+from lambda_guard.tools.logs.cloudwatch.paging import quoted
 
 GROUPS_MOST: Final = 50
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html, `logGroupIdentifiers`."""
@@ -63,8 +64,8 @@ def naming_query(ids: Sequence[str]) -> str:
     """
     traces = [one for one in ids if one.startswith("1-")]
     keys = (names.TRACE_ID, names.XRAY_TRACE_ID) if traces else ()
-    conditions = [f"{key} in [{', '.join(map(_quoted, traces))}]" for key in keys]
-    conditions += [f"@message like {_quoted(one)}" for one in ids]
+    conditions = [f"{key} in [{', '.join(map(quoted, traces))}]" for key in keys]
+    conditions += [f"@message like {quoted(one)}" for one in ids]
     return f"{FIELDS} | filter {' or '.join(conditions)} | sort @timestamp asc | limit {ROWS_MOST}"
 
 
@@ -137,8 +138,3 @@ def _row(fields: Sequence[dict[str, str]]) -> Row:
     log = told.get("@log", "")
     group = log.partition(":")[2] if log.partition(":")[0].isdigit() else log
     return Row(group, told.get("@logStream", ""), told.get("@timestamp", ""), told.get("@message", ""))
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -1,7 +1,6 @@
 """FilterLogEvents: free, ordered and exact, page by page."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lambda_guard.tools.aws import explained
@@ -11,54 +10,48 @@ from lambda_guard.tools.logs.model import TimedLine
 Event = Mapping[str, Any]
 
 
-@dataclass(slots=True, frozen=True)
-class Extract:
-    """A part of a log group.
+def event_pages(
+    logs: Any,
+    group: LogGroup,
+    begin_ms: float,
+    end_ms: float | None = None,
+    *,
+    stream: str = "",
+    term: str = "",
+) -> Iterator[list[Event]]:
+    """Yield the events of a log group in their order, page by page.
 
-    Attributes:
-        begin_ms: from then on, ms since 1970; None for all.
-        end_ms: up to then, likewise.
-        streams: these log streams only, 100 at most; empty for all.
+    An empty page isn't the end: the service has searched a part and found nothing there.
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+
+    Args:
+        logs: a client of CloudWatch Logs.
+        group: where to read.
+        begin_ms: from then on, ms since 1970.
+        end_ms: up to then, likewise; None for all.
+        stream: this log stream only; empty for all.
         term: events that contain this text. A plain term, not a JSON pattern: all servers know terms, and
             what else must hold is looked at here.
-    """
-
-    group: LogGroup
-    begin_ms: float | None = None
-    end_ms: float | None = None
-    streams: Sequence[str] = ()
-    term: str = ""
-
-    def parameters(self) -> dict[str, Any]:
-        """Return it as parameters of FilterLogEvents."""
-        told: dict[str, Any] = dict(self.group.parameter)
-        if self.begin_ms is not None:
-            told["startTime"] = max(0, int(self.begin_ms))
-        if self.end_ms is not None:
-            told["endTime"] = max(0, int(self.end_ms))
-        if self.streams:
-            told["logStreamNames"] = list(self.streams)
-        if self.term:
-            escaped = self.term.replace("\\", "\\\\").replace('"', '\\"')
-            told["filterPattern"] = f'"{escaped}"'
-        return told
-
-
-def event_pages(logs: Any, extract: Extract, progress: Callable[[int], None]) -> Iterator[list[Event]]:
-    """Yield the events of an extract in their order, page by page.
-
-    An empty page with a token isn't the end: the service has searched a part and found nothing there.
-    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 
     Raises:
         CloudError: the group does not exist, may not be read, or AWS could not be asked.
     """
-    with explained(f"read the log group {extract.group.name}"):
-        for page in logs.get_paginator("filter_log_events").paginate(**extract.parameters()):
-            events = page["events"]
-            progress(len(events))
-            if events:
-                yield events
+    told: dict[str, Any] = {
+        "endTime": None if end_ms is None else max(0, int(end_ms)),
+        "logStreamNames": [stream] if stream else None,
+        "filterPattern": quoted(term) if term else None,
+    }
+    narrowed = {key: value for key, value in told.items() if value is not None}
+    with explained(f"read the log group {group.name}"):
+        paginate = logs.get_paginator("filter_log_events").paginate
+        pages = paginate(**group.parameter, startTime=max(0, int(begin_ms)), **narrowed)
+        yield from (page["events"] for page in pages)
+
+
+def quoted(text: str) -> str:
+    """Write a text as filter patterns and queries of CloudWatch Logs take it: nothing in it means anything."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def line_of(event: Event) -> TimedLine:

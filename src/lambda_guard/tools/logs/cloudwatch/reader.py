@@ -21,7 +21,7 @@ from lambda_guard.tools.logs.cloudwatch.insights import (
     run_query,
     totals,
 )
-from lambda_guard.tools.logs.cloudwatch.paging import Event, Extract, event_pages, line_of
+from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages, line_of
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
@@ -129,7 +129,7 @@ class CloudWatchReader:
         """Search by paging: one term at a time, for every server understands that."""
         for group in self._groups:
             for one in sorted(ids):
-                for event in chain.from_iterable(self._pages(Extract(group, *self._window(), term=one))):
+                for event in chain.from_iterable(self._pages(group, *self._window(), term=one)):
                     stream = str(event.get("logStreamName", ""))
                     yield Row(group.name, stream, str(event["timestamp"]), str(event["message"]))
 
@@ -137,7 +137,7 @@ class CloudWatchReader:
         """Page through all groups; invocations that the window cuts show as unfinished."""
         grouper = self._new_grouper()
         for group in self._groups:
-            yield from self._grouped(grouper, self._pages(Extract(group, *self._window())), group)
+            yield from self._grouped(grouper, self._pages(group, *self._window()), group)
         grouper.finish()
         yield from grouper.take()
 
@@ -147,8 +147,8 @@ class CloudWatchReader:
         grouper = self._new_grouper()
         for place in places:
             group = known.get(place.group, LogGroup(place.group))
-            extract = Extract(group, place.begin_ms, place.end_ms, (place.stream,) if place.stream else ())
-            yield from _only(place.ids, self._grouped(grouper, self._pages(extract), group))
+            pages = self._pages(group, place.begin_ms, place.end_ms, place.stream)
+            yield from _only(place.ids, self._grouped(grouper, pages, group))
             grouper.finish()
             yield from _only(place.ids, grouper.take())
 
@@ -192,18 +192,19 @@ class CloudWatchReader:
             self._streams[key] = Stream(group, exact=bool(name))
         return self._streams[key]
 
-    def _pages(self, extract: Extract) -> Iterator[list[Event]]:
+    def _pages(
+        self, group: LogGroup, begin_ms: float, end_ms: float, stream: str = "", term: str = ""
+    ) -> Iterator[list[Event]]:
         """Page through; a group that can't be read is said, and the others are read."""
         try:
-            yield from event_pages(self._logs, extract, self._show_events)
+            for page in event_pages(self._logs, group, begin_ms, end_ms, stream=stream, term=term):
+                self._events += len(page)
+                self._show(f"{self._events:,} events read")
+                yield page
         except CloudError as error:
             if len(self._groups) == 1:
                 raise
             self._warn(str(error))
-
-    def _show_events(self, count: int) -> None:
-        self._events += count
-        self._show(f"{self._events:,} events read")
 
     def _note_scan(self, statistics: Statistics, finished: bool) -> None:
         if finished:
