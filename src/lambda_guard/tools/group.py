@@ -1,7 +1,4 @@
-"""The command group.
-
-A subcommand's module is imported when it is called, not before, so that `--help` stays quick.
-"""
+"""The command group: a subcommand's module is imported when it is called, so that `--help` stays quick."""
 
 import gc
 import io

@@ -87,10 +87,7 @@ def _minute(minute: int) -> str:
 
 
 def span(ms: float | None) -> str:
-    """Write a duration with the precision that it deserves.
-
-    `0.42 ms`, `12.3 ms`, `1.24 s`, `2m 05s`, `3h 12m`.
-    """
+    """Write a duration with the precision that it deserves: `0.42 ms`, `12.3 ms`, `1.24 s`, `2m 05s`, `3h 12m`."""
     if ms is None:
         return "?"
     if abs(ms) < _SECOND_MS:

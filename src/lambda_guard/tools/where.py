@@ -93,10 +93,7 @@ class Condition:
 
 
 def at_path(document: object, path: str) -> object:
-    """Follow dots into objects, and into each object of a list.
-
-    A key that has dots itself is tried whole first.
-    """
+    """Follow dots into objects, and into each object of a list; a key that has dots itself is tried whole first."""
     if isinstance(document, Mapping):
         if path in document:
             return document[path]

@@ -116,10 +116,7 @@ class Invocation(Struct, dict=True):
 
     @cached_property
     def hints(self) -> Mapping[str, object]:
-        """Function name and the like, from the first line that tells them.
-
-        For invocations without a record.
-        """
+        """Function name and the like, from the first line that tells them, for invocations without a record."""
         found: dict[str, object] = {}
         for document in filter(None, (load(raw) for raw in self.raw if raw[:1] == b"{")):
             found = {key: document[key] for key in _HINT_KEYS if key in document} | found
@@ -160,10 +157,7 @@ class Invocation(Struct, dict=True):
 
     @property
     def outcome(self) -> str:
-        """`success`, `error`, `timeout`, `killed` or `unfinished`.
-
-        What the platform saw overrides what the process could write.
-        """
+        """`success`, `error`, `timeout`, `killed`, `unfinished`; what the platform saw overrides what a record says."""
         said = str(self.record.get(names.OUTCOME) or "") if self.record is not None else ""
         if self.report.status in {"timeout", "error", "failure"}:
             seen = names.TIMEOUT if self.report.status == "timeout" else names.FAILURE

@@ -121,10 +121,7 @@ class Stray:
 
 
 def as_mapping(value: object) -> Mapping[str, object]:
-    """Return `value` if it is an object, else an empty one.
-
-    Records are read from anywhere, and may say anything.
-    """
+    """Return `value` if it is an object, else an empty one: records are read from anywhere, and may say anything."""
     if value.__class__ is dict:
         return value
     return value if value is not None and isinstance(value, Mapping) else {}

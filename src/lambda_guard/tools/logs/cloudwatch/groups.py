@@ -77,10 +77,7 @@ def _matching(glob: str, logs: Any) -> list[LogGroup]:
 
 
 def _of_function(function: str, clients: Clients) -> list[LogGroup]:
-    """Ask where a function logs.
-
-    Where that may not be asked, or the function is gone, it is the default place.
-    """
+    """Ask where a function logs; it is the default place where that may not be asked, or the function is gone."""
     name, _ = arns.function(function)
     try:
         with explained(f"read the configuration of {name}"):

@@ -1,7 +1,4 @@
-"""Logs Insights: searches many log groups at once, with an index where it has one.
-
-It costs by the gigabyte, so the size is shown.
-"""
+"""Logs Insights searches many log groups at once, by an index where it has one; it costs by the GB, which is shown."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

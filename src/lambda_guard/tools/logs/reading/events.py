@@ -1,7 +1,4 @@
-"""Documents of events, as `aws logs filter-log-events` and `get-log-events` write them.
-
-One JSON object for all of it.
-"""
+"""Documents of events, as `aws logs filter-log-events` and `get-log-events` write them: one JSON object for all."""
 
 import json
 import re

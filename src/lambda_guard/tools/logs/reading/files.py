@@ -1,7 +1,4 @@
-"""Sources on this machine.
-
-Files, gzipped files, standard input. Lines come in chunks, memory stays bounded.
-"""
+"""Sources on this machine: files, gzipped files, standard input. Lines come in chunks, memory stays bounded."""
 
 import codecs
 import gzip
@@ -121,10 +118,7 @@ def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
 
 
 def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
-    """Yield what one read returns.
-
-    A read for a full chunk would lose what precedes the place where a file is cut off.
-    """
+    """Yield what each read returns: one for a full chunk would lose what precedes the place where a file is cut off."""
     while chunk := file.read1(CHUNK_BYTES):  # type: ignore[union-attr] # a buffered reader, as open() gives it
         yield chunk
 
@@ -140,10 +134,7 @@ def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
 
 
 def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
-    """Yield what is added to a file, from its start again where it was truncated or replaced.
-
-    Empty chunks when idle.
-    """
+    """Yield what is added to a file, from its start again where it was truncated or replaced; nothing when idle."""
     with ExitStack() as newer:
         while not stop.requested:
             # Looked at before reading: what was written until then is still in the old file.

@@ -121,10 +121,7 @@ class Grouper:
         self._outbox.end_strays()
 
     def finish(self) -> None:
-        """Make everything ready, in the order of their ends as far as they tell it.
-
-        The sources are at their end.
-        """
+        """Make everything ready, in the order of the ends as far as they are told: the sources are at their end."""
         self._ended.clear()
         for group in sorted(self._open.values(), key=last_sign_of):
             self._emit(group)
@@ -291,10 +288,7 @@ class Grouper:
             group.stream.running.pop(group.invocation_id, None)
 
     def _take_record(self, group: Group) -> None:
-        """The last line of the group may be its record.
-
-        Where two stand, the later one is true (it made it after all).
-        """
+        """The last line of the group may be its record; of two, the later one is true (it made it after all)."""
         document = load(group.lines[-1])
         if document is None or document.get(names.RECORD) != names.RECORD_INVOCATION:
             return

@@ -113,10 +113,7 @@ def parse(raw: bytes) -> Line:
 
 
 def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:
-    """Read what others write.
-
-    Platform events, the runtime's own errors, EMF documents, structlog, anything.
-    """
+    """Read what others write: platform events, the runtime's own errors, EMF documents, structlog, anything."""
     kind = document.get("type")
     if isinstance(kind, str) and kind.startswith("platform."):
         return _platform_event(kind, document)
@@ -166,10 +163,7 @@ def _message(document: Mapping[str, object]) -> str:
 
 
 def _message_of_others(document: Mapping[str, object]) -> str:
-    """Return what stands for the message in lines without one.
-
-    The runtime's own errors, EMF documents, structlog's `event`.
-    """
+    """Return what stands for the message in lines without one: a runtime's error, EMF, structlog's `event`."""
     if "errorMessage" in document:
         return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
     if names.EMF in document:

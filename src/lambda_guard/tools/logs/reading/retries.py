@@ -35,10 +35,7 @@ def is_retry(group: Group, identified: Identified) -> bool:
 
 
 def tells_time(line: bytes) -> bool:
-    """Whether an equal line must be the same line again.
-
-    Text lines without a time repeat from one attempt to the next.
-    """
+    """Whether an equal line must be the same line again: text without a time repeats from attempt to attempt."""
     return isinstance(line, TimedLine) or line[:1] == b"{"
 
 

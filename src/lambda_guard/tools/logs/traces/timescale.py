@@ -1,7 +1,4 @@
-"""Where a moment stands in a waterfall. Long idle stretches are folded.
-
-A retry an hour later leaves the rest legible.
-"""
+"""Where a moment stands in a waterfall; idle stretches are folded, so that a late retry leaves the rest legible."""
 
 import math
 from bisect import bisect_right
@@ -22,10 +19,7 @@ FOLDED_WIDTH: Final = 0.06
 
 @dataclass(slots=True, frozen=True)
 class Fold:
-    """An idle stretch that is drawn shorter than it was.
-
-    `begin` and `end` are places, `ms` is how long it took.
-    """
+    """An idle stretch drawn shorter than it was: `begin` and `end` are places, `ms` is how long it took."""
 
     begin: float
     end: float
@@ -68,10 +62,7 @@ class Timescale:
         return self._places[at] + share * (self._places[at + 1] - self._places[at])
 
     def ticks(self, most: int = 6) -> list[tuple[float, float]]:
-        """Return round moments as (place, ms since the begin), about as many as asked for.
-
-        None within a fold.
-        """
+        """Return round moments as (place, ms since the begin), about as many as asked for, none within a fold."""
         found = [(0.0, 0.0)]
         if self._busy_ms < _SHORTEST_MS:
             return found

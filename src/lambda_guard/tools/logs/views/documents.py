@@ -19,10 +19,7 @@ _EMPTY: Final[tuple[object, ...]] = ("", {})
 
 
 def encoded(document: object) -> str:
-    """Write a line of JSON that any reader takes.
-
-    NaN and Infinity, which Python's JSON alone knows, become null.
-    """
+    """Write a line of JSON that any reader takes: NaN and Infinity, which Python's JSON alone knows, become null."""
     try:
         text = _encode_quickly(document).decode()
     except (ValueError, OverflowError):  # halves of surrogate pairs, integers beyond 64 bits
@@ -45,10 +42,7 @@ def block_pieces(block: Block) -> tuple[str]:
 
 
 def as_document(block: Block) -> dict[str, object]:
-    """Return a block as plain data.
-
-    What is known, under the names of the record; times in milliseconds since 1970.
-    """
+    """Return what is known of a block, under the names of the record; times in milliseconds since 1970."""
     head = {"source": block.source} if isinstance(block, Stray) else head_document(block)
     return {**head, "lines": block.lines}
 

@@ -92,10 +92,7 @@ class TraceView:
         return f"{mark} {text:<{label_width}} {bar} {span(node.invocation.duration_ms):>9}"
 
     def _bar(self, node: Node, scale: Timescale, width: int, style: str) -> str:
-        """Draw waiting as dots and running as a bar of eighths.
-
-        A bar is never shorter than what can be seen.
-        """
+        """Draw waiting as dots and running as a bar of eighths, never shorter than what can be seen."""
         start, end = node.invocation.start_ms, node.invocation.end_ms
         if start is None:
             return " " * width
@@ -112,10 +109,7 @@ class TraceView:
 
     @staticmethod
     def _below(node: Node) -> Iterator[tuple[str, str]]:
-        """What stands under a row, each with its style.
-
-        How it came here, what went wrong, what went out and was not seen again.
-        """
+        """What stands under a row: how it came here, what went wrong, what went out and was not seen again."""
         yield "dim", _how(node)
         error = node.invocation.error
         if error:
