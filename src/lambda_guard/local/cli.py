@@ -13,11 +13,13 @@ from typing import Any
 
 import click
 
+from lambda_guard._printable import visible
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.local.cloud import Cloud
 from lambda_guard.local.runtime.log_group import LogEvent
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
+_CONTINUED = "\n    "
 _printing = threading.Lock()
 
 
@@ -71,10 +73,10 @@ def up(  # noqa: PLR0917 - click passes options by name
         try:
             cloud = Cloud(template, parameters=values, speed=speed, logs=logs, port=port, region=region)
         except LambdaGuardError as error:
-            click.secho(f"Error: {error}", fg="red", err=True)
+            click.secho(f"Error: {visible(str(error), _CONTINUED)}", fg="red", err=True)
             sys.exit(error.exit_code)
         except OSError as error:
-            click.secho(f"Error: {error}: choose another --port, or 0", fg="red", err=True)
+            click.secho(f"Error: {visible(str(error))}: choose another --port, or 0", fg="red", err=True)
             sys.exit(1)
         with cloud:
             _describe(cloud, logs)
@@ -128,9 +130,9 @@ def _describe(cloud: Cloud, logs: Path | None) -> None:
     ):
         _table(title, rows)
     for warning in cloud.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+        click.secho(f"Warning: {visible(warning, _CONTINUED)}", fg="yellow", err=True)
     if logs is not None:
-        click.echo(f"Log files under {logs}")
+        click.echo(f"Log files under {visible(str(logs))}")
     _suggest(cloud)
 
 
@@ -138,8 +140,9 @@ def _table(title: str, rows: list[tuple[str, str]]) -> None:
     if not rows:
         return
     click.secho(title, bold=True)
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
+    shown = [(visible(name), visible(value)) for name, value in rows]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
         click.echo(f"  {name:<{width}}  {value}")
 
 
@@ -166,7 +169,7 @@ def _suggest(cloud: Cloud) -> None:
     click.secho("Try", bold=True)
     click.echo("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")
     for command in commands:
-        click.echo(f"  {command}")
+        click.echo(f"  {visible(command)}")
     click.echo("Ctrl-C ends it.")
 
 
@@ -174,12 +177,12 @@ def _stream(cloud: Cloud) -> None:
     names = [function.name for function in cloud.functions]
     width = max((len(name) for name in names), default=0)
     for name, colour in zip(names, itertools.cycle(_COLOURS), strict=False):
-        prefix = click.style(f"{name:<{width}} │ ", fg=colour)
+        prefix = click.style(f"{visible(name):<{width}} │ ", fg=colour)
         cloud.log_group(name).listen(partial(_print, prefix))
 
 
 def _print(prefix: str, event: LogEvent) -> None:
     """Print one function's lines; the runtime joins those of a traceback with carriage returns."""
-    lines = event.message.replace("\r", "\n").splitlines() or [""]
+    text = prefix + visible(event.message.replace("\r", "\n"), f"\n{prefix}")
     with _printing:
-        click.echo("\n".join(f"{prefix}{line}" for line in lines))
+        click.echo(text)

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from lambda_guard._printable import visible
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
 from lambda_guard.tools.terminal import ESCAPED, warn
 
@@ -127,7 +128,9 @@ def _run(arguments: Sequence[str]) -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        sys.stderr.write(visible(said.getvalue(), "\n"))
         return error.exit_code
     except OSError as error:
         if isinstance(error, BrokenPipeError):

@@ -1,13 +1,14 @@
-"""Writing to a terminal: colours only if someone sees them, control characters made visible."""
+"""Writing to a terminal: colours only if someone sees them, and nothing that steers it but ours."""
 
 import codecs
-import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, Literal
+
+from lambda_guard._printable import json_escape, visible
 
 ESCAPED: Final = "lambda_guard.escaped"
 """How streams that can't take a character write it: the name for `errors=`."""
@@ -29,6 +30,8 @@ _CODES: Final = {
     "bold_magenta": "1;35",
     "reverse_red": "1;37;41",
 }
+
+_CONTINUED: Final = "\n    "
 
 
 class Palette:
@@ -71,8 +74,8 @@ def columns() -> int | None:
 
 
 def say(text: str) -> None:
-    """Write a line about the work itself to standard error."""
-    sys.stderr.write(f"{text}\n")
+    """Write a line about the work itself to standard error; what it names may be anybody's."""
+    sys.stderr.write(f"{visible(text, _CONTINUED)}\n")
 
 
 def warn(text: str) -> None:
@@ -80,26 +83,10 @@ def warn(text: str) -> None:
     say(f"lambda-guard: {text}")
 
 
-def visible(text: str, newline: str = "\\n") -> str:
-    """Make control characters visible: text from a log must not steer the terminal that shows it.
-
-    Args:
-        text: of anybody's.
-        newline: what a line is ended by and the next one begins with, where the text may have several.
-    """
-    if text.isprintable():
-        return text
-    lines = (
-        [char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in line]
-        for line in text.split("\n")
-    )
-    return newline.join(map("".join, lines))
-
-
 def _as_json_does(error: UnicodeError) -> tuple[str, int]:
     """Escape what an encoding doesn't have: unlike `backslashreplace`, so that JSON stays JSON."""
     assert isinstance(error, UnicodeEncodeError)
-    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+    return json_escape(error.object[error.start : error.end]), error.end
 
 
 codecs.register_error(ESCAPED, _as_json_does)

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lambda_guard._printable import visible
+
 
 # long: rich is imported here alone, and its column is made here
 @contextmanager
@@ -27,6 +29,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
         Progress,
         ProgressColumn,
         Task,
+        TextColumn,
         TimeRemainingColumn,
     )
     from rich.text import Text
@@ -38,9 +41,10 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
             """Draw it."""
             return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
 
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    named = TextColumn("{task.description}", markup=False)
+    columns = (named, BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     # Rich would take what is written to standard output to its own console: to the terminal, past `> file` and `| jq`.
     console, redirect = Console(stderr=True), sys.stdout.isatty()
     with Progress(*columns, console=console, transient=True, redirect_stdout=redirect) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(visible(what), total=total)
         yield lambda count: progress.update(task, advance=count)

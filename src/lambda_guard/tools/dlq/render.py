@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from lambda_guard._printable import visible
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue, now_ms
 from lambda_guard.tools.dlq.report import Entry, Group, Report, filled
 from lambda_guard.tools.logs.views.text import short_name
-from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.terminal import Palette
 from lambda_guard.tools.times import date_and_clock, span
 
 SAMPLES: Final = 3
@@ -52,7 +53,7 @@ class LetterView:
         return self._paint("bold_red", text) if left < _SOON_MS else text
 
     def _group(self, group: Group) -> Iterator[str]:
-        fingerprint = f"  {self._paint('dim', '#' + group.fingerprint)}" if group.fingerprint else ""
+        fingerprint = f"  {self._paint('dim', '#' + visible(group.fingerprint))}" if group.fingerprint else ""
         yield f"  {self._paint('bold_red', '✗ ' + visible(group.error))}{fingerprint}"
         yield _INDENT + "  ".join(filter(None, map(visible, _facts(group))))
         shown = group.letters[: self._samples]
@@ -66,18 +67,20 @@ class LetterView:
             f"invocation {entry.invocation_id}" if entry.invocation_id else "",
             f"trace {entry.trace_id}" if entry.trace_id else "",
         )
-        told = self._paint("dim", "  ".join(filter(None, ids)))
+        told = self._paint("dim", "  ".join(map(visible, filter(None, ids))))
         remarks = self._paint("yellow", "; ".join(map(visible, entry.remarks)))
-        return "  ".join(filter(None, (entry.message_id, told, remarks)))
+        return "  ".join(filter(None, (visible(entry.message_id), told, remarks)))
 
     def letter(self, letter: Letter, queue: Queue) -> str:
         """Draw one letter whole."""
         return "\n".join(self._whole(letter, queue)) + "\n"
 
     def _whole(self, letter: Letter, queue: Queue) -> Iterator[str]:
-        yield f"{self._paint('bold', letter.message_id)}  {letter.origin.explained}"
+        yield f"{self._paint('bold', visible(letter.message_id))}  {letter.origin.explained}"
         failure = letter.failure
-        fingerprint = f"  {self._paint('dim', '#' + failure.fingerprint)}" if failure.fingerprint else ""
+        fingerprint = (
+            f"  {self._paint('dim', '#' + visible(failure.fingerprint))}" if failure.fingerprint else ""
+        )
         yield f"{_INDENT}{self._paint('bold_red', '✗ ' + visible(failure.sentence, _WITHIN))}{fingerprint}"
         for frame in failure.stack:
             yield f"{_INDENT}    {self._paint('red', visible(frame, _WITHIN))}"
@@ -88,8 +91,10 @@ class LetterView:
         yield from self._attributes(letter)
         yield ""
         event = letter.event
-        text = letter.payload if event is None else json.dumps(event, indent=2, ensure_ascii=False)
-        yield visible(text, "\n")
+        if event is None:
+            yield visible(letter.payload, f"\n{_INDENT}")
+        else:
+            yield visible(json.dumps(event, indent=2, ensure_ascii=False), "\n")
 
     def _attributes(self, letter: Letter) -> Iterator[str]:
         for name, value in sorted(letter.message.attributes.items()):

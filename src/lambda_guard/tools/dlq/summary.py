@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lambda_guard._printable import visible
 from lambda_guard.tools.dlq.proving import Proof
 from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.replay import Decision, NotSent, Tally, What
-from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.terminal import Palette
 
 _ROWS: Final[tuple[tuple[What, str, str, str], ...]] = (
     ("delivered", "", "green", "gone from {queue}"),
@@ -67,7 +68,7 @@ def plan_document(plan: Plan, queue: Queue) -> dict[str, Any]:
 def plan_lines(plan: Plan, queue: Queue, palette: Palette) -> Iterator[str]:
     """Draw it."""
     if not plan.counts:
-        yield f"{queue.name}: nothing to do"
+        yield f"{visible(queue.name)}: nothing to do"
     for (how, target, error), count in plan.sends.most_common():
         done = palette.paint("green", f"{how} {visible(target)}")
         yield f"{done}  {counted(count, 'letter')}  {visible(error)}"
@@ -83,18 +84,18 @@ def plan_lines(plan: Plan, queue: Queue, palette: Palette) -> Iterator[str]:
 
 def summary_text(tally: Tally, queue: Queue, palette: Palette, verb: str = "replayed") -> str:
     """Draw the table: a line for each thing that happened, and its reasons below."""
-    lines: list[str] = []
+    name, lines = visible(queue.name), list[str]()
     for what, word, style, where in _ROWS:
         painted = palette.paint(style, f"{word or verb:<10}")
-        lines += _row(tally, what, painted, where.format(queue=queue.name)) if tally.counts[what] else ()
+        lines += _row(tally, what, painted, where.format(queue=name)) if tally.counts[what] else ()
     if tally.passed_over:
-        lines.append(f"{'others':<10} {tally.passed_over:>9,}  not selected; still in {queue.name}")
+        lines.append(f"{'others':<10} {tally.passed_over:>9,}  not selected; still in {name}")
     if tally.maybe_twice:
         lines.append(
             f"  {counted(tally.maybe_twice, 'letter')} may have arrived twice: an earlier try had no answer"
         )
     if not lines:
-        lines = [f"{queue.name}: {'nothing to do' if tally.complete else 'nothing was done'}"]
+        lines = [f"{name}: {'nothing to do' if tally.complete else 'nothing was done'}"]
     if tally.targets:
         sent = ", ".join(f"{visible(name)} {count:,}" for name, count in tally.targets.most_common())
         lines.append(f"  to {sent}")

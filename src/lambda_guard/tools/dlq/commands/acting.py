@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import click
 
+from lambda_guard._printable import visible
 from lambda_guard.tools.dlq.commands.options import Session, nothing_matched, write_json
 from lambda_guard.tools.dlq.journal import Journal, default_path
 from lambda_guard.tools.dlq.progress import progress_bar
@@ -91,7 +92,7 @@ class Action:
             palette = palette_for(self.color)
             sys.stdout.write(summary_text(tally, self.queue, palette, f"{self.command}ed"))
             sys.stdout.write(proof_text(proof, palette) if proof is not None else "")
-            sys.stdout.write(f"journal {self.journal_path}\n")
+            sys.stdout.write(f"journal {visible(str(self.journal_path))}\n")
         if tally.interrupted:
             say("lambda-guard: interrupted; the same command goes on from here")
         elif tally.read and tally.read == tally.passed_over:

@@ -1,6 +1,5 @@
 """`lambda-guard dlq discard`: letters deleted, with a copy in the journal."""
 
-import json
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ from lambda_guard.tools.dlq.commands.options import (
     log_options,
     nothing_matched,
     view_options,
+    write_json,
 )
 from lambda_guard.tools.dlq.journal import Journal
 from lambda_guard.tools.dlq.letter import Letter
@@ -50,8 +50,10 @@ def _plan(action: Action, limit: int | None) -> int:
         for letter in action.session.letters(reading, limit):
             report.add(letter)
     document = {**report.as_document(), "dry_run": True}
-    view = LetterView(palette_for(action.color))
-    sys.stdout.write(json.dumps(document) + "\n" if action.as_json else view.report(report))
+    if action.as_json:
+        write_json(document)
+    else:
+        sys.stdout.write(LetterView(palette_for(action.color)).report(report))
     if stop.requested:
         return 130
     code = nothing_matched() if reading.read and not report.count else 0

@@ -1,6 +1,5 @@
 """Options that the commands about dead letters share, and what they open."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue, now_ms
 from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.where import Filter
+from lambda_guard.tools.logs.views.documents import encoded
 from lambda_guard.tools.options import added, color_option, json_option, where_option
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import say
@@ -122,7 +122,7 @@ class Session:
 
 def write_json(document: Mapping[str, Any]) -> None:
     """Write a line of JSON to standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.write(encoded(document))
 
 
 def nothing_matched() -> int:

@@ -5,14 +5,14 @@ import sys
 import click
 
 from lambda_guard.tools.dlq.causes import failures_of
-from lambda_guard.tools.dlq.commands.options import Session, log_options, view_options
+from lambda_guard.tools.dlq.commands.options import Session, log_options, view_options, write_json
 from lambda_guard.tools.dlq.errors import NoSuchLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.dlq.render import LetterView, letter_document
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.selection import identities
-from lambda_guard.tools.logs.views.documents import as_document, encoded
+from lambda_guard.tools.logs.views.documents import as_document
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When, columns, palette_for, say
@@ -49,7 +49,7 @@ def show(  # noqa: PLR0917 - click passes options by name
             **letter_document(letter, queue),
             "invocations": [as_document(one) for one in invocations],
         }
-        sys.stdout.write(encoded(document))
+        write_json(document)
         return 0
     palette = palette_for(color)
     sys.stdout.write(LetterView(palette).letter(letter, queue) + "\n" * bool(invocations))

@@ -3,11 +3,13 @@
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 import click
 
+from lambda_guard._printable import visible
 from lambda_guard.tools.aws import CloudError
 from lambda_guard.tools.dlq.commands.options import (
     Session,
@@ -30,7 +32,7 @@ from lambda_guard.tools.dlq.streams import stream_event
 from lambda_guard.tools.dlq.trying import Trial, Trials, event_of, invocations, local_function, run
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import Palette, When, palette_for, visible
+from lambda_guard.tools.terminal import Palette, When, palette_for
 from lambda_guard.tools.times import duration_ms, span
 
 EPILOG = """\b
@@ -81,20 +83,21 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError("--timeout 0 leaves a letter no time: use, for example, 30s")
     if endpoint_url:
         settings["endpoint_url"] = endpoint_url
-    function = local_function(handler, code, **settings)
-    session = Session(**selected)
-    queue, palette, trials = session.queue(queue_name), palette_for(color), Trials()
-    with function, Stop() as stop, TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-") as spool:
-        read, wanted = _spool(session, queue, limit, spool, stop)
-        with progress_bar(f"trying {queue.name}", wanted) as progress:
-            for line in spool:
-                if stop.requested:
-                    break
-                letter = session.causes.explain(recognise(Message.from_document(json.loads(line))))
-                trial = _tried(session, function, letter, queue)
-                trials.add(trial)
-                _write(trial, palette, as_json=as_json, verbose=verbose)
-                progress(1)
+    write = partial(_write, palette=palette_for(color), as_json=as_json, verbose=verbose)
+    with local_function(handler, code, **settings) as function:
+        session = Session(**selected)
+        queue, trials = session.queue(queue_name), Trials()
+        with Stop() as stop, TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-") as spool:
+            read, wanted = _spool(session, queue, limit, spool, stop)
+            with progress_bar(f"trying {queue.name}", wanted) as progress:
+                for line in spool:
+                    if stop.requested:
+                        break
+                    letter = session.causes.explain(recognise(Message.from_document(json.loads(line))))
+                    trial = _tried(session, function, letter, queue)
+                    trials.add(trial)
+                    write(trial)
+                    progress(1)
     return _end(trials, wanted, read, stop, as_json=as_json)
 
 
@@ -141,15 +144,16 @@ def _write(trial: Trial, palette: Palette, *, as_json: bool, verbose: bool) -> N
 
 def _lines(trial: Trial, palette: Palette, *, verbose: bool) -> Iterator[str]:
     """Draw a trial, and under it what the handler wrote, where that is wanted."""
+    message_id = visible(trial.message_id)
     took = f"  {span(trial.duration_ms)}" if trial.duration_ms is not None else ""
     if trial.problem:
-        yield f"{palette.paint('yellow', '… not run')}  {trial.message_id}  {visible(trial.problem)}"
+        yield f"{palette.paint('yellow', '… not run')}  {message_id}  {visible(trial.problem)}"
     elif trial.failure is None:
-        yield f"{palette.paint('bold_green', '✓ passes')}  {trial.message_id}{took}"
+        yield f"{palette.paint('bold_green', '✓ passes')}  {message_id}{took}"
     else:
         mark = {True: "the same error: ", False: "another error: ", None: ""}[trial.same]
         told = visible(trial.failure.sentence)
-        yield f"{palette.paint('bold_red', '✗ fails')}   {trial.message_id}{took}  {mark}{told}"
+        yield f"{palette.paint('bold_red', '✗ fails')}   {message_id}{took}  {mark}{told}"
         if verbose:
             view = TextView(palette)
             yield from (view.block(block).rstrip("\n") for block in invocations(trial.lines))

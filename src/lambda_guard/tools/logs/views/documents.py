@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from lambda_guard import _names as names
+from lambda_guard._printable import visible_json
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.traces.tree import Node, Trace
@@ -19,13 +20,16 @@ _EMPTY: Final[tuple[object, ...]] = ("", {})
 
 
 def encoded(document: object) -> str:
-    """Write a line of JSON that any reader takes: NaN and Infinity, which Python's JSON alone knows, become null."""
+    """Write a line of JSON that any reader takes.
+
+    NaN and Infinity, which Python's JSON alone knows, become null; what can't be seen is escaped.
+    """
     try:
         text = _encode_quickly(document).decode()
     except (ValueError, OverflowError):  # halves of surrogate pairs, integers beyond 64 bits
         plain = _finite(msgspec.to_builtins(document, enc_hook=str))
         text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=str)
-    return f"{text}\n"
+    return f"{visible_json(text)}\n"
 
 
 def _finite(value: object) -> object:

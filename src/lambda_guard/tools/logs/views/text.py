@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard._printable import visible
 from lambda_guard.shapes import arns
 from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, EXPLAINED, KILLED, UNFINISHED, Block, Invocation
 from lambda_guard.tools.logs.model import Line, Report, Stray, as_mapping, as_number
 from lambda_guard.tools.logs.selection import failures
-from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.terminal import Palette
 from lambda_guard.tools.times import clock, date_and_clock, span
 
 MARKS: Final = {

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard._printable import visible
 from lambda_guard.tools.logs.invocation import CLOCK_JUMPED
 from lambda_guard.tools.logs.model import as_mapping
 from lambda_guard.tools.logs.selection import failures
@@ -21,7 +22,7 @@ from lambda_guard.tools.logs.views.text import (
     short_name,
     trigger_text,
 )
-from lambda_guard.tools.terminal import Palette, visible
+from lambda_guard.tools.terminal import Palette
 from lambda_guard.tools.times import date_and_clock, span
 
 _LABEL_MOST: Final = 56

@@ -9,12 +9,13 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Final
 
+from lambda_guard._printable import visible
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.traces.tree import Trace
 from lambda_guard.tools.logs.views.html.page_data import page_data
@@ -41,7 +42,7 @@ def write_page(
     """
     style, script = _part("page.css"), _part("page.js")
     page = Template(_part("page.html")).substitute(
-        title=html.escape(title.encode("utf-8", "backslashreplace").decode()),
+        title=html.escape(visible(title)),
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -53,7 +54,16 @@ def write_page(
 
 def _embedded(document: object) -> str:
     """Write JSON that can't end the script element that it stands in, whatever the logs say."""
-    return json.dumps(document, separators=(",", ":"), default=str).translate(_ESCAPES)
+    return json.dumps(_shown(document), separators=(",", ":")).translate(_ESCAPES)
+
+
+def _shown(value: object) -> object:
+    """Make visible in each text what can't be seen: a browser obeys bidirectional marks, too."""
+    if isinstance(value, str):
+        return visible(value, "\n")
+    if isinstance(value, Mapping):
+        return {key: _shown(one) for key, one in value.items()}
+    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _part(name: str) -> str:
