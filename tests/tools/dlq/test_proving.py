@@ -39,13 +39,17 @@ class Worker(FakeSqs):
         return answer
 
 
+def _outcome(error):
+    return error if isinstance(error, str) else "error" if error else "success"
+
+
 def record(message_id, error):
     return json.dumps(
         {
             "level": "ERROR" if error else "INFO", "message": "-", "timestamp": "2026-11-23T15:00:00.000Z",
-            "record": "invocation", "outcome": "error" if error else "success", "invocation_id": f"i-{message_id}",
+            "record": "invocation", "outcome": _outcome(error), "invocation_id": f"i-{message_id}",
             "function_name": "worker", "upstreams": [{"trace_id": None, "message_ids": [message_id]}],
-            **({"error": error} if error else {}), "duration_ms": 1.0,
+            **({"error": error} if isinstance(error, dict) else {}), "duration_ms": 1.0,
         },
         separators=(",", ":"),
     )  # fmt: skip
@@ -124,3 +128,9 @@ def test_without_records_nothing_more_is_sent(prove):
     proof, sent = prove(lambda _count: "silent")
     assert (proof.silent, sent) == (1, 1)
     assert proof.stopped.startswith("no record of 1 replayed within 3 s")
+
+
+def test_an_execution_that_waits_proves_nothing_yet(prove):
+    """A durable function has suspended its execution: it may still fail."""
+    proof, sent = prove(lambda _count: "suspended")
+    assert (proof.succeeded, proof.silent, sent) == (0, 1, 1)

@@ -383,3 +383,8 @@ def test_refusals_say_what_to_do(cloud, code, error, said):
     cloud.refuse("logs", "filter_log_events", code)
     with pytest.raises(error, match=said.replace("?", r"\?")):
         list(event_pages(cloud("logs"), LogGroup(GROUP), 0.0))
+
+
+def test_a_suspension_is_no_failure_to_insights():
+    """Neither success nor a durable function that waits is asked for."""
+    assert '(outcome != "success" and outcome != "suspended" or records.failed > 0)' in failed_query()

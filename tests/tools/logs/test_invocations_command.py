@@ -367,3 +367,41 @@ def test_wrong_options_say_what_to_type(lambda_guard, shop):
         result = lambda_guard("invocations", shop[0], *options)
         assert result.returncode == 2, options
         assert hint in result.stderr.decode()
+
+
+EXECUTION = {
+    "execution": "arn:aws:lambda:eu-west-1:123456789012:function:orders:7/durable-execution/o-7/6f0c",
+    "name": "o-7",
+}
+
+
+def test_a_suspension_is_an_outcome_of_its_own_and_no_failure(lambda_guard, write):
+    """It has a mark of its own, names its execution, and isn't asked for with `--failed`; a failed execution is."""
+    path = write(
+        [
+            LOGS.record(1, 5, 5.0, outcome="suspended", durable={**EXECUTION, "replay": False}),
+            LOGS.report(1),
+            LOGS.line(2, 8, "accepted", replay=True),
+            LOGS.record(
+                2, 10, 5.0, durable={**EXECUTION, "replay": True}, outcome="error", error={"type": "Refused"}
+            ),
+        ]
+    )
+    suspended, failed = lambda_guard("invocations", path).stdout.decode().split("\n\n")[:2]
+    assert suspended.startswith("‖ suspended  orders:$LATEST  5 ms  71/128 MB  execution o-7  2026")
+    assert failed.startswith("✗ error  orders:$LATEST  5 ms  71/128 MB  execution o-7, replay  2026")
+    assert "accepted  replay=true" in failed
+    assert shown(lambda_guard("invocations", path, "--json", "--failed")) == ["00000002"]
+    assert shown(lambda_guard("invocations", path, "--json", "--where", "durable.name=o-7")) == [
+        "00000001",
+        "00000002",
+    ]
+    documents = [json.loads(line) for line in lambda_guard("invocations", path, "--json").stdout.splitlines()]
+    assert [(one["outcome"], one["failed"]) for one in documents] == [("suspended", False), ("error", True)]
+
+
+def test_what_the_platform_saw_goes_before_a_suspension(lambda_guard, write):
+    """The process has written that it waits, and was killed before Lambda had its answer."""
+    path = write([LOGS.record(1, 5, 5.0, outcome="suspended"), LOGS.report(1, status="timeout")])
+    (document,) = map(json.loads, lambda_guard("invocations", path, "--json").stdout.splitlines())
+    assert (document["outcome"], document["failed"]) == ("timeout", True)

@@ -285,3 +285,14 @@ def test_the_window_can_be_looked_at(browser, lambda_guard, write, tmp_path):
         assert picture.stat().st_size > 20_000
     browser.emulate(prefers_color_scheme="light")
     assert names(browser)[0] == "checkout apigateway-v2 shop"
+
+
+def test_a_suspension_has_a_colour_of_its_own(browser, lambda_guard, write, tmp_path):
+    """Neither that of a failure nor that of success, and the filter of failures leaves it out."""
+    path = write([LOGS.record(1, 5, 5.0, outcome="suspended", durable={"execution": "arn", "name": "o-7"})])
+    page = tmp_path / "suspended.html"
+    assert lambda_guard("invocations", path, "--html", str(page)).returncode == 0
+    browser.open(page)
+    assert browser.texts(".badge.suspended") == ["SUSPENDED"]
+    assert "execution o-7" in browser.texts(".facts li")
+    assert browser.texts(".row.failed") == []

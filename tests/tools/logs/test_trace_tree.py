@@ -11,7 +11,7 @@ from lambda_guard.tools.logs.traces.membership import Focus
 from lambda_guard.tools.logs.traces.tree import build_traces
 from lambda_guard.tools.logs.views.documents import trace_line
 from lambda_guard.tools.logs.views.html.page_data import page_data
-from lambda_guard.tools.logs.views.waterfall import TraceView, others_text
+from lambda_guard.tools.logs.views.waterfall import TraceView, others_text, waited_text
 from lambda_guard.tools.terminal import Palette
 
 from ..conftest import BEGAN, stamp
@@ -353,3 +353,22 @@ def test_joining_and_drawing_never_raise_and_lose_nobody(told):
     for trace in build_traces(focus.members, focus):
         assert TraceView(Palette(on=False), 80).trace(trace)
         assert json.loads(trace_line(trace))
+
+
+def test_an_execution_that_goes_on_is_no_retry():
+    """The invocations of a durable execution hang below the same sender, also where only the execution joins them."""
+    durable = {"execution": "arn:…/durable-execution/o-7/1", "name": "o-7"}
+    sender = invocation("orders", 0, sent=sent("m-1"))
+    waits = invocation("first", 20, received=["m-1"], source="q", outcome="suspended", durable=durable)
+    resumed = invocation("second", 60, received=["m-1"], source="q", durable=durable)
+    assert shape(sender, waits, resumed) == [
+        [("orders", "root", [("first", "message", []), ("second", "resumed", [])])]
+    ]
+    alone = [
+        invocation("first", 0, trace="t-1", outcome="suspended", durable=durable),
+        invocation("second", 60, trace="t-2", durable=durable),
+    ]
+    assert shape(*alone) == [[("first", "root", []), ("second", "resumed", [])]]
+    (trace,) = build_traces(alone)
+    assert waited_text(trace.roots[1]) == "resumed after 50 ms"
+    assert trace.failed == 0

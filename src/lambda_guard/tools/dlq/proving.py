@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
+from lambda_guard import _names as names
 from lambda_guard.tools.dlq.causes import Logs, failures_of
 from lambda_guard.tools.dlq.delivery import Result
 from lambda_guard.tools.dlq.replay import Replay
@@ -124,7 +125,7 @@ class Prover:
 
     def _judge(self, invocation: Invocation, asked: frozenset[str]) -> None:
         """Take a record in: a later attempt that succeeds makes an earlier failure good."""
-        if invocation.outcome == UNFINISHED:
+        if invocation.outcome in (UNFINISHED, names.SUSPENDED):  # what becomes of it, another record says
             return
         failed = dict(failures_of(invocation)) if invocation.failed else {}
         for new_id in asked & (failed.keys() | received_ids(invocation) | {invocation.invocation_id}):

@@ -157,11 +157,11 @@ class Invocation(Struct, dict=True):
 
     @property
     def outcome(self) -> str:
-        """`success`, `error`, `timeout`, `killed`, `unfinished`; what the platform saw overrides what a record says."""
+        """One of the outcomes of a record, `killed` or `unfinished`; the platform's word goes before a record's."""
         said = str(self.record.get(names.OUTCOME) or "") if self.record is not None else ""
         if self.report.status in {"timeout", "error", "failure"}:
             seen = names.TIMEOUT if self.report.status == "timeout" else names.FAILURE
-            return said if said not in ("", names.SUCCESS) else self._worse(seen)
+            return said if said not in ("", *names.NO_FAILURE) else self._worse(seen)
         return said or self._without_a_record()
 
     def _worse(self, seen: str) -> str:
@@ -184,8 +184,8 @@ class Invocation(Struct, dict=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the outcome is known and is not success, or a part of the batch failed."""
-        return self.outcome not in (names.SUCCESS, UNFINISHED) or self.failed_records > 0
+        """Whether the outcome is known and is a failure, or a part of the batch failed."""
+        return self.outcome not in (*names.NO_FAILURE, UNFINISHED) or self.failed_records > 0
 
     @property
     def failed_records(self) -> int:
@@ -213,6 +213,11 @@ class Invocation(Struct, dict=True):
     def trigger(self) -> Mapping[str, object]:
         """`{type, source, records}`; empty where unknown."""
         return as_mapping(self.facts.get(names.TRIGGER))
+
+    @property
+    def execution(self) -> str:
+        """The ARN of the durable execution that it is a part of; empty where there is none."""
+        return str(as_mapping(self.facts.get(names.DURABLE)).get(names.EXECUTION) or "")
 
     @property
     def error(self) -> Mapping[str, object]:

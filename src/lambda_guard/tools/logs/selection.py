@@ -89,9 +89,10 @@ class Delivery:
 
 
 def identities(invocation: Invocation) -> set[str]:
-    """All ids under which an invocation can be asked for: its own, its traces', its messages'."""
+    """All ids under which an invocation can be asked for: its own, its execution's, its traces', its messages'."""
     found = {
         invocation.invocation_id,
+        invocation.execution,
         *trace_ids(invocation),
         *sent_ids(invocation),
         *received_ids(invocation),

@@ -44,9 +44,10 @@ class Row:
 
 def failed_query() -> str:
     """Ask for the records of failures, and for platform lines about one that no process could record."""
+    no_failure = " and ".join(f'{names.OUTCOME} != "{outcome}"' for outcome in names.NO_FAILURE)
     return (
         f'{FIELDS} | filter ({names.RECORD} = "{names.RECORD_INVOCATION}" and '
-        f'({names.OUTCOME} != "{names.SUCCESS}" or {names.RECORDS}.{names.FAILED} > 0)) '
+        f"({no_failure} or {names.RECORDS}.{names.FAILED} > 0)) "
         'or (@type = "REPORT" and @message like "Status: ") '
         'or (type = "platform.report" and record.status != "success")'
         f" | sort @timestamp asc | limit {ROWS_MOST}"

@@ -22,7 +22,7 @@ from lambda_guard.tools.logs.selection import failures, identities, received_ids
 from lambda_guard.tools.logs.traces.membership import Focus, Others
 from lambda_guard.tools.logs.traces.timescale import Timescale
 
-LinkKind = Literal["root", "message", "span", "retry", "dead-letter"]
+LinkKind = Literal["root", "message", "span", "retry", "resumed", "dead-letter"]
 _FAR: Final = 1e18
 
 
@@ -60,7 +60,7 @@ class Node:
     def failed(self) -> bool:
         """Whether it failed, other than for messages of other traces alone."""
         invocation = self.invocation
-        if self.others is None or invocation.outcome != names.SUCCESS:
+        if self.others is None or invocation.outcome not in names.NO_FAILURE:
             return invocation.failed
         return invocation.failed_records > sum(map(self.is_of_others, failures(invocation)))
 
@@ -170,6 +170,8 @@ class _Joiner:
     def _index(self, node: Node) -> None:
         invocation = node.invocation
         self._same_id[invocation.invocation_id].append(node)
+        if invocation.execution:
+            self._same_id[invocation.execution].append(node)
         span = invocation.text(names.SPAN_ID)
         if span:
             self._spans.setdefault(span, (node, {}))
@@ -187,9 +189,10 @@ class _Joiner:
         if before is not None and self._came_from_another_queue(node, before):
             return self._hang(node, before, "dead-letter", {}, _since(before, node))
         if before is not None:
-            node.link, node.waited_ms = "retry", _since(before, node)
+            node.link = "resumed" if before.invocation.outcome == names.SUSPENDED else "retry"
+            node.waited_ms = _since(before, node)
             parent = self._parents.get(before)
-            return parent is not None and self._hang(node, parent, "retry", before.sent, node.waited_ms)
+            return parent is not None and self._hang(node, parent, node.link, before.sent, node.waited_ms)
         sender = self._sender_of(node)
         if sender is not None:
             return self._hang(node, sender[0], "message", sender[1], _queued(sender[0], node))
@@ -212,8 +215,11 @@ class _Joiner:
         return True
 
     def _attempt_before(self, node: Node) -> Node | None:
-        """Find the attempt before this one: the same invocation id, or the same message, earlier."""
-        candidates = list(self._same_id[node.invocation.invocation_id])
+        """Find the attempt before this one: the same invocation id, execution or message, earlier."""
+        candidates = [
+            *self._same_id[node.invocation.invocation_id],
+            *self._same_id[node.invocation.execution],
+        ]
         for message in node.received:
             candidates += self._receivers[message]
         earlier = [one for one in candidates if one is not node and _order(one) < _order(node)]
@@ -274,7 +280,7 @@ def _marks(root: Node) -> set[str]:
 
 def _given_up(node: Node) -> set[str]:
     """Where the answer named what failed, the rest of the batch is done with."""
-    if node.invocation.outcome != names.SUCCESS:
+    if node.invocation.outcome not in names.NO_FAILURE:
         return node.received
     return node.received & {str(one.get(names.MESSAGE_ID)) for one in failures(node.invocation)}
 

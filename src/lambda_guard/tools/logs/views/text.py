@@ -19,6 +19,7 @@ MARKS: Final = {
     names.SUCCESS: "✓",
     names.FAILURE: "✗",
     names.TIMEOUT: "◷",
+    names.SUSPENDED: "‖",
     KILLED: "☠",
     UNFINISHED: "…",
 }
@@ -26,6 +27,7 @@ OUTCOME_STYLES: Final = {
     names.SUCCESS: "bold_green",
     names.FAILURE: "bold_red",
     names.TIMEOUT: "bold_red",
+    names.SUSPENDED: "cyan",
     KILLED: "bold_red",
     UNFINISHED: "bold_yellow",
 }
@@ -175,6 +177,7 @@ def _facts(invocation: Invocation) -> Sequence[str]:
         "" if took is None else span(took),
         memory_text(invocation),
         cold_text(invocation),
+        execution_text(invocation),
         attempt_text(invocation),
         f"{failed} of {as_mapping(invocation.facts.get(names.RECORDS)).get(names.TOTAL, '?')} records failed"
         if failed
@@ -225,6 +228,15 @@ def cold_text(invocation: Invocation) -> str:
         return ""
     init = invocation.number(names.INIT_MS) or invocation.report.init_ms
     return f"cold {span(init)}" if init else "cold"
+
+
+def execution_text(invocation: Invocation) -> str:
+    """Name the durable execution that it is a part of, and say whether it repeats earlier work."""
+    durable = as_mapping(invocation.facts.get(names.DURABLE))
+    name = durable.get(names.EXECUTION_NAME) or invocation.execution
+    if not name:
+        return ""
+    return f"execution {name}, replay" if durable.get(names.REPLAY) is True else f"execution {name}"
 
 
 def attempt_text(invocation: Invocation) -> str:

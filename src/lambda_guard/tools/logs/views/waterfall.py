@@ -159,7 +159,9 @@ def call_text(call: Mapping[str, object]) -> str:
 
 def waited_text(node: Node) -> str:
     """Describe how it came here, and how long that took: `queued 90 ms`, `again after 30 s`."""
-    how = {"retry": "again", "dead-letter": "from the dead-letter queue"}.get(node.link, "")
+    how = {"retry": "again", "resumed": "resumed", "dead-letter": "from the dead-letter queue"}.get(
+        node.link, ""
+    )
     if node.waited_ms is None:
         return how
     return f"{how} after {span(node.waited_ms)}" if how else f"queued {span(node.waited_ms)}"

@@ -19,7 +19,8 @@
   const HUES = [217, 262, 174, 292, 196, 330, 152, 240, 40, 310, 85, 20];
   const functions = [...new Set(nodes.filter((node) => !node.stray).map((node) => node.fn))].sort();
   const hueOf = new Map(functions.map((name, place) => [name, HUES[place % HUES.length]]));
-  const kindOf = (node) => (node.failed ? "failed" : node.outcome === "unfinished" || node.stray ? "unfinished" : "");
+  const kindOf = (node) =>
+    node.failed ? "failed" : node.outcome === "unfinished" || node.stray ? "unfinished" : node.outcome === "suspended" ? "suspended" : "";
 
   /* ---- what is shown ---- */
   function haystack(node) {

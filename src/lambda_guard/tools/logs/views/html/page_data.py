@@ -15,6 +15,7 @@ from lambda_guard.tools.logs.views.text import (
     cold_text,
     compact,
     error_text,
+    execution_text,
     failure_text,
     memory_text,
     offset_text,
@@ -176,6 +177,7 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "", waited_text(node)
     yield "memory", memory_text(invocation)
     yield "", cold_text(invocation)
+    yield "", execution_text(invocation)
     yield "", attempt_text(invocation)
     yield "", others_text(node)
     remaining = invocation.number(names.REMAINING_MS)
