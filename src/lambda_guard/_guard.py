@@ -25,7 +25,7 @@ from .sinks.metrics import UserMetrics
 from .sinks.record import Record, Usage
 from .timeout import snapshot
 from .timeout.watchdog import Watchdog
-from .trigger.read import messages_of
+from .trigger.read import messages_of, raw_event
 from .trigger.table import TABLE
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class Guard:
             if _scope.has_begun(durable.context):
                 return None  # it stands on both sides of the SDK's decorator, and has begun outside
             event = durable.event
+        elif type(event) is not dict:
+            event = raw_event(event)
         inner = context if durable is None else durable.context
         invocation = read(event, inner, self._settings, self._init_ms)
         scope = _scope.Scope(invocation, self._settings, inner, self._tracer)

@@ -168,7 +168,7 @@ class TestTheRecordHandler:
         assert production(each_record=True)(refuse).__wrapped__ is refuse
 
     @pytest.mark.parametrize(
-        "handler", [lambda: None, lambda record, context, more: None, lambda *, record: None]
+        "handler", [lambda: None, lambda record, context, more: None, lambda *, message: None]
     )
     def test_that_cannot_take_a_record_is_refused_at_decoration(self, handler):
         """A handler without a parameter for the record, or with one too many, is a mistake that is told at once."""

@@ -4,7 +4,6 @@
 That also holds without telemetry, when there is no scope: under the kill switch, and after a failure of ours.
 """
 
-import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -20,6 +19,8 @@ from ..errors import ConfigurationError, OutOfTimeError, UnidentifiedRecordError
 from ..failure import exceptions
 from ..propagation.extract import record_message_id
 from ..timeout.watchdog import margin
+from ..trigger.read import raw_event
+from .calling import Calling
 from .item import BatchItem
 from .report import BatchReport
 from .source import Source, identifiers, read_batch
@@ -29,8 +30,8 @@ T = TypeVar("T")
 # Items that `async def` handlers process at once: as many as the connections that HTTP clients keep.
 _CONCURRENT_MOST: Final = 100
 _SOONER: Final = 1.25  # than the watchdog's margin: the larger of 100 ms and a tenth of the time, at most 1 s
+_HERE: Final = __file__.rpartition("/")[0]
 _NOTES_MOST: Final = 100  # per exception object, since a module may raise the same one repeatedly
-_CONTEXT: Final = ("context", "lambda_context")
 
 
 class RecordHandler:
@@ -44,11 +45,11 @@ class RecordHandler:
         ConfigurationError: the handler can't be called with a record, or with a record and the context.
     """
 
-    __slots__ = ("report", "takes_context")
+    __slots__ = ("_calling", "report")
 
     def __init__(self, handler: Any, *, report: bool) -> None:
         self.report = report
-        self.takes_context = _takes_context(handler)
+        self._calling = Calling(handler)
 
     def run(self, handler: Callable[..., Any], event: Any = None, context: Any = None) -> Any:
         """Call the handler for each batch item, and return or raise the result of the batch.
@@ -68,7 +69,7 @@ class RecordHandler:
         """
         batch = self._batch(event, context)
         try:
-            batch.work(self._call(handler, context))
+            batch.work(self._calling.of(handler, context))
         except BaseException:
             batch.give_up()
             raise
@@ -78,50 +79,15 @@ class RecordHandler:
         """Do the same for an `async def` handler."""
         batch = self._batch(event, context)
         try:
-            await batch.work_async(self._call(handler, context))
+            await batch.work_async(self._calling.of(handler, context))
         except BaseException:
             batch.give_up()
             raise
         return batch.answer()
 
     def _batch(self, event: Any, context: Any) -> "Batch":
-        source, records = read_batch(event)
+        source, records = read_batch(raw_event(event))
         return Batch(source, records, self.report, _scope.current(), context)
-
-    def _call(self, handler: Callable[..., Any], context: Any) -> Callable[[Any], Any]:
-        if not self.takes_context:
-            return handler
-        if self.takes_context is True:
-            return lambda record: handler(record, context)
-        keyword = {self.takes_context: context}
-        return lambda record: handler(record, **keyword)
-
-
-def _takes_context(handler: Any) -> bool | str:
-    """Return whether the handler takes the context; the parameter's name, if it isn't the second parameter."""
-    function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # a builtin without a signature
-        return False
-    if parameters and parameters[0].name in ("self", "cls"):
-        parameters = parameters[1:]
-    any_number = any(each.kind is each.VAR_POSITIONAL for each in parameters)
-    named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    positional = [each for each in named if each.kind is not each.KEYWORD_ONLY]
-    asked = [each for each in named if each not in positional[:1] and _is_asked(each)]
-    if not (positional or any_number) or len(asked) > 1:
-        raise ConfigurationError(
-            "each_record=True needs a handler of one record: write `def handler(record):`, "
-            "or `def handler(record, context):` where it needs Lambda's context"
-        )
-    if not asked:
-        return False
-    return True if asked == positional[1:2] else asked[0].name
-
-
-def _is_asked(parameter: inspect.Parameter) -> bool:
-    return parameter.default is parameter.empty or parameter.name in _CONTEXT
 
 
 class Batch:
@@ -392,7 +358,7 @@ def _refuse_unfinished(result: Any) -> None:
 def _leave_out_our_frames(error: Exception) -> None:
     """Make the traceback start in the user's code; if none of it was reached, it stays."""
     trace = exceptions.trace_of(error)
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
         trace = trace.tb_next
     if trace is not None:
         BaseException.with_traceback(error, trace)

@@ -64,6 +64,17 @@ def again(read: Callable[..., T], value: object, *args: Any) -> T:
     return read(plain(value), *args)
 
 
+def raw_event(event: object) -> object:
+    """Return the event inside one of Powertools' data classes, which a decorator has made; any other as it is."""
+    if type(event) is dict or not hasattr(type(event), "raw_event"):
+        return event
+    try:
+        raw: object = event.raw_event  # type: ignore[attr-defined]
+    except Exception:  # somebody else's
+        return event
+    return raw if issubclass(type(raw), dict | list) else event
+
+
 def messages_of(event: object) -> list[Any] | None:
     """Return the records of a batch in one list; None where the event isn't a batch."""
     try:
