@@ -25,6 +25,7 @@ from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.output import Output
 from lambda_guard.local.runtime.result import InvocationResult, Status
 from lambda_guard.local.runtime.runtime_api import Invocation, RuntimeApi, RuntimeReply
+from lambda_guard.shapes.sample import fill
 
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # On AWS the INIT phase may take 10 s; a development machine under load gets more.
@@ -108,7 +109,7 @@ class Environment:
     def _start(self) -> subprocess.Popen[bytes]:
         return self._guardian.start(
             [self._settings.python, "-m", "awslambdaric", self._settings.handler],
-            env=variables(self._settings, self.stream, self._api.address, self._home.name),
+            env=_variables(self._settings, self.stream, self._api.address, self._home.name),
             cwd=str(self._settings.code),
             output=self._output.writer,
         )
@@ -222,50 +223,26 @@ class Environment:
         self._home.cleanup()
 
 
-# long: a table of variables, in the order of AWS's page
-def variables(settings: FunctionSettings, stream: str, runtime_api: str, home: str) -> dict[str, str]:
+def _variables(settings: FunctionSettings, stream: str, runtime_api: str, home: str) -> dict[str, str]:
     """Return the process's environment variables: AWS's, the function's own, and the host's PATH alone.
 
+    With a `home` of its own, or botocore would read the developer's own ~/.aws.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
     """
-    reserved = {
-        "_HANDLER": settings.handler,
-        "AWS_LAMBDA_FUNCTION_NAME": settings.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": settings.version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": settings.initialization_type,
-        "AWS_LAMBDA_LOG_FORMAT": settings.log_format,
-        "AWS_LAMBDA_LOG_GROUP_NAME": settings.log_group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-        "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{_PYTHON}",
-        "AWS_REGION": settings.region,
-        "AWS_DEFAULT_REGION": settings.region,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_SESSION_TOKEN": "local",
-        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-        "LAMBDA_TASK_ROOT": str(settings.code),
-        "TZ": ":UTC",
-    }
-    if settings.daemon_address:
-        host, _, port = settings.daemon_address.rpartition(":")
-        reserved |= {
-            "AWS_XRAY_DAEMON_ADDRESS": settings.daemon_address,
-            "_AWS_XRAY_DAEMON_ADDRESS": host,
-            "_AWS_XRAY_DAEMON_PORT": port,
-        }
-    if settings.log_format == "JSON":
-        reserved["AWS_LAMBDA_LOG_LEVEL"] = "INFO"
-    defaults = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": "en_US.UTF-8",
-        "HOME": home,  # or botocore would read the developer's own ~/.aws
-        "PYTHONPATH": str(settings.code),
-        "AWS_ENDPOINT_URL": settings.endpoint_url,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    return {**reserved, **defaults, **settings.environment}
+    host, _, port = (settings.daemon_address or "").rpartition(":")
+    known = fill(
+        "lambda-environment",
+        locals(),
+        memory=str(settings.memory),
+        code=str(settings.code),
+        python=_PYTHON,
+        path=os.environ.get("PATH", os.defpath),
+        log_level="INFO" if settings.log_format == "JSON" else None,
+        daemon=settings.daemon_address or None,
+        daemon_host=host or None,
+        daemon_port=port or None,
+    )
+    return {**known, **settings.environment}
 
 
 def _error(error_type: str, request_id: str, message: str) -> bytes:
