@@ -355,6 +355,7 @@ def queue(**properties):
         (function(Environment={"Variables": {"X": {"Fn::Select": ["a"]}}}), "Fn::Select has a malformed argument"),
         (function(Environment={"Variables": {"X": {"Fn::Base64": ["a"]}}}), "Fn::Base64 has a malformed argument"),
         (function(Environment={"Variables": {"X": {"Fn::GetAtt": ["Fn", "Nothing"]}}}), "AWS::Lambda::Function has no attribute 'Nothing'"),
+        (function(Environment={"Variables": {"X": {"Fn::GetAtt": ["Fn", "Ref"]}}}), "AWS::Lambda::Function has no attribute 'Ref'"),
         (function(Environment={"Variables": {"X": {"Fn::If": ["Nobody", 1, 2]}}}), "condition 'Nobody' isn't declared"),
         (function(Events={"Q": {"Type": "SQS", "Properties": {}}}), "template.yaml: .*Fn"),
         (queue(RedrivePolicy={"maxReceiveCount": 3}), "resource Queue: RedrivePolicy needs `deadLetterTargetArn`"),

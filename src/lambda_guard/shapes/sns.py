@@ -51,10 +51,4 @@ def for_a_function(notification: Mapping[str, Any]) -> dict[str, Any]:
 
 def event(notification: Mapping[str, Any], *, subscription_arn: str) -> dict[str, Any]:
     """Return the event of one notification, which stands in it as it is (see `for_a_function`)."""
-    record = {
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": subscription_arn,
-        "EventSource": "aws:sns",
-        "Sns": notification,
-    }
-    return {"Records": [record]}
+    return {"Records": [fill("sns-record", locals())]}

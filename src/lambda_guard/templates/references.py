@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-templ
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lambda_guard.shapes.sample import fill
+
 NAME_PROPERTY = {
     "AWS::SQS::Queue": "QueueName",
     "AWS::SNS::Topic": "TopicName",
@@ -38,27 +40,7 @@ class Location:
         return f"{self.endpoint}/{self.account}/{name}"
 
 
-def references(kind: str, logical_id: str, name: str, location: Location) -> Mapping[str | None, str] | None:
-    """Return the attributes of a resource, its `Ref` under None; None for a type that isn't known here."""
-    tables: dict[str, dict[str | None, str]] = {
-        "AWS::SQS::Queue": {
-            None: location.queue_url(name),
-            "QueueUrl": location.queue_url(name),
-            "Arn": location.arn("sqs", name),
-            "QueueName": name,
-        },
-        "AWS::SNS::Topic": {
-            None: location.arn("sns", name),
-            "TopicArn": location.arn("sns", name),
-            "TopicName": name,
-        },
-        "AWS::Lambda::Function": {None: name, "Arn": location.arn("lambda", f"function:{name}")},
-        "AWS::Events::Rule": {None: name, "Arn": location.arn("events", f"rule/{name}")},
-        "AWS::Scheduler::Schedule": {
-            None: name,
-            "Arn": location.arn("scheduler", f"schedule/default/{name}"),
-        },
-        "AWS::ApiGateway::RestApi": {None: logical_id.lower(), "RootResourceId": "root"},
-        "AWS::ApiGatewayV2::Api": {None: logical_id.lower(), "ApiId": logical_id.lower()},
-    }
-    return tables.get(kind)
+def references(kind: str, logical_id: str, name: str, location: Location) -> Mapping[str, str] | None:
+    """Return the attributes of a resource, and what `Ref` gives; None for a type that isn't known here."""
+    known = fill("resource-references", location=location, name=name, api_id=logical_id.lower())
+    return known.get(kind)

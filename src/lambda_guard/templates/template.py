@@ -136,9 +136,9 @@ class Template:
         if known is None:  # its name may still be passed on
             service = kind.split("::")[1].lower()
             return self._location.arn(service, name) if attribute and attribute.endswith("Arn") else name
-        if attribute not in known:
+        if attribute is not None and attribute not in known.keys() - {"Ref"}:
             raise self.error(logical_id, f"{kind} has no attribute {attribute!r} here")
-        return known[attribute]
+        return known[attribute or "Ref"]
 
     def code(self, resource: Resource) -> Path | None:
         """Return the local directory of a function's code; None where the code is anywhere else."""
