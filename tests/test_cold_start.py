@@ -6,7 +6,7 @@ import pytest
 
 OURS = {
     "", "_failsafe", "_guard", "_invocation", "_json", "_names", "_process", "_production", "_scope", "_settings",
-    "_stdout", "batch", "errors", "failure", "failure.attempts", "failure.exceptions",
+    "_stdout", "_threads", "batch", "errors", "failure", "failure.attempts", "failure.exceptions",
     "failure.fingerprint", "failure.stack_frames", "propagation", "propagation._carriers", "propagation._envelope",
     "propagation.adoption", "propagation.calls", "propagation.extract", "propagation.header", "propagation.place",
     "sinks", "sinks.log", "sinks.log.final_attempt", "sinks.log.lines", "sinks.log.printed", "sinks.metrics",

@@ -54,19 +54,34 @@ def test_a_pooled_thread_belongs_to_the_invocation_that_uses_it(captured):
         assert pool.submit(first[2].run, invocation_id).result() is None
 
 
-def test_with_two_open_invocations_a_thread_belongs_to_none(captured):
-    """Where two invocations are at work at once, a thread without a context isn't guessed for either."""
+def test_with_two_open_invocations_a_thread_belongs_to_the_one_that_started_it(captured):
+    """A thread without a context isn't guessed for either: it belongs to the handler that started it."""
 
     @production
     def outer(event, context):
-        return inner({}, make_context(aws_request_id="inner"))
+        return *inner({}, make_context(aws_request_id="inner")), in_thread(invocation_id)
 
     @production
     def inner(event, context):
         carried = contextvars.copy_context()
         return in_thread(invocation_id), in_thread(carried.run, invocation_id)
 
-    assert outer({}, make_context(aws_request_id="outer")) == (None, "inner")
+    assert outer({}, make_context(aws_request_id="outer")) == ("inner", "inner", "outer")
+
+
+def test_what_runs_on_the_handlers_thread_is_its_own_in_any_context(captured):
+    """A handler that runs a function in an empty context is still the one at work, innermost first."""
+
+    @production
+    def outer(event, context):
+        here = contextvars.Context().run(invocation_id)
+        return here, inner({}, make_context(aws_request_id="inner")), contextvars.Context().run(invocation_id)
+
+    @production
+    def inner(event, context):
+        return contextvars.Context().run(invocation_id)
+
+    assert outer({}, make_context(aws_request_id="outer")) == ("outer", "inner", "outer")
 
 
 def test_concurrent_invocations_keep_apart(captured, unheard):
@@ -98,8 +113,8 @@ def test_concurrent_invocations_keep_apart(captured, unheard):
     ]
 
 
-def test_a_task_that_outlives_its_invocation_is_not_the_next_ones(captured):
-    """What runs on in a context of an invocation that is over has no invocation, or the one that is open."""
+def test_a_copied_context_that_outlives_its_invocation_belongs_to_nobody(captured):
+    """What runs in a context of an invocation that is over has no invocation, whichever is open."""
     kept = []
 
     @production
@@ -109,7 +124,8 @@ def test_a_task_that_outlives_its_invocation_is_not_the_next_ones(captured):
 
     assert handler({}, make_context(aws_request_id="first")) == "first"
     assert kept[0].run(invocation_id) is None
-    assert handler({}, make_context(aws_request_id="second")) == "second"
+    assert handler({}, make_context(aws_request_id="second")) is None
+    assert handler({}, make_context(aws_request_id="third")) is None
 
 
 def test_a_generator_that_is_finished_by_another_context_ends_in_peace(captured):

@@ -18,7 +18,7 @@ from aws_xray_sdk.core import xray_recorder
 from awslambdaric import bootstrap
 
 ALREADY_THERE = (
-    "asyncio", "encodings.idna", "logging.handlers", "resource", "unicodedata", "warnings", "wrapt",
+    "asyncio", "concurrent.futures.thread", "encodings.idna", "logging.handlers", "resource", "unicodedata", "warnings", "wrapt",
     "aws_lambda_powertools.logging.formatter", "aws_lambda_powertools.metrics", "aws_lambda_powertools.utilities.batch",
     "aws_xray_sdk.core.patcher", "moto.sns.models", "moto.sqs.models", "moto.sqs.responses", "moto.core.responses",
 )  # fmt: skip

@@ -23,7 +23,8 @@ class Calls:
             call.tracer = scope.tracer
         if scope.aws is None:
             scope.aws = AwsCalls()
-        scope.aws.in_flight[call] = perf_counter()  # last: if anything above fails, `end` is never called
+        call.totals = scope.aws
+        call.totals.in_flight[call] = perf_counter()  # last: if anything above fails, `end` is never called
         return True
 
     def header(self) -> str | None:
@@ -38,13 +39,13 @@ class Calls:
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Notify the tracer, count the call, and record the messages that it sent."""
-        scope = _scope.current()
-        if scope is not None and scope.aws is not None:
-            scope.aws.in_flight.pop(call, None)  # first: whatever fails below, the call is over
+        totals = call.totals  # of the invocation that has begun it, whichever is open by now
+        if totals is not None:
+            totals.in_flight.pop(call, None)  # first: whatever fails below, the call is over
         if call.tracer is not None:
             call.tracer.end_call(call, response, error)
-        if scope is not None and scope.aws is not None:
-            scope.aws.count(call, failed=error is not None)
+        if totals is not None:
+            totals.count(call, failed=error is not None)
             if isinstance(response, Mapping):
                 header = parse(call.header) if call.header else None
-                scope.aws.note_sent(call, header.parent if header is not None else None, response)
+                totals.note_sent(call, header.parent if header is not None else None, response)

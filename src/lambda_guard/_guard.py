@@ -10,7 +10,7 @@ from sys import modules
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-from . import _names, _process, _scope
+from . import _names, _process, _scope, _threads
 from ._failsafe import Step, attempt, attempt_all, failed
 from ._invocation import Outcome, read
 from ._settings import Settings
@@ -59,6 +59,7 @@ class Guard:
         self.warning = _steps(sinks, "warn")
         attempt("log.install", _install_logging, settings)
         attempt("calls.install", _install_calls)
+        attempt("threads.install", _threads.watch)
 
     def _sinks(self) -> Iterator[Sink]:
         """Yield the sinks in the order in which they are entered; they are left in reverse."""

@@ -1,12 +1,13 @@
 """The running invocation: its facts, and the data that it has gathered so far.
 
-A scope is kept in a context variable, so that the handler's tasks see their own. Threads start with an empty context
-(before Python 3.14), and pooled threads may have the context of an earlier invocation; they get the only
-open invocation of the process, or none if several are open.
+A scope is kept in a context variable, so that the handler's tasks see their own. Threads start with an empty context;
+`_threads` marks each with the work that started it. Work that outlives its invocation belongs to none, whichever
+invocation happens to be open: a closed scope stands for it.
 """
 
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any
+from threading import current_thread, get_ident
+from typing import TYPE_CHECKING, Any, Final
 
 from . import _failsafe, _json, _names
 
@@ -181,9 +182,15 @@ _item: ContextVar[Work | None] = ContextVar("lambda_guard_item", default=None)
 _open: list[Scope] = []
 
 
+_STARTED_BY: Final = "_lambda_guard"  # in a thread's `__dict__`: the work that started it
+_NOBODY: Final = Scope.__new__(Scope)
+_NOBODY.open = False
+
+
 def enter(scope: Scope) -> None:
-    """Make `scope` the scope of this context, and of threads that have none."""
+    """Make `scope` the scope of this context, and of its thread."""
     scope.token = _current.set(scope)
+    scope.thread = get_ident()
     _open.append(scope)
 
 
@@ -200,12 +207,11 @@ def leave(scope: Scope) -> None:
 
 
 def current() -> Scope | None:
-    """Return the scope of this task or thread, or `None` if no invocation is running."""
+    """Return the scope of this task or thread, or `None` if it belongs to no invocation that is running."""
     scope = _current.get()
-    if scope is not None and scope.open:
-        return scope
-    opened = _open[:]  # a copy, because other threads may end invocations meanwhile
-    return opened[0] if len(opened) == 1 else None
+    if scope is None and (here := _of_thread()) is not None:
+        scope = here.scope
+    return scope if scope is not None and scope.open else None
 
 
 def has_begun(context: object) -> bool:
@@ -213,13 +219,39 @@ def has_begun(context: object) -> bool:
     return context is not None and any(scope.context is context for scope in _open[:])
 
 
-def lend(scope: Scope | None) -> None:
-    """Make `scope` the scope of a thread of our own, until the thread is given another one."""
-    _current.set(scope)
+def _of_thread() -> Work | None:
+    """Return the work of this thread: the innermost invocation that runs on it, or else what started it."""
+    thread = get_ident()
+    for scope in reversed(_open[:]):  # a copy, because other threads may end invocations meanwhile
+        if scope.thread == thread:
+            return scope
+    started_by: Work | None = vars(current_thread()).get(_STARTED_BY)
+    return started_by
+
+
+def is_nobodys() -> bool:
+    """Return whether this is work that outlived its invocation, or that was there before those that are open."""
+    return current() is None and bool(_open or _current.get() or _of_thread())
+
+
+def to_hand_on() -> Work | None:
+    """Return what a thread or a pool's task that is started here belongs to; `None` outside any invocation."""
+    return work() or (_NOBODY if is_nobodys() else None)
+
+
+def mark(thread: Any, started_by: Work) -> None:
+    """Note which work has started a thread, which has no context of its own."""
+    vars(thread)[_STARTED_BY] = started_by
+
+
+def lend(given: Work | None) -> None:
+    """Make `given` the work of this thread, until the thread is given other work."""
+    _current.set(given.scope if given is not None else None)
+    _item.set(given if given is not None and given is not given.scope else None)
 
 
 def own() -> Scope | None:
-    """Return the scope that this context itself entered, without the fallback for threads."""
+    """Return the scope that this context itself has, without what its thread has."""
     scope = _current.get()
     return scope if scope is not None and scope.open else None
 
@@ -235,15 +267,11 @@ def set_item(item: Work | None) -> None:
 
 
 def item_of(scope: Scope) -> Work | None:
-    """Return the item of this invocation's batch that is being processed here, if there is one.
-
-    For a thread that has no context of its own, it is the only item being processed, as with the scope.
-    """
+    """Return the item of this invocation's batch that is being processed here, if there is one."""
     item = _item.get()
-    if item is None and scope.at_work and _current.get() is None:
-        at_work = tuple(scope.at_work)  # a copy, because other threads change it
-        item = at_work[0] if len(at_work) == 1 else None
-    return item if item is not None and item.scope is scope else None
+    if item is None and scope.batch is not None and _current.get() is None:
+        item = _of_thread()
+    return item if item is not None and item is not scope and item.scope is scope else None
 
 
 def work() -> Work | None:

@@ -45,12 +45,14 @@ class Call:
         params: the caller's parameters; never changed.
         header: the trace header that was sent with it, once it has been sent.
         tracer: the tracer that is notified of it; `span` is the tracer's own state.
+        totals: the calls of the invocation that has begun it.
         given: the parameters that got the header, and their contents before.
         in_request: the name and value of the HTTP header, if we have set it.
     """
 
     __slots__ = (
-        "endpoint", "given", "header", "in_request", "operation", "params", "region", "service", "span", "tracer",
+        "endpoint", "given", "header", "in_request", "operation", "params", "region", "service", "span", "totals",
+        "tracer",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +66,7 @@ class Call:
         self.header: str | None = None
         self.tracer: Any = None
         self.span: Any = None
+        self.totals: AwsCalls | None = None
         self.given: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.in_request: tuple[str, str] | None = None
 

@@ -15,7 +15,7 @@ second, and cancelled when our thread wakes in time.
 
 import os
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import allocate_lock
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
@@ -86,7 +86,6 @@ class Watchdog(Sink):
         left = it.deadline - it.started if it.deadline is not None else 0.0
         if it.deadline is None or left <= 0:
             return  # or its context has no real countdown
-        scope.thread = get_ident()
         scope.clock = perf_counter()  # before the handler: with hardly any time left, the alarm comes first
         now = monotonic()
         due = now + it.deadline - time() - margin(left)  # the sinks may have taken time, for imports
@@ -100,7 +99,7 @@ class Watchdog(Sink):
         if _armed.pop(scope, None) is not None:
             if _dump.scope is scope:
                 _dump.cancel()
-        elif scope.thread and _watch.at_alarm.acquire(timeout=MARGIN_MOST):
+        elif scope.invocation.deadline is not None and _watch.at_alarm.acquire(timeout=MARGIN_MOST):
             _watch.at_alarm.release()
 
 

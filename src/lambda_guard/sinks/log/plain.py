@@ -28,9 +28,14 @@ class Keys:
 
     @never_raises
     def append_keys(self, **additional_keys: Any) -> None:
-        """Add keys to every line: until the invocation, or the record of its batch, ends; for good outside of one."""
+        """Add keys to every line: until the invocation, or the record of its batch, ends; for good outside of one.
+
+        Work that outlived its invocation adds them to its own lines only.
+        """
         owner = _scope.work()
-        if owner is None:
+        if owner is None and _scope.is_nobodys():
+            self.thread_safe_append_keys(**additional_keys)
+        elif owner is None:
             Defaults.keys = {**Defaults.keys, **additional_keys}
         else:
             owner.user_keys = {**(owner.user_keys or {}), **additional_keys}
@@ -46,7 +51,9 @@ class Keys:
         """Take keys off again; unknown ones don't matter."""
         gone = set(keys)
         owner = _scope.work()
-        if owner is None:
+        if owner is None and _scope.is_nobodys():
+            self.thread_safe_remove_keys(gone)
+        elif owner is None:
             Defaults.keys = {key: value for key, value in Defaults.keys.items() if key not in gone}
         else:
             kept = {key: value for key, value in (owner.user_keys or {}).items() if key not in gone}

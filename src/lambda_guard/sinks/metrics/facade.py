@@ -51,11 +51,13 @@ class Metrics(PowertoolsNames):
 
     @never_raises
     def add_dimension(self, name: str, value: str) -> None:
-        """Add a dimension to this invocation's metrics."""
-        if _scope.current() is None:
-            trying("dimension", name, _set_default_dimension, name, value)
-        else:
+        """Add a dimension to this invocation's metrics; outside of one, to all metrics from now on."""
+        if _scope.current() is not None:
             trying("dimension", name, self._apply, MetricSet.add_dimension, name, value)
+        elif _scope.is_nobodys():
+            refuse("dimension", name, "the invocation that it was meant for has ended")
+        else:
+            trying("dimension", name, _set_default_dimension, name, value)
 
     @never_raises
     def set_default_dimensions(self, **dimensions: str) -> None:
