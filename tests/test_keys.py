@@ -44,12 +44,15 @@ def whole(event, context):
     metrics.add_metric("Latency", "Milliseconds", 1, 1)
     metrics.add_dimension("country", "SE")
     metrics.add_metadata("order_id", "o-1")
+    if "requestContext" in event:
+        return {"statusCode": 503}
     if error := event.get("error"):
         try:
             raise error  # noqa: TRY301 - the block is what is written of
         except BaseException:
             logger.exception("failed")
             raise
+    return None
 
 
 @production(each_record=True, report_batch_item_failures=True)
@@ -77,7 +80,8 @@ def everything():
     decorated = [production(handler.__wrapped__) for handler in (whole, late)]
     all_of_it = production(dimensions=("function_version", "trigger"))(whole.__wrapped__)
     with capture(TRACE_HEADER) as captured:
-        decorated[0]({"id": 1}, make_context())
+        decorated[0]({"id": 1}, make_context(tenant_id="blue"))
+        decorated[0](events.http_api(), make_context())
         for ending in (chained(), SystemExit(1)):
             with pytest.raises(type(ending)):
                 all_of_it(

@@ -157,6 +157,13 @@ def writing():
     return lambda: ended_as(call, handler, {"id": 1})
 
 
+def answered(event):
+    """A request is answered with a server error."""
+    call = Call({"statusCode": 503})
+    decorated = production(lambda event, context: call.end())
+    return lambda: ended_as(call, decorated, event)
+
+
 def plain():
     """The usual: a line and a metric."""
     call = Call("done")
@@ -278,6 +285,7 @@ WAYS = {
     **{f"reads {name}": (lambda event=event: reading(event)) for name, event in EVENTS.items()},
     "plain": plain,
     "writes": writing,
+    "answers a request": lambda: answered(events.api_gateway()),
     "raises": lambda: failing(chained()),
     "exits": lambda: failing(SystemExit(1)),
     "answers in part": answering,

@@ -12,7 +12,7 @@ from .propagation.header import TraceHeader, parse
 from .trigger.read import UNKNOWN, Trigger, read_trigger
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
-# Milliseconds, a thousand times the maximum: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+# Milliseconds, far beyond the maximum: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 _REMAINING_MOST: Final = 1_000_000_000
 
 
@@ -32,6 +32,7 @@ class Invocation(NamedTuple):
         deadline: the time at which Lambda ends the invocation, in epoch seconds, or `None`.
         started: epoch seconds.
         init_ms: on a cold start, the milliseconds from the start of the process to the decoration of the handler.
+        tenant_id: `context.tenant_id`, of a function with tenant isolation; `None` otherwise.
     """
 
     invocation_id: str
@@ -46,6 +47,7 @@ class Invocation(NamedTuple):
     deadline: float | None
     started: float
     init_ms: float | None
+    tenant_id: str | None
 
     @property
     def trace_id(self) -> str | None:
@@ -97,7 +99,7 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
     except Exception as error:
         failed("event", error)
     known = _read_plain(context) or _read_odd(context)
-    invocation_id, function, version, memory_mb, remaining_ms = known
+    invocation_id, function, version, memory_mb, remaining_ms, tenant_id = known
     return Invocation(
         invocation_id or _new_id(),
         function or settings.function_name,
@@ -111,10 +113,11 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
         started + remaining_ms / 1000 if remaining_ms is not None else None,
         started,
         init_ms if cold_start else None,
+        tenant_id,
     )
 
 
-_Known = tuple[str | None, str | None, str | None, int | None, float | None]
+_Known = tuple[str | None, str | None, str | None, int | None, float | None, str | None]
 
 
 def _read_plain(context: Any) -> _Known | None:
@@ -122,12 +125,14 @@ def _read_plain(context: Any) -> _Known | None:
     try:
         found = context.aws_request_id, context.function_name, context.function_version
         memory, remaining = context.memory_limit_in_mb, context.get_remaining_time_in_millis()
+        tenant_id = getattr(context, "tenant_id", None)  # older runtime clients have none
         plain = (
             type(found[0]) is type(found[1]) is type(found[2]) is type(memory) is str
             and type(remaining) is int
         )
         sound = plain and all(found) and memory.isdecimal() and 0 <= remaining <= _REMAINING_MOST
-        return (*found, int(memory), remaining) if sound else None
+        known = sound and (tenant_id is None or type(tenant_id) is str)
+        return (*found, int(memory), remaining, tenant_id or None) if known else None
     except Exception:  # None, a mapping, an object that lacks an attribute
         return None
 
@@ -139,6 +144,7 @@ def _read_odd(context: object) -> _Known:
         _text(context, "function_version"),
         _memory_limit(context),
         _remaining(context),
+        _text(context, "tenant_id"),
     )
 
 

@@ -44,6 +44,12 @@ DURABLE: Final = "durable"  # {execution, name, replay}
 EXECUTION: Final = "execution"
 EXECUTION_NAME: Final = "name"
 REPLAY: Final = "replay"  # of a line, too: a replay repeats it
+SEVERITY_TEXT: Final = "severityText"  # the level again, under a name that is indexed like `traceId` below
+TENANT_ID: Final = "tenant_id"
+HTTP: Final = "http"  # {method, route, status}
+METHOD: Final = "method"
+ROUTE: Final = "route"
+STATUS: Final = "status"
 TRIGGER: Final = "trigger"  # {type, source, records}
 TYPE: Final = "type"
 SOURCE: Final = "source"
@@ -94,11 +100,11 @@ TRIGGER_TYPE: Final = "trigger_type"  # the dimension `trigger`, since `trigger`
 # The top-level keys of a log line or an invocation record; all other keys are nested in these.
 TOP_KEYS: Final = frozenset((
     LEVEL, LOCATION, MESSAGE, TIMESTAMP, SERVICE, LOGGER_NAME, *LINE_KEYS, MESSAGE_ID, MESSAGE_IDS, EXCEPTION,
-    EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, DURABLE, REPLAY, TRIGGER,
-    SPAN_ID,
-    PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE, RECORDS,
-    ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, DURATION_MS, REMAINING_MS,
-    MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE,
+    EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, SEVERITY_TEXT, TRIGGER,
+    SPAN_ID, PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE,
+    RECORDS, ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, DURATION_MS, REMAINING_MS,
+    MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE, TENANT_ID, HTTP,
+    DURABLE, REPLAY,
 ))  # fmt: skip
 
 UPSTREAMS_MOST: Final = 20
@@ -108,6 +114,8 @@ CALLS_MOST: Final = 100
 FAILED_RECORDS_MOST: Final = 100
 # Batch items that get documents of their own; this many more for failed ones.
 RECORD_SPANS_MOST: Final = 100
+
+SERVER_ERROR_LEAST: Final = 500  # from this status on it's the server that failed: RFC 9110, 15.6
 
 # --- Outcomes --------------------------------------------------------------------------------------------------
 SUCCESS: Final = "success"
@@ -130,6 +138,7 @@ COLD_STARTS: Final = "ColdStarts"
 RECORD_COUNT: Final = "Records"
 RECORD_FAILURES: Final = "RecordFailures"
 FINAL_ATTEMPTS: Final = "FinalAttempts"
+SERVER_ERRORS: Final = "ServerErrors"
 GUARD_ERRORS: Final = "GuardErrors"
 MESSAGE_AGE: Final = "MessageAge"
 INVOCATIONS: Final = "Invocations"
@@ -143,6 +152,7 @@ UNITS: Final = {
     RECORD_COUNT: COUNT,
     RECORD_FAILURES: COUNT,
     FINAL_ATTEMPTS: COUNT,
+    SERVER_ERRORS: COUNT,
     GUARD_ERRORS: COUNT,
     MESSAGE_AGE: MILLISECONDS,
     INVOCATIONS: COUNT,

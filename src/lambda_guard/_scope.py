@@ -92,6 +92,7 @@ class Scope(Work):
         durable: the durable execution that it is a part of.
         at_work: the batch items that are being processed, for other threads to see.
         final_attempts: the number of batch items that failed their last attempt, if the items were checked for it.
+        http: of an HTTP request, its method and route and the answer's status, in the record's form.
         unwritten: log lines that are written together with the invocation record.
         cpu_s: the CPU seconds that the process had used when the invocation began.
         used: the result of `_process.used` when the handler ended; `None` while it is running.
@@ -109,6 +110,7 @@ class Scope(Work):
     durable: "Execution | None" = None
     at_work: set[Work] | None = None
     final_attempts: int | None = None
+    http: dict[str, Any] | None = None
     unwritten = ""
     cpu_s = 0.0
     used: tuple[float, float | None] | None = None

@@ -2,6 +2,7 @@
 
 import copy
 import http.server
+import io
 import json
 import os
 import re
@@ -20,6 +21,7 @@ import botocore.session
 import botocore.stub
 import pytest
 from aws_xray_sdk.core import xray_recorder
+from botocore.awsrequest import AWSResponse
 
 from lambda_guard import production
 from lambda_guard.propagation.header import parse
@@ -787,3 +789,24 @@ def test_headers_look_like_headers(server):
         f"Root={ROOT};Parent=[0-9a-f]{{16}};Sampled=1;Lineage={re.escape(LINEAGE)}",
         server.requests[0].headers["X-Amzn-Trace-Id"],
     )
+
+
+def test_the_second_generation_of_eventbridge_is_left_alone():
+    """Its entries have no `TraceHeader`, and a parameter that it doesn't know would fail the call."""
+    client = _SESSION.create_client("eventbridgev2", config=_CONFIG, **_KEYS)
+    requests = []
+
+    def answer(request, **_):
+        requests.append(request)
+        raw = type("Raw", (io.BytesIO,), {"stream": lambda self, **_: [self.read()]})(b"\xa0")  # CBOR's {}
+        return AWSResponse(request.url, 200, {"smithy-protocol": "rpc-v2-cbor"}, raw)
+
+    client.meta.events.register("before-send.eventbridgev2", answer)
+    bus = "arn:aws:events:eu-west-1:123456789012:event-bus/b"
+    captured = run(call(client, "put_events", EventBusArn=bus, Entries=[{"Source": "s", "DetailType": "t"}]))
+    (request,) = requests
+    assert b"TraceHeader" not in request.body
+    assert parse(request.headers["X-Amzn-Trace-Id"].decode()).root == ROOT
+    assert captured.record["calls"] == [
+        {"service": "eventbridgev2", "operation": "PutEvents", "resource": bus, "count": 1, "errors": 0}
+    ]

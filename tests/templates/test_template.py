@@ -329,6 +329,14 @@ def function(**properties):
     }
 
 
+@pytest.mark.parametrize(("timeout", "memory"), [(1_800, 32_768), (5_400, 65_536)])
+def test_no_limit_that_aws_raises_is_held(read, timeout, memory):
+    """How long a function may run and how much memory it may have is AWS's business: it has grown, and will."""
+    (declared,) = read(function(Timeout=timeout, MemorySize=memory)).functions
+
+    assert (declared.timeout, declared.memory) == (timeout, memory)
+
+
 def queue(**properties):
     """Return a template with one queue."""
     return {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": properties}}}
@@ -349,7 +357,10 @@ def queue(**properties):
         ({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Subscription": [3]}}}}, "resource Topic: a property isn't what AWS::SNS::Topic has there"),
         (function(EventInvokeConfig={"DestinationConfig": {"OnFailure": "queue"}}), "template.yaml: .*Fn"),
         (function(MemorySize="big"), "resource Fn: MemorySize must be a number"),
-        (function(Timeout=901), "resource Fn: Timeout must be between 0.01 and 900, not 901"),
+        (function(Timeout=0), "resource Fn: Timeout must be at least 0.01, not 0"),
+        (function(Timeout="inf"), "resource Fn: Timeout must be at least 0.01, not inf"),
+        (function(MemorySize=127), "resource Fn: MemorySize must be at least 128, not 127"),
+        (function(MemorySize="nan"), "resource Fn: MemorySize must be at least 128, not nan"),
         (function(FunctionName={"Ref": "Nobody"}), "resource Fn.FunctionName: 'Nobody' is neither a resource nor a parameter"),
         (function(Environment={"Variables": {"X": {"Fn::ImportValue": "y"}}}), "resource Fn.*: Fn::ImportValue isn't supported"),
         (function(Environment={"Variables": {"X": {"Fn::Select": ["a"]}}}), "Fn::Select has a malformed argument"),

@@ -197,6 +197,7 @@ def test_record(captured, released):
         "service": "billing",
         "record": "invocation",
         "outcome": "timeout",
+        "severityText": "ERROR",
         "invocation_id": context.aws_request_id,
         "function_name": "bills",
         "function_version": "7",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard.testing import events
-from lambda_guard.trigger.read import Trigger, messages_of, read_trigger, record_attempt
+from lambda_guard.trigger.read import Request, Trigger, messages_of, read_trigger, record_attempt
 from lambda_guard.trigger.table import TABLE
 
 SENT_MS = 1_764_083_045_135
@@ -54,18 +54,30 @@ FACTORIES = {
     ),
     "s3": (events.s3("a", "b"), Trigger("s3", "arn:aws:s3:::example-orders", 2, None, SENT_MS)),
     "s3-sqs": (events.s3_in_sqs("a"), Trigger("s3-sqs", QUEUE, 1, 1, SENT_MS)),
-    "apigateway": (events.api_gateway(), Trigger("apigateway", "a1b2c3d4e5")),
-    "apigateway-v2": (events.http_api(), Trigger("apigateway-v2", "a1b2c3d4e5")),
+    "apigateway": (
+        events.api_gateway(),
+        Trigger("apigateway", "a1b2c3d4e5", http=Request("GET", "/orders", None)),
+    ),
+    "apigateway-v2": (
+        events.http_api(),
+        Trigger("apigateway-v2", "a1b2c3d4e5", http=Request("GET", "/orders", "2.0")),
+    ),
     "websocket": (events.websocket("hello"), Trigger("websocket", "a1b2c3d4e5")),
     "websocket-connect": (events.websocket(event_type="CONNECT"), Trigger("websocket", "a1b2c3d4e5")),
     "function-url": (
         events.function_url(),
-        Trigger("function-url", "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws"),
+        Trigger(
+            "function-url",
+            "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws",
+            http=Request("GET", None, "2.0"),
+        ),
     ),
     "alb": (
         events.alb(),
         Trigger(
-            "alb", "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/orders/0123456789abcdef"
+            "alb",
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/orders/0123456789abcdef",
+            http=Request("GET", None, None),
         ),
     ),
     "lambda": ({"order_id": "o-1"}, Trigger("lambda")),
@@ -130,8 +142,8 @@ OTHER_SHAPES = [
         events.schedule() | {"source": "aws.scheduler", "resources": ["arn:aws:scheduler:x"], "detail": "{}"},
         Trigger("schedule", "arn:aws:scheduler:x", 1, None, SENT_SECOND_MS),
     ),
-    ({"requestContext": {"elb": {"targetGroupArn": 7}}}, Trigger("alb")),
-    ({"requestContext": {"elb": {"targetGroupArn": ""}}}, Trigger("alb")),
+    ({"requestContext": {"elb": {"targetGroupArn": 7}}}, Trigger("alb", http=Request(None, None, None))),
+    ({"requestContext": {"elb": {"targetGroupArn": ""}}}, Trigger("alb", http=Request(None, None, None))),
     (
         {"type": "TOKEN", "methodArn": "arn:aws:execute-api:x", "authorizationToken": "t"},
         Trigger("apigateway", "arn:aws:execute-api:x"),
@@ -193,6 +205,51 @@ OTHER_SHAPES = [
     ({"Records": [{"eventSource": "aws:new"}] * 3}, Trigger("unknown", "aws:new", 3)),
     ({"version": "2.0", "requestContext": {"serviceArn": "arn:l"}}, Trigger("unknown", "arn:l")),
 ]
+
+
+FORMAT_1 = events.api_gateway("PUT", "/orders/7", resource="/orders/{id}") | {"version": "1.0"}
+V2 = events.http_api("POST", "/orders/7", route_key="POST /orders/{id}")
+REQUESTS = [
+    (events.api_gateway("GET", "/orders/7", resource="/orders/{id}"), ("GET", "/orders/{id}", None)),
+    (events.api_gateway("GET", "/a/b", resource="/{proxy+}"), ("GET", "/{proxy+}", None)),
+    (events.api_gateway("GET", "/", resource="/"), ("GET", "/", None)),
+    (FORMAT_1, ("PUT", "/orders/{id}", "1.0")),
+    (FORMAT_1 | {"resource": "$default"}, ("PUT", None, "1.0")),
+    (FORMAT_1 | {"resource": "/$default"}, ("PUT", None, "1.0")),
+    (V2, ("POST", "/orders/{id}", "2.0")),
+    (events.http_api("GET", "/orders/7", route_key="ANY /orders/{id}"), ("GET", "/orders/{id}", "2.0")),
+    (events.http_api("GET", "/orders/7", route_key="$default"), ("GET", None, "2.0")),
+    (events.function_url("DELETE", "/orders/7"), ("DELETE", None, "2.0")),
+    (events.alb("PATCH", "/orders/7"), ("PATCH", None, None)),
+    (events.alb("HEAD", "/orders/7", multi_value=True), ("HEAD", None, None)),
+    (events.alb("get", "/orders/7"), (None, None, None)),
+    (events.alb("\x1b[31mGET", "/orders/7"), (None, None, None)),
+    (events.alb() | {"httpMethod": ["GET"]}, (None, None, None)),
+    (events.api_gateway() | {"resource": {"a": 1}}, ("GET", None, None)),
+    (events.http_api() | {"routeKey": None, "version": 2}, ("GET", None, None)),
+]
+
+
+@pytest.mark.parametrize(("event", "request_"), REQUESTS)
+def test_a_request_is_its_method_and_the_template_of_its_route(event, request_):
+    """No path, no parameter, no method that a client made up; nothing where it isn't known."""
+    assert read_trigger(event).http == Request(*request_)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        events.api_gateway() | {"type": "REQUEST", "methodArn": "arn:aws:execute-api:x"},
+        V2 | {"type": "REQUEST", "routeArn": "arn:aws:execute-api:x"},
+        events.websocket("hello"),
+        events.sqs("a"),
+        {"a": 1},
+    ],
+    ids=["REST authorizer", "HTTP authorizer", "websocket", "sqs", "lambda"],
+)
+def test_what_isnt_answered_with_a_response_is_no_request(event):
+    """An authorizer answers with a policy, a WebSocket's route with whatever it likes."""
+    assert read_trigger(event).http is None
 
 
 @pytest.mark.parametrize(("event", "trigger"), OTHER_SHAPES)

@@ -17,6 +17,7 @@ _RESOURCES: Final = {
     "lambda": ("FunctionName",),
     "sfn": ("stateMachineArn", "executionArn", "activityArn"),
     "eventbridge": ("EventBusName", "Name"),
+    "eventbridgev2": ("EventBusArn", "Name"),
     "kinesis": ("StreamARN", "StreamName"),
     "firehose": ("DeliveryStreamName",),
     "secrets-manager": ("SecretId",),

@@ -31,6 +31,8 @@ SENDS: Final = {
     ("sns", "Publish"): Send(("TopicArn", "TargetArn")),
     ("sns", "PublishBatch"): Send(("TopicArn",), "PublishBatchRequestEntries", "", "Successful"),
     ("eventbridge", "PutEvents"): Send((), "Entries", "EventBusName", "Entries", "EventId"),
+    ("eventbridgev2", "PutEvents"): Send(("EventBusArn",), "Entries", "", "Entries", "EventId"),
+    ("eventbridgev2", "PutRawEvents"): Send(("EventBusArn",), "Entries", "", "Entries", "EventId"),
     ("sfn", "StartExecution"): Send(("stateMachineArn",), message_id="executionArn"),
     ("sfn", "StartSyncExecution"): Send(("stateMachineArn",), message_id="executionArn"),
     ("lambda", "Invoke"): Send(("FunctionName",), message_id=""),

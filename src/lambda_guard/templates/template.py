@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -162,8 +163,10 @@ class Template:
                 unresolved[name] = str(error).removeprefix(f"{self.file}: ")
         return found, unresolved
 
-    def number(self, resource: Resource, key: str, default: float, lowest: float, highest: float) -> float:
-        """Return a property that is a number.
+    def number(
+        self, resource: Resource, key: str, default: float, lowest: float, highest: float = inf
+    ) -> float:
+        """Return a property that is a number; a bound that AWS raises from time to time isn't given.
 
         Raises:
             TemplateError: it isn't one, or not within AWS's bounds.
@@ -173,9 +176,9 @@ class Template:
             number = float(value)
         except (TypeError, ValueError):
             raise self.error(resource.logical_id, f"{key} must be a number, not {value!r}") from None
-        if not lowest <= number <= highest:
-            message = f"{key} must be between {lowest:g} and {highest:g}, not {number:g}"
-            raise self.error(resource.logical_id, message)
+        if not lowest <= number <= highest or number == inf:
+            bounds = f"at least {lowest:g}" if highest == inf else f"between {lowest:g} and {highest:g}"
+            raise self.error(resource.logical_id, f"{key} must be {bounds}, not {number:g}")
         return number
 
 

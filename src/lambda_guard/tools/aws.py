@@ -11,6 +11,12 @@ from lambda_guard.errors import LambdaGuardError, MissingExtraError
 Clients = Callable[[str], Any]
 """Returns the client of a service: `clients("logs")`."""
 
+FUNCTION_SECONDS_MOST: Final = 5_400
+"""No function runs longer; 90 minutes are for those on Managed Instances.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
 _NO_REGION: Final = "no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE"
 _MISSING: Final = {"ResourceNotFoundException", "ValidationError"}
 _REFUSED: Final = {

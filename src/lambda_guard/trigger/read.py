@@ -16,9 +16,28 @@ _MS_BELOW: Final = (
     100_000_000_000_000  # the year 5138 in milliseconds: nothing above is the time of a message
 )
 _SCALARS: Final = (str, int, float)
+_AUTHORIZERS: Final = ("methodArn", "routeArn")  # an authorizer is asked for a policy, not for a response
+_METHODS: Final = frozenset((
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
+))  # fmt: skip
 _LOG_HEAD: Final = (
     2048  # characters of compressed log data, and bytes of it unpacked, that may name the log group
 )
+
+
+class Request(NamedTuple):
+    """The HTTP request that an event stands for; immutable.
+
+    Attributes:
+        method: the method; None for one that no standard has, since a client may send any text.
+        route: the route's template, as `/orders/{id}`, never a path that was requested; None where the caller knows no
+            routes (function URLs, load balancers) or none matched (`$default`).
+        version: the payload format that the event names, `1.0` or `2.0`.
+    """
+
+    method: str | None
+    route: str | None
+    version: str | None
 
 
 class Trigger(NamedTuple):
@@ -36,6 +55,7 @@ class Trigger(NamedTuple):
         attempt: the highest `ApproximateReceiveCount`; None where the source doesn't count.
         oldest_ms: when the oldest message was sent, in milliseconds since the epoch; None where the event
             doesn't say or isn't a message.
+        http: the request, if it was one.
     """
 
     type: str
@@ -43,6 +63,7 @@ class Trigger(NamedTuple):
     records: int = 1
     attempt: int | None = None
     oldest_ms: int | None = None
+    http: Request | None = None
 
 
 LAMBDA: Final = Trigger("lambda")
@@ -173,10 +194,23 @@ def _read_shape(event: dict[str, Any]) -> Trigger | None:
     if row is None or shape is None:
         return None
     source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else _source(event, shape.source)
+    if shape.method and event.keys().isdisjoint(_AUTHORIZERS):
+        return Trigger(row.type, source, http=_request(event, shape))
     if not shape.records:
         return Trigger(row.type, source, 1, None, _time(event, shape.time))
     records = _flat(at(event, shape.records))
     return Trigger(row.type, source, len(records), None, _oldest(records, shape.time))
+
+
+def _request(event: dict[str, Any], shape: Shape) -> Request:
+    method, route = at(event, shape.method), at(event, shape.route) if shape.route else None
+    version = event.get("version")
+    template = route.rpartition(" ")[2] if isinstance(route, str) else ""  # `GET /orders/{id}` of an HTTP API
+    return Request(
+        method if isinstance(method, str) and method in _METHODS else None,
+        template if template[:1] == "/" and template != "/$default" else None,
+        version if isinstance(version, str) else None,
+    )
 
 
 def _row_of(event: dict[str, Any]) -> tuple[Row, Shape] | tuple[None, None]:

@@ -35,7 +35,12 @@ class Shape:
             leads to text.
         time: where the time stands at which a record, or else the event, was sent, likewise.
         records: the key of a list of records, or of a dict of such lists, where there are tests.
+        method: of an HTTP request, where its method stands.
+        route: of an HTTP request, where the template of its route stands, if the caller knows routes.
     """
+
+    method: Path = ()
+    route: Path = ()
 
     def __init__(
         self, look: str | Mapping[str, Test], *, source: str = "", time: str = "", records: str = ""
@@ -162,11 +167,15 @@ def _http(
     tests: Mapping[str, Test],
     *shapes: Shape,
     source: str = "apiId",
+    method: str = "",
+    route: str = "",
     asynchronous: bool | None = False,
 ) -> Row:
     """Return the row of a request, which is recognised by its `requestContext`."""
     known = {f"requestContext/{key}": test for key, test in tests.items()}
     first = Shape(known, source=f"requestContext/{source}")
+    if method:
+        first.method, first.route = tuple(method.split("/")), (route,) if route else ()
     carriers = ("headers", "multiValueHeaders", "body")
     return Row(name, first, *shapes, asynchronous=asynchronous, carriers=carriers)
 
@@ -270,16 +279,28 @@ ROWS: Final = (
         asynchronous=False,
         ids="recordId",
     ),
-    _http("alb", {"elb": _OBJECT}, source="elb/targetGroupArn"),
+    _http("alb", {"elb": _OBJECT}, source="elb/targetGroupArn", method="httpMethod"),
     _http("websocket", {"connectionId": _text, "eventType": _one_of("CONNECT", "MESSAGE", "DISCONNECT")}),
-    _http("function-url", {"http": _OBJECT, "domainName": _holding(".lambda-url.")}, source="domainName"),
-    _http("apigateway-v2", {"http": _OBJECT, "apiId": _text}),
+    _http(
+        "function-url",
+        {"http": _OBJECT, "domainName": _holding(".lambda-url.")},
+        source="domainName",
+        method="requestContext/http/method",
+    ),
+    _http(
+        "apigateway-v2",
+        {"http": _OBJECT, "apiId": _text},
+        method="requestContext/http/method",
+        route="routeKey",
+    ),
     _http(
         "apigateway",
         {"httpMethod": _text, "apiId": _text},
         Shape(
             {"methodArn": _anything, "type": _one_of("TOKEN", "REQUEST")}, source="methodArn"
         ),  # an authorizer's
+        method="httpMethod",
+        route="resource",
     ),
     Row(
         "appsync",

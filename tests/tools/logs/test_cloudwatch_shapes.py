@@ -365,7 +365,7 @@ def test_places_close_together_are_read_as_one():
         for one in places_of(Row(*told) for told in rows)
     ] == [
         ("s", -2_000.0, 40_000.0, 2),
-        ("t", 5_000.0 - 902_000.0, 5_000.0 + 915_000.0, 1),
+        ("t", 5_000.0 - 5_402_000.0, 5_000.0 + 5_415_000.0, 1),
     ]
 
 

@@ -89,7 +89,7 @@ class MotoProcess:
         config = Config(
             proxies={},
             max_pool_connections=64,
-            read_timeout=930,
+            read_timeout=None,  # a function may run for as long as its timeout says
             retries={"total_max_attempts": 1},
         )
         return own_session(self.region).client(service, endpoint_url=self.endpoint, config=config)

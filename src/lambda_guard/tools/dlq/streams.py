@@ -13,7 +13,7 @@ import msgspec
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.shapes import arns
 from lambda_guard.shapes.sample import fill
-from lambda_guard.tools.aws import Clients, error_code
+from lambda_guard.tools.aws import FUNCTION_SECONDS_MOST, Clients, error_code
 from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import NoEventError, asked
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed
@@ -25,8 +25,6 @@ EMPTY_PAGES_MOST: Final = 50
 _GONE: Final = frozenset(
     {"ResourceNotFoundException", "TrimmedDataAccessException", "InvalidArgumentException"}
 )
-INVOKE_SECONDS_MOST: Final = 910
-"""A function runs for at most 15 minutes: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html."""
 
 
 def stream_event(pointer: StreamPointer, clients: Clients) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def _patient_lambda() -> Any:
     import boto3
     from botocore.config import Config
 
-    config = Config(read_timeout=INVOKE_SECONDS_MOST, retries={"total_max_attempts": 1})
+    config = Config(read_timeout=FUNCTION_SECONDS_MOST + 10, retries={"total_max_attempts": 1})
     session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     return session.client("lambda", config=config)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard.tools.aws import FUNCTION_SECONDS_MOST
 from lambda_guard.tools.logs.cloudwatch.insights import Row
 from lambda_guard.tools.logs.model import Report, as_number, time_of
 from lambda_guard.tools.logs.reading.line_owner import Sign, identify, load
@@ -14,9 +15,7 @@ BEFORE_MS: Final = 2_000.0
 AFTER_MS: Final = 15_000.0
 """How much more is read around an invocation: its START and init before, END, REPORT and stragglers after."""
 
-LONGEST_MS: Final = 900_000.0
-"""15 minutes: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
-
+LONGEST_MS: Final = FUNCTION_SECONDS_MOST * 1000.0
 MERGED_MS: Final = 60_000.0
 
 
