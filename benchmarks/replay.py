@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 
-from lambda_guard.tools.dlq.commands.acting import Action
-from lambda_guard.tools.dlq.commands.replaying import started
+from lambda_guard.tools.dlq.commands.changing import Action
+from lambda_guard.tools.dlq.replay import Pace, Planner, Replay
+from lambda_guard.tools.dlq.sending import Sender
 from lambda_guard.tools.dlq.targets import TargetFinder
 from lambda_guard.tools.stopping import Stop
 
@@ -48,10 +50,18 @@ def main(letters):
 
 def take_turns(bare, journal, letters):
     """Give the seconds that the SDK and the replay take."""
-    action = Action.open("replay", "replayed-dead", journal=str(journal), as_json=False, color="never")
-    finder = TargetFinder(action.queue, action.session.clients)
+    action = Action("replay", "replayed-dead", journal=str(journal), as_json=False, color="never")
+    finder, understand = TargetFinder(action.queue, action.session.clients), action.session.understand
     seconds = [0.0, 0.0]
-    with Stop() as stop, started(action, finder, None, stop, again=False, limit=None) as (loop, _):
+    with (
+        Stop() as stop,
+        action.opened(stop, None) as (opened, reading, progress),
+        contextlib.closing(Sender(action.session.clients)) as sender,
+        ThreadPoolExecutor(1) as background,
+    ):
+        planner = Planner(finder, opened.history, run=opened.run)
+        pace = Pace(None, stop)
+        loop = Replay(reading, understand, planner, opened, sender, pace, stop, progress, background)
         for _ in range(0, letters, TURN):
             began = time.perf_counter()
             for _ in itertools.islice(bare, TURN // 10):

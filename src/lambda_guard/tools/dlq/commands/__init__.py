@@ -2,10 +2,8 @@
 
 import click
 
-from lambda_guard.tools.dlq.commands.discarding import discard
-from lambda_guard.tools.dlq.commands.listing import list_letters
-from lambda_guard.tools.dlq.commands.replaying import replay
-from lambda_guard.tools.dlq.commands.showing import show
+from lambda_guard.tools.dlq.commands.changing import discard, replay
+from lambda_guard.tools.dlq.commands.looking import list_letters, show
 from lambda_guard.tools.dlq.commands.trying import try_letters
 
 EPILOG = """\b

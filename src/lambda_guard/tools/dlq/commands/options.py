@@ -16,6 +16,7 @@ from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue, now_ms
 from lambda_guard.tools.dlq.recognition import recognise
+from lambda_guard.tools.dlq.report import Report
 from lambda_guard.tools.dlq.where import Filter
 from lambda_guard.tools.logs.views.documents import encoded
 from lambda_guard.tools.options import added, color_option, json_option, where_option
@@ -112,6 +113,14 @@ class Session:
         with Reading(queue, self.clients("sqs"), stop=stop) as reading:
             yield reading
         _say_read(queue, reading, time.monotonic() - began, stop)
+
+    def report(self, queue: Queue, stop: Stop, limit: int | None) -> tuple[Report, int]:
+        """Group the letters that are meant by what they died of; also returns how many were read."""
+        report = Report(queue)
+        with self.reading(queue, stop) as reading:
+            for letter in self.letters(reading, limit):
+                report.add(letter)
+        return report, reading.read
 
     def letters(self, reading: Reading, limit: int | None = None) -> Iterator[Letter]:
         """Return the letters that are meant, `limit` at most."""

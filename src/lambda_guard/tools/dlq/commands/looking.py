@@ -1,15 +1,23 @@
-"""`lambda-guard dlq show`: one letter, whole."""
+"""`lambda-guard dlq list` and `dlq show`: what is in dead-letter queues and why, and one letter whole."""
 
 import sys
+from typing import Any
 
 import click
 
 from lambda_guard.tools.dlq.causes import failures_of
-from lambda_guard.tools.dlq.commands.options import Session, log_options, view_options, write_json
+from lambda_guard.tools.dlq.commands.options import (
+    Session,
+    filter_options,
+    log_options,
+    nothing_matched,
+    view_options,
+    write_json,
+)
 from lambda_guard.tools.dlq.errors import NoSuchLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
-from lambda_guard.tools.dlq.render import LetterView, letter_document
+from lambda_guard.tools.dlq.render import SAMPLES, LetterView, letter_document
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.selection import identities
 from lambda_guard.tools.logs.views.documents import as_document
@@ -17,14 +25,51 @@ from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When, columns, palette_for, say
 
-EPILOG = """\b
+LIST_EPILOG = """\b
+Examples:
+  lambda-guard dlq list orders-dead
+  lambda-guard dlq list orders-dead unbilled --logs /aws/lambda/orders --since 3d
+  lambda-guard dlq list orders-dead --logs app.log --where 'age>1h' --json
+"""
+SHOW_EPILOG = """\b
 Examples:
   lambda-guard dlq show orders-dead 059f36b4-87a3-44ab-83d2-661975830a7d
   lambda-guard dlq show orders-dead 059f36b4-87a3-44ab-83d2-661975830a7d --logs /aws/lambda/orders --since 3d
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command("list", epilog=LIST_EPILOG)
+@click.argument("queues", nargs=-1, required=True, metavar="QUEUE...")
+@log_options
+@filter_options
+@click.option("--letters", "every", is_flag=True, help="Show every letter, not three of each group.")
+@view_options
+def list_letters(
+    queues: tuple[str, ...], limit: int | None, every: bool, as_json: bool, color: When, **selected: Any
+) -> int:
+    """Show what is in dead-letter queues, grouped by what the letters died of.
+
+    QUEUE is a name, a URL or an ARN. With --logs, each letter is joined with the record of the invocation
+    that failed. Reading hides letters while it lasts and raises their receive counts by one: there is no
+    other way.
+    """
+    session = Session(**selected)
+    view = LetterView(palette_for(color), None if every else SAMPLES)
+    found = read = 0
+    with Stop() as stop:
+        for text in queues:
+            report, count = session.report(session.queue(text), stop, limit)
+            if as_json:
+                write_json(report.as_document())
+            else:
+                sys.stdout.write(view.report(report))
+            found, read = found + report.count, read + count
+    if stop.requested:
+        return 130
+    return nothing_matched() if read and not found else 0
+
+
+@click.command(epilog=SHOW_EPILOG)
 @click.argument("queue_name", metavar="QUEUE")
 @click.argument("message_id", metavar="MESSAGE_ID")
 @log_options
