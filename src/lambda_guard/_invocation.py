@@ -89,8 +89,7 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
         settings: of the decorated handler.
         init_ms: milliseconds from the start of the process to the decoration.
     """
-    cold_start = _is_cold()
-    started = time()
+    cold_start, started = _is_cold(), time()
     trigger, trace, upstreams = UNKNOWN, None, NONE
     try:  # like the failsafe's `attempt`, without the cost of one call for each
         trigger = read_trigger(event)
