@@ -285,6 +285,22 @@ def test_the_document_tells_the_streams_of_its_events(lambda_guard, logs):
     ]
 
 
+def test_the_document_tells_the_streams_of_guarded_lines(lambda_guard, logs):
+    """Where nothing but an invocation's own lines tell of it, a print goes with the one of its stream, too."""
+    told = [("a", logs.line(1, 0, "one")), ("b", logs.line(2, 1, "two")), ("a", "by one"), ("b", "by two")]
+    told += [("a", logs.record(1, 5, 5.0)), ("b", logs.record(2, 5, 4.0))]
+    events = [
+        {"timestamp": 1795446245000 + at, "message": message, "logStreamName": stream}
+        for at, (stream, message) in enumerate(told)
+    ]
+    result = lambda_guard("invocations", "--json", stdin=json.dumps({"events": events}))
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [[line["message"] for line in one["lines"]] for one in found] == [
+        ["one", "by one"],
+        ["two", "by two"],
+    ]
+
+
 def test_a_directory_stands_for_its_files(lambda_guard, shop, tmp_path):
     """Exports are trees of files."""
     assert sorted(shown(lambda_guard("invocations", str(tmp_path), "--json"))) == [

@@ -5,7 +5,6 @@ from typing import Any
 
 from lambda_guard.tools.aws import explained
 from lambda_guard.tools.logs.cloudwatch.groups import LogGroup
-from lambda_guard.tools.logs.model import TimedLine
 
 Event = Mapping[str, Any]
 
@@ -52,9 +51,3 @@ def quoted(text: str) -> str:
     """Write a text as filter patterns and queries of CloudWatch Logs take it: nothing in it means anything."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def line_of(event: Event) -> TimedLine:
-    """Return an event's message as a line with its time."""
-    text = str(event.get("message", "")).rstrip("\r\n")
-    return TimedLine.at(text.encode("utf-8", "surrogatepass"), float(event.get("timestamp", 0)))

@@ -21,8 +21,9 @@ from lambda_guard.tools.logs.cloudwatch.insights import (
     run_query,
     totals,
 )
-from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages, line_of
+from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages
 from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.reading.events import line_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.logs.selection import Selection, Target
@@ -47,7 +48,7 @@ class CloudWatchReader:
         self._target = target
         self._selection = selection
         self._clients = clients or new_clients()
-        self._streams: dict[tuple[str, str], Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self._events = 0
 
     def __enter__(self) -> Self:
@@ -182,15 +183,8 @@ class CloudWatchReader:
 
     def _grouped(self, grouper: Grouper, pages: Iterator[list[Event]], group: LogGroup) -> Iterator[Block]:
         for page in pages:
-            for event in page:
-                grouper.feed((line_of(event),), self._stream(group.name, str(event.get("logStreamName", ""))))
+            grouper.feed(list(map(line_of, page)), self._streams.setdefault(group.name, Stream(group.name)))
             yield from grouper.take()
-
-    def _stream(self, group: str, name: str) -> Stream:
-        key = (group, name)
-        if key not in self._streams:
-            self._streams[key] = Stream(group, exact=bool(name))
-        return self._streams[key]
 
     def _pages(
         self, group: LogGroup, begin_ms: float, end_ms: float, stream: str = "", term: str = ""

@@ -27,17 +27,17 @@ def lines_of_events(first: bytes, rest: Iterator[bytes]) -> Iterator[list[bytes]
         if len(whole) > DOCUMENT_BYTES_MOST:
             break
     try:
-        yield list(map(_line, json.loads(bytes(whole))["events"]))
+        yield list(map(line_of, json.loads(bytes(whole))["events"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         yield bytes(whole).split(b"\n")
     for chunk in rest:
         yield chunk.split(b"\n")
 
 
-def _line(event: object) -> bytes:
-    """Return the message of an event; anything else is shown as it is."""
+def line_of(event: object) -> bytes:
+    """Return the message of an event as a line with its time and stream; anything else is shown as it is."""
     if not isinstance(event, dict) or not isinstance(event.get("message"), str):
         return json.dumps(event).encode()
-    message = event["message"].rstrip("\n").encode("utf-8", "replace")
+    message = event["message"].rstrip("\r\n").encode("utf-8", "replace")
     at = as_number(event.get("timestamp"))
     return message if at is None else TimedLine.at(message, at, str(event.get("logStreamName") or ""))

@@ -134,7 +134,7 @@ def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
 
 
 def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
-    """Yield what is added to a file, from its start again where it was truncated or replaced; nothing when idle."""
+    """Yield what is added to a file, from its start again where it was cut or replaced; empty chunks when idle."""
     with ExitStack() as newer:
         while not stop.requested:
             # Looked at before reading: what was written until then is still in the old file.

@@ -106,7 +106,8 @@ class Grouper:
         owner = line[at:end]
         group = self._open.get(owner)
         if group is None and owner not in self._outbox.remembered and end > at:
-            group = self._opened(owner, stream)
+            named: str = getattr(line, "stream", "")
+            group = self._opened(owner, self._stream_of(stream, named) if named else stream)
         return group
 
     def take(self) -> Iterator[Block]:
