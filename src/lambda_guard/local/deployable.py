@@ -1,12 +1,12 @@
 """The part of a template that runs here: the rest is refused, or left out with a warning."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
@@ -15,66 +15,15 @@ from lambda_guard.templates.template import Template
 
 CONCURRENCY = 10  # of a function that reserves none
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
-_Words = dict[str, frozenset[str]]
+_HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_text("utf-8"))
+"""What is honoured, by type.
 
-
-def _table(text: str) -> _Words:
-    rows = (row.partition(" ") for row in re.sub(r"\n {2,}", " ", text).strip().splitlines())
-    return {kind: frozenset(properties.split()) for kind, _, properties in rows}
-
-
-# Type → the properties that are honoured, and those that have no meaning on one machine.
-_HONOURED = _table("""
-AWS::Lambda::Function Code DeadLetterConfig Environment FunctionName Handler LoggingConfig MemorySize
-  ReservedConcurrentExecutions Runtime Timeout TracingConfig Architectures Description PackageType Role Tags
-AWS::Lambda::EventSourceMapping BatchSize Enabled EventSourceArn FunctionName FunctionResponseTypes
-  MaximumBatchingWindowInSeconds ScalingConfig Tags
-AWS::Lambda::EventInvokeConfig DestinationConfig FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier
-AWS::SQS::Queue QueueName VisibilityTimeout DelaySeconds FifoQueue ContentBasedDeduplication DeduplicationScope
-  FifoThroughputLimit MaximumMessageSize MessageRetentionPeriod ReceiveMessageWaitTimeSeconds RedrivePolicy
-  KmsMasterKeyId KmsDataKeyReusePeriodSeconds SqsManagedSseEnabled Tags
-AWS::SNS::Topic TopicName DisplayName FifoTopic ContentBasedDeduplication Subscription KmsMasterKeyId Tags
-AWS::SNS::Subscription TopicArn Protocol Endpoint RawMessageDelivery FilterPolicy FilterPolicyScope Region
-AWS::Events::Rule Name Description ScheduleExpression State Targets
-AWS::Scheduler::Schedule Name Description ScheduleExpression State Target FlexibleTimeWindow GroupName
-AWS::ApiGateway::RestApi Body Name Description EndpointConfiguration Parameters Tags
-AWS::ApiGatewayV2::Api Body Name Description Tags FailOnWarnings
-""")
-
-# Types that have no effect here, with the reason; where SAM generated them, nothing need be said.
-_WITHOUT_EFFECT = {
-    "AWS::IAM::Role": "permissions are not checked here",
-    "AWS::IAM::Policy": "permissions are not checked here",
-    "AWS::IAM::ManagedPolicy": "permissions are not checked here",
-    "AWS::Lambda::Permission": "permissions are not checked here",
-    "AWS::SQS::QueuePolicy": "permissions are not checked here",
-    "AWS::SNS::TopicPolicy": "permissions are not checked here",
-    "AWS::Logs::LogGroup": "every function has its log group here",
-    "AWS::ApiGateway::Deployment": "an API is deployed at once here",
-    "AWS::ApiGateway::Stage": "an API has one stage here",
-    "AWS::ApiGatewayV2::Stage": "an API has one stage here",
-    "AWS::Lambda::LayerVersion": "functions run with what is installed for this interpreter",
-    "AWS::Lambda::Version": "a function has one version here, $LATEST",
-    "AWS::Lambda::Alias": "a function has one version here, $LATEST",
-}
-
-# SAM's own properties that leave no trace in the translated template.
-_SAM = _table("""
-AWS::Serverless::Api StageName Name Description Tags OpenApiVersion DefinitionBody
-AWS::Serverless::HttpApi StageName Name Description Tags DefinitionBody
-""")
-_EVENTS = _table("""
-Api Path Method RestApiId
-HttpApi Path Method ApiId PayloadFormatVersion
-SQS Queue BatchSize Enabled FunctionResponseTypes MaximumBatchingWindowInSeconds ScalingConfig
-SNS Topic FilterPolicy FilterPolicyScope SqsSubscription Region
-Schedule Schedule Input Enabled State Name Description
-ScheduleV2 ScheduleExpression Input State Name Description FlexibleTimeWindow GroupName OmitName
-""")
-# What SAM generates from events, which are warned of as they are written.
-_FROM_EVENTS = (
-    "AWS::Events::Rule", "AWS::Lambda::EventSourceMapping", "AWS::SNS::Subscription", "AWS::Scheduler::Schedule",
-)  # fmt: skip
+- `properties`: of resources, those that are honoured and those that have no meaning on one machine.
+- `without_effect`: types that have no effect here, with the reason; where SAM generated them, nothing need be said.
+- `sam`: SAM's own properties that leave no trace in the translated template.
+- `events`: the properties of SAM's events.
+- `from_events`: what SAM generates from events, which are warned of as they are written.
+"""
 
 
 def deployable(template: Template, inline_code: Path) -> tuple[Stack, tuple[str, ...]]:
@@ -175,14 +124,16 @@ def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
     """
     for name, resource in plain["Resources"].items():
         kind, written = resource["Type"], source["Resources"].get(name)
-        if kind in _WITHOUT_EFFECT:
+        if kind in _HONOURED["without_effect"]:
             if written:
-                yield f"{name} ({kind}) has no effect: {_WITHOUT_EFFECT[kind]}"
-        elif kind not in _HONOURED:
+                yield f"{name} ({kind}) has no effect: {_HONOURED['without_effect'][kind]}"
+        elif kind not in _HONOURED["properties"]:
             yield f"{name} ({kind}) is not created: the local cloud has no such resource"
-        elif written or kind not in _FROM_EVENTS:
-            said = written.get("Properties", ()) if written and written["Type"] in _SAM else ()
-            for key in sorted(set(resource.get("Properties") or {}) - _HONOURED[kind] - set(said)):
+        elif written or kind not in _HONOURED["from_events"]:
+            said = written.get("Properties", ()) if written and written["Type"] in _HONOURED["sam"] else ()
+            for key in sorted(
+                set(resource.get("Properties") or {}) - set(_HONOURED["properties"][kind]) - set(said)
+            ):
                 yield f"{name} ({kind}): the property {key} is not honoured"
 
 
@@ -204,9 +155,9 @@ def _source_warnings(source: Document) -> Iterator[str]:
             yield from _event_warnings(name, properties.get("Events") or {})
             with_policies += [name] if {"Policies", "Role"} & {*properties, *defaults} else []
         elif kind == "AWS::Serverless::LayerVersion":  # whose name SAM's translation adds a hash to
-            yield f"{name} ({kind}) has no effect: {_WITHOUT_EFFECT['AWS::Lambda::LayerVersion']}"
-        elif kind in _SAM:
-            for key in sorted(set(properties) - _SAM[kind]):
+            yield f"{name} ({kind}) has no effect: {_HONOURED['without_effect']['AWS::Lambda::LayerVersion']}"
+        elif kind in _HONOURED["sam"]:
+            for key in sorted(set(properties) - set(_HONOURED["sam"][kind])):
                 yield f"{name} ({kind}): the property {key} is not honoured"
     if with_policies:
         yield f"Policies and Role of {', '.join(with_policies)}: permissions are not checked here"
@@ -223,8 +174,8 @@ def _lookup_warnings(source: Document) -> Iterator[str]:
 def _event_warnings(function: str, events: Any) -> Iterator[str]:
     for name, event in events.items() if isinstance(events, dict) else ():
         kind = event.get("Type") if isinstance(event, dict) else None
-        if kind not in _EVENTS:
+        if kind not in _HONOURED["events"]:
             yield f"{function}: the event {name} of type {kind} doesn't fire here"
             continue
-        for key in sorted(set(event.get("Properties") or {}) - _EVENTS[kind]):
+        for key in sorted(set(event.get("Properties") or {}) - set(_HONOURED["events"][kind])):
             yield f"{function}: the property {key} of the event {name} ({kind}) is not honoured"
