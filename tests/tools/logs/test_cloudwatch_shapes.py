@@ -386,5 +386,8 @@ def test_refusals_say_what_to_do(cloud, code, error, said):
 
 
 def test_a_suspension_is_no_failure_to_insights():
-    """Neither success nor a durable function that waits is asked for."""
-    assert '(outcome != "success" and outcome != "suspended" or records.failed > 0)' in failed_query()
+    """Neither success nor a durable function that waits is asked for, but for what failed in part or by its answer."""
+    assert (
+        '(outcome != "success" and outcome != "suspended" or records.failed > 0 or http.status >= 500)'
+        in failed_query()
+    )

@@ -421,3 +421,42 @@ def test_what_the_platform_saw_goes_before_a_suspension(lambda_guard, write):
     path = write([LOGS.record(1, 5, 5.0, outcome="suspended"), LOGS.report(1, status="timeout")])
     (document,) = map(json.loads, lambda_guard("invocations", path, "--json").stdout.splitlines())
     assert (document["outcome"], document["failed"]) == ("timeout", True)
+
+
+REQUEST = {"method": "GET", "route": "/orders/{id}"}
+
+
+def test_an_answer_that_tells_of_a_server_error_is_a_failure(lambda_guard, write):
+    """Lambda calls it a success, and so does `outcome`: it's shown, and asked for with `--failed`, as what it is."""
+    path = write(
+        [
+            LOGS.record(1, 5, 5.0, http={**REQUEST, "status": 404}),
+            LOGS.report(1),
+            LOGS.record(2, 10, 5.0, level="ERROR", http={**REQUEST, "status": 503}),
+            LOGS.report(2),
+            LOGS.record(3, 15, 5.0, http={"method": "\x1b[31m", "route": 7, "status": "503"}),
+        ]
+    )
+    answered, failed, odd = lambda_guard("invocations", path).stdout.decode().split("\n\n")[:3]
+    assert answered.startswith("✓ success  orders:$LATEST  GET /orders/{id} 404  5 ms  71/128 MB  2026")
+    assert failed.startswith("✗ server error  orders:$LATEST  GET /orders/{id} 503  5 ms  71/128 MB  2026")
+    assert odd.startswith("✓ success")
+    assert "\x1b" not in odd
+    assert shown(lambda_guard("invocations", path, "--json", "--failed")) == ["00000002"]
+    assert shown(lambda_guard("invocations", path, "--json", "--where", "http.status>=404")) == [
+        "00000001",
+        "00000002",
+    ]
+    documents = [json.loads(line) for line in lambda_guard("invocations", path, "--json").stdout.splitlines()]
+    assert [(one["outcome"], one["failed"]) for one in documents[:2]] == [
+        ("success", False),
+        ("success", True),
+    ]
+    assert documents[1]["record"]["http"] == {**REQUEST, "status": 503}
+
+
+@pytest.mark.parametrize("outcome", ["error", "timeout"])
+def test_an_outcome_that_is_a_failure_stands_as_it_is(lambda_guard, write, outcome):
+    """What ended otherwise had no answer, whatever its record says."""
+    path = write([LOGS.record(1, 5, 5.0, outcome=outcome, http={"status": 500})])
+    assert f" {outcome}  orders" in lambda_guard("invocations", path).stdout.decode()

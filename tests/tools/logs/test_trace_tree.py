@@ -267,6 +267,22 @@ def test_failures_of_other_traces_are_drawn_dim():
     assert "\x1b[2mof another trace: message m-2: error\x1b[0m" in TraceView(Palette(on=True)).trace(trace)
 
 
+def test_a_server_error_is_a_failure_in_the_trace_the_page_and_json():
+    """Marked, counted and named by request and status, wherever it's looked at."""
+    http = {"method": "GET", "route": "/orders/{id}", "status": 502}
+    (trace,) = build_traces([invocation("api", 0, http=http)])
+    drawn = TraceView(Palette(on=False)).trace(trace)
+    assert "1 failed" in drawn
+    assert "\n✗ api " in drawn
+    assert "GET /orders/{id} 502" in drawn
+    (node,) = page_data([trace], title="")["nodes"]
+    assert (node["outcome"], node["mark"], node["failed"]) == ("server error", "✗", True)
+    assert ["request", "GET /orders/{id} 502"] in node["facts"]
+    assert node["from"] == "sqs · GET /orders/{id} 502"
+    (told,) = json.loads(trace_line(trace))["roots"]
+    assert (told["outcome"], told["failed"], told["record"]["http"]) == ("success", True, http)
+
+
 def test_the_page_and_json_see_a_shared_batch_the_same_way():
     """Not failed, the others' failure soft, and what else was in the batch among the facts."""
     focus = Focus(ONE, shared())

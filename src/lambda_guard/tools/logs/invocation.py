@@ -32,6 +32,9 @@ KILLED: Final = "killed"
 UNFINISHED: Final = "unfinished"
 """No end of it stands in these logs: still running, cut off, or killed where no platform line says so."""
 
+SERVER_ERROR: Final = "server error"
+"""The handler answered a request with a status from 500 on: a success to Lambda alone."""
+
 CLOCK_TOLERANCE_MS: Final = 1_000.0
 """How far outside its invocation a line's time may lie before the clock is said to have jumped."""
 
@@ -184,8 +187,25 @@ class Invocation(Struct, dict=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the outcome is known and is a failure, or a part of the batch failed."""
-        return self.outcome not in (*names.NO_FAILURE, UNFINISHED) or self.failed_records > 0
+        """Whether the outcome is known and is a failure, or a part of the batch failed, or the answer says so."""
+        succeeded = self.outcome in (*names.NO_FAILURE, UNFINISHED)
+        return not succeeded or self.failed_records > 0 or self.answered_with_an_error
+
+    @property
+    def http(self) -> Mapping[str, object]:
+        """`{method, route, status}` of a request; empty where there was none."""
+        return as_mapping(self.facts.get(names.HTTP))
+
+    @property
+    def answered_with_an_error(self) -> bool:
+        """Whether it answered a request with a status from 500 on."""
+        return (as_number(self.http.get(names.STATUS)) or 0) >= names.SERVER_ERROR_LEAST
+
+    @property
+    def verdict(self) -> str:
+        """The outcome; `server error` where that is an answer which tells of one."""
+        outcome = self.outcome
+        return SERVER_ERROR if outcome == names.SUCCESS and self.answered_with_an_error else outcome
 
     @property
     def failed_records(self) -> int:

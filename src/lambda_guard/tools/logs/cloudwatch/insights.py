@@ -47,7 +47,8 @@ def failed_query() -> str:
     no_failure = " and ".join(f'{names.OUTCOME} != "{outcome}"' for outcome in names.NO_FAILURE)
     return (
         f'{FIELDS} | filter ({names.RECORD} = "{names.RECORD_INVOCATION}" and '
-        f"({no_failure} or {names.RECORDS}.{names.FAILED} > 0)) "
+        f"({no_failure} or {names.RECORDS}.{names.FAILED} > 0 "
+        f"or {names.HTTP}.{names.STATUS} >= {names.SERVER_ERROR_LEAST})) "
         'or (@type = "REPORT" and @message like "Status: ") '
         'or (type = "platform.report" and record.status != "success")'
         f" | sort @timestamp asc | limit {ROWS_MOST}"

@@ -9,7 +9,15 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard._printable import visible
 from lambda_guard.shapes import arns
-from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, EXPLAINED, KILLED, UNFINISHED, Block, Invocation
+from lambda_guard.tools.logs.invocation import (
+    CLOCK_JUMPED,
+    EXPLAINED,
+    KILLED,
+    SERVER_ERROR,
+    UNFINISHED,
+    Block,
+    Invocation,
+)
 from lambda_guard.tools.logs.model import Line, Report, Stray, as_mapping, as_number
 from lambda_guard.tools.logs.selection import failures
 from lambda_guard.tools.terminal import Palette
@@ -18,6 +26,7 @@ from lambda_guard.tools.times import clock, date_and_clock, span
 MARKS: Final = {
     names.SUCCESS: "✓",
     names.FAILURE: "✗",
+    SERVER_ERROR: "✗",
     names.TIMEOUT: "◷",
     names.SUSPENDED: "‖",
     KILLED: "☠",
@@ -26,6 +35,7 @@ MARKS: Final = {
 OUTCOME_STYLES: Final = {
     names.SUCCESS: "bold_green",
     names.FAILURE: "bold_red",
+    SERVER_ERROR: "bold_red",
     names.TIMEOUT: "bold_red",
     names.SUSPENDED: "cyan",
     KILLED: "bold_red",
@@ -90,7 +100,7 @@ class TextView:
         return self._head(invocation), drawn
 
     def _head(self, invocation: Invocation) -> str:
-        outcome, version = visible(invocation.outcome), invocation.version
+        outcome, version = visible(invocation.verdict), invocation.version
         name = visible(f"{invocation.function}:{version}" if version else invocation.function)
         facts = visible("".join([f"  {fact}" for fact in _facts(invocation) if fact]))
         ids = visible("  ".join([one for one in _ids(invocation) if one]))
@@ -174,6 +184,7 @@ def _facts(invocation: Invocation) -> Sequence[str]:
     failed, took = invocation.failed_records, invocation.duration_ms
     return (
         trigger_text(invocation.trigger),
+        http_text(invocation.http),
         "" if took is None else span(took),
         memory_text(invocation),
         cold_text(invocation),
@@ -201,6 +212,11 @@ def trigger_text(trigger: Mapping[str, object]) -> str:
     if count is not None and count > 1:
         said = f"{said} {TIMES}{count:.0f}"
     return said.strip()
+
+
+def http_text(http: Mapping[str, object]) -> str:
+    """Describe what was asked for, and how it was answered: `GET /orders/{id} 503`."""
+    return " ".join([str(http[key]) for key in (names.METHOD, names.ROUTE, names.STATUS) if key in http])
 
 
 @lru_cache(1_000)

@@ -18,6 +18,7 @@ from lambda_guard.tools.logs.views.text import (
     attempt_text,
     cold_text,
     error_text,
+    http_text,
     sent_text,
     short_name,
     trigger_text,
@@ -85,7 +86,7 @@ class TraceView:
             yield self._paint("dim", stem) + (self._paint(style, line) if style else line)
 
     def _row(self, node: Node, label: str, scale: Timescale, label_width: int, bar_width: int) -> str:
-        outcome = node.invocation.outcome
+        outcome = node.invocation.verdict
         style = OUTCOME_STYLES.get(outcome, "bold")
         mark = self._paint(style, MARKS.get(outcome, "?"))
         text = label if len(label) <= label_width else label[: label_width - 1] + "…"
@@ -186,6 +187,7 @@ def _how(node: Node) -> str:
     invocation = node.invocation
     parts = [
         trigger_text(invocation.trigger),
+        http_text(invocation.http),
         waited_text(node),
         attempt_text(invocation),
         cold_text(invocation),

@@ -17,6 +17,7 @@ from lambda_guard.tools.logs.views.text import (
     error_text,
     execution_text,
     failure_text,
+    http_text,
     memory_text,
     offset_text,
     report_text,
@@ -119,8 +120,8 @@ def _node_data(node: Node) -> dict[str, object]:
         "key": invocation.invocation_id + attempt,
         "fn": invocation.function,
         "version": invocation.version,
-        "outcome": invocation.outcome,
-        "mark": MARKS.get(invocation.outcome, "?"),
+        "outcome": invocation.verdict,
+        "mark": MARKS.get(invocation.verdict, "?"),
         "failed": node.failed,
         "retry": node.link == "retry",
         "children": len(node.children),
@@ -163,6 +164,7 @@ def _origin(node: Node) -> Iterator[str]:
     if node.link == "dead-letter":
         yield "dead letter"
     yield trigger_text(node.invocation.trigger)
+    yield http_text(node.invocation.http)
     yield attempt_text(node.invocation)
 
 
@@ -174,6 +176,7 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     invocation = node.invocation
     yield "took", span(invocation.duration_ms) if invocation.duration_ms is not None else ""
     yield "trigger", trigger_text(invocation.trigger)
+    yield "request", http_text(invocation.http)
     yield "", waited_text(node)
     yield "memory", memory_text(invocation)
     yield "", cold_text(invocation)
