@@ -92,7 +92,9 @@ def test_a_notification_goes_into_a_queue_and_to_a_function():
     envelope = sns.notification("a", topic_arn=topic, message_id="n-1", timestamp="2025-11-25T15:04:05.135Z")
     assert "Subject" not in envelope
     assert "MessageAttributes" not in envelope
-    event = sns.event(sns.for_a_function(envelope), subscription_arn=f"{topic}:s-1")
+    event = sample.fill(
+        "sns-event", notification=sns.for_a_function(envelope), subscription_arn=f"{topic}:s-1"
+    )
     fields = event["Records"][0]["Sns"]
     assert fields["Subject"] is None
     assert fields["MessageAttributes"] == {}
@@ -116,9 +118,9 @@ def test_a_request_has_two_formats():
         1_764_083_045_135,
     )
     api = http.Api("abc", "prod", "1", "eu-west-1")
-    one = http.event_v1(request, api, resource="/a", path_parameters={}, extended_request_id="e")
-    two = http.event_v2(
-        request, api, route_key="GET /a", path_parameters={}, raw_query="q=1&q=2", cookies=["a=b"]
+    one = http.event("1.0", request, api, resource="/a", path_parameters={}, extended_request_id="e")
+    two = http.event(
+        "2.0", request, api, route_key="GET /a", path_parameters={}, raw_query="q=1&q=2", cookies=["a=b"]
     )
     assert (one["headers"], one["multiValueHeaders"]) == ({"x": "2"}, {"x": ["1", "2"]})
     assert one["multiValueQueryStringParameters"] == {"q": ["1", "2"]}

@@ -167,7 +167,8 @@ def proxy_event(request: HttpRequest, found: Match, region: str) -> dict[str, An
     route, rest = found.route, found.route.version == "1.0"
     api = http.Api(route.api.lower(), "Prod" if rest else "$default", ACCOUNT, region)
     if rest:
-        return http.event_v1(
+        return http.event(
+            "1.0",
             _noted(request, {"Host": [api.domain], **request.header_values}),
             api,
             resource=route.path,
@@ -176,13 +177,14 @@ def proxy_event(request: HttpRequest, found: Match, region: str) -> dict[str, An
         )
     headers = {name: [value] for name, value in request.lower_headers.items()}
     cookies = headers.pop("cookie", [""])[0].split(";")
-    return http.event_v2(
+    return http.event(
+        "2.0",
         _noted(request, {"host": [api.domain], **headers}),
         api,
         route_key=route.path if route.path == "$default" else f"{route.method} {route.path}",
         path_parameters=found.parameters,
         raw_query=request.query,
-        cookies=[cookie.strip() for cookie in cookies if cookie],
+        cookies=[cookie.strip() for cookie in cookies if cookie] or None,
     )
 
 

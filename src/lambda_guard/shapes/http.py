@@ -6,7 +6,7 @@ Payload format 1.0: https://docs.aws.amazon.com/apigateway/latest/developerguide
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .sample import fill
 
@@ -58,55 +58,31 @@ class Request(NamedTuple):
         return datetime.fromtimestamp(self.time_ms // 1000, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
 
 
-def event_v1(
-    request: Request, api: Api, *, resource: str, path_parameters: Mapping[str, str], extended_request_id: str
+def event(
+    version: str, request: Request, api: Api, *, path_parameters: Mapping[str, str], **route: Any
 ) -> dict[str, Any]:
-    """Return the event of a REST API (payload format 1.0).
+    """Return the event of a REST API (payload format 1.0), or of an HTTP API or a function URL (2.0).
 
     Args:
+        version: `1.0` or `2.0`; with 2.0, several values of a header or parameter are joined by commas.
         request: the request.
         api: the API.
-        resource: the route, as `/orders/{id}`.
         path_parameters: what the route's variables stand for.
-        extended_request_id: a second id that API Gateway gives.
+        route: with 1.0 its `resource`, as `/orders/{id}`, and `extended_request_id`, a second id that API Gateway
+            gives; with 2.0 its `route_key`, as `GET /orders/{id}` or `$default`, `raw_query`, the query as it stands
+            in the URL, and `cookies`, each as `name=value`: the `cookie` header isn't taken apart here.
     """
+    document, join = _FORMATS[version]
     return fill(
-        "apigateway",
-        locals(),
-        headers=_each(request.headers, _last),
+        document,
+        route,
+        request=request,
+        api=api,
+        headers=_each(request.headers, join),
         all_headers=_each(request.headers, list),
-        query=_each(request.query, _last) or None,
+        query=_each(request.query, join) or None,
         all_query=_each(request.query, list) or None,
         path_parameters=dict(path_parameters) or None,
-    )
-
-
-def event_v2(
-    request: Request,
-    api: Api,
-    *,
-    route_key: str,
-    path_parameters: Mapping[str, str],
-    raw_query: str,
-    cookies: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return the event of an HTTP API or a function URL (payload format 2.0).
-
-    Args:
-        request: the request; several values of a header or parameter are joined by commas.
-        api: the API.
-        route_key: the route, as `GET /orders/{id}`; `$default`.
-        path_parameters: what the route's variables stand for.
-        raw_query: the query as it stands in the URL.
-        cookies: each cookie, as `name=value`; the `cookie` header isn't taken apart here.
-    """
-    return fill(
-        "apigateway-v2",
-        locals(),
-        headers=_each(request.headers, ",".join),
-        query=_each(request.query, ",".join) or None,
-        path_parameters=dict(path_parameters) or None,
-        cookies=list(cookies) or None,
         body=request.body or None,
     )
 
@@ -117,3 +93,9 @@ def _each(named: Mapping[str, Sequence[str]], made: Callable[[Sequence[str]], An
 
 def _last(values: Sequence[str]) -> str:
     return values[-1]
+
+
+_FORMATS: Final[dict[str, tuple[str, Callable[[Sequence[str]], str]]]] = {
+    "1.0": ("apigateway", _last),
+    "2.0": ("apigateway-v2", ",".join),
+}

@@ -85,7 +85,8 @@ def api_gateway(
     api = shapes.Api(api_id, stage, ACCOUNT, REGION)
     usual = {"Accept": "application/json", "Host": api.domain, "User-Agent": _USER_AGENT}
     sent = _with_trace(headers, usual, trace_header)
-    return shapes.event_v1(
+    return shapes.event(
+        "1.0",
         _request(method, path, headers=sent, query=query, body=body, request_id=uuid(1, kind=6)),
         api,
         resource=resource or path,
@@ -123,7 +124,8 @@ def http_api(
     """
     api = shapes.Api(api_id, stage, ACCOUNT, REGION)
     sent = _lower(_with_trace(headers, {"accept": "*/*", "host": api.domain}, trace_header))
-    return shapes.event_v2(
+    return shapes.event(
+        "2.0",
         _request(method, path, headers=sent, query=query, body=body, request_id="JKJaXmPLvHcESHA="),
         api,
         route_key=route_key or f"{method} {path}",

@@ -15,20 +15,13 @@ from lambda_guard.errors import LambdaGuardError, MissingExtraError
 from lambda_guard.tools.terminal import ESCAPED, warn
 
 SUBCOMMANDS: Final = {
-    "invocations": (
-        "lambda_guard.tools.logs.commands.invocations:invocations",
-        "Show logs, one block per invocation.",
-    ),
-    "trace": (
-        "lambda_guard.tools.logs.commands.trace:trace",
-        "Show a trace across functions, as a tree with times.",
-    ),
-    "dlq": ("lambda_guard.tools.dlq.commands:dlq", "Show why messages failed, and replay them."),
-    "local": ("lambda_guard.local.cli:local", "Run functions, queues and topics on this machine."),
+    "invocations": ("tools.logs.commands.invocations", "Show logs, one block per invocation."),
+    "trace": ("tools.logs.commands.trace", "Show a trace across functions, as a tree with times."),
+    "dlq": ("tools.dlq.commands", "Show why messages failed, and replay them."),
+    "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
-"""Name → where the command is, and its line in the list. Adding one takes one line here."""
+"""Name → the module with the command of this name, and its line in the list. Adding one takes one line here."""
 
-EXTRAS: Final = {"lambda_guard.local": "local"}
 EPILOG: Final = """\b
 Examples:
   lambda-guard invocations app.log                    one block per invocation
@@ -56,11 +49,14 @@ class LazyGroup(click.Group):
         """
         if cmd_name not in SUBCOMMANDS:
             return None
-        module_name, _, attribute = SUBCOMMANDS[cmd_name][0].partition(":")
         try:
-            command = getattr(import_module(module_name), attribute)
+            command = getattr(import_module(f"lambda_guard.{SUBCOMMANDS[cmd_name][0]}"), cmd_name)
         except ModuleNotFoundError as error:
-            raise _missing_extra(cmd_name, module_name, error) from error
+            extra = "local" if cmd_name == "local" else "tools"
+            raise MissingExtraError(
+                f"{cmd_name} needs {error.name}, which isn't installed: pip install 'lambda-guard[{extra}]'",
+                name=error.name,
+            ) from error
         assert isinstance(command, click.Command)
         return command
 
@@ -68,14 +64,6 @@ class LazyGroup(click.Group):
         """List the subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
-
-
-def _missing_extra(command: str, module_name: str, error: ModuleNotFoundError) -> MissingExtraError:
-    extra = next((extra for prefix, extra in EXTRAS.items() if module_name.startswith(prefix)), "tools")
-    return MissingExtraError(
-        f"{command} needs {error.name}, which isn't installed: pip install 'lambda-guard[{extra}]'",
-        name=error.name,
-    )
 
 
 @click.group(

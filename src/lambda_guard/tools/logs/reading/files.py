@@ -128,9 +128,8 @@ def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
     if magic not in _UTF16_MARKS:
         yield from chunks
         return
-    decoder = codecs.getincrementaldecoder("utf-16")("replace")
-    for chunk in chunks:
-        yield decoder.decode(chunk).encode()
+    for text in codecs.iterdecode(chunks, "utf-16", "replace"):
+        yield text.encode()
 
 
 def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:

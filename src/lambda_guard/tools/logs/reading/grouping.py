@@ -96,7 +96,6 @@ class Grouper:
             self._feed_closely(line, stream, place)
         size = sum(map(len, lines))
         self.tally.lines += len(lines)
-        self.tally.size += size
         self._outbox.held += size
         self._let_go()
 

@@ -67,7 +67,6 @@ class Tally:
     """What was read, and what was odd about it: nothing is passed over in silence."""
 
     lines: int = 0
-    size: int = 0
     duplicates: int = 0
     invocations: int = 0
     failed: int = 0
