@@ -20,7 +20,7 @@ from awslambdaric import bootstrap
 ALREADY_THERE = (
     "asyncio", "concurrent.futures.thread", "encodings.idna", "logging.handlers", "resource", "unicodedata", "warnings", "wrapt",
     "aws_lambda_powertools.logging.formatter", "aws_lambda_powertools.metrics", "aws_lambda_powertools.utilities.batch",
-    "aws_xray_sdk.core.patcher", "moto.sns.models", "moto.sqs.models", "moto.sqs.responses", "moto.core.responses",
+    "aws_xray_sdk.core.patcher", "moto.sns.models", "moto.sqs.models", "moto.sqs.responses", "moto.core.responses", "flask_cors",
 )  # fmt: skip
 
 OWN = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -206,7 +206,7 @@ def main():
     with importlib.import_module("lambda_guard.testing").capture(UPSTREAM):
         note("capture", noted)
     note("after capture", noted)
-    importlib.import_module("lambda_guard.local.aws.moto_patches").install("http://127.0.0.1:9/")
+    importlib.import_module("lambda_guard.local.aws.moto_server").install("http://127.0.0.1:9/")
     note("local cloud", noted)
     changed |= of_durable_functions(production, Context())
     print("\n" + json.dumps(changed))

@@ -1,26 +1,47 @@
-"""moto's server in a process of its own, with what it lacks.
+"""moto's server in a process of its own, with what AWS documents and moto 5.2 doesn't do.
 
 `python -m lambda_guard.local.aws.moto_server PORT CONTROL`: a process of its own, because moto's state is
 global: tests that use moto's decorators in the same process as a local cloud would reset it. Calls of Lambda's
 API go on to the cloud, whose functions it invokes.
+
+What moto lacks is each in one place with the sentence that it implements: each function that `install` calls replaces
+one thing in moto; when moto has it, the function goes. `install` fails where moto no longer looks as expected.
 """
+# ruff: noqa: SLF001 - what is missing in moto is inside its classes
 
 import logging
 import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
 
+import requests
+from flask import has_request_context, request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sns.models import Subscription
+from moto.sqs.exceptions import InvalidParameterValue
+from moto.sqs.models import Queue, SQSBackend
+from moto.sqs.responses import SQSResponse
 from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.serving import make_server
 
-from lambda_guard.local.aws import moto_patches
+from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local.runtime.http_server import HOST
+from lambda_guard.propagation.header import parse
+from lambda_guard.shapes import sns
 
 _LAMBDA = "/2015-03-31/"
+_LOCK = threading.RLock()
+_TRACE_ATTRIBUTE = "AWSTraceHeader"
+_SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
 
 
 def main(port: int, control: str) -> None:
     """Serve until killed; the first line on stdout is the port."""
-    moto_patches.install(f"http://{control}/local/sns")
+    install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = DomainDispatcherApplication(create_backend_app)
     front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=930)
@@ -29,6 +50,225 @@ def main(port: int, control: str) -> None:
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()
+
+
+def install(callback: str) -> None:
+    """Put everything in place; deliveries of SNS to functions are posted to the URL `callback`."""
+    one_lock_for_sqs()
+    receives_in_order_and_in_time()
+    trace_header_of_the_request()
+    system_attributes_of_batch_entries()
+    source_of_a_dead_letter()
+    functions_subscribed_to_topics(callback)
+
+
+def _replaces(owner: Any, name: str, *, locked: bool = False) -> Callable[[Any], Any]:
+    """Put the decorated function in the place of a method, which it gets as its first argument."""
+    original = getattr(owner, name)
+
+    def replace(function: Any) -> Any:
+        @wraps(original)
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return function(original, *args, **kwargs)
+
+        setattr(owner, name, _locked(method) if locked else method)
+        return function
+
+    return replace
+
+
+def one_lock_for_sqs() -> None:
+    """AWS: "Amazon SQS stores copies of your messages on multiple servers for redundancy": none is lost.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues-at-least-once-delivery.html
+
+    moto's `delete_message` rebuilds the list of messages without a lock: one that arrives meanwhile is gone.
+    """
+
+    @_replaces(Queue, "__init__")
+    def init(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self._messages_lock = threading.Condition(_LOCK)
+
+    for name in (
+        "send_message",
+        "send_message_batch",
+        "delete_message_batch",
+        "get_queue_attributes",
+        "purge_queue",
+    ):
+        setattr(SQSBackend, name, _locked(getattr(SQSBackend, name)))
+
+
+def receives_in_order_and_in_time() -> None:
+    """AWS: messages of a group "are always processed one by one, in a strict order".
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+
+    moto removes a message that is visible again from the pending ones only when its loop reaches the message,
+    so that of two such messages of a group the second is received first.
+
+    AWS: "If a message is available, the call returns sooner than WaitTimeSeconds".
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+
+    moto looks once a second: messages that become visible again, whose delay ends, or whose group is no longer
+    blocked by one in flight are received late.
+    """
+
+    @_replaces(SQSBackend, "receive_message", locked=True)
+    def receive_message(
+        original: Any, self: Any, queue_name: str, count: int, seconds: float, *args: Any, **kwargs: Any
+    ) -> Any:
+        until = time.monotonic() + seconds
+        while True:
+            queue = self.get_queue(queue_name)
+            queue._pending_messages = {it for it in queue._pending_messages if not it.visible}
+            messages = original(self, queue_name, count, 0, *args, **kwargs)
+            remaining = until - time.monotonic()
+            if messages or remaining <= 0:
+                return messages
+            queue._messages_lock.wait(min(remaining, _seconds_until_due(queue)))
+
+    for name in ("change_message_visibility", "delete_message"):
+
+        @_replaces(SQSBackend, name, locked=True)
+        def change(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
+            original(self, queue_name, *args, **kwargs)
+            self.get_queue(queue_name)._messages_lock.notify_all()
+
+
+def trace_header_of_the_request() -> None:
+    """AWS: "To send X-Ray trace headers through Amazon SQS, you can use the X-Amzn-Trace-Id tracing header".
+
+    And for SNS: "Amazon SNS forwards the trace header to Lambda, Amazon SQS, HTTP/S and Firehose endpoints
+    that are subscribed". moto's SNS calls this method in the publisher's thread, so it serves both, raw and
+    enveloped. The attribute wins over the header; "its value must be a correctly formatted AWS X-Ray trace
+    header string".
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html,
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sns.html
+    """
+
+    @_replaces(SQSBackend, "send_message")
+    def send_message(
+        original: Any, self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any
+    ) -> Any:
+        attributes = _checked(system_attributes)
+        header = _header_of_the_request()
+        if header and parse(header):
+            attributes.setdefault(_TRACE_ATTRIBUTE, {"DataType": "String", "StringValue": header})
+        return original(self, *args, system_attributes=attributes, **kwargs)
+
+
+def system_attributes_of_batch_entries() -> None:
+    """AWS, SendMessageBatchRequestEntry: "MessageSystemAttributes: the message system attribute to send".
+
+    moto drops them.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html
+    """
+
+    @_replaces(SQSBackend, "send_message_batch", locked=True)
+    def send_message_batch(
+        original: Any, self: Any, queue_name: str, entries: dict[str, dict[str, Any]]
+    ) -> Any:
+        given = {entry["Id"]: _checked(entry.get("MessageSystemAttributes")) for entry in entries.values()}
+        messages, failed = original(self, queue_name, entries)
+        for message in messages:  # nobody has seen them yet: the lock is ours
+            message.system_attributes = {**message.system_attributes, **given[message.user_id]}
+        return messages, failed
+
+
+def source_of_a_dead_letter() -> None:
+    """AWS: "DeadLetterQueueSourceArn", the queue from which SQS moved the message.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+    """
+
+    @_replaces(Queue, "add_message")
+    def add_message(original: Any, self: Any, message: Any) -> None:
+        before = getattr(message, "queue_arn", self.queue_arn)
+        if before != self.queue_arn:
+            message.dead_letter_source = before
+        message.queue_arn = self.queue_arn
+        original(self, message)
+
+    @_replaces(SQSResponse, "receive_message")
+    def response(original: Any, self: Any) -> Any:
+        result = original(self)
+        self_queue = self.sqs_backend.get_queue(self._get_queue_name())
+        sources = {m.id: getattr(m, "dead_letter_source", None) for m in self_queue._messages}
+        for message in result.result.get("Messages", []):
+            if "Attributes" in message and sources.get(message["MessageId"]):
+                message["Attributes"][_SOURCE_ATTRIBUTE] = sources[message["MessageId"]]
+        return result
+
+
+def functions_subscribed_to_topics(callback: str) -> None:
+    """AWS: SNS "invokes your function asynchronously with an event that contains a message and metadata".
+
+    moto runs functions in Docker, with an event of constants.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+    """
+
+    @_replaces(Subscription, "publish")
+    def deliver(original: Any, self: Any, message: str, message_id: str, **kwargs: Any) -> None:
+        if self.protocol != "lambda":
+            original(self, message, message_id, **kwargs)
+            return
+        attributes = kwargs.get("message_attributes") or {}
+        if self._filter_policy_matcher and not self._filter_policy_matcher.matches(attributes, message):
+            return
+        if kwargs.get("message_structure") == "json":
+            message = self._parse_message_structure(message, self.protocol)
+        event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
+        delivery = {"function": self.endpoint, "event": event, "trace_header": _header_of_the_request()}
+        requests.post(callback, json=delivery, timeout=30).raise_for_status()
+
+
+def _sns_event(
+    subscription: Any, message: str, message_id: str, subject: str | None, attributes: dict[str, Any]
+) -> dict[str, Any]:
+    notification = sns.notification(
+        message,
+        topic_arn=subscription.topic.arn,
+        message_id=message_id,
+        timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        subject=subject,
+        attributes=attributes,
+        subscription_arn=subscription.arn,
+    )
+    return sns.event(sns.for_a_function(notification), subscription_arn=subscription.arn)
+
+
+def _header_of_the_request() -> str | None:
+    """Return the trace header of the HTTP request that moto's Flask serves in this thread."""
+    return request.headers.get(HTTP_TRACE_HEADER) if has_request_context() else None
+
+
+def _checked(attributes: dict[str, Any] | None) -> dict[str, Any]:
+    header = (attributes or {}).get(_TRACE_ATTRIBUTE, {}).get("StringValue")
+    if header is not None and parse(header) is None:
+        raise InvalidParameterValue(f"Value {header} for parameter {_TRACE_ATTRIBUTE} is invalid.")
+    return dict(attributes or {})
+
+
+def _seconds_until_due(queue: Any) -> float:
+    """Return the seconds until the next message that is hidden or delayed can be received."""
+    now = time.time() * 1000
+    due = [moment for m in queue._messages if (moment := max(m.visible_at, m.delayed_until)) > now]
+    return (min(due) - now) / 1000 + 0.002 if due else 3600.0
+
+
+def _locked(method: Any) -> Any:
+    @wraps(method)
+    def under_lock(*args: Any, **kwargs: Any) -> Any:
+        with _LOCK:
+            return method(*args, **kwargs)
+
+    return under_lock
 
 
 if __name__ == "__main__":

@@ -36,10 +36,14 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to A
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSettings:
-    """A function's configuration, in Lambda's terms; `Function` describes what isn't here.
+    """A function's configuration, in Lambda's terms.
 
     Attributes:
+        handler: `module.attribute`.
         code: the directory of the code; becomes `LAMBDA_TASK_ROOT` and the working directory.
+        timeout: seconds, fractions allowed; the process is killed then.
+        memory: MB; reported, not enforced.
+        environment: the function's own variables.
         region: for ARNs and `AWS_REGION`.
         account: for ARNs.
         version: `AWS_LAMBDA_FUNCTION_VERSION`.

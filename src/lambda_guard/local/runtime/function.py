@@ -4,9 +4,8 @@ import json
 import random
 import threading
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from lambda_guard.local._errors import LocalCloudError, require
 from lambda_guard.local.runtime.environment import Environment, FunctionSettings
@@ -24,17 +23,11 @@ class Function:
 
     Args:
         name: the function's name.
-        handler: `module.attribute`.
         code: the directory that holds the module.
-        timeout: seconds, fractions allowed; the process is killed then.
-        memory: MB; reported, not enforced.
-        environment: the function's own variables.
-        log_format: `Text` or `JSON`.
         reserved_concurrency: the most environments at once.
         log: the log group to write to; by default one of its own, in memory.
         guardian: starts the processes; by default one of its own.
-        **settings: the rest of `FunctionSettings`: region, account, version, endpoint_url, daemon_address,
-            initialization_type, freeze, python.
+        **settings: the rest of `FunctionSettings`, of which `handler` must be given.
 
     Attributes:
         settings: the configuration.
@@ -50,27 +43,13 @@ class Function:
         self,
         *,
         name: str,
-        handler: str,
         code: str | Path,
-        timeout: float = 3.0,
-        memory: int = 128,
-        environment: Mapping[str, str] | None = None,
-        log_format: Literal["Text", "JSON"] = "Text",
         reserved_concurrency: int = 10,
         log: LogGroup | None = None,
         guardian: Guardian | None = None,
         **settings: Any,
     ) -> None:
-        self.settings = FunctionSettings(
-            name=name,
-            handler=handler,
-            code=_directory(name, code),
-            timeout=timeout,
-            memory=memory,
-            environment=dict(environment or {}),
-            log_format=log_format,
-            **settings,
-        )
+        self.settings = FunctionSettings(name=name, code=_directory(name, code), **settings)
         require("a function in the runtime client", "awslambdaric", extra="try")
         if reserved_concurrency < 1:
             raise LocalCloudError(f"function {name}: reserved_concurrency must be at least 1")
