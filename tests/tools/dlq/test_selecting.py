@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
 from lambda_guard.tools.dlq.message import Message
-from lambda_guard.tools.dlq.packing import BYTES_MOST, ENTRIES_MOST, message_bytes, pack
+from lambda_guard.tools.dlq.sending import BYTES_MOST, ENTRIES_MOST, message_bytes, pack
 from lambda_guard.tools.dlq.where import Filter
 
 NOW = 1_790_000_000_000.0

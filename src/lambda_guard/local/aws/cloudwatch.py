@@ -3,9 +3,11 @@
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 """
 
+import contextlib
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.runtime.log_group import LogEvent
@@ -20,43 +22,29 @@ class CloudWatchWriter:
     def __init__(self, moto: MotoProcess) -> None:
         self._moto = moto
         self._streams: set[tuple[str, str]] = set()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._unwritten: list[tuple[str, LogEvent]] = []
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="cloudwatch-logs", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cloudwatch-logs")
+        self._last: list[Future[None]] = []
 
     def write(self, group: str, event: LogEvent) -> None:
-        """Take an event."""
-        with self._changed:
+        """Take an event: the first of a batch has it sent, together with those that come meanwhile."""
+        with self._lock:
             self._unwritten.append((group, event))
-            self._changed.notify_all()
+            if len(self._unwritten) == 1:
+                with contextlib.suppress(
+                    RuntimeError
+                ):  # closed: the lines are in the files and in memory anyway
+                    self._last = [self._thread.submit(self._send)]
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until everything is written; False where it took longer than `timeout` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._unwritten, timeout)
+    def flush(self, timeout: float) -> None:
+        """Wait until everything is written, for `timeout` seconds at most."""
+        wait(self._last, timeout)
 
-    def _run(self) -> None:
-        while self._wait():
-            time.sleep(_EVERY_SECONDS)
-            batch = self._unwritten[:_BATCH_MOST]
-            try:
-                self._send(batch)
-            except Exception:
-                # The service is closing: the lines are in the files and in memory anyway.
-                batch = list(self._unwritten)
-            with self._changed:
-                del self._unwritten[: len(batch)]
-                self._changed.notify_all()
-
-    def _wait(self) -> bool:
-        """Wait for an event; False where there is none, and the end has come."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._unwritten or self._closed)
-            return bool(self._unwritten)
-
-    def _send(self, batch: list[tuple[str, LogEvent]]) -> None:
+    def _send(self) -> None:
+        time.sleep(_EVERY_SECONDS)
+        with self._lock:
+            batch, self._unwritten = self._unwritten, []
         by_stream: dict[tuple[str, str], list[LogEvent]] = defaultdict(list)
         for group, event in batch:
             if event.message:  # CloudWatch Logs takes no empty message
@@ -66,15 +54,12 @@ class CloudWatchWriter:
                 self._moto.client("logs").create_log_stream(logGroupName=group, logStreamName=stream)
                 self._streams.add((group, stream))
             ordered = sorted(events, key=lambda event: event.timestamp)
-            self._moto.client("logs").put_log_events(
-                logGroupName=group,
-                logStreamName=stream,
-                logEvents=[{"timestamp": event.timestamp, "message": event.message} for event in ordered],
-            )
+            told = [{"timestamp": event.timestamp, "message": event.message} for event in ordered]
+            for start in range(0, len(told), _BATCH_MOST):
+                self._moto.client("logs").put_log_events(
+                    logGroupName=group, logStreamName=stream, logEvents=told[start : start + _BATCH_MOST]
+                )
 
     def close(self) -> None:
         """Write what is left and end the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._thread.join(10)
+        self._thread.shutdown()

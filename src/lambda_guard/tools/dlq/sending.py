@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
@@ -13,12 +13,20 @@ from lambda_guard.tools.aws import Clients, error_code
 from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import asked
 from lambda_guard.tools.dlq.letter import Origin
-from lambda_guard.tools.dlq.packing import message_bytes, pack
+from lambda_guard.tools.dlq.message import Attributes
 from lambda_guard.tools.dlq.streams import replay_batch
+
+ENTRIES_MOST: Final = 10
+BYTES_MOST: Final = 1_048_576
+"""SendMessageBatch: "The total size of all messages that you send in a single call can't exceed 1 MiB".
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+"""
 
 INVOKE_BYTES_MOST: Final = 1_048_576
 """1 MB, the quota of asynchronous payloads: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
 
+Item = TypeVar("Item")
 RETRY_SECONDS: Final = (0.2, 0.8, 2.0)
 _AT_ONCE: Final = 10
 _OF_ONE_LETTER: Final = frozenset(
@@ -137,6 +145,41 @@ class Sender:
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def pack(
+    items: Iterable[Item], size_of: Callable[[Item], int], group_of: Callable[[Item], str]
+) -> Iterator[list[Item]]:
+    """Put items into batches, in their order.
+
+    A batch may succeed in part: were two of one FIFO group in it, the second could overtake the first.
+
+    Args:
+        items: what to pack.
+        size_of: the bytes that SQS counts.
+        group_of: the FIFO group, of which only one may be in a batch; empty where order doesn't matter.
+    """
+    batch: list[Item] = []
+    size, groups = 0, set[str]()
+    for item in items:
+        more, group = size_of(item), group_of(item)
+        if batch and (len(batch) == ENTRIES_MOST or size + more > BYTES_MOST or group in groups):
+            yield batch
+            batch, size, groups = [], 0, set()
+        batch.append(item)
+        size += more
+        groups |= {group} if group else set()
+    if batch:
+        yield batch
+
+
+def message_bytes(body: str, attributes: Attributes) -> int:
+    """Count as SQS does: the body, and name, type and value of each message attribute."""
+    size = len(body.encode("utf-8", "surrogatepass"))
+    for name, value in attributes.items():
+        texts = (name, value.get("DataType", ""), value.get("StringValue", ""))
+        size += sum(len(text.encode()) for text in texts) + len(value.get("BinaryValue", b""))
+    return size
 
 
 def _entry(entry_id: str, delivery: Delivery) -> dict[str, Any]:
