@@ -278,7 +278,7 @@ def test_closed_and_full_streams_leave_no_traceback(write, closed, code):
     result = subprocess.run(["bash", "-c", command], capture_output=True, timeout=240, check=False)
     assert result.returncode == code
     assert b"Traceback" not in result.stderr
-    assert not code or result.stderr == b"lambda-guard: No space left on device\n"
+    assert not code or result.stderr == b"lambda-guard: standard output: No space left on device\n"
 
 
 def test_text_that_is_no_unicode_is_shown_escaped(lambda_guard, write):

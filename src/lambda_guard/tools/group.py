@@ -1,5 +1,6 @@
 """The command group: a subcommand's module is imported when it is called, so that `--help` stays quick."""
 
+import errno
 import gc
 import io
 import os
@@ -21,6 +22,9 @@ SUBCOMMANDS: Final = {
     "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
 """Name → the module with the command of this name, and its line in the list. Adding one takes one line here."""
+
+_OF_OUTPUT: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors that no file of ours has without its name (`files.naming`)."""
 
 EPILOG: Final = """\b
 Examples:
@@ -102,9 +106,13 @@ def run(arguments: Sequence[str]) -> int:
         code = _run(arguments)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None and error.errno in _OF_OUTPUT:
+            error.filename = "standard output"
+            # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            warn(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
         return 1
     except KeyboardInterrupt:
         return 130
@@ -120,11 +128,6 @@ def _run(arguments: Sequence[str]) -> int:
         error.show(said)
         sys.stderr.write(visible(said.getvalue(), "\n"))
         return error.exit_code
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        warn(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
-        return 1
     except LambdaGuardError as error:
         warn(str(error))
         return error.exit_code

@@ -1,10 +1,15 @@
 """A function's log group: keeps every line with its time, writes it to a file, and passes it to listeners."""
 
+import contextlib
+import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class LogGroup:
         self._directory = None if directory is None else directory / name.strip("/")
         self._lock = threading.Lock()
         self._events: list[LogEvent] = []
-        self._files: dict[str, IO[str]] = {}
+        self._files: dict[Path, IO[str]] = {}
         self._listeners: list[Callable[[LogEvent], None]] = []
 
     def listen(self, listener: Callable[[LogEvent], None]) -> None:
@@ -49,7 +54,7 @@ class LogGroup:
         with self._lock:
             self._events.append(event)
             if self._directory is not None:
-                self._file(self._directory, event.stream).write(event.message + "\n")
+                self._keep(self._directory, event)
             for listener in self._listeners:
                 listener(event)
 
@@ -58,18 +63,32 @@ class LogGroup:
         with self._lock:
             return list(self._events)
 
-    def _file(self, directory: Path, stream: str) -> IO[str]:
-        if stream not in self._files:
-            directory.mkdir(parents=True, exist_ok=True)
-            path = directory / f"{stream.replace('/', '-')}.log"
+    def _keep(self, directory: Path, event: LogEvent) -> None:
+        """Write an event to its file; where that fails, as on a full disk, the functions go on."""
+        path = directory / f"{event.stream.replace('/', '-')}.log"
+        try:
+            self._file(path).write(event.message + "\n")
+        except OSError as error:
+            _log.warning("%s: %s; later lines are in no file", path, error.strerror or error)
+            self._close_files()
+
+    def _file(self, path: Path) -> IO[str]:
+        """Return the open file, which its owner alone can read: lines may hold anybody's data."""
+        if path not in self._files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             # newline="" keeps the carriage returns with which the runtime joins the lines of a traceback.
-            self._files[stream] = path.open("a", buffering=1, encoding="utf-8", newline="")
-        return self._files[stream]
+            self._files[path] = os.fdopen(file, "a", buffering=1, encoding="utf-8", newline="")
+        return self._files[path]
 
     def close(self) -> None:
         """Close the files; events that come later are kept in memory only."""
         with self._lock:
-            self._directory = None
-            for file in self._files.values():
+            self._close_files()
+
+    def _close_files(self) -> None:
+        self._directory = None
+        for file in self._files.values():
+            with contextlib.suppress(OSError):  # what a full disk didn't take, it doesn't take now
                 file.close()
-            self._files.clear()
+        self._files.clear()

@@ -19,6 +19,7 @@ from lambda_guard.shapes import arns
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
+from lambda_guard.tools.files import naming, write_all
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FIRST: Final = b'{"do":"run"'
@@ -141,8 +142,10 @@ class Journal:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        os.fsync(self._file)
-        os.close(self._file)
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
 
     def begin(self, command: str, queue: Queue) -> None:
         """Note that a run begins."""
@@ -154,7 +157,8 @@ class Journal:
 
     def sync(self) -> None:
         """Put on the disk what was written; from any thread."""
-        os.fsync(self._file)
+        with naming(self.path):
+            os.fsync(self._file)
 
     def sending(self, deliveries: Iterable[tuple[str, str, int]]) -> None:
         """Note what is sent now: message id, target, number of the attempt."""
@@ -185,8 +189,7 @@ class Journal:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         kept = [{**line, "at": now} for line in lines]
         data = "".join(f"{_encode(line)}\n" for line in kept).encode("ascii")
-        while data:
-            data = data[os.write(self._file, data) :]
+        write_all(self._file, data, self.path)
         for line in kept:
             self.history.learn(line)
         return bool(kept)
@@ -195,7 +198,7 @@ class Journal:
         """A power failure may have cut the last line: what follows must not be joined to it."""
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
+            write_all(self._file, b"\n", self.path)
 
 
 def default_path(queue: Queue) -> Path:

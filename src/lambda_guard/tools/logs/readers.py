@@ -1,13 +1,13 @@
 """One interface for all sources: read once, as it comes, or again and again for a trace."""
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+from lambda_guard.tools.files import write_all
 from lambda_guard.tools.logs.invocation import Block
-from lambda_guard.tools.logs.reading.files import read_paths
+from lambda_guard.tools.logs.reading.files import CHUNK_BYTES, read_paths
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
@@ -52,8 +52,8 @@ class FileReader:
     def _spool(self) -> str:
         if self._spooled is None:
             self._spooled = tempfile.NamedTemporaryFile(prefix="lambda-guard-")  # noqa: SIM115 - __exit__ closes it
-            shutil.copyfileobj(sys.stdin.buffer, self._spooled)
-            self._spooled.flush()
+            while chunk := sys.stdin.buffer.read(CHUNK_BYTES):
+                write_all(self._spooled.fileno(), chunk, self._spooled.name)
         return self._spooled.name
 
 

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import partial
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 import click
@@ -30,6 +30,7 @@ from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import filled
 from lambda_guard.tools.dlq.streams import stream_event
 from lambda_guard.tools.dlq.trying import Trial, Trials, event_of, invocations, local_function, run
+from lambda_guard.tools.files import write_all
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, palette_for
@@ -87,7 +88,7 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     with local_function(handler, code, **settings) as function:
         session = Session(**selected)
         queue, trials = session.queue(queue_name), Trials()
-        with Stop() as stop, TemporaryFile("w+", encoding="utf-8", prefix="lambda-guard-") as spool:
+        with Stop() as stop, TemporaryFile(prefix="lambda-guard-") as spool:
             read, wanted = _spool(session, queue, limit, spool, stop)
             with progress_bar(f"trying {queue.name}", wanted) as progress:
                 for line in spool:
@@ -101,13 +102,16 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
     return _end(trials, wanted, read, stop, as_json=as_json)
 
 
-def _spool(session: Session, queue: Queue, limit: int | None, spool: IO[str], stop: Stop) -> tuple[int, int]:
+def _spool(
+    session: Session, queue: Queue, limit: int | None, spool: IO[bytes], stop: Stop
+) -> tuple[int, int]:
     """Keep letters in a file: the queue is released before the handler runs, however many there are."""
     wanted = 0
     with session.reading(queue, stop) as reading:
         for letter in session.letters(reading, limit):
             wanted += 1
-            spool.write(json.dumps(letter.message.as_document()) + "\n")
+            line = json.dumps(letter.message.as_document())
+            write_all(spool.fileno(), f"{line}\n".encode("ascii"), gettempdir())
     spool.seek(0)
     return reading.read, wanted
 

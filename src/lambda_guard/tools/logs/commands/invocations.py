@@ -13,6 +13,7 @@ from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.views.documents import block_pieces
+from lambda_guard.tools.logs.views.html.page_file import PageFile
 from lambda_guard.tools.logs.views.in_parallel import Draw, Drawn, counted, drawn, drawn_in_bulk
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.options import where_option
@@ -61,7 +62,7 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     follow: bool,
     limit: int | None,
     as_json: bool,
-    html: str | None,
+    page: PageFile | None,
     color: When,
 ) -> int:
     """Show logs grouped by invocation: how each went, then its own lines.
@@ -78,13 +79,13 @@ def invocations(  # noqa: PLR0917 - click passes options by name
         conditions=tuple(Condition.parse(text) for text in conditions),
         ids=frozenset(ids),
     )
-    if follow and html:
+    if follow and page:
         raise click.UsageError("--html writes a page when reading ends: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
         chosen = limited(selected(found, selection, reader), limit)
-        if html:
-            shown = _write_page(chosen, html, reader)
+        if page:
+            shown = _write_page(chosen, page, reader)
         else:
             pieces = block_pieces if as_json else TextView(palette_for(color), columns()).pieces
             draw = encoder(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
@@ -131,7 +132,7 @@ def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool
     return shown
 
 
-def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
+def _write_page(blocks: Iterator[Block], page: PageFile, reader: Reader) -> int:
     from lambda_guard.tools.logs.traces.tree import build_traces
     from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
 
@@ -139,8 +140,8 @@ def _write_page(blocks: Iterator[Block], path: str, reader: Reader) -> int:
     invocations = list(invocations_of(read))
     strays = [block for block in read if isinstance(block, Stray)]
     shown = _noted(counted(read), reader)
-    write_page(build_traces(invocations), path, title="Invocations", strays=strays)
-    say(f"wrote {path}")
+    write_page(build_traces(invocations), page, title="Invocations", strays=strays)
+    say(f"wrote {page.path}")
     if len(invocations) == INVOCATIONS_MOST:
         say(f"  the page has the first {INVOCATIONS_MOST:,} only: select with --failed, --since or --where")
     return shown

@@ -9,6 +9,7 @@ import click
 
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.logs.views.html.page_file import PageFile
 from lambda_guard.tools.options import added, color_option, json_option
 from lambda_guard.tools.terminal import say, warn
 from lambda_guard.tools.times import moment_ms
@@ -41,12 +42,15 @@ output_options = added(
     click.option(
         "--html", metavar="FILE", type=click.Path(), help="Write one self-contained page instead of text."
     ),
+    click.option("--force", is_flag=True, help="Let --html replace any file, also through a link."),
     color_option,
 )
 
 
 def source_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options that say where to read from, and between when: the command takes `target` and `selection`.
+    """Add the options that say where to read from, and between when, and check those of the output.
+
+    The command takes `target`, `selection` and `page`.
 
     Raises:
         click.UsageError: what was typed can't all hold.
@@ -60,13 +64,18 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         stacks: Sequence[str],
         since: str | None,
         until: str | None,
+        html: str | None,
+        force: bool,
         **others: object,
     ) -> int:
         target = _checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
         selection = _between(since, until)
-        if others["html"] and others["as_json"]:
+        page = PageFile(html, force) if html else None
+        if page and others["as_json"]:
             raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
-        return command(target=target, selection=selection, **others)
+        if page:
+            page.check(target.paths)
+        return command(target=target, selection=selection, page=page, **others)
 
     return _source_options(run)
 

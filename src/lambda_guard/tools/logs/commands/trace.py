@@ -10,6 +10,7 @@ from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
 from lambda_guard.tools.logs.traces.tree import Trace, build_traces
 from lambda_guard.tools.logs.views.documents import trace_line
+from lambda_guard.tools.logs.views.html.page_file import PageFile
 from lambda_guard.tools.logs.views.waterfall import TraceView
 from lambda_guard.tools.terminal import When, columns, palette_for, say, warn
 
@@ -30,7 +31,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
     target: Target,
     selection: Selection,
     as_json: bool,
-    html: str | None,
+    page: PageFile | None,
     color: When,
 ) -> int:
     """Show everything that belongs to ID, across functions: a tree with a waterfall.
@@ -54,16 +55,16 @@ def trace(  # noqa: PLR0917 - click passes options by name
         )
         return 1
     reader.tally.invocations, reader.tally.failed = len(invocations), sum(one.failed for one in traces)
-    _write(traces, as_json=as_json, html=html, color=color)
+    _write(traces, as_json=as_json, page=page, color=color)
     return say_tally(reader.tally, len(invocations), filtered=True)
 
 
-def _write(traces: list[Trace], *, as_json: bool, html: str | None, color: When) -> None:
-    if html:
+def _write(traces: list[Trace], *, as_json: bool, page: PageFile | None, color: When) -> None:
+    if page:
         from lambda_guard.tools.logs.views.html.page import write_page
 
-        write_page(traces, html, title=f"Trace {traces[0].trace_id}")
-        say(f"wrote {html}")
+        write_page(traces, page, title=f"Trace {traces[0].trace_id}")
+        say(f"wrote {page.path}")
         return
     draw = trace_line if as_json else TraceView(palette_for(color), columns()).trace
     for one in traces:

@@ -11,7 +11,6 @@ import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import Final
 
@@ -19,6 +18,7 @@ from lambda_guard._printable import visible
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.traces.tree import Trace
 from lambda_guard.tools.logs.views.html.page_data import page_data
+from lambda_guard.tools.logs.views.html.page_file import PageFile
 
 INVOCATIONS_MOST: Final = 20_000
 """A page with more would be of no use, and hard on a browser."""
@@ -26,14 +26,12 @@ INVOCATIONS_MOST: Final = 20_000
 _ESCAPES: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def write_page(
-    traces: Sequence[Trace], path: str | Path, *, title: str, strays: Iterable[Stray] = ()
-) -> None:
+def write_page(traces: Sequence[Trace], file: PageFile, *, title: str, strays: Iterable[Stray] = ()) -> None:
     """Write one self-contained HTML page.
 
     Args:
         traces: what to show, as `build_traces` gives it.
-        path: the file; it is overwritten.
+        file: where it goes.
         title: the page's heading.
         strays: lines that belong to no invocation; they are shown after the traces.
 
@@ -49,7 +47,7 @@ def write_page(
         script_hash=_hash(script),
         data=_embedded(page_data(traces, title=title, strays=strays)),
     )
-    Path(path).write_text(page, encoding="utf-8")
+    file.write(page)
 
 
 def _embedded(document: object) -> str:

@@ -1,0 +1,58 @@
+"""Files that the commands write: for their owner alone, and named by every error about them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)  # which Windows doesn't have
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Give an error of the system the file's name: those of a full disk have none.
+
+    Raises:
+        OSError: as it was, with a file name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def write_all(file: int, data: bytes, path: str | Path) -> None:
+    """Append to an open file, past any buffer: an error comes now, and not once more when the file is closed.
+
+    Raises:
+        OSError: the disk is full, say; it names the file.
+    """
+    with naming(path):
+        while data:
+            data = data[os.write(file, data) :]
+
+
+def write_private(path: str, text: str, *, follow: bool) -> None:
+    """Write a file that its owner alone can read, also where it was there before.
+
+    Args:
+        path: the file; a pipe or a device stays as it is.
+        text: what it holds afterwards.
+        follow: whether a link may lead to another file.
+
+    Raises:
+        OSError: it can't be written, isn't the caller's own, or is a link.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        file = os.open(name, flags if follow else flags | _NO_LINK, 0o600)
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            os.fchmod(file, 0o600)
+        return file
+
+    with naming(path), open(path, "w", encoding="utf-8", opener=opener) as file:
+        file.write(text)

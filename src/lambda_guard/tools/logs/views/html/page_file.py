@@ -1,0 +1,80 @@
+"""The file that a page is written to: what is there already isn't lost by a slip."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lambda_guard.errors import LambdaGuardError
+from lambda_guard.tools.files import write_private
+
+GENERATOR: Final = '<meta name="generator" content="lambda-guard">'
+"""What a page of ours has in its first lines."""
+
+_HEAD_BYTES: Final = 1_024
+_OF_THE_SYSTEM: Final = {"/dev", "/dev/fd", "/proc/self/fd"}
+"""Where links are nobody else's: `/dev/stdout`, and `/dev/fd/63` for `--html >(gzip > page.gz)`."""
+
+
+class PageFileError(LambdaGuardError):
+    """A page would overwrite something else; the message says what to type instead."""
+
+    exit_code = 2
+
+
+@dataclass(slots=True, frozen=True)
+class PageFile:
+    """Where a page goes.
+
+    Attributes:
+        force: whether it may replace anything, and go through a link.
+    """
+
+    path: str
+    force: bool = False
+
+    def check(self, sources: Iterable[str]) -> None:
+        """Check that it is new, or an earlier page: before anything is read.
+
+        Raises:
+            PageFileError: it is something else, such as one of the sources, or a link.
+        """
+        if self.force or self._is_of_the_system:
+            return
+        path = Path(self.path)
+        if path.is_symlink():
+            raise PageFileError(
+                f"--html {self.path} is a link to {path.readlink()}: name the file itself, or add --force"
+            )
+        if not path.is_file() or _is_a_page(path):
+            return
+        if path.stat().st_size or any(_holds(source, path) for source in sources):
+            raise PageFileError(
+                f"--html {self.path} is there already, and isn't such a page: name another file, or add --force"
+            )
+
+    def write(self, page: str) -> None:
+        """Write the page, for the owner's eyes only.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        write_private(self.path, page, follow=self.force or self._is_of_the_system)
+
+    @property
+    def _is_of_the_system(self) -> bool:
+        return os.path.dirname(os.path.abspath(self.path)) in _OF_THE_SYSTEM  # noqa: PTH100, PTH120 - follows no link
+
+
+def _is_a_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(_HEAD_BYTES)
+
+
+def _holds(source: str, path: Path) -> bool:
+    """Return whether a source is this file, or a directory that it is in."""
+    place = Path(source)
+    if source == "-" or not place.exists():
+        return False
+    return place.samefile(path) or (place.is_dir() and path.resolve().is_relative_to(place.resolve()))
