@@ -7,7 +7,7 @@ import pytest
 
 from lambda_guard.local import TemplateError
 from lambda_guard.local.deployable import deployable
-from lambda_guard.templates.references import Location
+from lambda_guard.templates.document import Location
 from lambda_guard.templates.template import Template
 
 LOCATION = Location("eu-west-1", "123456789012", "http://127.0.0.1:1")

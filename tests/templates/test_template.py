@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_guard.templates.document import TemplateError
+from lambda_guard.templates.document import Location, TemplateError
 from lambda_guard.templates.reading import read_stack
-from lambda_guard.templates.references import Location
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
     MappingDeclaration,

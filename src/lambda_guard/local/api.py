@@ -236,7 +236,7 @@ def _mapped(payload: dict[str, Any], result: InvocationResult, *, rest: bool) ->
         status = int(payload["statusCode"])
         raw = b"" if body is None else body.encode()
         raw = base64.b64decode(raw) if payload.get("isBase64Encoded") else raw
-        lines = _header_lines(payload) if rest else _header_lines_and_cookies(payload)
+        lines = _header_lines(payload, rest=rest)
     except (TypeError, ValueError, AttributeError):
         return None
     if not HTTPStatus.CONTINUE <= status <= 599:  # noqa: PLR2004 - the last status code there is
@@ -244,21 +244,15 @@ def _mapped(payload: dict[str, Any], result: InvocationResult, *, rest: bool) ->
     return HttpResponse(status=status, body=raw, header_lines=lines, result=result)
 
 
-def _header_lines(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Merge `headers` into `multiValueHeaders`: a line that stands in both is sent once."""
-    many = [
-        (name.lower(), str(value))
-        for name, values in (payload.get("multiValueHeaders") or {}).items()
-        for value in _listed(values)
-    ]
+def _header_lines(payload: dict[str, Any], *, rest: bool) -> tuple[tuple[str, str], ...]:
+    """Read the headers: a line of `multiValueHeaders` that stands in `headers`, too, is sent once.
+
+    In payload format 2.0 each has one value, and cookies are separate.
+    """
+    several = (payload.get("multiValueHeaders") or {}) if rest else {COOKIE: payload.get("cookies") or []}
+    more = [(name.lower(), str(value)) for name, values in several.items() for value in _listed(values)]
     single = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
-    return (*(line for line in single if line not in many), *many)
-
-
-def _header_lines_and_cookies(payload: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Read headers as in payload format 2.0: each has one value, and cookies are separate."""
-    headers = [(name.lower(), str(value)) for name, value in (payload.get("headers") or {}).items()]
-    return (*headers, *((COOKIE, str(cookie)) for cookie in _listed(payload.get("cookies") or [])))
+    return (*(line for line in single if not rest or line not in more), *more)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -26,7 +26,7 @@ from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
-from lambda_guard.templates.references import Location
+from lambda_guard.templates.document import Location
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
     QueueDeclaration,

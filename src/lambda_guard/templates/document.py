@@ -2,14 +2,37 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.templates.references import Location
 
 Document = dict[str, Any]
 _SECTIONS = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a stack is.
+
+    Attributes:
+        region: of ARNs.
+        account: of ARNs.
+        endpoint: the URL of SQS, for queue URLs.
+    """
+
+    region: str
+    account: str
+    endpoint: str
+
+    def arn(self, service: str, rest: str) -> str:
+        """Return an ARN of this region and account."""
+        return f"arn:aws:{service}:{self.region}:{self.account}:{rest}"
+
+    def queue_url(self, name: str) -> str:
+        """Return a queue's URL."""
+        return f"{self.endpoint}/{self.account}/{name}"
 
 
 class TemplateError(LambdaGuardError, ValueError):

@@ -8,12 +8,18 @@ from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lambda_guard.shapes.sample import fill
 from lambda_guard.templates import sam
-from lambda_guard.templates.document import Document, TemplateError, load, parameter_values
+from lambda_guard.templates.document import Document, Location, TemplateError, load, parameter_values
 from lambda_guard.templates.intrinsics import NO_VALUE, Resolver
-from lambda_guard.templates.references import NAME_PROPERTY, Location, references
 
 T = TypeVar("T")
+_NAME_PROPERTY = {
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::Lambda::Function": "FunctionName",
+}
+"""Type → the property that names a resource, where that isn't `Name`."""
 
 
 class Properties(Mapping[str, Any]):
@@ -118,7 +124,7 @@ class Template:
         """Return a resource's name; one that the template doesn't name is called by its logical id."""
         resource = self.plain["Resources"][logical_id]
         properties = resource.get("Properties") or {}
-        key = NAME_PROPERTY.get(resource["Type"], "Name")
+        key = _NAME_PROPERTY.get(resource["Type"], "Name")
         if key in properties:
             return str(self._resolver.resolve(properties[key], f"resource {logical_id}.{key}"))
         fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
@@ -127,13 +133,17 @@ class Template:
     def attribute(self, logical_id: str, attribute: str | None = None) -> Any:
         """Return the value of `Fn::GetAtt` for a resource, or of `Ref` (None).
 
+        "Return values" on each type's page of
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+
         Raises:
             TemplateError: the type of the resource has no such attribute.
         """
         kind, name = self.plain["Resources"][logical_id]["Type"], self.name(logical_id)
         if kind in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
             return self._properties(logical_id)["FunctionName"]
-        known = references(kind, logical_id, name, self._location)
+        given = {"location": self._location, "name": name, "api_id": logical_id.lower()}
+        known = fill("resource-references", given).get(kind)
         if known is None:  # its name may still be passed on
             service = kind.split("::")[1].lower()
             return self._location.arn(service, name) if attribute and attribute.endswith("Arn") else name
