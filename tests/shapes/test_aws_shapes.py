@@ -92,9 +92,7 @@ def test_a_notification_goes_into_a_queue_and_to_a_function():
     envelope = sns.notification("a", topic_arn=topic, message_id="n-1", timestamp="2025-11-25T15:04:05.135Z")
     assert "Subject" not in envelope
     assert "MessageAttributes" not in envelope
-    event = sample.fill(
-        "sns-event", notification=sns.for_a_function(envelope), subscription_arn=f"{topic}:s-1"
-    )
+    event = sns.event(sns.for_a_function(envelope), subscription_arn=f"{topic}:s-1")
     fields = event["Records"][0]["Sns"]
     assert fields["Subject"] is None
     assert fields["MessageAttributes"] == {}
