@@ -47,6 +47,12 @@ ENDINGS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _every_part(monkeypatch):
+    """With a maximum, final attempts are looked for, too."""
+    monkeypatch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")
+
+
 @pytest.fixture(params=ENDINGS)
 def ending(request):
     """What a handler returns or raises."""

@@ -16,14 +16,11 @@ from ._invocation import Outcome, read
 from ._settings import Settings
 from .batch import PartialResponse
 from .failure.attempts import Attempts
-from .propagation.adoption import Adoption
 from .sinks import Sink
 from .sinks.log import lines
-from .sinks.log.final_attempt import FinalAttempt
 from .sinks.log.printed import Print
 from .sinks.metrics import UserMetrics
 from .sinks.record import Record, Usage
-from .timeout import snapshot
 from .timeout.watchdog import Watchdog
 from .trigger.read import messages_of, raw_event
 from .trigger.table import TABLE
@@ -66,12 +63,17 @@ class Guard:
         yield lines.LogKeys()
         yield Attempts()
         yield Record()  # it reports the results of all sinks below
-        yield FinalAttempt()
+        if self._settings.max_receive_count is not None:
+            from .sinks.log import final_attempt  # late: without it, no attempt is known to be final
+
+            yield final_attempt.FinalAttempt()
         yield UserMetrics()
         if self._settings.capture_print:
             yield Print()
         if self._settings.tracing:
-            yield Adoption()
+            from .propagation import adoption  # late: without tracing, it isn't imported
+
+            yield adoption.Adoption()
         if self._tracer is not None:
             yield self._tracer
         yield PartialResponse()
@@ -121,7 +123,7 @@ class Guard:
         try:
             if scope.durable is not None:
                 scope.thread = attempt("durable", scope.durable.thread, scope.thread) or scope.thread
-            scope.stuck = attempt("watchdog.look", snapshot.look, scope) or snapshot.UNSEEN
+            scope.stuck = attempt("watchdog.snapshot", _look, scope)
             attempt_all(self.warning, scope, _outcome(scope, _names.TIMEOUT, None, None))
         finally:
             _scope.lend(None)
@@ -136,6 +138,12 @@ def _durable(event: object, context: object) -> "Execution | None":
 def _running() -> "Execution | None":
     scope = _scope.current()
     return scope.durable if scope is not None else None
+
+
+def _look(scope: _scope.Scope) -> Any:
+    from .timeout import snapshot  # late: the watchdog has imported it, since it takes time
+
+    return attempt("watchdog.look", snapshot.look, scope) or snapshot.UNSEEN
 
 
 def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value: Any) -> Outcome:

@@ -56,7 +56,7 @@ class Invocation(NamedTuple):
         return header.root if header else None
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """How an invocation ended.
 
     Attributes:
@@ -67,11 +67,13 @@ class Outcome(NamedTuple):
         ended: epoch seconds.
     """
 
-    kind: str
-    error: BaseException | None
-    value: Any
-    duration_ms: float
-    ended: float
+    __slots__ = ("duration_ms", "ended", "error", "kind", "value")
+
+    def __init__(
+        self, kind: str, error: BaseException | None, value: Any, duration_ms: float, ended: float
+    ) -> None:
+        self.kind, self.error, self.value = kind, error, value
+        self.duration_ms, self.ended = duration_ms, ended
 
 
 class _Process:

@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, Literal, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import wrapt
 
@@ -70,6 +70,31 @@ def _knowing_its_options(function: F) -> F:
         return function(handler, **options)
 
     return cast("F", checked)
+
+
+if TYPE_CHECKING:  # at run time, a cold start would pay for it
+
+    class Decorator:
+        """The type of `production(service=…)`, for type checkers."""
+
+        # An `async def` handler.
+        @overload
+        def __call__(self, handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
+
+        # Any other handler.
+        @overload
+        def __call__(self, handler: F, /) -> F: ...
+
+        def __call__(self, handler: Any, /) -> Any:
+            """Decorate."""
+            raise NotImplementedError
+
+    class RecordDecorator:
+        """The type of `production(each_record=True)`, for type checkers."""
+
+        def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]:
+            """Decorate."""
+            raise NotImplementedError
 
 
 # `@production` on an `async def` handler: Lambda gets its result, not a coroutine.
@@ -352,27 +377,3 @@ def _is_async(handler: Any) -> bool:
         and not inspect.isclass(function)
         and inspect.iscoroutinefunction(call)
     )
-
-
-class Decorator:
-    """The type of `production(service=…)`, for type checkers."""
-
-    # An `async def` handler.
-    @overload
-    def __call__(self, handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
-
-    # Any other handler.
-    @overload
-    def __call__(self, handler: F, /) -> F: ...
-
-    def __call__(self, handler: Any, /) -> Any:
-        """Decorate."""
-        raise NotImplementedError
-
-
-class RecordDecorator:
-    """The type of `production(each_record=True)`, for type checkers."""
-
-    def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]:
-        """Decorate."""
-        raise NotImplementedError

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from . import _names
 from .errors import ConfigurationError
@@ -19,7 +19,7 @@ _DIGITS_MOST: Final = 9
 _DIMENSIONS: Final = ("function_version", "trigger")
 
 
-class Settings(NamedTuple):
+class Settings:
     """The settings of a decorated handler, which last as long as the process."""
 
     service: str
@@ -38,6 +38,9 @@ class Settings(NamedTuple):
     max_receive_count: int | None
     replayed_lines: bool
     warnings: tuple[str, ...]
+
+    def __init__(self, **resolved: Any) -> None:
+        vars(self).update(resolved)
 
 
 class Option:

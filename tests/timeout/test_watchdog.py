@@ -730,6 +730,58 @@ def test_on_time_where_the_first_invocation_imports():
     assert records[0]["duration_ms"] < 2500
 
 
+def test_what_an_alarm_needs_is_imported_before_it():
+    """Whatever reads where the handler is stuck is there once an invocation lasts: no time is lost at the end."""
+    out, _ = script("""
+        from lambda_guard import _scope
+        from lambda_guard.timeout import watchdog
+        name, there = "lambda_guard.timeout.snapshot", []
+        def look():
+            there.append(name in sys.modules)
+            watchdog._watch._look()
+            there.append(name in sys.modules)
+        @production
+        def handler(event, context):
+            cell = watchdog._armed[_scope.current()]
+            cell.wake = cell.due  # the thread has nothing to do before this
+            look()
+            cell.wake = 0.0  # as after a quarter of a second
+            look()
+        handler({}, make_context(timeout_ms=86_400_000))
+        print(there)
+    """)
+    assert out.splitlines()[-1] == "[False, False, False, True]"
+
+
+def test_a_warning_without_a_snapshot():
+    """If what reads the stacks can't be imported, as without free file descriptors, the warning comes without them."""
+    out, _ = script("""
+        sys.modules["lambda_guard.timeout.snapshot"] = None
+        os.environ["_X_AMZN_TRACE_ID"] = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
+        os.environ["AWS_XRAY_DAEMON_ADDRESS"] = "127.0.0.1:2000"
+        import threading
+        from lambda_guard import _scope
+        from lambda_guard.timeout import watchdog
+        @production
+        def handler(event, context):
+            scope = _scope.current()
+            cell = watchdog._armed[scope]
+            del watchdog._armed[scope]
+            thread = threading.Thread(target=cell.alarm, args=(scope,))
+            thread.start()
+            thread.join()
+        handler({}, make_context(timeout_ms=86_400_000))
+    """)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line.get("location"), line.get("outcome")) for line in lines] == [
+        ("watchdog.snapshot", None),
+        (None, "timeout"),
+        (None, "success"),
+    ]
+    assert "stuck" not in lines[1]
+    assert lines[1]["GuardErrors"] == 1
+
+
 def test_no_dump_for_an_invocation_that_ends_while_it_is_armed():
     """The handler may return in the very moment: nothing of ours fails, and nothing is written when its time is over."""
     out, err = script("""

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from .. import _json, _names
 from . import stack_frames
-from .fingerprint import fingerprint as fingerprint  # noqa: PLC0414 - imported from here by modules that have an error
 from .stack_frames import Frame
 
 _MESSAGE_MOST: Final = 4_096  # characters
@@ -148,6 +147,8 @@ def _structured(error: BaseException, depth: int = 3) -> dict[str, Any]:
 
 def in_short(error: BaseException) -> dict[str, Any]:
     """Return a batch item's error in the invocation record: `{type, message, fingerprint}`."""
+    from .fingerprint import fingerprint  # late: most functions never fail
+
     return {
         _names.TYPE: type_name(error),
         _names.MESSAGE: message(error),

@@ -5,14 +5,16 @@ Pure, and for any object: nothing is changed, nothing kept. SQS takes the straig
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
-from lambda_guard.propagation._carriers import Search
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
 from lambda_guard.trigger.read import Trigger, again, at, messages_of, record_attempt
 from lambda_guard.trigger.table import TABLE, Ids, Row
+
+if TYPE_CHECKING:
+    from lambda_guard.propagation._carriers import Search
 
 __all__ = [
     "NONE",
@@ -135,7 +137,7 @@ def _extract_single(event: object, row: Row, context: object) -> Upstreams:
 def _header_of_event(event: object, row: Row) -> TraceHeader | None:
     if not isinstance(event, dict) or event.keys().isdisjoint(row.carrier_keys):
         return None
-    return Search(BodyReader()).run(event, row.carriers)
+    return _search(BodyReader()).run(event, row.carriers)
 
 
 def _header_of_context(context: object) -> TraceHeader | None:
@@ -154,9 +156,9 @@ def _header_of_client(client: object) -> TraceHeader | None:
 
 def _header_in(carrier: object) -> TraceHeader | None:
     try:
-        return Search(BodyReader()).carrier(carrier)
+        return _search(BodyReader()).carrier(carrier)
     except Exception:
-        return again(Search(BodyReader()).carrier, carrier)
+        return again(_search(BodyReader()).carrier, carrier)
 
 
 def _header_of_w3c(context: object) -> TraceHeader | None:
@@ -267,7 +269,15 @@ def _header_elsewhere(record: Any, row: Row, reader: BodyReader) -> TraceHeader 
         record.get("messageAttributes") or type(body := record.get("body")) is dict or hint(body)
     ):
         return None
-    return Search(reader).run(record, row.carriers)
+    return _search(reader).run(record, row.carriers)
+
+
+def _search(reader: BodyReader) -> "Search":
+    from lambda_guard.propagation import (
+        _carriers,
+    )  # late: a plain event and a queue's own attribute need none
+
+    return _carriers.Search(reader)
 
 
 def _id(record: object) -> str | None:

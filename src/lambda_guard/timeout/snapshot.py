@@ -77,7 +77,7 @@ class Stuck:
         return f", waiting for {what} for {call[_names.FOR_MS]} ms"
 
 
-UNSEEN: Final = Stuck([], [], [], [], 0.0)  # used if the snapshot fails
+UNSEEN: Final = Stuck([], [], [], [], 0.0)  # used if looking fails
 
 
 def look(scope: Scope) -> Stuck:

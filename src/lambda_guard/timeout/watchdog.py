@@ -154,6 +154,7 @@ class _Watch:
             elif cell.wake <= now:
                 cell.wake = cell.due
                 attempt("watchdog.dump", _dump.arm, scope, cell.due - now)
+                attempt("watchdog.snapshot", _get_ready)
             if scope in _armed:
                 wakes_at = min(wakes_at, cell.wake)
         return wakes_at
@@ -171,6 +172,11 @@ class _Watch:
                 _dump.cancel()
                 if scope.open and left > -_STALE:
                     cell.alarm(scope)
+
+
+def _get_ready() -> None:
+    """Import what an alarm needs while there is time: most invocations have ended before this."""
+    from . import snapshot  # noqa: F401 - see above
 
 
 class _Dump:

@@ -114,7 +114,7 @@ class Table:
         self.queues = {name for name, row in named if row.queue}
         self.batches = {name for name, row in named if row.batch}
         self.synchronous = {name for name, row in named if row.batch or row.asynchronous is False}
-        of_records = [row for row, shape in pairs if shape.records or not shape.tests]
+        of_records = dict.fromkeys(row for row, shape in pairs if shape.records or not shape.tests)
         self.with_records = {name for name, row in named if row in of_records}
         self.record_ids = tuple(dict.fromkeys([each for row in of_records for each in row.ids]))
 

@@ -3,16 +3,18 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ... import _names
 from ..._failsafe import attempt
 from ..._invocation import Outcome
 from ..._scope import Scope, Work
-from ...propagation.calls import Call
 from ..tracer import Tracer
 from . import document
 from .span import ITEM, Span, is_botocore_patched, is_recorder_there, is_sampled, recorder
+
+if TYPE_CHECKING:
+    from ...propagation.calls import Call
 
 _NAME_MOST: Final = 180  # characters, with room for the prefix in the 200 that X-Ray takes
 _NAME_CHARS: Final = frozenset(" _.:/%&#=+-@")  # besides letters and digits
@@ -111,8 +113,8 @@ class XRay(Tracer):
         complete segment to overwrite the in-progress segment".
         https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
         """
-        if not is_recorder_there():
-            return  # there is no time left to import the SDK
+        if not is_recorder_there() or scope.stuck is None:
+            return  # there is no time left to import the SDK, or nothing was seen
         error = scope.stuck.as_error()
         cause = document.cause_of_timeout(error[_names.TYPE], error[_names.MESSAGE], scope.stuck.stack)
         in_flight = list(scope.aws.in_flight) if scope.aws is not None else ()
@@ -127,12 +129,12 @@ class XRay(Tracer):
 
     # --- AWS calls ------------------------------------------------------------------------------------------
 
-    def begin_call(self, work: Work, call: Call) -> None:
+    def begin_call(self, work: Work, call: "Call") -> None:
         """Open a subsegment for an AWS call, in work that is recorded."""
         if work.trace is not None and work.trace.recorded:
             call.span = recorder().begin_call(call.endpoint)
 
-    def end_call(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
+    def end_call(self, call: "Call", response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Close the subsegment of an AWS call with what the service said of it."""
         if call.span is None:
             return
@@ -165,14 +167,14 @@ class XRay(Tracer):
         return is_botocore_patched()
 
 
-def _send_open(stack: "tuple[Any, ...] | None", calls: Mapping[str, Call]) -> None:
+def _send_open(stack: "tuple[Any, ...] | None", calls: "Mapping[str, Call]") -> None:
     for child in list(stack[1].subsegments) if stack is not None else ():
         found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
         if found is not None:
             recorder().send(_open(found, calls))
 
 
-def _open(found: dict[str, Any], calls: Mapping[str, Call]) -> dict[str, Any]:
+def _open(found: dict[str, Any], calls: "Mapping[str, Call]") -> dict[str, Any]:
     """Mark what the user's code has begun and not ended; what it has ended inside is complete as it is."""
     found.pop("cause_document", None)
     if (call := calls.get(found[_names.SEGMENT_ID])) is not None:
