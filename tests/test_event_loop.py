@@ -332,9 +332,9 @@ def test_threads_have_loops_of_their_own(captured):
 
     @production
     async def handler(event, context):
-        together.wait(60)
+        together.wait(240)
         await asyncio.sleep(0)
-        together.wait(60)
+        together.wait(240)
         return asyncio.get_running_loop(), current_invocation().invocation_id
 
     found = {}

@@ -198,7 +198,7 @@ def test_a_broken_part_of_the_warning_changes_no_outcome(part, ending):
     def handler(event, context):
         logger.info("at work")
         metrics.add_metric(name="Orders", unit="Count", value=1)
-        said.wait(60)
+        said.wait(240)
         return finish(ending)
 
     class Told(io.StringIO):

@@ -29,7 +29,7 @@ def test_what_is_patched_is_what_the_page_says(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     changed = json.loads(done.stdout.splitlines()[-1])

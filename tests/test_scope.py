@@ -91,11 +91,11 @@ def test_concurrent_invocations_keep_apart(captured, unheard):
 
     @production
     def handler(event, context):
-        together.wait(60)
+        together.wait(240)
         logger.append_keys(order=event)
         for _ in range(20):
             logger.info("at work", expected=context.aws_request_id)
-        together.wait(60)
+        together.wait(240)
 
     threads = [
         threading.Thread(target=handler, args=(number, make_context(aws_request_id=f"id-{number}")))

@@ -116,7 +116,7 @@ def test_nothing_is_lost_and_nothing_acknowledged_that_was_not_done(cloud, name)
     """Of 60 messages, of which some fail and some kill the process in mid-batch, each is done or a dead letter."""
     bodies = mixture(name, 60, ["bad", "bad", "exit", "kill"])
     send(cloud, f"{name}Queue", bodies)
-    cloud.settle(timeout=60)
+    cloud.settle(timeout=240)
     finished = {each for each in done(cloud, name) if each.startswith(name)}  # not what other tests sent
     given_up = dead(cloud, f"{name}Dead")
     assert finished | set(given_up) == names_of(bodies)
@@ -131,7 +131,7 @@ def test_with_a_partial_answer_good_messages_are_done_once(cloud):
     """Where records only fail, no other record of their batch is done a second time."""
     bodies = mixture("once", 40, ["bad"])
     send(cloud, "PartsQueue", bodies)
-    cloud.settle(timeout=60)
+    cloud.settle(timeout=240)
     finished = [name for name in done(cloud, "Parts") if name.startswith("once")]
     hopeless = {body.partition(":")[2] for body in bodies if body.startswith(("bad-4", "bad-5"))}
     assert sorted(finished) == sorted(names_of(bodies) - hopeless)
@@ -148,7 +148,7 @@ def test_order_is_kept_within_groups(cloud, name):
     ]
     groups = [f"group-{number % 3}" for number in range(len(bodies))]
     send(cloud, f"{name}Queue", bodies, groups)
-    cloud.settle(timeout=90)
+    cloud.settle(timeout=240)
     given_up, firsts = dead(cloud, f"{name}Dead"), list(dict.fromkeys(done(cloud, name)))
     assert set(firsts) | set(given_up) == names_of(bodies)
     for group in range(3):
@@ -159,7 +159,7 @@ def test_order_is_kept_within_groups(cloud, name):
 def test_what_was_given_back_stands_in_the_invocation_records(cloud):
     """The records of a function's log say of every failed receive which message it was, and which attempt."""
     send(cloud, "PartsQueue", ["bad-2:twice", "good-0:fine"])
-    cloud.settle(timeout=60)
+    cloud.settle(timeout=240)
     assert {"twice", "fine"} <= set(done(cloud, "Parts"))
     failures = [
         (failure["attempt"], failure["error"]["message"])

@@ -65,7 +65,7 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
         while "END RequestId" not in lines[-1]:
             lines.append(process.stdout.readline().rstrip("\n"))
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=90)
+        rest, errors = process.communicate(timeout=240)
     text = "\n".join(lines)
 
     assert body == b"42"

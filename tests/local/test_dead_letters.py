@@ -78,7 +78,7 @@ class Dlq:
 
     def __call__(self, *arguments, code=0):
         process = self.start(*arguments)
-        out, error = process.communicate(timeout=90)
+        out, error = process.communicate(timeout=240)
         assert process.returncode == code, out + error
         return out
 
@@ -102,7 +102,7 @@ def processed(logs):
 
 def kill_in_the_middle(process, journal, step):
     """Kill -9 in the middle, in the moment in which the journal's last line says `step`."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 240
     while time.monotonic() < until and process.poll() is None:
         if journal.exists() and journal.stat().st_size > 50_000 and last_step(journal) == step:
             break
@@ -130,11 +130,10 @@ def known_delivered_twice(journal):
     return twice
 
 
-@pytest.mark.timeout(180)
 def test_the_whole_circle(cloud, dlq, send, fix, logs, functions, tmp_path):  # noqa: PLR0917 - what the circle goes through
     """500 events die in three ways; they are listed, tried, replayed through three kill -9, and none is lost."""
     send_orders(cloud, send)
-    cloud.settle(timeout=60)
+    cloud.settle(timeout=240)
     queues = ("unpacked", "unbilled", "unmailed")
     assert [cloud.messages(name)["visible"] for name in ("Unpacked", "Unbilled", "Unmailed")] == [
         200,
@@ -169,7 +168,7 @@ def test_the_whole_circle(cloud, dlq, send, fix, logs, functions, tmp_path):  # 
         journal = cloud_journals / f"dlq-eu-west-1-123456789012-{name}.jsonl"
         kill_in_the_middle(dlq.start("replay", name, "--yes"), journal, step)
     summaries = [finish(cloud, dlq, name, tmp_path) for name in queues]
-    cloud.settle(timeout=60)
+    cloud.settle(timeout=240)
 
     unsure = sum(summary["maybe_twice"] for summary in summaries)
     counts = processed(logs)
@@ -183,7 +182,7 @@ def test_the_whole_circle(cloud, dlq, send, fix, logs, functions, tmp_path):  # 
 def finish(cloud, dlq, name, tmp_path):
     """Replay until the queue is empty: what a killed run had in hand comes back within half a minute."""
     total = Counter()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while time.monotonic() < until:
         total.update(
             {

@@ -46,7 +46,7 @@ def processes_of(marker):
     return found
 
 
-def wait_until_none(marker, seconds=60):
+def wait_until_none(marker, seconds=240):
     """Wait for the end of all processes with the marker, and return those that are left."""
     until = time.monotonic() + seconds
     while (left := processes_of(marker)) and time.monotonic() < until:
@@ -79,7 +79,7 @@ def test_no_process_is_left(functions, tmp_path, ending):
         running = len(processes_of(str(tmp_path)))
         if ending.startswith("sig"):
             program.send_signal(getattr(signal, ending.upper()))
-        program.wait(20)
+        program.wait(240)
         left = wait_until_none(str(tmp_path))
 
     assert running >= 2

@@ -57,7 +57,7 @@ def shop():
             },
         )
         place(cloud, order("good"), order("poison", grams="heavy"))
-        cloud.settle(timeout=60)
+        cloud.settle(timeout=240)
         yield cloud
 
 
@@ -155,7 +155,6 @@ def slower_shop(tmp_path):
     return tmp_path / "app" / "template.yaml"
 
 
-@pytest.mark.timeout(300)
 def test_a_thousand_orders_with_consumers_killed_at_random(slower_shop):
     """Of 1,000 orders, with billing and shipping killed at random, each is processed or in a dead-letter queue: none is lost."""
     ids = [f"o-{number}" for number in range(1000)]
@@ -176,7 +175,7 @@ def test_a_thousand_orders_with_consumers_killed_at_random(slower_shop):
         finally:
             stop.set()
             killer.join()
-        cloud.settle(timeout=200)
+        cloud.settle(timeout=500)
         billed = [
             line["order_id"] for line in lines(cloud, "billing") if line.get("message") == "customer charged"
         ]

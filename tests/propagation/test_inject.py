@@ -114,7 +114,7 @@ def running():
     yield server
     server.shutdown()
     server.server_close()
-    thread.join(60)
+    thread.join(240)
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def server(running):
 _SESSION = botocore.session.Session()
 _CONFIG = botocore.config.Config(
     retries={"mode": "standard", "max_attempts": 2},
-    connect_timeout=60,
-    read_timeout=60,
+    connect_timeout=240,
+    read_timeout=240,
     inject_host_prefix=False,
 )
 _KEYS = {"region_name": "eu-west-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
@@ -251,7 +251,7 @@ def test_a_client_of_boto3_and_one_made_outside_of_any_invocation(server, name):
         )
     )
     thread.start()
-    thread.join(60)
+    thread.join(240)
     handler = call(made[0], operation, **parameters)
     handler(None, None)
     captured = run(handler)
@@ -600,7 +600,7 @@ def test_calls_in_threads_hang_below_the_handler(server):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
 
     captured = run(handler)
     segments = {found.id: found for found in captured.segments if found.document.get("namespace") == "aws"}
@@ -647,7 +647,7 @@ def test_no_call_is_waited_for_that_is_over(server, monkeypatch, broken):
         with monkeypatch.context() as patched:
             patched.setattr(*parts[broken], refuse)
             client.send_message(QueueUrl=QUEUE, MessageBody="a")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while '"outcome":"timeout"' not in captured.output and time.monotonic() < end:
             time.sleep(0.005)
 

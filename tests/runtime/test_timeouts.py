@@ -111,7 +111,7 @@ def emulator(request, tmp_path_factory):
             "aws-sam-cli",
         ]
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=90)
+            subprocess.run(command, check=True, capture_output=True, timeout=240)
         except (OSError, subprocess.SubprocessError) as error:
             pytest.skip(
                 f"aws-sam-cli, which holds the runtime interface emulator, can't be downloaded: {error}"
@@ -148,7 +148,7 @@ def address(emulator, tmp_path):
             yield invocations
         finally:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(240)
 
 
 def free_ports():

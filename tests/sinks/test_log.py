@@ -436,7 +436,7 @@ def test_thread_safe_keys_stay_with_their_thread_and_invocation(invoke):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
         logger.info("end")
 
     captured = invoke(handler)

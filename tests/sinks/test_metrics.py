@@ -514,7 +514,7 @@ def test_concurrent_threads_lose_no_value(invoke):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
 
     captured = invoke(handler)
     assert sum(values(captured, "Shared")) == 4000

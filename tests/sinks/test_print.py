@@ -140,7 +140,7 @@ def test_our_own_lines_are_not_caught(invoke):
 
 def test_threads_do_not_cut_each_others_lines(invoke):
     """`print` writes in parts: where two threads hold half a line each, either's is put together by itself."""
-    both = threading.Barrier(2, timeout=60)
+    both = threading.Barrier(2, timeout=240)
 
     def work(name):
         print(f"{name} begins", end=" ")

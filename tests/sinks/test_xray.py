@@ -504,7 +504,7 @@ def test_a_thread_that_is_given_its_parent(traced):
         with xray_recorder.in_subsegment("outer"):
             thread = threading.Thread(target=work, args=(xray_recorder.get_trace_entity(),))
             thread.start()
-            thread.join(60)
+            thread.join(240)
 
     captured = traced(handler)
     assert path(captured, "work") == [*captured.top, "outer", "work"]

@@ -82,7 +82,6 @@ def test_few_are_drawn_here(count, monkeypatch):
     assert len(list(drawn_in_bulk(iter(blocks), AS_JSON))) == len(blocks)
 
 
-@pytest.mark.timeout(60)
 def test_a_helper_draws_and_nobody_waits_for_the_other_to_read():
     """It takes several batches that are larger than any pipe before anything of it is taken, and answers in order."""
     helper = Helper(AS_JSON)

@@ -11,7 +11,6 @@ from .webdriver import CHROMIUM, DRIVER, Browser
 
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"),
-    pytest.mark.timeout(180),
 ]
 
 LOGS = Logs()

@@ -65,7 +65,7 @@ class Browser:
             self._call("DELETE", "")
         finally:
             self._driver.terminate()
-            self._driver.wait(10)
+            self._driver.wait(240)
 
     def open(self, path, link=""):
         """Open a file, at the place that the link's `#…` names."""
