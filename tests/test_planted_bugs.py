@@ -50,6 +50,7 @@ EXEMPT = {
     "_failsafe": "it is what tells",
     "_event_loop": "it runs the handler",
     "batch.loop": "it runs the handler, record by record",
+    "batch.calling": "likewise",
     "batch.source": "it reads the batch that is to be processed",
     "testing": "not in a function",
     "tools": "not in a function",

@@ -1034,7 +1034,9 @@ class TestWhatIsSaid:
 
         async def handle_async(record):
             await begun.wait()
-            await asyncio.get_running_loop().run_in_executor(None, lambda: (work(record.body), done.wait(240)))
+            await asyncio.get_running_loop().run_in_executor(
+                None, lambda: (work(record.body), done.wait(240))
+            )
 
         event = events.sqs("a", "b", trace_header=[header(1), header(2)])
         roots = [root(1), root(2)]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard import production
-from lambda_guard.failure.exceptions import as_record, fingerprint
+from lambda_guard.failure.exceptions import as_record
+from lambda_guard.failure.fingerprint import fingerprint
 from lambda_guard.testing import make_context
 
 BILLING = """

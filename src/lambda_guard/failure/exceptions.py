@@ -93,16 +93,13 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _rendered(error: BaseException) -> str:
+    if any(map(_defines_its_truth, _chain(error))):
+        return _json.cut(_rendered_plainly(error), _TEXT_MOST)
     try:
-        asked = any(map(_defines_its_truth, _chain(error)))
-        said = _rendered_plainly(error) if asked else _rendered_by_python(error)
+        said = "".join(traceback.TracebackException.from_exception(error, compact=True).format()).rstrip()
     except BaseException:  # as above
         said = _rendered_plainly(error)
     return _json.cut(said, _TEXT_MOST)
-
-
-def _rendered_by_python(error: BaseException) -> str:
-    return "".join(traceback.TracebackException.from_exception(error, compact=True).format()).rstrip()
 
 
 def _defines_its_truth(error: BaseException) -> bool:

@@ -143,8 +143,8 @@ class SingleMetric(PowertoolsNames):
     def __init__(  # noqa: PLR0917 - as `single_metric`
         self, name: str, unit: Any, value: float, resolution: Any, namespace: Any, dimensions: Any
     ) -> None:
-        usual = Metrics()
-        self._set = MetricSet(_known_text(namespace) or usual.namespace, usual.service)
+        begun = attempt("metrics.single_metric", _begun, namespace)
+        self._set = begun or MetricSet(Defaults.namespace, Defaults.service)
         self.add_metric(name, unit, value, resolution)
         if dimensions is not None:
             self._add_default_dimensions(dimensions)
@@ -220,6 +220,11 @@ class SingleMetric(PowertoolsNames):
 def _settings() -> Any:
     scope = _scope.current()
     return scope.settings if scope is not None else Defaults
+
+
+def _begun(namespace: Any) -> MetricSet:
+    usual = Metrics()
+    return MetricSet(_known_text(namespace) or usual.namespace, usual.service)
 
 
 def _known_text(given: Any) -> str | None:
