@@ -50,7 +50,7 @@ test-pythons: install
 	@for python in $$(.ci/pythons 3.14); do \
 	  echo "== $$($$python -V): the core's tests"; \
 	  $(UV) venv --quiet --clear --python $$python $(LEG) && \
-	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test boto3 awslambdaric moto -e . && \
+	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test boto3 awslambdaric moto flask-cors -e . && \
 	  $(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile || exit 1; \
 	done
 
@@ -66,7 +66,7 @@ test-wheel: install
 	@rm -rf build/wheel && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/wheel .
 	@python=$$(.ci/pythons 3.13); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== the built wheel, on $$($(LEG)/bin/python -V)"
-	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto build/wheel/*.whl
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors build/wheel/*.whl
 	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile
 
 # The lowest versions that pyproject.toml allows; on Python 3.12 where it is found.
@@ -74,7 +74,7 @@ test-lowest: install
 	@python=$$(.ci/pythons 3.12); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== lowest versions, on $$($(LEG)/bin/python -V)"
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
-	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors flask-cors
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
 	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile
