@@ -74,7 +74,7 @@ test-lowest: install
 	@python=$$(.ci/pythons 3.12); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== lowest versions, on $$($(LEG)/bin/python -V)"
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
-	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors flask-cors
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
 	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile

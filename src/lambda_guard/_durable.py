@@ -149,10 +149,7 @@ def read(event: Any, context: Any, running: Running) -> Execution | None:
         context: of the handler.
         running: returns the execution at work, for a line that the SDK writes.
     """
-    inner = _context_type()
-    if (
-        inner is not None and inner in type(context).__mro__
-    ):  # `isinstance` would ask the object for its class
+    if _context_type() in type(context).__mro__:  # `isinstance` would ask the object for its class
         return InnerExecution(event, context)
     if type(event).__module__.startswith(_SDK):  # as its testing SDK calls: an object instead of JSON
         event = event.to_json_dict()

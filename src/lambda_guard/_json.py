@@ -35,15 +35,9 @@ def text(value: object, most: int = 100_000) -> str:
     return cut(said, most)
 
 
-def is_a_mark(key: str, value: object) -> bool:
-    """Return whether a field would make something of ours of the line at whose top it stands.
-
-    `record`, with the value `invocation`, marks the invocation record, and `_aws` and `CloudWatchMetrics` a document of
-    metrics. What a sender can choose must not.
-    """
-    if key == _names.RECORD:
-        return type(value) not in _BUILTINS or value == _names.RECORD_INVOCATION
-    return key in (_names.EMF, _names.EMF_DIRECTIVES)
+def marks_a_record(value: object) -> bool:
+    """Return whether a line with this `record` at its top might pass as an invocation record."""
+    return type(value) not in _BUILTINS or value == _names.RECORD_INVOCATION
 
 
 def type_name(value: object) -> str:

@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 import wrapt
 
@@ -74,7 +74,7 @@ def _knowing_its_options(function: F) -> F:
 
 if TYPE_CHECKING:  # at run time, a cold start would pay for it
 
-    class Decorator:
+    class Decorator(Protocol):
         """The type of `production(service=…)`, for type checkers."""
 
         # An `async def` handler.
@@ -85,16 +85,10 @@ if TYPE_CHECKING:  # at run time, a cold start would pay for it
         @overload
         def __call__(self, handler: F, /) -> F: ...
 
-        def __call__(self, handler: Any, /) -> Any:
-            """Decorate."""
-            raise NotImplementedError
-
-    class RecordDecorator:
+    class RecordDecorator(Protocol):
         """The type of `production(each_record=True)`, for type checkers."""
 
-        def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]:
-            """Decorate."""
-            raise NotImplementedError
+        def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]: ...
 
 
 # `@production` on an `async def` handler: Lambda gets its result, not a coroutine.

@@ -90,7 +90,7 @@ class Scope(Work):
         messages: the messages of a queue, as a plain handler received them.
         batch: the result of its batch.
         durable: the durable execution that it is a part of.
-        at_work: the batch items that are being processed, for other threads to see.
+        at_work: the batch items that are being processed, for the watchdog to see.
         final_attempts: the number of batch items that failed their last attempt, if the items were checked for it.
         http: of an HTTP request, its method and route and the answer's status, in the record's form.
         unwritten: log lines that are written together with the invocation record.
@@ -234,6 +234,12 @@ def _of_thread() -> Work | None:
 def is_nobodys() -> bool:
     """Return whether this is work that outlived its invocation, or that was there before those that are open."""
     return current() is None and bool(_open or _current.get() or _of_thread())
+
+
+def is_held_back() -> bool:
+    """Return whether a line that is written here repeats another, and the operator doesn't want such lines."""
+    scope = current()
+    return scope is not None and scope.durable is not None and scope.durable.is_held_back(scope.settings)
 
 
 def to_hand_on() -> Work | None:

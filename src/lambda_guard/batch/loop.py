@@ -20,7 +20,7 @@ from ..failure import exceptions
 from ..propagation.extract import record_message_id
 from ..timeout.watchdog import margin
 from ..trigger.read import raw_event
-from .calling import Calling
+from . import calling
 from .item import BatchItem
 from .report import BatchReport
 from .source import Source, identifiers, read_batch
@@ -30,7 +30,7 @@ T = TypeVar("T")
 # Items that `async def` handlers process at once: as many as the connections that HTTP clients keep.
 _CONCURRENT_MOST: Final = 100
 _SOONER: Final = 1.25  # than the watchdog's margin: the larger of 100 ms and a tenth of the time, at most 1 s
-_HERE: Final = __file__.rpartition("/")[0]
+_OUR_FILES: Final = (__file__, calling.__file__)
 _NOTES_MOST: Final = 100  # per exception object, since a module may raise the same one repeatedly
 
 
@@ -49,7 +49,7 @@ class RecordHandler:
 
     def __init__(self, handler: Any, *, report: bool) -> None:
         self.report = report
-        self._calling = Calling(handler)
+        self._calling = calling.Calling(handler)
 
     def run(self, handler: Callable[..., Any], event: Any = None, context: Any = None) -> Any:
         """Call the handler for each batch item, and return or raise the result of the batch.
@@ -358,7 +358,7 @@ def _refuse_unfinished(result: Any) -> None:
 def _leave_out_our_frames(error: Exception) -> None:
     """Make the traceback start in the user's code; if none of it was reached, it stays."""
     trace = exceptions.trace_of(error)
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+    while trace is not None and trace.tb_frame.f_code.co_filename in _OUR_FILES:
         trace = trace.tb_next
     if trace is not None:
         BaseException.with_traceback(error, trace)

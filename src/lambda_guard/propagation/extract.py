@@ -273,9 +273,8 @@ def _header_elsewhere(record: Any, row: Row, reader: BodyReader) -> TraceHeader 
 
 
 def _search(reader: BodyReader) -> "Search":
-    from lambda_guard.propagation import (
-        _carriers,
-    )  # late: a plain event and a queue's own attribute need none
+    # Late: a plain event and a queue's own attribute need none.
+    from lambda_guard.propagation import _carriers
 
     return _carriers.Search(reader)
 

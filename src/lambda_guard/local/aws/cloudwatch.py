@@ -32,9 +32,8 @@ class CloudWatchWriter:
         with self._lock:
             self._unwritten.append((group, event))
             if len(self._unwritten) == 1:
-                with contextlib.suppress(
-                    RuntimeError
-                ):  # closed: the lines are in the files and in memory anyway
+                # Once closed, the lines are in the files and in memory anyway.
+                with contextlib.suppress(RuntimeError):
                     self._last = [self._thread.submit(self._send)]
 
     def flush(self, timeout: float) -> None:

@@ -44,7 +44,7 @@ def main(port: int, control: str) -> None:
     install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = DomainDispatcherApplication(create_backend_app)
-    front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=930)
+    front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=None)  # type: ignore[arg-type]  # as long as the function's
     server = make_server(HOST, port, front, threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")

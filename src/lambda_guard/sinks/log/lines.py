@@ -290,9 +290,7 @@ class LineLogger(logging.Logger):
             # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
             above = 1 + (sys._getframe(1).f_code.co_filename != logging._srcfile)  # noqa: SLF001 - as `findCaller`
             extra = attempt("log.fields", _renamed, extra)
-            if isinstance(
-                exc_info, BaseException
-            ):  # as a tuple: logging would ask an exception whether it is true
+            if isinstance(exc_info, BaseException):  # logging would ask it whether it is true
                 exc_info = (type(exc_info), exc_info, exceptions.trace_of(exc_info))
             super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel + above)
         else:

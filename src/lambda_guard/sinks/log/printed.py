@@ -70,8 +70,7 @@ class PrintedLines(Front):
             self._lines([part])
 
     def _lines(self, lines: list[str]) -> None:
-        scope = _scope.current()
-        if scope is not None and scope.durable is not None and scope.durable.is_held_back(scope.settings):
+        if _scope.is_held_back():
             return
         for line in lines:
             if line.strip():

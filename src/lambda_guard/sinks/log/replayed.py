@@ -17,5 +17,4 @@ def install() -> None:
 
 
 def _is_new(_: logging.LogRecord) -> bool:
-    scope = _scope.current()
-    return scope is None or scope.durable is None or not scope.durable.is_held_back(scope.settings)
+    return not _scope.is_held_back()

@@ -143,7 +143,7 @@ class SingleMetric(PowertoolsNames):
     def __init__(  # noqa: PLR0917 - as `single_metric`
         self, name: str, unit: Any, value: float, resolution: Any, namespace: Any, dimensions: Any
     ) -> None:
-        begun = attempt("metrics.single_metric", _begun, namespace)
+        begun = attempt("metrics.single_metric", _begun_here, namespace)
         self._set = begun or MetricSet(Defaults.namespace, Defaults.service)
         self.add_metric(name, unit, value, resolution)
         if dimensions is not None:
@@ -152,7 +152,7 @@ class SingleMetric(PowertoolsNames):
     @never_raises
     def add_metric(self, name: str, unit: Any, value: float, resolution: Any = 60) -> None:
         """Set the metric, if there is none yet: there is only one."""
-        if not self.metric_set:
+        if self._set.is_empty:
             trying("metric", name, self._set.add_metric, name, unit, value, resolution)
 
     @never_raises
@@ -222,9 +222,14 @@ def _settings() -> Any:
     return scope.settings if scope is not None else Defaults
 
 
-def _begun(namespace: Any) -> MetricSet:
-    usual = Metrics()
-    return MetricSet(_known_text(namespace) or usual.namespace, usual.service)
+def _begun_here(namespace: Any) -> MetricSet:
+    return _begun(_settings(), _known_text(namespace))
+
+
+def _begun(settings: Any, namespace: str | None = None) -> MetricSet:
+    return MetricSet(
+        namespace or _Defaults.namespace or settings.namespace, _Defaults.service or settings.service
+    )
 
 
 def _known_text(given: Any) -> str | None:
@@ -239,10 +244,7 @@ def _set_of(scope: _scope.Scope) -> MetricSet:
     if scope.metrics is None:
         with _beginning:  # threads that add an invocation's first metrics at once add them to one set
             if scope.metrics is None:
-                settings = scope.settings
-                begun = MetricSet(
-                    _Defaults.namespace or settings.namespace, _Defaults.service or settings.service
-                )
+                begun = _begun(scope.settings)
                 for name, value in _Defaults.dimensions.items():
                     trying("dimension", name, begun.add_dimension, name, value)
                 scope.metrics = begun

@@ -149,7 +149,7 @@ class MetricSet:
     def add_metadata(self, key: Any, value: Any) -> None:
         """Add a property of the documents."""
         name = _json.text(key)
-        self._metadata[f"{name}_" if name == _names.RECORD and _json.is_a_mark(name, value) else name] = value
+        self._metadata[f"{name}_" if name == _names.RECORD and _json.marks_a_record(value) else name] = value
 
     def set_timestamp(self, timestamp: Any) -> None:
         """Set the time of all metrics: epoch milliseconds or a datetime."""

@@ -53,8 +53,7 @@ class LetterView:
         return self._paint("bold_red", text) if left < _SOON_MS else text
 
     def _group(self, group: Group) -> Iterator[str]:
-        fingerprint = f"  {self._paint('dim', '#' + visible(group.fingerprint))}" if group.fingerprint else ""
-        yield f"  {self._paint('bold_red', '✗ ' + visible(group.error))}{fingerprint}"
+        yield f"  {self._paint('bold_red', '✗ ' + visible(group.error))}{self._fingerprint(group.fingerprint)}"
         yield _INDENT + "  ".join(filter(None, map(visible, _facts(group))))
         shown = group.letters[: self._samples]
         for entry in shown:
@@ -78,10 +77,8 @@ class LetterView:
     def _whole(self, letter: Letter, queue: Queue) -> Iterator[str]:
         yield f"{self._paint('bold', visible(letter.message_id))}  {letter.origin.explained}"
         failure = letter.failure
-        fingerprint = (
-            f"  {self._paint('dim', '#' + visible(failure.fingerprint))}" if failure.fingerprint else ""
-        )
-        yield f"{_INDENT}{self._paint('bold_red', '✗ ' + visible(failure.sentence, _WITHIN))}{fingerprint}"
+        sentence = self._paint("bold_red", "✗ " + visible(failure.sentence, _WITHIN))
+        yield f"{_INDENT}{sentence}{self._fingerprint(failure.fingerprint)}"
         for frame in failure.stack:
             yield f"{_INDENT}    {self._paint('red', visible(frame, _WITHIN))}"
         for name, value in letter_facts(letter, queue):
@@ -95,6 +92,9 @@ class LetterView:
             yield visible(letter.payload, f"\n{_INDENT}")
         else:
             yield visible(json.dumps(event, indent=2, ensure_ascii=False), "\n")
+
+    def _fingerprint(self, fingerprint: str) -> str:
+        return f"  {self._paint('dim', '#' + visible(fingerprint))}" if fingerprint else ""
 
     def _attributes(self, letter: Letter) -> Iterator[str]:
         for name, value in sorted(letter.message.attributes.items()):
