@@ -16,6 +16,7 @@ from lambda_guard._invocation import read
 from lambda_guard._scope import Scope
 from lambda_guard._settings import resolve
 from lambda_guard.testing import make_context
+from lambda_guard.timeout.watchdog import Watchdog
 
 BUDGET_US = 5.0
 SECONDS = 2.0
@@ -27,11 +28,13 @@ def main():
     """Print the table; end with 1 where the budget is missed."""
     settings = resolve({}, {})
     context = make_context(timeout_ms=900_000)
-    scope = Scope(read({}, context, settings), settings, context)
+    scope = Scope(read({}, context, settings), settings, context, tracer=None)
+
+    sink = Watchdog(plain)
 
     def watchdog():
-        watchdog.arm(plain, scope)
-        watchdog.disarm(scope)
+        sink.enter(scope)
+        sink.leave(scope, None)
 
     ways = {
         "a plain function call": plain,
