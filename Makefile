@@ -11,6 +11,8 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 LEG    := .venv-leg
 MUTANTS := .venv-mutants
+# Tests wait more than they calculate: four processes, also on two cores.
+SPREAD := -n 4 --dist loadfile
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
@@ -40,7 +42,7 @@ types: install
 	$(BIN)/mypy --strict --warn-unused-ignores tests/typing
 
 unit: install
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest $(SPREAD)
 
 legs: test-pythons test-runtime-only test-wheel test-lowest
 	-@$(MAKE) --no-print-directory test-newest-moto
@@ -51,7 +53,7 @@ test-pythons: install
 	  echo "== $$($$python -V): the core's tests"; \
 	  $(UV) venv --quiet --clear --python $$python $(LEG) && \
 	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test boto3 awslambdaric moto flask-cors -e . && \
-	  $(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile || exit 1; \
+	  $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
 	done
 
 # Nothing but the runtime dependencies: what a function has.
@@ -67,7 +69,7 @@ test-wheel: install
 	@python=$$(.ci/pythons 3.13); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== the built wheel, on $$($(LEG)/bin/python -V)"
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors build/wheel/*.whl
-	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile
+	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
 
 # The lowest versions that pyproject.toml allows; on Python 3.12 where it is found.
 test-lowest: install
@@ -77,7 +79,7 @@ test-lowest: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
-	@$(LEG)/bin/python -m pytest $(CORE) -n 2 --dist loadfile
+	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
 
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install
