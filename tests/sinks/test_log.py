@@ -124,6 +124,17 @@ def test_the_library_methods_of_our_logger_name_who_called(invoke, heard):
     assert [line["level"] for line in lines[::2]] == ["INFO", "ERROR", "CRITICAL", "Level 35"]
 
 
+def test_a_record_names_a_level_of_its_own(invoke):
+    """Whoever makes records, as loguru does for its SUCCESS, names levels that logging doesn't know."""
+
+    def handler(event, context):
+        record = logging.LogRecord("shop", 25, "shop.py", 7, "packed", (), None)
+        record.levelname = "SUCCESS"
+        logger.handlers[0].handle(record)
+
+    assert one(invoke(handler))["level"] == "SUCCESS"
+
+
 def test_lines_below_the_level_are_not_written(invoke):
     """`log_level` decides what is written, and `setLevel` changes it."""
 

@@ -43,21 +43,19 @@ def format_line(record: logging.LogRecord) -> str:
     extra = None
     if len(attributes) > _FIELDS:
         extra = {key: value for key, value in attributes.items() if key not in _RESERVED}
-        if extra.get("tenant_id", "") is None:
-            del extra[
-                "tenant_id"
-            ]  # the runtime client's, on every record of a function that isn't tenant-isolated
+        if extra.get("tenant_id", "") is None:  # the runtime client's, of a function without tenants
+            del extra["tenant_id"]
     said: Any = record.msg
     if record.args:
         said = _formatted(record.msg, record.args)
     return make_line(
-        record.levelno, f"{record.funcName}:{record.lineno}", said, record.created, record.name, extra,
-        record.exc_info, record.stack_info,
+        record.levelno if record.levelno in _LEVEL_NAMES else record.levelname, f"{record.funcName}:{record.lineno}",
+        said, record.created, record.name, extra, record.exc_info, record.stack_info,
     )  # fmt: skip
 
 
 def make_line(  # noqa: PLR0917 - what a line is made of
-    level: int,
+    level: Any,
     location: str,
     said: Any,
     created: float,
@@ -69,7 +67,7 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     """Return one line of JSON, without a line break: the one place where a line is made.
 
     Args:
-        level: of logging.
+        level: of logging, or the name of a level that logging doesn't know.
         location: `function:line`.
         said: the message, its arguments already in it; a mapping stays one.
         created: epoch seconds.
@@ -86,7 +84,7 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     if scope is not None and scope.durable is not None:
         scope.durable.mark(fields)
     line = (
-        f"{_LEVEL}{_LEVEL_NAMES.get(level) or _quote(logging.getLevelName(level))}{_LOCATION}{_quote(location)}"
+        f"{_LEVEL}{_LEVEL_NAMES.get(level) or _other_level(level)}{_LOCATION}{_quote(location)}"
         f"{_MESSAGE}{_quote(said) if type(said) is str else _object(said)}{_TIMESTAMP}{timestamp(created)}"
         f"{_SERVICE}{_quote(service)}{_LOGGER}{_quote(name)}"
         f"{',' + _json.encode(fields)[1:-1] if fields else ''}{work.tail if work is not None else ''}}}"
@@ -107,6 +105,10 @@ _LOGGER: Final = f',"{_names.LOGGER_NAME}":'
 def warn(said: str, fields: dict[str, Any] | None = None) -> None:
     """Write a WARNING of our own."""
     _stdout.write(make_line(logging.WARNING, LOGGER_NAME, said, time(), LOGGER_NAME, fields, None, None))
+
+
+def _other_level(level: int | str) -> str:
+    return _quote(level if isinstance(level, str) else logging.getLevelName(level))
 
 
 def _fit(line: str) -> str:
