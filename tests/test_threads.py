@@ -11,7 +11,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from lambda_guard import current_invocation, logger, metrics, production
-from lambda_guard.testing import capture, make_context
+from lambda_guard.testing import capture, events, make_context
 
 OWN = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 PATIENCE = 60  # seconds, for what comes at once
@@ -181,6 +181,31 @@ def test_its_messages_carry_no_header_of_the_next_one(across):
     assert "X-Amzn-Trace-Id" not in late.headers
     assert (first["calls"][0]["count"], len(first["sent"])) == (1, 1)
     assert not {"calls", "sent"} & second.keys()
+
+
+@pytest.mark.parametrize("own", [OWN, None])
+def test_its_calls_do_not_join_a_trace_that_the_next_one_adopts(captured, monkeypatch, own):
+    """The header of botocore's own names what is in the environment: for late work that isn't what an invocation has adopted."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
+    if own is not None:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", own)
+    queue = Queue()
+    late = Late(queue.send)
+
+    @production
+    def handler(event, context):
+        if "Records" not in event:
+            queue.send()
+            in_thread(late)
+            assert late.begun.wait(PATIENCE)
+        else:
+            late.finish()
+
+    handler({}, None)
+    handler(events.sqs("a", trace_header=OWN.replace("5759e988", "6742a1b5")), None)
+    assert captured.records[1]["xray_trace_id"].startswith("1-6742a1b5")
+    sent = queue.requests[1].headers.get("X-Amzn-Trace-Id")
+    assert sent == (own and own.encode())
 
 
 def test_a_call_that_ends_late_is_not_the_next_ones(captured):

@@ -9,6 +9,7 @@ from ._failsafe import failed
 from ._settings import Settings
 from .propagation.extract import NONE, Upstream, extract
 from .propagation.header import TraceHeader, parse
+from .propagation.place import own_header
 from .trigger.read import UNKNOWN, Trigger, read_trigger
 
 _NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
@@ -95,7 +96,7 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
     trigger, trace, upstreams = UNKNOWN, None, NONE
     try:  # like the failsafe's `attempt`, without the cost of one call for each
         trigger = read_trigger(event)
-        trace = parse(os.environ.get(_names.ENV_TRACE_HEADER)) if settings.tracing else None
+        trace = parse(own_header()) if settings.tracing else None
         upstreams = extract(event, trigger, context)
     except Exception as error:
         failed("event", error)

@@ -291,9 +291,12 @@ def work() -> Work | None:
 def current_keys() -> dict[str, Any]:
     """Return the log keys that apply here: the invocation's, and those of the current batch item, if any."""
     at_work = work()
-    if at_work is None:
-        return {}
-    return at_work.keys if at_work is at_work.scope else {**at_work.scope.keys, **at_work.keys}
+    return keys_of(at_work) if at_work is not None else {}
+
+
+def keys_of(given: Work) -> dict[str, Any]:
+    """Return the log keys of some work: the invocation's, and the batch item's, if it is one."""
+    return given.keys if given is given.scope else {**given.scope.keys, **given.keys}
 
 
 def inherited_keys() -> dict[str, Any]:

@@ -383,6 +383,16 @@ def test_botocores_own_header_is_replaced(server, monkeypatch):
     assert sent_header(server.requests[0]).parent == call_segment(captured, "sns").id
 
 
+def test_botocores_own_header_is_known_when_the_environment_has_changed_since(server, monkeypatch):
+    """Another invocation that adopts its trace during a call doesn't make botocore's header look like the caller's."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
+    client = make_client(server, "sns")
+    client.meta.events.register("before-call", lambda **_: monkeypatch.setenv("_X_AMZN_TRACE_ID", UPSTREAM))
+    run(lambda event, context: client.publish(TopicArn=TOPIC, Message="a"))
+    assert sent_header(server.requests[0]).root == ROOT
+    assert sent_header(server.requests[0]).parent != parse(TRACE_HEADER).parent
+
+
 def test_presigned_urls_are_left_alone(server):
     """A URL that somebody else will use doesn't carry this invocation's header."""
     client = make_client(server, "sqs")

@@ -47,13 +47,14 @@ class Call:
         header: the trace header that was sent with it, once it has been sent.
         tracer: the tracer that is notified of it; `span` is the tracer's own state.
         totals: the calls of the invocation that has begun it.
+        environment: the trace header in the environment when it began; another invocation may change it meanwhile.
         given: the parameters that got the header, and their contents before.
         in_request: the name and value of the HTTP header, if we have set it.
     """
 
     __slots__ = (
-        "endpoint", "given", "header", "in_request", "operation", "params", "region", "service", "span", "totals",
-        "tracer",
+        "endpoint", "environment", "given", "header", "in_request", "operation", "params", "region", "service", "span",
+        "totals", "tracer",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,7 @@ class Call:
         self.tracer: Any = None
         self.span: Any = None
         self.totals: AwsCalls | None = None
+        self.environment: str | None = None
         self.given: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.in_request: tuple[str, str] | None = None
 

@@ -23,6 +23,7 @@ from weakref import WeakSet
 from .. import _names
 from .._failsafe import attempt
 from .calls import Call
+from .place import own_header
 
 _ID: Final = "lambda_guard"
 _HTTP_NAME: Final = _names.HTTP_TRACE_HEADER.lower()
@@ -97,6 +98,7 @@ def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[
         meta.region_name,
         params if isinstance(params, Mapping) else {},
     )
+    call.environment = os.environ.get(_names.ENV_TRACE_HEADER)
     return call if observer.begin(call) else None
 
 
@@ -145,12 +147,18 @@ def _take_back(call: Call) -> None:
 def _into_request(observer: Observer, request: Any) -> None:
     headers = request["headers"]
     name = next((name for name in headers if name.lower() == _HTTP_NAME), _names.HTTP_TRACE_HEADER)
-    if name in headers and headers[name] != _botocores_own():
+    call, now = _in_flight.get(), os.environ.get(_names.ENV_TRACE_HEADER)
+    known = {_as_botocore(each) for each in (now, call.environment if call is not None else now)}
+    if name in headers and headers[name] not in known:
         return  # set by the caller
-    call, header = _in_flight.get(), _outgoing(observer)
+    header = _outgoing(observer)
     if call is not None and header is not None:
         headers[name] = header
         call.in_request = name, header
+    elif name in headers and headers[name] != (own := _as_botocore(own_header())):
+        del headers[name]  # of a trace that an invocation has adopted, which this call isn't part of
+        if own is not None:
+            headers[name] = own
 
 
 def _once_more(observer: Observer, request: Any) -> None:
@@ -164,12 +172,11 @@ def _once_more(observer: Observer, request: Any) -> None:
         request.headers[name] = header
 
 
-def _botocores_own() -> str | None:
-    """Return the HTTP header that botocore itself sets inside Lambda (`add_recursion_detection_header`)."""
+def _as_botocore(header: str | None) -> str | None:
+    """Return a header as botocore writes it inside Lambda, from the environment (`add_recursion_detection_header`)."""
     from urllib.parse import quote
 
-    found = os.environ.get(_names.ENV_TRACE_HEADER)
-    return quote(found, safe="-=;:+&[]{}\"',") if found else None
+    return quote(header, safe="-=;:+&[]{}\"',") if header else None
 
 
 def _outgoing(observer: Observer) -> str | None:

@@ -1,6 +1,8 @@
 """A place in a trace, and the header that passes the trace on from there."""
 
 import os
+from threading import Lock, get_ident
+from typing import Final
 
 from .. import _names
 from .header import TraceHeader
@@ -21,6 +23,27 @@ def set_environment(header: str | None) -> str | None:
     return before
 
 
+_adopted: Final[list["Place"]] = []  # those that have set the variable, the last one last
+_setting: Final = Lock()
+
+
+def own_header() -> str | None:
+    """Return the header that Lambda set, or that an invocation around this one, on the same thread, has adopted.
+
+    The variable may name a trace that another invocation has adopted: tests and servers have several at once.
+    """
+    found = os.environ.get(_names.ENV_TRACE_HEADER)
+    if _adopted:
+        thread = get_ident()
+        with _setting:
+            for place in reversed(_adopted):
+                if place.in_environment == found:
+                    if place.thread == thread:
+                        return found
+                    found = place.before
+    return found
+
+
 class Place:
     """The position of an invocation, or of a batch item, in the trace to which it belongs.
 
@@ -29,9 +52,12 @@ class Place:
         adopted: whether that is an upstream trace, not the function's own.
         span_id: the id of the work's span there, which every header passed on names as the parent.
         own_id: the id of the span that represents the work in the function's own trace; `span_id` if not adopted.
+        in_environment: what it has set the environment variable to; `None` unless it has.
+        before: what the variable was before that.
+        thread: the id of the thread that has set it.
     """
 
-    __slots__ = ("_before", "_in_environment", "_lineage", "adopted", "header", "own_id", "span_id")
+    __slots__ = ("_lineage", "adopted", "before", "header", "in_environment", "own_id", "span_id", "thread")
 
     def __init__(self, header: TraceHeader, own: TraceHeader | None, adopted: bool) -> None:
         self.header = header
@@ -39,7 +65,7 @@ class Place:
         self.span_id = new_id()
         self.own_id = new_id() if adopted else self.span_id
         self._lineage = own.lineage if own is not None else None
-        self._in_environment = False
+        self.in_environment: str | None = None
 
     def text(self, parent: str | None = None) -> str:
         """Return the header that passes the trace on, with the lineage of the function.
@@ -52,11 +78,21 @@ class Place:
 
     def adopt(self) -> None:
         """Set the environment variable to this trace, so that everything in the process joins it."""
-        self._before = set_environment(self.header.with_lineage(self._lineage).text())
-        self._in_environment = True
+        self.thread = get_ident()
+        self.in_environment = self.header.with_lineage(self._lineage).text()
+        with _setting:
+            self.before = set_environment(self.in_environment)
+            _adopted.append(self)
 
     def give_back(self) -> None:
-        """Restore the environment variable."""
-        if self._in_environment:
-            self._in_environment = False
-            set_environment(self._before)
+        """Restore the environment variable, or leave it to an invocation that has set it since."""
+        if self.in_environment is None:
+            return
+        with _setting:
+            at = _adopted.index(self)
+            del _adopted[at]
+            if at == len(_adopted):
+                set_environment(self.before)
+            elif _adopted[at].before == self.in_environment:
+                _adopted[at].before = self.before
+            self.in_environment = None
