@@ -47,5 +47,7 @@ class Calls:
         if totals is not None:
             totals.count(call, failed=error is not None)
             if isinstance(response, Mapping):
+                from .propagation.sent import note_sent  # late: many functions call nothing
+
                 header = parse(call.header) if call.header else None
-                totals.note_sent(call, header.parent if header is not None else None, response)
+                note_sent(totals, call, header.parent if header is not None else None, response)

@@ -95,7 +95,7 @@ class Guard:
         inner = context if durable is None else durable.context
         invocation = read(event, inner, self._settings, self._init_ms)
         scope = _scope.Scope(invocation, self._settings, inner, self._tracer)
-        scope.durable = durable
+        scope.event, scope.durable = event, durable
         if invocation.trigger.type in TABLE.queues and not self._settings.each_record:
             scope.messages = attempt("batch.messages", _messages, event) or ()
         _scope.enter(scope)

@@ -34,6 +34,10 @@ FUNCTION: Final = "function"
 EXCEPTIONS: Final = "exceptions"
 AT: Final = "at"  # the frames of a failure of ours; the position of a thread
 TRUNCATED: Final = "truncated"  # the line was too long for a log event and was cut
+# The keys under which log lines name their invocation: ours, Powertools', those of Lambda's JSON log format.
+ID_KEYS: Final = (
+    INVOCATION_ID, "function_request_id", "requestId", "AWSRequestId", "aws_request_id", "awsRequestId"
+)  # fmt: skip
 LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSION, COLD_START)
 
 # --- Keys of the invocation record -----------------------------------------------------------------------------

@@ -87,6 +87,8 @@ class Scope(Work):
         metrics: the metrics that the handler has added, in the metrics sink's own form.
         aws: the AWS calls made, and the messages that they sent.
         stuck: what the watchdog saw, once it has gone off.
+        event: the event, while the invocation lasts.
+        sent: what it holds, once somebody has asked whether a printed object is in it.
         messages: the messages of a queue, as a plain handler received them.
         batch: the result of its batch.
         durable: the durable execution that it is a part of.
@@ -105,6 +107,8 @@ class Scope(Work):
     metrics: Any = None
     aws: "AwsCalls | None" = None
     stuck: Any = None
+    event: object = None
+    sent: Any = None
     messages: tuple[Any, ...] = ()
     batch: BatchCounts | None = None
     durable: "Execution | None" = None
@@ -199,8 +203,9 @@ def enter(scope: Scope) -> None:
 def leave(scope: Scope) -> None:
     """End `scope`: whatever still runs no longer counts as its work."""
     scope.open = False
+    scope.event = scope.sent = None  # the context of a pooled thread may keep the scope
     if scope.messages:
-        scope.messages = ()  # the context of a pooled thread may keep the scope
+        scope.messages = ()
     if scope in _open:
         _open.remove(scope)
     if scope.token is not None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_guard.propagation.calls import _RESOURCES, AwsCalls, Call, resources
-from lambda_guard.propagation.sent import SENDS, sent
+from lambda_guard.propagation.sent import SENDS, note_sent, sent
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,35 @@ from lambda_guard.propagation.sent import SENDS, sent
         ("sns", {"TopicArn": "arn:t"}, ["arn:t"]),
         ("sns", {"TargetArn": "arn:t"}, ["arn:t"]),
         ("sns", {"PhoneNumber": "+46"}, [None]),
+        ("sns", {"TopicArn": "+46701234567"}, [None]),
+        (
+            "sns",
+            {"TargetArn": "arn:aws:sns:eu-west-1:1:endpoint/APNS/shop/5e3e9847-3183-3f18"},
+            ["arn:aws:sns:eu-west-1:1:endpoint/APNS/shop/*"],
+        ),
+        ("ses", {"Source": "shop@example.com", "Destination": {"ToAddresses": ["ann@example.com"]}}, [None]),
+        ("sesv2", {"FromEmailAddress": "shop@example.com"}, [None]),
+        ("pinpoint", {"MessageRequest": {"Addresses": {"+46": {}}}}, [None]),
+        ("pinpoint-sms-voice-v2", {"DestinationPhoneNumber": "+46"}, [None]),
+        ("cognito-identity-provider", {"Username": "ann@example.com", "Password": "p"}, [None]),
+        ("secrets-manager", {"SecretId": "mail/ann@example.com"}, [None]),
+        ("sqs", {"QueueUrl": "https://user:secret@queue.example/1/orders"}, [None]),
+        (
+            "sqs",
+            {"QueueUrl": "https://queue.example/1/orders?token=secret"},
+            ["https://queue.example/1/orders"],
+        ),
+        (
+            "sfn",
+            {"executionArn": "arn:aws:states:eu-west-1:1:execution:orders:ann-1"},
+            ["arn:aws:states:eu-west-1:1:execution:orders:*"],
+        ),
+        (
+            "sfn",
+            {"executionArn": "arn:aws:states:eu-west-1:1:express:orders:ann-1:7f"},
+            ["arn:aws:states:eu-west-1:1:express:orders:*"],
+        ),
+        ("eventbridge", {"Name": "arn:aws:events:eu-west-1:1:rule/a"}, ["arn:aws:events:eu-west-1:1:rule/a"]),
         ("dynamodb", {"TableName": "orders", "Item": {}}, ["orders"]),
         ("dynamodb", {"RequestItems": {"orders": [], "stock": []}}, ["orders", "stock"]),
         (
@@ -52,6 +81,14 @@ def test_the_resource_of_a_call(service, params, expected):
     ("service", "operation", "params", "response", "expected"),
     [
         ("sqs", "SendMessage", {"QueueUrl": "q"}, {"MessageId": "m"}, [("q", "m")]),
+        ("sns", "Publish", {"PhoneNumber": "+46"}, {"MessageId": "m"}, [(None, "m")]),
+        (
+            "sns",
+            "Publish",
+            {"TargetArn": "a:endpoint/GCM/b/c"},
+            {"MessageId": "m"},
+            [("a:endpoint/GCM/b/*", "m")],
+        ),
         (
             "sqs",
             "SendMessageBatch",
@@ -60,7 +97,6 @@ def test_the_resource_of_a_call(service, params, expected):
             [("q", "m-2")],
         ),
         ("sqs", "SendMessageBatch", {"QueueUrl": "q", "Entries": []}, {"Failed": []}, []),
-        ("sns", "Publish", {"PhoneNumber": "+46"}, {"MessageId": "m"}, [(None, "m")]),
         (
             "eventbridge",
             "PutEvents",
@@ -165,8 +201,11 @@ def test_what_is_sent_beyond_the_limit_is_counted():
     entries = [{"Id": str(number), "MessageBody": "a"} for number in range(10)]
     call = Call("sqs", "SendMessageBatch", "sqs", "eu-west-1", {"QueueUrl": "q", "Entries": entries})
     for batch in range(6):
-        calls.note_sent(
-            call, "53995c3f42cd8ad8", {"Successful": [{"MessageId": f"{batch}-{n}"} for n in range(10)]}
+        note_sent(
+            calls,
+            call,
+            "53995c3f42cd8ad8",
+            {"Successful": [{"MessageId": f"{batch}-{n}"} for n in range(10)]},
         )
     assert [entry["message_id"] for entry in calls.sent] == [
         f"{batch}-{n}" for batch in range(5) for n in range(10)

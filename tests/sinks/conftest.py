@@ -21,8 +21,7 @@ _SCHEMA = jsonschema.Draft202012Validator(
 def check_documents(captured: Captured) -> None:
     """Hold every metric document to EMF's schema, and to what the schema can't say."""
     for text in captured.output.split("\n"):
-        if '"_aws":' in text:
-            line = json.loads(text)
+        if '"_aws":' in text and "_aws" in (line := json.loads(text)):
             _SCHEMA.validate(line)
             for directive in line["_aws"]["CloudWatchMetrics"]:
                 check_members(line, directive)

@@ -145,9 +145,16 @@ OTHER_SHAPES = [
     ({"requestContext": {"elb": {"targetGroupArn": 7}}}, Trigger("alb", http=Request(None, None, None))),
     ({"requestContext": {"elb": {"targetGroupArn": ""}}}, Trigger("alb", http=Request(None, None, None))),
     (
-        {"type": "TOKEN", "methodArn": "arn:aws:execute-api:x", "authorizationToken": "t"},
-        Trigger("apigateway", "arn:aws:execute-api:x"),
+        {
+            "type": "TOKEN",
+            "methodArn": "arn:aws:execute-api:eu-west-1:1:abcdef/prod/GET/people/ann:secret/x",
+            "authorizationToken": "t",
+        },
+        Trigger("apigateway", "abcdef"),
     ),
+    ({"type": "TOKEN", "methodArn": "abcdef/prod/GET/people"}, Trigger("apigateway")),
+    ({"type": "TOKEN", "methodArn": "arn:aws:execute-api:eu-west-1:1:/GET"}, Trigger("apigateway")),
+    ({"type": "TOKEN", "methodArn": 7}, Trigger("apigateway")),
     (
         {"authorizationToken": "t", "requestContext": {"apiId": "gql", "queryString": "query"}},
         Trigger("appsync", "gql"),
@@ -460,6 +467,7 @@ KEYS = st.sampled_from(
             for _, shape in TABLE.shapes
             for paths in (shape.source, shape.time, *([path] for path, _ in shape.tests))
             for path in paths
+            if not callable(path)
             for step in path
             if isinstance(step, str)
         }

@@ -25,7 +25,6 @@ _RESOURCES: Final = {
     "kms": ("KeyId",),
     "cloudwatch-logs": ("logGroupName",),
     "scheduler": ("Name",),
-    "ses": ("Source",),
     "appconfigdata": ("ApplicationIdentifier",),
     "athena": ("WorkGroup",),
     "rds-data": ("resourceArn",),
@@ -101,30 +100,6 @@ class AwsCalls:
             count[0] += 1
             count[1] += failed
 
-    def note_sent(self, call: Call, span_id: str | None, response: Mapping[str, Any]) -> None:
-        """Note the messages that a call has delivered.
-
-        Args:
-            call: the call that was made.
-            span_id: the sender's span, as named in their trace header.
-            response: the service's response.
-        """
-        from .sent import sent  # late: most functions send nothing
-
-        for target, message_id in sent(call.service, call.operation, call.params, response):
-            if len(self.sent) >= _names.SENT_MOST:
-                self.sent_more += 1
-                continue
-            entry = {
-                _names.SERVICE: call.service,
-                _names.OPERATION: call.operation,
-                _names.TARGET: target,
-                _names.MESSAGE_ID: message_id,
-            }
-            if span_id is not None:
-                entry[_names.SPAN_ID] = span_id
-            self.sent.append(entry)
-
 
 def resources(service: str, params: Mapping[str, Any]) -> list[str | None]:
     """Return the resources that a call names, or `[None]` if it names none.
@@ -134,13 +109,33 @@ def resources(service: str, params: Mapping[str, Any]) -> list[str | None]:
         params: the call's parameters, as given by the caller.
     """
     for name in _RESOURCES.get(service, ()):
-        if isinstance(value := params.get(name), str):
+        if (value := resource_name(params.get(name))) is not None:
             return [value]
     if service == "dynamodb":
         return _tables(params) or [None]
     if service == "eventbridge":
         return _distinct(params.get("Entries"), "EventBusName", "default") or [None]
     return [None]
+
+
+def resource_name(value: object) -> str | None:
+    """Return the name or ARN that a parameter holds; `None` where that may be somebody's address.
+
+    A query is cut off, and so is the id of a phone's endpoint or of an execution, which is whatever its caller chose.
+    """
+    if not isinstance(value, str) or "@" in value or value[:1] == "+":
+        return None
+    if ":e" in value:
+        before, kind, rest = value.partition(":endpoint/")
+        if kind:
+            return f"{before}{kind}{rest.rpartition('/')[0]}/*"
+        fields = value.split(":")
+        if len(fields) > _MACHINE and fields[_MACHINE - 1] in ("execution", "express"):
+            return ":".join((*fields[: _MACHINE + 1], "*"))
+    return value.partition("?")[0] if "?" in value else value
+
+
+_MACHINE: Final = 6  # where `arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME` has the state machine
 
 
 def _tables(params: Mapping[str, Any]) -> list[str | None]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
-from lambda_guard.trigger.read import Trigger, again, at, messages_of, record_attempt
-from lambda_guard.trigger.table import TABLE, Ids, Row
+from lambda_guard.trigger.read import Trigger, again, messages_of, record_attempt, text_at
+from lambda_guard.trigger.table import TABLE, Row
 
 if TYPE_CHECKING:
     from lambda_guard.propagation._carriers import Search
@@ -128,7 +128,7 @@ def _extract_single(event: object, row: Row, context: object) -> Upstreams:
     header = _header_of_event(event, row)
     if header is None and context is not None:
         header = _header_of_context(context)
-    message_id = _id_at(event, row.ids) if row.ids else None
+    message_id = text_at(event, row.ids) if row.ids else None
     if message_id is None:
         return NONE if header is None else Upstreams((Upstream(header),))
     return Upstreams((Upstream(header, (message_id,)),))
@@ -176,14 +176,6 @@ def _part(value: object, name: str) -> Any:
         return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
     except Exception:  # a context of the user's own making
         return None
-
-
-def _id_at(message: Any, places: Ids) -> str | None:
-    for place in places:
-        found = place(message) if callable(place) else at(message, place)
-        if isinstance(found, str) and found:
-            return found
-    return None
 
 
 def _extract_batch(records: Sequence[Any], row: Row) -> Upstreams:
@@ -280,7 +272,7 @@ def _search(reader: BodyReader) -> "Search":
 
 
 def _id(record: object) -> str | None:
-    return _id_at(record, TABLE.record_ids) if isinstance(record, dict) else None
+    return text_at(record, TABLE.record_ids) if isinstance(record, dict) else None
 
 
 def _raw(record: object) -> object:

@@ -6,6 +6,9 @@ The parameter names are those of the services' API references; only names of res
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from .. import _names
+from .calls import AwsCalls, Call, resource_name
+
 
 class Send(NamedTuple):
     """The parameters and response keys that hold a call's targets and results.
@@ -45,6 +48,30 @@ SENDS: Final = {
 }
 
 
+def note_sent(totals: AwsCalls, call: Call, span_id: str | None, response: Mapping[str, Any]) -> None:
+    """Note the messages that a call has delivered.
+
+    Args:
+        totals: where to note them.
+        call: the call that was made.
+        span_id: the sender's span, as named in their trace header.
+        response: the service's response.
+    """
+    for target, message_id in sent(call.service, call.operation, call.params, response):
+        if len(totals.sent) >= _names.SENT_MOST:
+            totals.sent_more += 1
+            continue
+        entry = {
+            _names.SERVICE: call.service,
+            _names.OPERATION: call.operation,
+            _names.TARGET: target,
+            _names.MESSAGE_ID: message_id,
+        }
+        if span_id is not None:
+            entry[_names.SPAN_ID] = span_id
+        totals.sent.append(entry)
+
+
 def sent(
     service: str, operation: str, params: Mapping[str, Any], response: Mapping[str, Any]
 ) -> Iterator[tuple[str | None, str | None]]:
@@ -59,7 +86,8 @@ def sent(
     send = SENDS.get((service, operation))
     if send is None:
         return
-    target = next((params[name] for name in send.target if isinstance(params.get(name), str)), None)
+    names = (resource_name(params.get(name)) for name in send.target)
+    target = next((name for name in names if name is not None), None)
     if not send.entries:
         yield target, _message_id(send, response)
         return

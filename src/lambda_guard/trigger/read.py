@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lambda_guard.propagation._envelope import look
-from lambda_guard.trigger.table import TABLE, Path, Row, Shape
+from lambda_guard.trigger.table import TABLE, Path, Places, Row, Shape
 
 T = TypeVar("T")
 
@@ -136,18 +136,18 @@ def _read_records(records: object) -> Trigger | None:
         return None
     found = TABLE.event_sources.get(event_source)
     if found is None:
-        return Trigger("unknown", _source(first, (("eventSourceARN",),)) or event_source, len(records))
+        return Trigger("unknown", text_at(first, (("eventSourceARN",),)) or event_source, len(records))
     row, shape = found
     if row.queue:
         return _read_queue(row, shape, first, records)
-    return Trigger(row.type, _source(first, shape.source), len(records), None, _oldest(records, shape.time))
+    return Trigger(row.type, text_at(first, shape.source), len(records), None, _oldest(records, shape.time))
 
 
 def _read_queue(row: Row, shape: Shape, first: dict[str, Any], records: list[Any]) -> Trigger:
     envelope = look(first.get("body"))
     kind = row.type if envelope is None else f"{envelope[0]}-{row.type}"
     attempt, oldest = _counts_and_times(records, shape.time)
-    return Trigger(kind, _source(first, shape.source), len(records), attempt, oldest)
+    return Trigger(kind, text_at(first, shape.source), len(records), attempt, oldest)
 
 
 def _counts_and_times(records: list[Any], time: tuple[Path, ...]) -> tuple[int | None, int | None]:
@@ -185,7 +185,7 @@ def _read_list(event: list[Any]) -> Trigger:
     if trigger is None and event and isinstance(event[0], dict):
         row, shape = _row_of(event[0])
         if row is not None and shape is not None and row.type == "appsync":
-            trigger = Trigger(row.type, _source(event[0], shape.source), len(event))
+            trigger = Trigger(row.type, text_at(event[0], shape.source), len(event))
     return trigger or LAMBDA
 
 
@@ -193,7 +193,7 @@ def _read_shape(event: dict[str, Any]) -> Trigger | None:
     row, shape = _row_of(event)
     if row is None or shape is None:
         return None
-    source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else _source(event, shape.source)
+    source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else text_at(event, shape.source)
     if shape.method and event.keys().isdisjoint(_AUTHORIZERS):
         return Trigger(row.type, source, http=_request(event, shape))
     if not shape.records:
@@ -239,11 +239,12 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
-def _source(value: dict[str, Any], paths: tuple[Path, ...]) -> str | None:
-    for path in paths:
-        source = at(value, path)
-        if isinstance(source, str) and source:
-            return source
+def text_at(value: Any, places: Places) -> str | None:
+    """Return the text at the first of some places where there is any."""
+    for place in places:
+        found = place(value) if callable(place) else at(value, place)
+        if isinstance(found, str) and found:
+            return found
     return None
 
 

@@ -13,8 +13,13 @@ from lambda_guard.propagation.header import XRAY_NAMES
 Path = tuple[str, ...]
 Paths = tuple[Path, ...]
 Names = tuple[str, ...]
-Ids = tuple["Path | Callable[[Any], str | None]", ...]
+Place = Path | Callable[[Any], str | None]
+Places = tuple[Place, ...]
 Test = Callable[[Any], bool]
+
+
+def _places(where: str | Callable[[Any], str | None]) -> Places:
+    return _paths(where) if isinstance(where, str) else (where,)
 
 
 def _paths(where: str) -> Paths:
@@ -32,7 +37,7 @@ class Shape:
             `eventSource`; with `tests`, the top-level key of the first, without which the event isn't looked at.
         tests: what must hold at which path.
         source: where the ARN or name of the source stands, in the first record or the event: the first path counts that
-            leads to text.
+            leads to text; or a function of it.
         time: where the time stands at which a record, or else the event, was sent, likewise.
         records: the key of a list of records, or of a dict of such lists, where there are tests.
         method: of an HTTP request, where its method stands.
@@ -43,14 +48,19 @@ class Shape:
     route: Path = ()
 
     def __init__(
-        self, look: str | Mapping[str, Test], *, source: str = "", time: str = "", records: str = ""
+        self,
+        look: str | Mapping[str, Test],
+        *,
+        source: str | Callable[[Any], str | None] = "",
+        time: str = "",
+        records: str = "",
     ) -> None:
         if isinstance(look, str):
             self.mark, self.tests = look, []
         else:
             self.tests = [(tuple(path.split("/")), test) for path, test in look.items()]
             self.mark = self.tests[0][0][0]
-        self.source, self.time = _paths(source), _paths(time)
+        self.source, self.time = _places(source), _paths(time)
         self.records: Path = (records,) if records else ()
 
 
@@ -77,13 +87,13 @@ class Row:
         asynchronous: bool | None = None,
         batch: bool = False,
         envelopes: Names = (),
-        ids: "str | Callable[[Any], str | None]" = "",
+        ids: str | Callable[[Any], str | None] = "",
         carriers: Names = (),
     ) -> None:
         self.type, self.shapes, self.asynchronous, self.batch = type, shapes, asynchronous, batch
         self.envelopes, self.queue = envelopes, bool(envelopes)
         self.carriers, self.carrier_keys = carriers, frozenset(carriers)
-        self.ids: Ids = _paths(ids) if isinstance(ids, str) else (ids,)
+        self.ids = _places(ids)
 
 
 class Table:
@@ -160,6 +170,13 @@ _EXECUTION: Final = _holding(":states:")
 _CONTEXT_KEYS: Final = ("Context", "context", "$$")
 _ARN_KEYS: Final = ("executionArn", "ExecutionArn", "executionId", "ExecutionId")
 _DIRECT: Final = (*_NAMES, "headers", "Execution", *_CONTEXT_KEYS, "Input", "Payload")
+
+
+def _api_of_authorizer(event: Any) -> str | None:
+    """Return the API's id in `arn:…:API/STAGE/METHOD/PATH`: the path is the caller's."""
+    arn = event["methodArn"]
+    *_, resource = arn.split(":", 5) if isinstance(arn, str) and arn.startswith("arn:") else ("",)
+    return resource.partition("/")[0]
 
 
 def _http(
@@ -243,11 +260,7 @@ ROWS: Final = (
             time="timestamp",
             records="messages",
         ),
-        Shape(
-            {"rmqMessagesByQueue": _OBJECT},
-            source="eventSourceArn",
-            records="rmqMessagesByQueue",
-        ),
+        Shape({"rmqMessagesByQueue": _OBJECT}, source="eventSourceArn", records="rmqMessagesByQueue"),
         batch=True,
         ids="messageID | basicProperties/messageId",
         carriers=(*_NAMES, "properties", "basicProperties", "data"),
@@ -296,9 +309,7 @@ ROWS: Final = (
     _http(
         "apigateway",
         {"httpMethod": _text, "apiId": _text},
-        Shape(
-            {"methodArn": _anything, "type": _one_of("TOKEN", "REQUEST")}, source="methodArn"
-        ),  # an authorizer's
+        Shape({"methodArn": _anything, "type": _one_of("TOKEN", "REQUEST")}, source=_api_of_authorizer),
         method="httpMethod",
         route="resource",
     ),
@@ -309,10 +320,7 @@ ROWS: Final = (
             source="requestContext/apiId",
         ),
         Shape({"info/channelNamespace": _OBJECT}, source="info/channelNamespace/name"),
-        Shape(
-            {"info/fieldName": _text, "info/parentTypeName": _text},
-            source="info/fieldName",
-        ),
+        Shape({"info/fieldName": _text, "info/parentTypeName": _text}, source="info/fieldName"),
         asynchronous=False,
         carriers=("request", "requestHeaders"),
     ),

@@ -28,7 +28,7 @@ _RESERVED: Final = frozenset(vars(_bare)) | {
 }  # fmt: skip
 _OURS: Final = frozenset((
     *_names.LINE_KEYS, _names.LEVEL, _names.LOCATION, _names.MESSAGE, _names.TIMESTAMP, _names.SERVICE,
-    _names.LOGGER_NAME,
+    _names.LOGGER_NAME, _names.RECORD, _names.EMF, _names.EMF_DIRECTIVES,
 ))  # fmt: skip
 _ITEM_KEYS: Final = (_names.MESSAGE_ID, _names.ATTEMPT)
 _OURS_IN_ITEM: Final = _OURS.union(_ITEM_KEYS)
@@ -162,7 +162,7 @@ def _merge(fields: dict[str, Any], more: dict[str, Any], ours: frozenset[str]) -
     for key, value in more.items():
         if value is None:
             fields.pop(key, None)  # as with Powertools, `None` takes a key away
-        elif key not in ours:
+        elif key not in ours or (key == _names.RECORD and not _json.marks_a_record(value)):
             fields[key] = value
         else:
             known = _scope.current_keys() if known is None else known

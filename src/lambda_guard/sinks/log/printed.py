@@ -2,7 +2,7 @@
 
 While an invocation is at work, `sys.stdout` is a stream of ours in front of the real one. Lines that are JSON
 already in a form that log readers know (an EMF document, a structured log line, the runtime client's) pass
-untouched; so does everything where we fail.
+untouched, if `provenance` finds that the function made them; so does everything where we fail.
 """
 
 import json
@@ -18,7 +18,7 @@ from ..._scope import Defaults
 from ..._stdout import Front, timestamp
 from .. import Sink
 
-_STRUCTURED: Final = (_names.EMF, _names.LEVEL)
+_FORMS: Final = frozenset((_names.EMF, _names.LEVEL, "m"))  # of what may stand in the log as it was printed
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _PART_MOST: Final = 200_000  # characters without a line break, after which a line is taken to have ended
 
@@ -74,7 +74,8 @@ class PrintedLines(Front):
             return
         for line in lines:
             if line.strip():
-                self._pass((attempt("log.print", structured, line) or line) + "\n")
+                # What we fail at stays readable, but isn't JSON any more: it may be somebody's.
+                self._pass((attempt("log.print", structured, line) or f"print: {line}") + "\n")
 
     def _pass(self, said: str) -> int:
         written = self.behind.write(said)
@@ -86,8 +87,12 @@ def structured(line: str) -> str:
     scope = _scope.current()
     message: Any = line.rstrip("\r")
     if line.startswith("{") and (document := _object(line)) is not None:
-        if any(key in document for key in _STRUCTURED):
-            return line
+        if scope is not None and not _FORMS.isdisjoint(document):
+            from . import provenance  # late: most that is printed is text
+
+            own = attempt("log.print.own", provenance.as_it_passes, line, document, scope)
+            if own is not None:
+                return own
         message = document
     fields = {
         _names.LEVEL: "INFO",

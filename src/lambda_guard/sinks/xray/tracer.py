@@ -138,6 +138,8 @@ class XRay(Tracer):
         """Close the subsegment of an AWS call with what the service said of it."""
         if call.span is None:
             return
+        from ...propagation.calls import resource_name  # late: it's there once a call is
+
         answer = response if response is not None else getattr(error, "response", None)
         meta = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None
         meta = meta if isinstance(meta, Mapping) else {}
@@ -146,7 +148,7 @@ class XRay(Tracer):
             _names.SEGMENT_REGION: call.region,
             _names.SEGMENT_REQUEST_ID: meta.get("RequestId"),
             _names.SEGMENT_RETRIES: meta.get("RetryAttempts"),
-            **{_RESOURCES[key]: value for key, value in call.params.items() if key in _RESOURCES},
+            **{_RESOURCES[key]: resource_name(it) for key, it in call.params.items() if key in _RESOURCES},
         }
         recorder().end_call(
             call.span,

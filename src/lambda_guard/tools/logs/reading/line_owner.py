@@ -8,22 +8,14 @@ whatever runs in its stream.
 
 import json
 import re
+from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 import msgspec
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.model import TimedLine, as_mapping, time_of
-
-ID_KEYS: Final = (
-    names.INVOCATION_ID,
-    "function_request_id",  # Powertools
-    "requestId",  # Lambda's JSON log format
-    "AWSRequestId",  # Lambda's JSON log format, errors of older runtimes
-    "aws_request_id",
-    "awsRequestId",
-)
 
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
@@ -147,12 +139,17 @@ def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
         cut = _SALVAGE.search(line)
         return Sign.LINE, cut[1] if cut else None
     kind = document.get("type")
-    if isinstance(kind, str) and kind.startswith("platform."):
+    if is_platform_event(kind, document):
         owner = _as_id(as_mapping(document.get("record")).get("requestId"))
         return (_EVENTS_OF_INVOCATIONS if owner else _EVENTS_OF_INIT).get(kind, Sign.LINE), owner
-    owner = next((found for key in ID_KEYS if (found := _as_id(document.get(key)))), None)
+    owner = next((found for key in names.ID_KEYS if (found := _as_id(document.get(key)))), None)
     is_record = document.get(names.RECORD) == names.RECORD_INVOCATION
     return (Sign.RECORD if is_record and owner else Sign.LINE), owner
+
+
+def is_platform_event(kind: object, document: Mapping[str, object]) -> TypeGuard[str]:
+    """Return whether a line of this `type` is Lambda's own; what has a level is somebody's line, with such a field."""
+    return isinstance(kind, str) and kind.startswith("platform.") and document.get(names.LEVEL) is None
 
 
 # https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
@@ -174,5 +171,5 @@ def _as_id(value: object) -> bytes | None:
     return value.encode("utf-8", "replace") if isinstance(value, str) and value else None
 
 
-_SALVAGE: Final = re.compile(rb'"(?:%b)": ?"(%b)"' % ("|".join(ID_KEYS[:3]).encode(), _UUID))
+_SALVAGE: Final = re.compile(rb'"(?:%b)": ?"(%b)"' % ("|".join(names.ID_KEYS[:3]).encode(), _UUID))
 """Finds the id in a line that was cut in the middle: what is left of it still belongs somewhere."""

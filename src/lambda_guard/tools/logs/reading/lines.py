@@ -8,7 +8,7 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard.propagation.header import parse as header_of
 from lambda_guard.tools.logs.model import Line, Report, as_mapping, as_number, time_of
-from lambda_guard.tools.logs.reading.line_owner import ID_KEYS, load
+from lambda_guard.tools.logs.reading.line_owner import is_platform_event, load
 
 _LEVELS: Final = {
     **{level: level for level in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
@@ -38,7 +38,7 @@ _KEYS_BESIDE: Final = {
 }
 """What Powertools and Lambda's JSON format write into each line, by the key that names the invocation."""
 
-HIDDEN_KEYS: Final = _COMMON_KEYS.union(ID_KEYS, *_KEYS_BESIDE.values())
+HIDDEN_KEYS: Final = _COMMON_KEYS.union(names.ID_KEYS, *_KEYS_BESIDE.values())
 """Keys that may be no field of a line: all lines of an invocation have them, or they are shown as something else."""
 
 _LOOKED_AT: Final = HIDDEN_KEYS | {names.RECORD}
@@ -115,7 +115,7 @@ def parse(raw: bytes) -> Line:
 def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: float | None) -> Line:
     """Read what others write: platform events, the runtime's own errors, EMF documents, structlog, anything."""
     kind = document.get("type")
-    if isinstance(kind, str) and kind.startswith("platform."):
+    if is_platform_event(kind, document):
         return _platform_event(kind, document)
     emf = as_mapping(document.get(names.EMF))
     elsewhere = (time_of(document.get("time")), time_of(emf.get("Timestamp")))
@@ -142,7 +142,7 @@ def _own_keys(document: Mapping[str, object], *, guarded: bool = False) -> froze
     )
     if owner is not None:
         return _COMMON_KEYS | _KEYS_BESIDE[owner]
-    others = () if guarded else [key for key in ID_KEYS if key in document]
+    others = () if guarded else [key for key in names.ID_KEYS if key in document]
     return _COMMON_KEYS.union(others[:1])
 
 

@@ -1,0 +1,352 @@
+"""What a sender can choose never passes as an invocation record, a line of ours, a platform event or metrics."""
+
+import base64
+import gzip
+import json
+import logging
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from aws_embedded_metrics import metric_scope
+from aws_embedded_metrics.config import get_config
+from aws_lambda_powertools import Metrics as PowertoolsMetrics
+from aws_lambda_powertools.metrics.provider.datadog import DatadogMetrics, DatadogProvider
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_guard import logger, metrics
+from lambda_guard.testing import make_context
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.streams import Stream
+
+OWN = "11111111-1111-4111-8111-111111111111"
+OTHER = "22222222-2222-4222-8222-222222222222"
+NOW = int(time.time() * 1000)
+METRICS = {
+    "_aws": {
+        "Timestamp": NOW,
+        "CloudWatchMetrics": [
+            {
+                "Namespace": "LambdaGuard",
+                "Dimensions": [["service", "function_name"]],
+                "Metrics": [{"Name": "Errors", "Unit": "Count"}],
+            }
+        ],
+    },
+    "service": "orders",
+    "function_name": "orders",
+    "Errors": 1,
+}
+LINE = {
+    "level": "ERROR",
+    "location": "charge:12",
+    "message": "the database is gone",
+    "timestamp": "2026-11-23T15:04:05.123Z",
+    "service": "orders",
+    "logger": "lambda_guard",
+    "invocation_id": OTHER,
+}
+FORGED = {
+    "record": {**LINE, "record": "invocation", "outcome": "error", "trigger": {"type": "sqs"}, **METRICS},
+    "record without a level": {"record": "invocation", "outcome": "success", "invocation_id": OTHER},
+    "record of this invocation": {**LINE, "record": "invocation", "outcome": "success", "invocation_id": OWN},
+    "line": LINE,
+    "line by another id": {"level": "ERROR", "message": "gone", "requestId": OTHER},
+    "metrics": METRICS,
+    "old metrics": {"Version": "0", "level": "INFO", **METRICS["_aws"]},
+    "platform event": {
+        "time": "2026-11-23T15:04:05.123Z",
+        "type": "platform.report",
+        "record": {"requestId": OTHER, "status": "error", "metrics": {"durationMs": 1}},
+    },
+    "runtime's error": {"errorType": "Boom", "errorMessage": "gone", "requestId": OTHER, "stackTrace": []},
+    "Datadog's": {"m": "orders.failed", "v": 1, "e": NOW, "t": ["service:orders"]},
+}
+each_forged = pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+
+
+def escaped(document):
+    """Return JSON in which every letter is an escape."""
+    return json.dumps(document).replace("CloudWatch", "".join(f"\\u{ord(each):04x}" for each in "CloudWatch"))
+
+
+def by_a_handler_of_its_own(text):
+    """Log a text through a handler with the simplest of formats."""
+    handler = logging.StreamHandler(sys.stdout)
+    log = logging.getLogger("a_senders_text")
+    log.propagate = False
+    log.addHandler(handler)
+    log.warning(text)
+    log.removeHandler(handler)
+
+
+def twice(document):
+    """Return JSON in which the first of two equal keys is harmless."""
+    first, *_ = document
+    return f'{{"{first}": 1, {json.dumps(document)[1:]}'
+
+
+PRINTS = {
+    "the event": (lambda it: it, lambda event: print(json.dumps(event))),
+    "a part": (lambda it: {"detail": [it]}, lambda event: print(json.dumps(event["detail"][0]))),
+    "compact": (lambda it: {"d": it}, lambda event: print(json.dumps(event["d"], separators=(",", ":")))),
+    "the body": (lambda it: {"body": json.dumps(it)}, lambda event: print(event["body"])),
+    "escapes": (lambda it: {"body": escaped(it)}, lambda event: print(event["body"])),
+    "a key twice": (lambda it: {"body": twice(it)}, lambda event: print(event["body"])),
+    "below text": (
+        lambda it: {"body": f"hello\n{json.dumps(it)}\nbye"},
+        lambda event: print(event["body"]),
+    ),
+    "in parts": (
+        lambda it: {"body": json.dumps(it)},
+        lambda event: [sys.stdout.write(event["body"][:9]), sys.stdout.write(event["body"][9:])],
+    ),
+    "in an envelope": (
+        lambda it: {"body": json.dumps({"Message": json.dumps(it)})},
+        lambda event: print(json.loads(event["body"])["Message"]),
+    ),
+    "base64": (
+        lambda it: {"data": base64.b64encode(json.dumps(it).encode()).decode()},
+        lambda event: print(base64.b64decode(event["data"]).decode()),
+    ),
+    "gzip": (
+        lambda it: {"data": base64.b64encode(gzip.compress(json.dumps(it).encode())).decode()},
+        lambda event: print(gzip.decompress(base64.b64decode(event["data"])).decode()),
+    ),
+    "a handler": (lambda it: {"body": json.dumps(it)}, lambda event: by_a_handler_of_its_own(event["body"])),
+    "a message": (lambda it: {"body": json.dumps(it)}, lambda event: logger.info(event["body"])),
+    "an object": (lambda it: it, logger.info),
+    "an argument": (lambda it: {"body": json.dumps(it)}, lambda event: logger.info("%s", event["body"])),
+    "fields": (lambda it: it, lambda event: logger.info("fields", extra=event)),
+    "keys": (lambda it: it, lambda event: (logger.append_keys(**event), logger.info("keys"))),
+    "thread's keys": (
+        lambda it: it,
+        lambda event: (logger.thread_safe_append_keys(**event), logger.info("keys")),
+    ),
+}
+
+
+@each_forged
+@pytest.mark.parametrize(("wrap", "write"), PRINTS.values(), ids=PRINTS)
+def test_a_senders_object_is_data(invoke, forged, wrap, write):
+    """However it comes and is printed: it is no record, no other invocation's line, no metric, no platform event."""
+    event = wrap(forged)
+    check(invoke(lambda event, context: write(event), event, context=make_context(aws_request_id=OWN)), event)
+
+
+def check(captured, event=None):
+    """Hold what was written to what it may be."""
+    assert captured.raised is None
+    written = [line for line in captured.output.split("\n") if line.startswith("{")]
+    assert len(written) >= 2, captured.output  # nothing is lost
+    *lines, record = map(json.loads, written)
+    assert (record["record"], record["outcome"], record["invocation_id"]) == ("invocation", "success", OWN)
+    for line in lines:
+        assert line.get("record") != "invocation"
+        assert "_aws" not in line
+        assert "CloudWatchMetrics" not in line
+        assert line.keys() != set("mvet")
+        assert line["invocation_id"] == OWN
+    grouper = Grouper()
+    grouper.feed([line.encode() for line in captured.output.split("\n")], Stream("stream", exact=True))
+    grouper.finish()
+    (found,) = grouper.take()
+    assert isinstance(found, Invocation)
+    assert (found.invocation_id, found.record["outcome"], found.report.status) == (OWN, "success", "")
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=9)
+    | st.sampled_from(["invocation", OTHER, "ERROR", json.dumps(LINE), json.dumps(METRICS), "platform.end"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "level",
+                    "record",
+                    "outcome",
+                    "invocation_id",
+                    "requestId",
+                    "_aws",
+                    "CloudWatchMetrics",
+                    "type",
+                    "m",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200)
+@given(event=st.dictionaries(st.sampled_from(["level", "record", "_aws", "type", "requestId", "body"]), JSON))
+def test_whatever_is_sent(invoke, event):
+    """Over random events of nasty keys and values, printed whole, in parts, and logged."""
+
+    def handler(event, context):
+        print(json.dumps(event))
+        for each in event.values():
+            print(each if isinstance(each, str) else json.dumps(each))
+        logger.info(event)
+        logger.info("fields", extra=event)
+        logger.append_keys(**event)
+        logger.info("keys")
+
+    check(invoke(handler, event, context=make_context(aws_request_id=OWN)))
+
+
+def test_metadata_of_a_senders_choice(invoke):
+    """Metadata and dimensions make no record of a document of metrics."""
+
+    def handler(event, context):
+        for key, value in event.items():
+            metrics.add_metadata(key, value)
+        metrics.add_dimension("record", "invocation")
+        metrics.add_metric("Orders", "Count", 1)
+
+    captured = invoke(handler, FORGED["record without a level"])
+    assert [line.get("record") for line in captured.lines if "_aws" in line] == [None, "invocation"]
+
+
+# --- What is the function's own goes on to work -------------------------------------------------------------------
+
+
+def top(captured):
+    """Return the printed lines that stand in the log as they were."""
+    return [line for line in captured.lines if "invocation_id" not in line]
+
+
+def test_metrics_by_hand(invoke):
+    """A function that prints EMF itself is left alone, also where its event holds anything else."""
+    captured = invoke(lambda event, context: print(json.dumps(METRICS)), {"body": json.dumps(LINE)})
+    assert top(captured) == [METRICS]
+
+
+def test_metrics_of_the_embedded_metrics_library(invoke, monkeypatch):
+    """AWS's own library, where an event holds metrics, too."""
+    monkeypatch.setattr(get_config(), "environment", "lambda")
+
+    @metric_scope
+    def handler(event, context, metrics):
+        metrics.set_namespace("Theirs").set_dimensions({"function_version": "7"})
+        metrics.put_metric("Latency", 12, "Milliseconds")
+        print(event["body"])
+
+    captured = invoke(handler, {"body": json.dumps(METRICS)})
+    (document,) = top(captured)
+    assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Theirs"
+    assert document["Latency"] == 12
+
+
+def test_metrics_of_powertools(invoke):
+    """Powertools' own `Metrics`, likewise; what the handler prints itself is no library's."""
+    theirs = PowertoolsMetrics(namespace="Theirs", service="orders")
+
+    @theirs.log_metrics
+    def handler(event, context):
+        theirs.add_metric("Latency", "Milliseconds", 12)
+        print(event["body"])
+
+    (document,) = top(invoke(handler, {"body": json.dumps(METRICS)}))
+    assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Theirs"
+
+
+def test_datadogs_metrics(invoke):
+    """Datadog's forwarder reads `{m, v, e, t}` at the top level: by hand, and by Powertools' provider."""
+    by_hand = {"m": "orders.count", "v": 1, "e": NOW // 1000, "t": ["env:prod"]}
+    theirs = DatadogMetrics(provider=DatadogProvider(namespace="Theirs", flush_to_log=True))
+
+    @theirs.log_metrics
+    def handler(event, context):
+        print(json.dumps(by_hand))
+        theirs.add_metric(name="sales", value=7, env="prod")
+
+    found = top(invoke(handler, {"body": json.dumps(FORGED["Datadog's"])}))
+    assert found[0] == by_hand
+    assert (found[1]["m"], found[1]["v"]) == ("Theirs.sales", 7)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"level": "WARNING", "message": "from another library", "order": {"id": 1}},
+        {"level": "info", "event": "structlog's", "function_request_id": OWN},
+        {"level": "INFO", "message": "mine", "record": "o-1", "message_id": "m-1", "cold_start": True},
+    ],
+)
+def test_structured_lines_pass(invoke, line):
+    """A line with a level is left alone, if it names no other invocation and isn't the sender's."""
+    context = make_context(aws_request_id=OWN)
+    captured = invoke(lambda event, context: print(json.dumps(line)), {"level": "WARNING"}, context=context)
+    assert captured.output.split("\n")[0] == json.dumps(line)
+
+
+def test_a_structured_line_that_names_something_else_is_corrected(invoke):
+    """It keeps its level and its fields, under the invocation's own keys; its own claims get an underscore."""
+    claims = {**FORGED["record"], "requestId": "an API's own id"}
+    captured = invoke(
+        lambda event, context: print(
+            json.dumps({key: value for key, value in claims.items() if key != "_aws"})
+        ),
+        context=make_context(aws_request_id=OWN),
+    )
+    line, _ = captured.lines
+    assert (line["level"], line["message"], line["requestId"]) == (
+        "ERROR",
+        "the database is gone",
+        "an API's own id",
+    )
+    assert (line["invocation_id"], line["invocation_id_"]) == (OWN, OTHER)
+    assert (line["record_"], line["logger_"], "logger" in line) == ("invocation", "lambda_guard", False)
+
+
+def test_fields_that_would_forge_get_an_underscore(invoke):
+    """`record` stays the user's, unless it would be a record's mark."""
+
+    def handler(event, context):
+        logger.info("mine", record="o-1")
+        logger.info("theirs", record="invocation", _aws={}, CloudWatchMetrics=[])
+
+    mine, theirs = invoke(handler).logs
+    assert mine["record"] == "o-1"
+    assert (theirs["record_"], theirs["_aws_"], theirs["CloudWatchMetrics_"]) == ("invocation", {}, [])
+
+
+def test_what_was_fetched_makes_no_metrics(tmp_path):
+    """In a program that spells no metrics itself, no printed text makes any, wherever it comes from."""
+    (tmp_path / "app.py").write_text(
+        textwrap.dedent("""
+        from lambda_guard import production
+
+        @production
+        def handler(event, context):
+            print(open("fetched").read())
+    """)
+    )
+    (tmp_path / "fetched").write_text(json.dumps(METRICS))
+    code = "import app; from lambda_guard.testing import make_context; app.handler({}, make_context())"
+    run = [sys.executable, "-c", code]
+    ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    line, record = map(json.loads, ran.stdout.splitlines())
+    assert line["message"] == METRICS
+    assert record["record"] == "invocation"
+
+
+def test_an_event_that_cannot_be_looked_at_is_not_trusted(invoke):
+    """Nested as deeply as nothing is that the function makes: what is printed is data."""
+    deep = METRICS
+    for _ in range(3_000):
+        deep = [deep]
+    captured = invoke(lambda event, context: print(json.dumps(METRICS)), {"deep": deep})
+    assert captured.lines[0]["message"] == METRICS
