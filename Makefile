@@ -16,7 +16,7 @@ SPREAD := -n 4 --dist loadfile
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-newest-moto demo bench mutants lock clean
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-newest-moto demo bench mutants lock clean
 
 help:
 	@sed -n '1,6s/^# //p' Makefile
@@ -44,7 +44,7 @@ types: install
 unit: install
 	$(BIN)/pytest $(SPREAD)
 
-legs: test-pythons test-runtime-only test-wheel test-lowest
+legs: test-pythons test-runtime-only test-wheel test-lowest test-datadog
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -80,6 +80,13 @@ test-lowest: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
 	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
+
+# Beside Datadog's wrapper, away from the other tests: it brings a plugin for pytest.
+test-datadog: install
+	@echo "== beside Datadog's wrapper"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group datadog --group test awslambdaric boto3 -e .
+	@$(LEG)/bin/python -m pytest tests/docs/test_datadog.py -p no:ddtrace
 
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install
