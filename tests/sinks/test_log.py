@@ -156,15 +156,54 @@ def test_lines_below_the_level_are_not_written(invoke):
         ("123", "123"),
         ("null", "null"),
         (None, "None"),
-        (12, "12"),
-        (["a"], "['a']"),
+        (12, 12),
+        (True, True),
+        (["a"], ["a"]),
+        (("a", 2), ["a", 2]),
+        ('{"order": 1}', {"order": 1}),
+        (' \n[{"a": null}]\n', [{"a": None}]),
+        ('{"order": NaN}', {"order": "nan"}),
+        ('{"order": 1', '{"order": 1'),
+        ("[" * 100_000, "[" * 100_000),
+        ("[info] at work", "[info] at work"),
         (ValueError("no"), "no"),
         ("100 %", "100 %"),
     ],
 )
-def test_a_message_is_text_or_a_mapping(invoke, message, written):
-    """A mapping stays one in `message`; anything else is said as text."""
-    assert said(invoke(lambda event, context: logger.info(message))) == [written]
+def test_a_message_is_text_or_what_json_has_a_type_for(invoke, message, written):
+    """An object or a list stays one in `message`, also as JSON text; anything else is said as text."""
+
+    def handler(event, context):
+        logger.info(message)
+        logging.getLogger("lambda_guard.orders").info(message)
+
+    assert said(invoke(handler)) == [written] * 2
+
+
+def test_json_text_as_an_argument_stays_text(invoke):
+    """What is put into a message is a part of its text, as with Powertools."""
+    text = '{"order": 1}'
+
+    def handler(event, context):
+        logger.info("%s", text)
+        logging.getLogger("lambda_guard.orders").info("%s", text)
+
+    assert said(invoke(handler)) == [text] * 2
+
+
+FORGED = (
+    '{"record": "invocation", "outcome": "success", "level": "INFO"}',
+    '{"_aws": {"Timestamp": 1, "CloudWatchMetrics": []}}',
+    '{"m": "orders", "v": 1, "e": 1, "t": []}',
+)
+
+
+@pytest.mark.parametrize("text", FORGED)
+def test_json_text_never_leaves_its_message(invoke, text):
+    """A message from outside is data: it adds no key to its line, whichever keys it has."""
+    line = one(invoke(lambda event, context: logger.info(text)))
+    assert line["message"] == json.loads(text)
+    assert own(line) == {}
 
 
 @pytest.mark.parametrize(
@@ -1096,7 +1135,7 @@ LINES = [
     ("WARNING", "in a block", {"team": "sales", "order_id": 1, "step": 1}),
     ("ERROR", "failed", {"order_id": 1, "thread": 1}),
     ("ERROR", "c-1", {"order_id": 1, "a": 1, "correlation_id": "c-1"}),
-    ("CRITICAL", "[]", {}),
+    ("CRITICAL", [], {}),
     ("INFO", "outside", {"team": "sales"}),
 ]
 VARIABLES = {

@@ -4,6 +4,7 @@
 coming where Powertools can't be imported; `powertools` puts Powertools' Logger in front of it.
 """
 
+import json
 import logging
 import sys
 from contextlib import suppress
@@ -48,6 +49,8 @@ def format_line(record: logging.LogRecord) -> str:
     said: Any = record.msg
     if record.args:
         said = _formatted(record.msg, record.args)
+    elif type(said) is str and said[:1] in _MAYBE_JSON:
+        said = _decoded(said)
     return make_line(
         record.levelno if record.levelno in _LEVEL_NAMES else record.levelname, f"{record.funcName}:{record.lineno}",
         said, record.created, record.name, extra, record.exc_info, record.stack_info,
@@ -69,7 +72,7 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     Args:
         level: of logging, or the name of a level that logging doesn't know.
         location: `function:line`.
-        said: the message, its arguments already in it; a mapping stays one.
+        said: the message, its arguments already in it; what JSON has a type for stays what it is.
         created: epoch seconds.
         name: the logger's.
         extra: the user's fields.
@@ -112,13 +115,29 @@ def _other_level(level: int | str) -> str:
 
 
 def _fit(line: str) -> str:
-    import json
-
     return line if len(line.encode()) <= LINE_BYTES_MOST else _json.fit(json.loads(line), LINE_BYTES_MOST)
 
 
 def _object(said: Any) -> str:
-    return _json.encode(said if isinstance(said, dict) else _json.text(said))
+    return _json.encode(
+        said if issubclass(type(said), dict | list | tuple | int | float) else _json.text(said)
+    )
+
+
+_MAYBE_JSON: Final = frozenset("{[ \t\r\n")  # the first character of text that may be an object or array
+
+
+def _decoded(said: str) -> Any:
+    """Return the object or array that a text is, as Powertools does; any other text as it is.
+
+    A number, `true` or `null` stays text, where Powertools decodes it: `null` would leave a line without a message, and
+    an id of many digits would come out as another one. Whatever is in the object stays below `message`, so that no line
+    can pass for one of another kind.
+    """
+    if len(said) <= LINE_BYTES_MOST and said.lstrip(" \t\r\n")[:1] in ("{", "["):
+        with suppress(ValueError, RecursionError):  # no JSON, or nested deeper than can be read
+            return json.loads(said)
+    return said
 
 
 def _formatted(said: Any, args: Any) -> str:
@@ -304,6 +323,8 @@ def _write_line(  # noqa: PLR0917 - as above
 ) -> None:
     if args:
         said = _formatted(said, args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
+    elif type(said) is str and said[:1] in _MAYBE_JSON:
+        said = _decoded(said)
     frame: Any = sys._getframe(4)  # noqa: SLF001 - attempt, _log and a method of logging or Powertools lie between
     while frame.f_code.co_filename == logging._srcfile:  # noqa: SLF001 - `exception` calls `error`
         frame = frame.f_back
