@@ -65,7 +65,7 @@ ENTRANCES = {
     "sinks.log.lines.LineLogger._log": "the frame in which a line is guarded",
     "sinks.log.lines.LineLogger.<lambda>": "an attribute that logging reads",
     "sinks.log.lines.Handler.emit": "the frame in which a line is guarded",
-    "sinks.log.lines._Attributes.__contains__": "an operator that logging uses",
+    "sinks.log.other_loggers._Attributes.__contains__": "an operator that logging uses",
     "sinks.metrics.facade.Metrics.add_metric": "the frame in which a metric is guarded",
     "sinks.metrics.facade.Metrics.single_metric": "a `with` block can't do without its object",
     "sinks.metrics.facade.SingleMetric.__init__": "likewise",

@@ -17,7 +17,7 @@ from ._settings import Settings
 from .batch import PartialResponse
 from .failure.attempts import Attempts
 from .sinks import Sink
-from .sinks.log import lines
+from .sinks.log import lines, other_loggers
 from .sinks.log.printed import Print
 from .sinks.metrics import UserMetrics
 from .sinks.record import Record, Usage
@@ -170,8 +170,8 @@ def _install_logging(settings: Settings) -> None:
     _scope.Defaults.set(settings)
     logger = lines.line_logger()
     logger.setLevel(settings.log_level)
-    lines.install_records()
-    lines.take_over_runtime_handler()
+    other_loggers.install_records()
+    other_loggers.take_over_runtime_handler()
     if not settings.replayed_lines:
         from .sinks.log import replayed  # late: only an operator's word needs it
 

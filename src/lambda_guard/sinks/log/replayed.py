@@ -6,12 +6,12 @@ Imported only there.
 import logging
 
 from ... import _scope
-from . import lines
+from . import lines, other_loggers
 
 
 def install() -> None:
     """Hold them back in our logger and in the runtime client's handler; `printed` asks for itself."""
-    for target in (lines.line_logger(), *lines.runtime_handlers()):
+    for target in (lines.line_logger(), *other_loggers.runtime_handlers()):
         if _is_new not in target.filters:
             target.addFilter(_is_new)
 
