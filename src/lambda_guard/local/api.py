@@ -43,7 +43,8 @@ class ApiGateway:
         """Serve all APIs, the first on `port` and the others on the next ones; 0 for any free ones."""
         self._all_routes = routes
         for index, api in enumerate(dict.fromkeys(route.api for route in routes)):
-            self._servers[api] = LoopbackServer(partial(self._serve, api), port=port and port + index)
+            serve = partial(self._serve, api)
+            self._servers[api] = LoopbackServer(serve, port=port and port + index, links=True)
 
     def _serve(self, api: str, request: HttpRequest) -> HttpResponse:
         try:

@@ -38,8 +38,9 @@ FLAGS = (
 class Browser:
     """One window. Use it as a context manager: the processes end with it."""
 
-    def __init__(self, profile):
+    def __init__(self, profile, *flags):
         self._profile = profile
+        self._flags = flags
 
     def __enter__(self):
         with socket.socket() as free:
@@ -50,7 +51,7 @@ class Browser:
             [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self._wait_until_ready()
-        options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={self._profile}"]}
+        options = {"binary": CHROMIUM, "args": [*FLAGS, *self._flags, f"--user-data-dir={self._profile}"]}
         wanted = {
             "browserName": "chrome",
             "goog:chromeOptions": options,
@@ -69,8 +70,12 @@ class Browser:
 
     def open(self, path, link=""):
         """Open a file, at the place that the link's `#…` names."""
-        self._call("POST", "/url", {"url": Path(path).as_uri() + link})
+        self.visit(Path(path).as_uri() + link)
         self.settle()
+
+    def visit(self, url):
+        """Open a URL."""
+        self._call("POST", "/url", {"url": url})
 
     def run(self, script, *arguments):
         """Run JavaScript in the page, and give what it returns."""

@@ -17,7 +17,11 @@ from lambda_guard.templates.stack import Stack
 
 _REDRIVE = "RedrivePolicy"
 _START_SECONDS_MOST = 60.0
-_NO_PROXY = {"NO_PROXY": HOST, "no_proxy": HOST}  # what moto sends to us needs none
+_VARIABLES = {
+    "NO_PROXY": HOST,  # what moto sends to us needs none
+    "no_proxy": HOST,
+    "MOTO_DISABLE_GLOBAL_CORS": "true",  # or any page may read what the services answer; buckets' own rules stay
+}
 
 
 class MotoProcess:
@@ -40,7 +44,7 @@ class MotoProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return self._guardian.start(
             [sys.executable, "-m", "lambda_guard.local.aws.moto_server", str(port), control],
-            env={**environment, **_NO_PROXY, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
+            env={**environment, **_VARIABLES, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
             cwd=os.path.dirname(os.path.abspath(__file__)),  # noqa: PTH100, PTH120 - just some directory
             output=self._output.writer,
         )

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import requests
 from flask import has_request_context, request
@@ -25,14 +26,18 @@ from moto.sns.models import Subscription
 from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import Queue, SQSBackend
 from moto.sqs.responses import SQSResponse
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.local.runtime.callers import refusal
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.propagation.header import parse
 from lambda_guard.shapes import sns
 
+_CONTROL = "/moto-api"
 _LAMBDA = "/2015-03-31/"
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
@@ -45,11 +50,25 @@ def main(port: int, control: str) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = DomainDispatcherApplication(create_backend_app)
     front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=None)  # type: ignore[arg-type]  # as long as the function's
-    server = make_server(HOST, port, front, threaded=True, request_handler=MotoRequestHandler)
+    server = make_server(HOST, port, loopback_only(front), threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()
+
+
+def loopback_only(application: WSGIApplication) -> WSGIApplication:
+    """Refuse what `refusal` refuses, and moto's own control API to every page."""
+
+    def front(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        headers = {name.lower(): value for name, value in EnvironHeaders(environ).items()}
+        refused = refusal(environ["REQUEST_METHOD"], headers)
+        if environ["PATH_INFO"].startswith(_CONTROL) and headers.keys() & {"origin", "sec-fetch-site"}:
+            refused = f"Refused: {_CONTROL} isn't open to browsers; call it from a program."
+        respond = application if refused is None else Response(refused, 403)
+        return respond(environ, start_response)
+
+    return front
 
 
 def install(callback: str) -> None:

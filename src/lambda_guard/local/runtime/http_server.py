@@ -6,9 +6,11 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
+from lambda_guard.local.runtime.callers import refusal
 from lambda_guard.local.runtime.result import InvocationResult
 
 HOST: Final = "127.0.0.1"
@@ -93,13 +95,17 @@ class LoopbackServer:
     Args:
         respond: answers a request, as JSON where no header says otherwise; None closes the connection.
         port: a fixed port, or 0 for any free one.
+        links: whether pages of other sites may lead a browser here; see `refusal`.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, respond: Callable[[HttpRequest], HttpResponse | None], *, port: int = 0) -> None:
-        self.respond = respond
+    def __init__(
+        self, respond: Callable[[HttpRequest], HttpResponse | None], *, port: int = 0, links: bool = False
+    ) -> None:
+        self._respond = respond
+        self._links = links
         self._socket = socket.create_server((HOST, port), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         self.address = f"{HOST}:{self.port}"
@@ -107,6 +113,14 @@ class LoopbackServer:
         self._closed = False
         self._acceptor = threading.Thread(target=self._accept, name=f"accept-{self.port}", daemon=True)
         self._acceptor.start()
+
+    def respond(self, request: HttpRequest) -> HttpResponse | None:
+        """Answer a request, or refuse it."""
+        refused = refusal(request.method, request.lower_headers, links=self._links)
+        if refused is None:
+            return self._respond(request)
+        plain = (("content-type", "text/plain"),)
+        return HttpResponse(status=HTTPStatus.FORBIDDEN, body=refused.encode(), header_lines=plain)
 
     def _accept(self) -> None:
         while True:
