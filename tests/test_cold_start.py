@@ -207,7 +207,13 @@ def test_the_first_invocation_is_a_cold_start_wherever_it_fails(fresh):
 
 
 @pytest.mark.parametrize(
-    ("kind", "cold"), [("on-demand", True), ("provisioned-concurrency", False), ("snap-start", False)]
+    ("kind", "cold"),
+    [
+        ("on-demand", True),
+        ("provisioned-concurrency", False),
+        ("snap-start", False),
+        ("lambda-managed-instances", False),
+    ],
 )
 def test_an_environment_that_was_made_before_is_no_cold_start(fresh, kind, cold):
     """Nobody waits for the start of an environment that was there before the request."""

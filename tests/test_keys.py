@@ -93,11 +93,19 @@ def everything():
         )
         decorated[1]({"written": lambda: captured.output}, make_context(timeout_ms=1000))
         _replay()
+        _overrun()
         logging.getLogger("theirs").warning("outside")
         logger.warning("outside")
         _break_a_part(decorated[0])
     patch.undo()
     return captured.lines + captured._documents
+
+
+def _overrun():
+    """Have an invocation end after its deadline where nobody enforces that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances")
+        production(lambda event, context: time.sleep(0.01))({}, make_context(timeout_ms=0))
 
 
 def _replay():

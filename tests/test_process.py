@@ -6,6 +6,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 
 def records_of(script):
     """Run a script in a fresh interpreter and return the invocation records that it wrote.
@@ -66,6 +68,18 @@ def test_imports_are_not_the_first_invocations():
     """What the module needed while it was loaded isn't sold as the handler's, but for what is still there."""
     (record,) = records_of(
         "bytearray(120 * 1024 * 1024).find(b'x')\n" + SCRIPT.lstrip() + "\nhandler('', make_context())\n"
+    )
+    assert 5 < record["memory_used_mb"] < 100
+
+
+@pytest.mark.parametrize("kind", ["on-demand", "provisioned-concurrency", "lambda-managed-instances"])
+def test_nor_is_what_the_module_needed_below_the_handler(kind):
+    """The same of code that follows the decoration, in whichever way the environment was made."""
+    (record,) = records_of(
+        f"import os; os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'] = '{kind}'\n"
+        f"{SCRIPT.lstrip()}\n"
+        "bytearray(120 * 1024 * 1024).find(b'x')\n"
+        "handler('', make_context())\n"
     )
     assert 5 < record["memory_used_mb"] < 100
 

@@ -23,6 +23,7 @@ DEFAULTS = {
     "report_batch_item_failures": False,
     "max_receive_count": None,
     "replayed_lines": True,
+    "managed_instances": False,
     "warnings": (),
 }
 

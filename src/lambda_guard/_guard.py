@@ -48,7 +48,6 @@ class Guard:
     def __init__(self, settings: Settings, handler: str) -> None:
         self._settings = settings
         self._init_ms = attempt("process.age", _process.age_ms)
-        attempt("process.peak", _process.note_peak)
         self._tracer = attempt("trace.install", _make_tracer, handler) if settings.tracing else None
         sinks = tuple(self._sinks())
         self.entering = _steps(sinks, "enter")
@@ -112,8 +111,11 @@ class Guard:
         kind = _names.FAILURE if error is not None else _names.SUCCESS
         if scope.durable is not None:
             kind, error, value = attempt("durable", scope.durable.ended, error, value) or (kind, error, value)
+        outcome = _outcome(scope, kind, error, value)
+        if self._settings.managed_instances:
+            _hold_against_deadline(scope, outcome)
         try:
-            attempt_all(self.leaving, scope, _outcome(scope, kind, error, value))
+            attempt_all(self.leaving, scope, outcome)
         finally:
             _scope.leave(scope)  # even after Ctrl-C: the next invocation isn't part of this one
 
@@ -155,6 +157,13 @@ def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value:
         failed("clock", clock)
         duration_ms = ended = nan
     return Outcome(kind, error, value, duration_ms, ended)
+
+
+def _hold_against_deadline(scope: _scope.Scope, outcome: Outcome) -> None:
+    """Make an end after the deadline a timeout, where that isn't enforced: the caller has had a timeout error."""
+    deadline = scope.invocation.deadline
+    if deadline is not None and outcome.ended > deadline:
+        scope.overran, outcome.kind = outcome.kind, _names.TIMEOUT
 
 
 def _steps(sinks: Iterable[Sink], way: str) -> tuple[Step, ...]:

@@ -4,7 +4,7 @@ import os
 from time import time
 from typing import Any, Final, NamedTuple
 
-from . import _names
+from . import _names, _process
 from ._failsafe import failed
 from ._settings import Settings
 from .propagation.extract import NONE, Upstream, extract
@@ -12,7 +12,7 @@ from .propagation.header import TraceHeader, parse
 from .propagation.place import own_header
 from .trigger.read import UNKNOWN, Trigger, read_trigger
 
-_NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start"})
+_NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start", _names.MANAGED_INSTANCES})
 # Milliseconds, far beyond the maximum: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 _REMAINING_MOST: Final = 1_000_000_000
 
@@ -29,11 +29,12 @@ class Invocation(NamedTuple):
         trace: the trace header set by Lambda, or `None`.
         adopted: the upstream header whose trace the work belongs to, or `None` if it belongs to `trace`.
         upstreams: each distinct upstream found in the event.
-        memory_limit_mb: the function's memory in MB (2^20 bytes), or `None`.
+        memory_limit_mb: the function's memory in MB (2^20 bytes); `None` if it isn't known, or shared by processes.
         deadline: the time at which Lambda ends the invocation, in epoch seconds, or `None`.
         started: epoch seconds.
         init_ms: on a cold start, the milliseconds from the start of the process to the decoration of the handler.
         tenant_id: `context.tenant_id`, of a function with tenant isolation; `None` otherwise.
+        worker_pid: on Managed Instances, the process, of several in the environment; `None` elsewhere.
     """
 
     invocation_id: str
@@ -49,6 +50,7 @@ class Invocation(NamedTuple):
     started: float
     init_ms: float | None
     tenant_id: str | None
+    worker_pid: int | None
 
     @property
     def trace_id(self) -> str | None:
@@ -100,10 +102,9 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
         upstreams = extract(event, trigger, context)
     except Exception as error:
         failed("event", error)
-    known = _read_plain(context) or _read_odd(context)
-    invocation_id, function, version, memory_mb, remaining_ms, tenant_id = known
+    id_, function, version, memory_mb, remaining_ms, tenant_id = _read_plain(context) or _read_odd(context)
     return Invocation(
-        invocation_id or _new_id(),
+        id_ or _new_id(),
         function or settings.function_name,
         version or settings.function_version,
         cold_start,
@@ -111,11 +112,12 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
         trace,
         adoptable(trace, upstreams) if upstreams and settings.tracing and not settings.each_record else None,
         upstreams,
-        memory_mb or settings.memory_limit_mb,
-        started + remaining_ms / 1000 if remaining_ms is not None else None,
+        None if settings.managed_instances else memory_mb or settings.memory_limit_mb,
+        remaining_ms if remaining_ms is None else (time() if remaining_ms else started) + remaining_ms / 1000,
         started,
         init_ms if cold_start else None,
         tenant_id,
+        os.getpid() if settings.managed_instances else None,
     )
 
 
@@ -175,6 +177,7 @@ def _is_cold() -> bool:
     if _Process.invoked:
         return False
     _Process.invoked = True
+    _process.note_peak()  # the imports have reached it
     return os.environ.get(_names.ENV_INITIALIZATION_TYPE) not in _NOT_COLD
 
 

@@ -18,6 +18,7 @@ XRAY_TRACE_ID: Final = "xray_trace_id"
 FUNCTION_NAME: Final = "function_name"
 FUNCTION_VERSION: Final = "function_version"
 COLD_START: Final = "cold_start"
+WORKER_PID: Final = "worker_pid"  # on Managed Instances, where several processes share an environment
 MESSAGE_ID: Final = "message_id"
 MESSAGE_IDS: Final = "message_ids"
 EXCEPTION: Final = "exception"
@@ -38,7 +39,7 @@ TRUNCATED: Final = "truncated"  # the line was too long for a log event and was 
 ID_KEYS: Final = (
     INVOCATION_ID, "function_request_id", "requestId", "AWSRequestId", "aws_request_id", "awsRequestId"
 )  # fmt: skip
-LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSION, COLD_START)
+LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSION, COLD_START, WORKER_PID)
 
 # --- Keys of the invocation record -----------------------------------------------------------------------------
 RECORD: Final = "record"
@@ -94,6 +95,8 @@ TASKS: Final = "tasks"
 THREADS: Final = "threads"
 THREAD_NAME: Final = "name"
 TIMEOUT_WARNED: Final = "timeout_warned"  # a record with outcome `timeout` was written before this one
+OVERRUN: Final = "overrun"  # {outcome, ms}: what came of an invocation that went on after its deadline
+OVERRUN_MS: Final = "ms"
 DURATION_MS: Final = "duration_ms"
 REMAINING_MS: Final = "remaining_ms"
 MEMORY_USED_MB: Final = "memory_used_mb"
@@ -106,9 +109,8 @@ TOP_KEYS: Final = frozenset((
     LEVEL, LOCATION, MESSAGE, TIMESTAMP, SERVICE, LOGGER_NAME, *LINE_KEYS, MESSAGE_ID, MESSAGE_IDS, EXCEPTION,
     EXCEPTION_NAME, EXCEPTION_NOTES, STACK_INFO, STACK_TRACE, AT, TRUNCATED, RECORD, OUTCOME, SEVERITY_TEXT, TRIGGER,
     SPAN_ID, PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE,
-    RECORDS, ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, DURATION_MS, REMAINING_MS,
-    MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE, TENANT_ID, HTTP,
-    DURABLE, REPLAY,
+    RECORDS, ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, OVERRUN, DURATION_MS,
+    REMAINING_MS, MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE, TENANT_ID, HTTP, DURABLE, REPLAY,
 ))  # fmt: skip
 
 UPSTREAMS_MOST: Final = 20
@@ -199,6 +201,7 @@ ENV_FUNCTION_NAME: Final = "AWS_LAMBDA_FUNCTION_NAME"
 ENV_FUNCTION_VERSION: Final = "AWS_LAMBDA_FUNCTION_VERSION"
 ENV_MEMORY_SIZE: Final = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 ENV_INITIALIZATION_TYPE: Final = "AWS_LAMBDA_INITIALIZATION_TYPE"
+MANAGED_INSTANCES: Final = "lambda-managed-instances"
 ENV_TRACE_HEADER: Final = "_X_AMZN_TRACE_ID"
 ENV_DAEMON_ADDRESS: Final = "AWS_XRAY_DAEMON_ADDRESS"
 

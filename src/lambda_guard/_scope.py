@@ -97,6 +97,7 @@ class Scope(Work):
         http: of an HTTP request, its method and route and the answer's status, in the record's form.
         unwritten: log lines that are written together with the invocation record.
         cpu_s: the CPU seconds that the process had used when the invocation began.
+        overran: what the handler came to, if that was after the deadline and Lambda enforces none.
         used: the result of `_process.used` when the handler ended; `None` while it is running.
     """
 
@@ -117,6 +118,7 @@ class Scope(Work):
     http: dict[str, Any] | None = None
     unwritten = ""
     cpu_s = 0.0
+    overran: str | None = None
     used: tuple[float, float | None] | None = None
     token: "Token[Scope | None] | None" = None
 
@@ -147,6 +149,8 @@ class Scope(Work):
         keys[_names.FUNCTION_NAME] = it.function
         keys[_names.FUNCTION_VERSION] = it.version
         keys[_names.COLD_START] = it.cold_start
+        if it.worker_pid is not None:
+            keys[_names.WORKER_PID] = it.worker_pid
         return keys
 
 
@@ -155,6 +159,7 @@ _TRACE_ID = f',"{_names.XRAY_TRACE_ID}":"'
 _FUNCTION = f',"{_names.FUNCTION_NAME}":'
 _VERSION = f',"{_names.FUNCTION_VERSION}":'
 _COLD = f',"{_names.COLD_START}":true'
+_WORKER = f',"{_names.WORKER_PID}":'
 _WARM = f',"{_names.COLD_START}":false'
 
 
@@ -162,9 +167,10 @@ def tail_of(it: "Invocation", trace_id: str | None) -> str:
     """Return an invocation's keys as the end of its log lines, from the comma on."""
     quote = _json.quote
     trace = f'{_TRACE_ID}{trace_id}"' if trace_id is not None else ""
+    worker = f"{_WORKER}{it.worker_pid}" if it.worker_pid is not None else ""
     return (
         f"{_INVOCATION_ID}{quote(it.invocation_id)}{trace}{_FUNCTION}{quote(it.function)}"
-        f"{_VERSION}{quote(it.version)}{_COLD if it.cold_start else _WARM}"
+        f"{_VERSION}{quote(it.version)}{_COLD if it.cold_start else _WARM}{worker}"
     )
 
 

@@ -37,6 +37,7 @@ class Settings:
     report_batch_item_failures: bool
     max_receive_count: int | None
     replayed_lines: bool
+    managed_instances: bool
     warnings: tuple[str, ...]
 
     def __init__(self, **resolved: Any) -> None:
@@ -204,5 +205,6 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         **found,
         function_name=function_name,
         function_version=environ.get(_names.ENV_FUNCTION_VERSION) or "$LATEST",
+        managed_instances=environ.get(_names.ENV_INITIALIZATION_TYPE) == _names.MANAGED_INSTANCES,
         warnings=tuple(warnings),
     )

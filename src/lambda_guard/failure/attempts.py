@@ -2,8 +2,8 @@
 
 SQS includes it in every message. For asynchronous invocations there is only the request id, which is the same
 for retries: an id that has failed in this process and comes again is a retry. A retry in another environment
-can't be recognised (and after a timeout, the environment is always another one): no attempt is reported
-rather than a wrong one.
+can't be recognised, nor one in another process of a managed instance's environment (and after a timeout that
+Lambda enforces, the environment is always another one): no attempt is reported rather than a wrong one.
 
 https://repost.aws/knowledge-center/lambda-function-duplicate-invocations
 """

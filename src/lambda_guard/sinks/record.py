@@ -63,8 +63,6 @@ class Usage(Sink):
 
     def enter(self, scope: Scope) -> None:
         """Note what the process has used before the handler runs."""
-        if scope.invocation.cold_start:
-            _process.note_peak()  # the imports have reached it
         scope.cpu_s = process_time()
 
     def leave(self, scope: Scope, _: Outcome) -> None:
@@ -183,7 +181,8 @@ def _is_server_error(scope: Scope) -> bool:
 def _sentence(scope: Scope, outcome: Outcome) -> str:
     function, took = scope.invocation.function, f"{outcome.duration_ms:.1f} ms"
     if outcome.kind == _names.TIMEOUT:
-        return f"{function} is about to time out after {took}"
+        late = f"timed out, and went on for {_overrun_ms(scope, outcome)} ms: {scope.overran}"
+        return f"{function} {late if scope.overran is not None else f'is about to time out after {took}'}"
     if outcome.kind == _names.FAILURE:
         kind = "unknown" if outcome.error is None else exceptions.type_name(outcome.error)
         return f"{function} failed after {took}: {kind}"
@@ -225,8 +224,8 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
         found[_names.ATTEMPT] = number
     if (final := attempts.is_final(scope)) is not None:
         found[_names.FINAL_ATTEMPT] = final
-    if scope.stuck is not None:
-        _add_stuck(found, scope, outcome)
+    if scope.stuck is not None or scope.overran is not None:
+        _add_lateness(found, scope, outcome)
     if outcome.error is not None:
         known = _failsafe.attempt("record.error", exceptions.as_record, outcome.error)
         found[_names.ERROR] = known or {_names.TYPE: exceptions.type_name(outcome.error)}
@@ -242,13 +241,26 @@ def _asked(scope: Scope) -> dict[str, Any]:
     return found if scope.durable is None else found | {_names.DURABLE: scope.durable.as_record()}
 
 
-def _add_stuck(found: dict[str, Any], scope: Scope, outcome: Outcome) -> None:
-    """Add what the watchdog saw; the record after a timeout's record only notes that there was one."""
-    if outcome.kind != _names.TIMEOUT:
+def _add_lateness(found: dict[str, Any], scope: Scope, outcome: Outcome) -> None:
+    """Add what the watchdog saw, unless the handler made it after all; note if a record has said it before."""
+    if scope.overran is not None:
+        found[_names.OVERRUN] = {
+            _names.OUTCOME: scope.overran,
+            _names.OVERRUN_MS: _overrun_ms(scope, outcome),
+        }
+    if scope.stuck is None:
+        return
+    if outcome.kind != _names.TIMEOUT or scope.overran is not None:
         found[_names.TIMEOUT_WARNED] = True
+    if outcome.kind != _names.TIMEOUT:
         return
     found[_names.ERROR] = scope.stuck.as_error()
     found[_names.STUCK] = scope.stuck.as_record()
+
+
+def _overrun_ms(scope: Scope, outcome: Outcome) -> int:
+    deadline = scope.invocation.deadline
+    return int((outcome.ended - deadline) * 1000) if deadline is not None else 0
 
 
 def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
@@ -306,10 +318,10 @@ def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
 def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
     """Add the metrics that count something, without zeros and without those that a timeout's record has had already."""
     kind = outcome.kind
-    first = scope.stuck is None or kind == _names.TIMEOUT
+    first = scope.stuck is None or (kind == _names.TIMEOUT and scope.overran is None)
     if kind == _names.FAILURE:
         metrics[_names.ERRORS] = 1
-    elif kind == _names.TIMEOUT:
+    elif kind == _names.TIMEOUT and first:
         metrics[_names.TIMEOUTS] = 1
     if first:
         _count_once(scope, metrics)

@@ -725,3 +725,82 @@ def test_grouping_never_raises_and_loses_nothing(lines, exact, limits):
             assert block.outcome
             assert isinstance(block.duration_ms, float | None)
             assert len(block.lines) <= len(block.raw) == count
+
+
+class TestSeveralProcessesInOneStream:
+    """Managed Instances: the workers of an environment write to one log stream."""
+
+    def test_a_line_that_names_none_belongs_to_none(self):
+        """However alone the invocation seems that is known of: another one may have begun without a line."""
+        blocks, _ = group(
+            [LOGS.line(1, 0, "mine", worker_pid=7), "whose?", LOGS.record(1, 9, 9.0, worker_pid=7)],
+            exact=True,
+        )
+        assert sorted(map(told, blocks)) == [("00000001", "success", ["mine"]), ("stray", ["whose?"])]
+
+    def test_an_invocation_is_not_over_because_the_next_one_begins(self):
+        """What ended it are its own signs; without any, it is unfinished rather than killed."""
+        lines = [
+            LOGS.platform("start", 1, 0),
+            LOGS.platform("start", 2, 1),
+            LOGS.line(2, 2, "two", worker_pid=8),
+            LOGS.line(1, 3, "one", worker_pid=7),
+            "whose?",
+            LOGS.record(2, 5, 4.0, worker_pid=8),
+        ]
+        blocks, _ = group(lines, exact=True)
+        assert sorted(map(told, blocks)) == [
+            ("00000001", "unfinished", ["one"]),
+            ("00000002", "success", ["two"]),
+            ("stray", ["whose?"]),
+        ]
+
+    def test_one_that_says_no_more_is_not_over_either(self):
+        """That several processes write here may show only after the next one has begun."""
+        blocks, _ = group(
+            [
+                LOGS.platform("start", 1, 0),
+                LOGS.platform("start", 2, 1),
+                LOGS.record(2, 5, 4.0, worker_pid=8),
+            ],
+            exact=True,
+        )
+        assert sorted(map(told, blocks)) == [("00000001", "unfinished", []), ("00000002", "success", [])]
+
+    def test_lines_of_other_code_show_it_too(self):
+        """Without lambda_guard, an invocation that goes on after the next one's start does."""
+        one, two = (
+            encode({"level": "INFO", "message": name, "requestId": invocation_id(number)})
+            for number, name in ((1, "one"), (2, "two"))
+        )
+        blocks, _ = group(
+            [LOGS.platform("start", 1, 0), LOGS.platform("start", 2, 1), two, one, "whose?",
+             LOGS.platform("report", 1, 9, status="success"), LOGS.platform("report", 2, 9, status="success")],
+            exact=True,
+        )  # fmt: skip
+        assert sorted(map(told, blocks)) == [
+            ("00000001", "success", ["one"]),
+            ("00000002", "success", ["two"]),
+            ("stray", ["whose?"]),
+        ]
+
+    def test_the_platform_says_it_when_the_environment_is_made(self):
+        """Its first line has the initialization type."""
+        begun = encode(
+            {
+                "time": stamp(BEGAN),
+                "type": "platform.initStart",
+                "record": {"initializationType": "lambda-managed-instances"},
+            }
+        )
+        blocks, _ = group(
+            [begun, LOGS.platform("start", 1, 0), "whose?", LOGS.platform("report", 1, 9, status="success")],
+            exact=True,
+        )
+        assert ("stray", ["whose?"]) in map(told, blocks)
+        assert [block.outcome for block in blocks if isinstance(block, Invocation)] == ["success"]
+
+    def test_elsewhere_it_belongs_to_the_one_that_runs(self):
+        """Where an environment runs one invocation at a time, as ever."""
+        blocks, _ = group([LOGS.platform("start", 1, 0), "mine", LOGS.record(1, 9, 9.0)], exact=True)
+        assert list(map(told, blocks)) == [("00000001", "success", ["mine"])]

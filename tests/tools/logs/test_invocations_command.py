@@ -460,3 +460,12 @@ def test_an_outcome_that_is_a_failure_stands_as_it_is(lambda_guard, write, outco
     """What ended otherwise had no answer, whatever its record says."""
     path = write([LOGS.record(1, 5, 5.0, outcome=outcome, http={"status": 500})])
     assert f" {outcome}  orders" in lambda_guard("invocations", path).stdout.decode()
+
+
+def test_one_that_went_on_after_its_deadline_says_so(lambda_guard, write):
+    """On Managed Instances, what came of it may have been done."""
+    overrun = {"outcome": "success", "ms": 1240}
+    path = write([LOGS.record(1, 5, 5.0, outcome="timeout", overrun=overrun, worker_pid=7)])
+    head = lambda_guard("invocations", path).stdout.decode()
+    assert head.startswith("◷ timeout  orders:$LATEST  5 ms  71/128 MB  went on for 1.24 s: success  2026")
+    assert shown(lambda_guard("invocations", path, "--json", "--where", "worker_pid=7")) == ["00000001"]

@@ -71,7 +71,7 @@ class XRay(Tracer):
             return
         if span.made is not None:
             recorder().give_back(span.made, span.before)
-        elif span.recorded and outcome.error is None and not scope.invocation.upstreams:
+        elif span.recorded and outcome.kind in _names.NO_FAILURE and not scope.invocation.upstreams:
             recorder().send(span.plain(outcome.kind, outcome.ended))  # the usual, on the shortest way
             return
         self._send(span, outcome.kind, outcome.ended, outcome.error)
@@ -98,6 +98,9 @@ class XRay(Tracer):
         if not span.recorded and not xray.ready():
             return
         cause = document.cause(error) if error is not None else None
+        if outcome == _names.TIMEOUT and cause is None:
+            stack = span.scope.stuck.stack if span.scope.stuck is not None else []
+            cause = document.cause_of_timeout(_names.TIMEOUT_TYPE, "ended after its deadline", stack)
         if span.made is not None and span.made[1].subsegments:
             for child in xray.children(span.made):
                 xray.send(child)

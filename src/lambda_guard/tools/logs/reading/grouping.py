@@ -40,6 +40,8 @@ OPEN_MOST: Final = 20_000
 HELD_BYTES_MOST: Final = 64 * 2**20
 
 _ID_KEY: Final = f'"{names.INVOCATION_ID}":"'.encode()
+_WORKER_KEY: Final = f'"{names.WORKER_PID}":'.encode()
+_MANAGED: Final = f'"{names.MANAGED_INSTANCES}"'.encode()
 _UUID_LENGTH: Final = 36
 _RECORD_KEY: Final = f'"{names.RECORD}":"{names.RECORD_INVOCATION}"'.encode()
 
@@ -88,7 +90,8 @@ class Grouper:
                 if group is None:
                     group = self._group_of(line, at + begin, stream)
                 if group is not None and not group.done:
-                    group.guarded = True
+                    if not group.guarded:
+                        _take_guarded(group, line)
                     group.lines.append(line)
                     if line.find(_RECORD_KEY) > 0:  # `in` takes longer, with bytes
                         self._take_record(group)
@@ -173,6 +176,8 @@ class Grouper:
         if identified.sign is Sign.XRAY and stream.is_below_report(place):
             self._feed_trace_id(identified.line, stream)
             return
+        if identified.sign is Sign.INIT_START and _MANAGED in identified.line:
+            stream.share()
         if stream.is_initialized_by(identified.sign):
             self._hold_starting(identified.line, stream)
             return
@@ -188,7 +193,7 @@ class Grouper:
 
         One that was given out goes on in a late block, but where its id is a retry's by now.
         """
-        if len(stream.running) != 1:
+        if len(stream.running) != 1 or stream.shared:
             return None
         group = next(iter(stream.running.values()))
         now = self._open.get(group.invocation_id)
@@ -266,17 +271,20 @@ class Grouper:
     def _end_running(self, stream: Stream) -> None:
         """An environment runs one invocation at a time: where the next one starts, the last one is over."""
         for other in stream.running.values():
-            other.report.ended = True
+            other.report.ended, other.superseded = other.done or other.report.ended, not other.done
             self._mark_ended(other)
 
     def _add(self, group: Group, identified: Identified) -> None:
         sign, line = identified.sign, identified.line
-        group.guarded = group.guarded or (line[:1] == b"{" and _ID_KEY[:-2] in line)
+        if not group.guarded and line[:1] == b"{" and _ID_KEY[:-2] in line:
+            _take_guarded(group, line)
         if sign in (Sign.START, Sign.END, Sign.REPORT) and line in group.lines:
             self.tally.duplicates += 1 + (
                 len(self._taken_starting(group.stream)) if sign is Sign.START else 0
             )
             return
+        if group.superseded and sign in (Sign.LINE, Sign.RECORD):
+            _go_on(group)
         group.lines.append(line)
         group.started = group.started or sign is Sign.START
         if sign is Sign.RECORD:
@@ -333,13 +341,16 @@ class Grouper:
             self._emit(group)
 
     def _emit_ended(self, group: Group) -> None:
-        if self._open.get(group.invocation_id) is group:
+        goes_on = not group.done or (group.superseded and group.stream.shared)
+        if self._open.get(group.invocation_id) is group and not goes_on:
             self._emit(group)
 
     def _emit(self, group: Group) -> None:
         self._outbox.end_strays(before=group.opened)
         del self._open[group.invocation_id]
         stream = group.stream
+        if group.superseded and not stream.shared:
+            group.report.ended = True
         if stream.reported is not None and stream.reported[0] is group:
             stream.reported = None
         if stream.running.get(group.invocation_id) is group and group.report.ended:
@@ -353,3 +364,17 @@ class Grouper:
 
     def _emit_starting(self, stream: Stream) -> None:
         self._outbox.put_strays(stream, self._taken_starting(stream))
+
+
+def _take_guarded(group: Group, line: bytes) -> None:
+    """Note that lambda_guard wrote a line of an invocation; on Managed Instances, it names the process."""
+    group.guarded = True
+    if _WORKER_KEY in line:
+        group.stream.share()
+
+
+def _go_on(group: Group) -> None:
+    """Take an invocation as running, although the next one has begun: several processes write to its stream."""
+    group.superseded = group.done = False
+    group.stream.share()
+    group.stream.running[group.invocation_id] = group

@@ -19,6 +19,8 @@ class Stream:
     Attributes:
         name: as shown: a file or a log group.
         exact: whether this is one log stream, hence one environment, in which one invocation runs at a time.
+        shared: whether several processes of one environment write here at a time, as on Managed Instances: a line
+            that names no invocation may be anybody's.
         starting: what the platform wrote about an initialization, until the invocation that it was for starts.
         reported: the invocation whose REPORT was the last of this stream, None where that line was there
             already, and the place of the line.
@@ -27,6 +29,7 @@ class Stream:
 
     name: str
     exact: bool = False
+    shared: bool = False
     running: dict[bytes, "Group"] = field(default_factory=dict)
     ended: list["Group"] = field(default_factory=list)
     starting: list[bytes] = field(default_factory=list)
@@ -37,6 +40,10 @@ class Stream:
         """Return whether a line is about the initialization of an environment, not about what runs in it."""
         return sign is Sign.INIT_START or (sign is Sign.INIT and bool(self.starting) and not self.running)
 
+    def share(self) -> None:
+        """Note that several processes write here."""
+        self.exact, self.shared = False, True
+
     def is_below_report(self, place: int) -> bool:
         """Return whether the line at `place` follows a REPORT.
 
@@ -46,7 +53,13 @@ class Stream:
 
 
 class Group(msgspec.Struct, eq=False):
-    """An invocation in the making: its lines as they were read."""
+    """An invocation in the making: its lines as they were read.
+
+    Attributes:
+        done: whether it has ended, as far as its lines show.
+        superseded: whether nothing shows that but the next one, which began in its stream: it was killed, unless
+            the stream turns out to be shared.
+    """
 
     invocation_id: bytes
     stream: Stream
@@ -60,6 +73,7 @@ class Group(msgspec.Struct, eq=False):
     late: bool = False
     done: bool = False
     started: bool = False
+    superseded: bool = False
 
 
 @dataclass(slots=True)

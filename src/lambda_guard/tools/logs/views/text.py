@@ -189,6 +189,7 @@ def _facts(invocation: Invocation) -> Sequence[str]:
         memory_text(invocation),
         cold_text(invocation),
         execution_text(invocation),
+        overrun_text(invocation),
         attempt_text(invocation),
         f"{failed} of {as_mapping(invocation.facts.get(names.RECORDS)).get(names.TOTAL, '?')} records failed"
         if failed
@@ -253,6 +254,13 @@ def execution_text(invocation: Invocation) -> str:
     if not name:
         return ""
     return f"execution {name}, replay" if durable.get(names.REPLAY) is True else f"execution {name}"
+
+
+def overrun_text(invocation: Invocation) -> str:
+    """Describe that it went on after its deadline, and what came of it."""
+    overrun = as_mapping(invocation.facts.get(names.OVERRUN))
+    ms = as_number(overrun.get(names.OVERRUN_MS))
+    return "" if ms is None else f"went on for {span(ms)}: {overrun.get(names.OUTCOME)}"
 
 
 def attempt_text(invocation: Invocation) -> str:

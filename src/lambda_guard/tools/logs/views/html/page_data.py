@@ -20,6 +20,7 @@ from lambda_guard.tools.logs.views.text import (
     http_text,
     memory_text,
     offset_text,
+    overrun_text,
     report_text,
     sent_text,
     stack_of,
@@ -181,6 +182,7 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "memory", memory_text(invocation)
     yield "", cold_text(invocation)
     yield "", execution_text(invocation)
+    yield "", overrun_text(invocation)
     yield "", attempt_text(invocation)
     yield "", others_text(node)
     remaining = invocation.number(names.REMAINING_MS)
