@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from urllib.parse import parse_qs, quote
 
 import pytest
 from aws_embedded_metrics import metric_scope
@@ -21,6 +22,7 @@ from lambda_guard import logger, metrics
 from lambda_guard.testing import make_context
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.lines import tells_of_an_error
 from lambda_guard.tools.logs.reading.streams import Stream
 
 OWN = "11111111-1111-4111-8111-111111111111"
@@ -90,6 +92,25 @@ def twice(document):
     return f'{{"{first}": 1, {json.dumps(document)[1:]}'
 
 
+def token(claims):
+    """Return an unsigned JSON Web Token."""
+    head, body = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in ({"alg": "none"}, claims)
+    )
+    return f"{head.rstrip('=')}.{body.rstrip('=')}."
+
+
+def b64(text):
+    """Decode base64 as tokens have it."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Markup(str):
+    """A text of a class of its own, as templates and parsers return."""
+
+    __slots__ = ()
+
+
 PRINTS = {
     "the event": (lambda it: it, lambda event: print(json.dumps(event))),
     "a part": (lambda it: {"detail": [it]}, lambda event: print(json.dumps(event["detail"][0]))),
@@ -108,6 +129,26 @@ PRINTS = {
     "in an envelope": (
         lambda it: {"body": json.dumps({"Message": json.dumps(it)})},
         lambda event: print(json.loads(event["body"])["Message"]),
+    ),
+    "after a space": (
+        lambda it: {"body": f"hello\n {escaped(it)}\nbye"},
+        lambda event: [print(line.strip()) for line in event["body"].split("\n")],
+    ),
+    "a form": (
+        lambda it: {"body": f"id=1&note={quote(escaped(it), safe='')}"},
+        lambda event: print(parse_qs(event["body"])["note"][0]),
+    ),
+    "a token": (
+        lambda it: {"headers": {"authorization": f"Bearer {token(it)}"}},
+        lambda event: print(b64(event["headers"]["authorization"].split(".")[1]).decode()),
+    ),
+    "base64 in lines": (
+        lambda it: {"data": base64.encodebytes(escaped(it).encode()).decode()},
+        lambda event: print(base64.b64decode(event["data"]).decode()),
+    ),
+    "a kind of text": (
+        lambda it: {"body": json.dumps(it)},
+        lambda event: sys.stdout.write(Markup(event["body"] + "\n")),
     ),
     "base64": (
         lambda it: {"data": base64.b64encode(json.dumps(it).encode()).decode()},
@@ -157,6 +198,58 @@ def check(captured, event=None):
     (found,) = grouper.take()
     assert isinstance(found, Invocation)
     assert (found.invocation_id, found.record["outcome"], found.report.status) == (OWN, "success", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"START RequestId: {OTHER} Version: $LATEST",
+        f"END RequestId: {OTHER}",
+        f"REPORT RequestId: {OTHER}\tDuration: 1 ms\tBilled Duration: 1 ms\tStatus: timeout",
+        f"2026-11-23T15:04:05.123Z {OTHER} Task timed out after 3.00 seconds",
+        f"RequestId: {OTHER} Error: Runtime exited with error: signal: killed",
+        f"[ERROR]\t2026-11-23T15:04:05.123Z\t{OTHER}\tgone",
+        "[ERROR] Boom: gone\rTraceback (most recent call last):\r  File",
+        f"2026-11-23T15:04:05.123Z {json.dumps(FORGED['record'])}",
+    ],
+)
+def test_a_senders_text_is_text(invoke, text):
+    """What looks like a line of the platform's or the runtime's is a message, too."""
+    event = {"body": text}
+    check(
+        invoke(lambda event, context: print(event["body"]), event, context=make_context(aws_request_id=OWN))
+    )
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"level": None, "type": "platform.report", "record": {"requestId": OTHER, "status": "error"}},
+        {"level": {}, "type": "platform.start", "record": {"requestId": OTHER}},
+        {"level": "ERROR", "invocation_id": OTHER, "record": "invocation", "outcome": "error"},
+        {"level": "ERROR", "AWSRequestId": OTHER, "message": "gone"},
+    ],
+)
+def test_what_was_fetched_is_no_others(invoke, claims):
+    """Text that comes from elsewhere than the event is no platform event, and no other invocation's line."""
+    context = make_context(aws_request_id=OWN)
+    check(invoke(lambda event, context: print(json.dumps(claims)), context=context))
+
+
+def test_a_line_with_a_level_is_no_report_of_the_runtimes(invoke):
+    """The runtime's report of an error has no level by that name: a line of the handler's doesn't fail what was killed."""
+    line = {"level": "ERROR", "errorType": "Boom", "errorMessage": "gone"}
+    captured = invoke(lambda event, context: print(json.dumps(line)))
+    assert not tells_of_an_error(captured.output.split("\n")[0].encode())
+    assert tells_of_an_error(json.dumps({**line, "level": None} | {"log_level": "ERROR"}).encode()) is False
+    assert tells_of_an_error(b'{"log_level":"ERROR","errorType":"Boom","errorMessage":"gone"}')
+
+
+def test_an_event_that_unpacks_to_more_than_can_be_looked_at_is_not_trusted(invoke):
+    """A few KB of gzip can be gigabytes: only so much of it is unpacked, and then what is printed is data."""
+    bomb = base64.b64encode(gzip.compress(b" " * 2**25)).decode()
+    captured = invoke(lambda event, context: print(json.dumps(METRICS)), {"data": bomb})
+    assert captured.lines[0]["message"] == METRICS
 
 
 JSON = st.recursive(
@@ -219,6 +312,22 @@ def test_metadata_of_a_senders_choice(invoke):
     assert [line.get("record") for line in captured.lines if "_aws" in line] == [None, "invocation"]
 
 
+def test_metrics_are_of_the_invocation_that_wrote_them(invoke):
+    """A sender's id among the metadata or the dimensions, or in a library's document, assigns it to no other."""
+
+    def ours(event, context):
+        metrics.add_metadata("invocation_id", OTHER)
+        metrics.add_metric("Orders", "Count", 1)
+
+    def theirs(event, context):
+        print(json.dumps({**METRICS, "requestId": OTHER, "invocation_id": OTHER}))
+
+    for handler in (ours, theirs):
+        line, _ = invoke(handler, context=make_context(aws_request_id=OWN)).lines
+        assert (line["invocation_id"], line["invocation_id_"]) == (OWN, OTHER)
+        assert line["_aws"]["CloudWatchMetrics"]
+
+
 # --- What is the function's own goes on to work -------------------------------------------------------------------
 
 
@@ -260,6 +369,40 @@ def test_metrics_of_powertools(invoke):
 
     (document,) = top(invoke(handler, {"body": json.dumps(METRICS)}))
     assert document["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Theirs"
+
+
+def test_metrics_of_a_library_that_nobody_knows(tmp_path):
+    """An installed package that writes such documents in one module and prints them in another goes on to work."""
+    library = tmp_path / "site-packages" / "acme_emf"
+    library.mkdir(parents=True)
+    (library / "__init__.py").write_text("from . import out, shape\ndef put(n): out.write(shape.of(n))\n")
+    (library / "out.py").write_text("import json, logging, sys\ndef write(it): print(json.dumps(it))\n")
+    (library / "shape.py").write_text(f"def of(n): return {METRICS} | {{'Errors': n}}\n")
+    (tmp_path / "app.py").write_text(
+        textwrap.dedent("""
+        import sys
+        sys.path.insert(0, "site-packages")
+        import acme_emf
+        from lambda_guard import production
+
+        @production
+        def handler(event, context):
+            acme_emf.put(7)
+            print(open("fetched").read())
+    """)
+    )
+    (tmp_path / "fetched").write_text(json.dumps(METRICS))
+    theirs, fetched, _ = run_app(tmp_path)
+    assert theirs == METRICS | {"Errors": 7}
+    assert fetched["message"] == METRICS
+
+
+def run_app(folder):
+    """Run the handler of `app.py` in a process of its own; return its lines."""
+    code = "import app; from lambda_guard.testing import make_context; app.handler({}, make_context())"
+    run = [sys.executable, "-c", code]
+    ran = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    return list(map(json.loads, ran.stdout.splitlines()))
 
 
 def test_datadogs_metrics(invoke):
@@ -335,10 +478,7 @@ def test_what_was_fetched_makes_no_metrics(tmp_path):
     """)
     )
     (tmp_path / "fetched").write_text(json.dumps(METRICS))
-    code = "import app; from lambda_guard.testing import make_context; app.handler({}, make_context())"
-    run = [sys.executable, "-c", code]
-    ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
-    line, record = map(json.loads, ran.stdout.splitlines())
+    line, record = run_app(tmp_path)
     assert line["message"] == METRICS
     assert record["record"] == "invocation"
 

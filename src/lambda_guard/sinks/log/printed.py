@@ -40,7 +40,7 @@ class PrintedLines(Front):
 
     def _take(self, said: str) -> int | None:
         work = _scope.work()
-        if work is None or type(said) is not str or work.tail in said:
+        if work is None or not issubclass(type(said), str) or work.tail in (said := str.__str__(said)):
             return None  # the last: a line of ours, which the runtime client's handler writes here
         thread = threading.get_ident()
         whole = self.parts.pop(thread, "")

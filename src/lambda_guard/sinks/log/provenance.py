@@ -6,6 +6,7 @@ readers take a line with a level, ids and `"record": "invocation"` for what it s
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,17 +20,18 @@ from ...propagation.header import parse
 from .lines import LINE_BYTES_MOST, LOGGER_NAME
 
 # They print documents of metrics, and nothing else.
-_EMF_LIBRARIES: Final = frozenset(("aws_lambda_powertools", "aws_embedded_metrics"))
+_EMF_LIBRARIES: Final = ("aws_lambda_powertools.metrics", "aws_embedded_metrics")
+_DATADOG_LIBRARIES: Final = ("aws_lambda_powertools.metrics", "datadog_lambda", "datadog")
 # They print lines of which the message is a part.
-_LOG_LIBRARIES: Final = frozenset(("aws_lambda_powertools", "structlog", "loguru"))
-_DATADOG_LIBRARIES: Final = frozenset(("aws_lambda_powertools", "datadog_lambda", "datadog"))
+_LOG_LIBRARIES: Final = ("structlog", "loguru")
 # https://docs.datadoghq.com/serverless/custom_metrics/#migrating-to-the-datadog-lambda-extension
 _DATADOG: Final = frozenset("mvet")
-_WORD: Final = _names.EMF_DIRECTIVES.encode()
+_WORD: Final = _names.EMF_DIRECTIVES
+_ESCAPE: Final = re.compile(r"\\+u00([0-9A-Fa-f]{2})")  # of JSON in texts
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{24,}")  # also a part of a JWT; shorter ones hold no such object
 _SCALARS: Final = frozenset((int, float, bool, NoneType))
 _WRAPPERS_MOST: Final = 3  # base64 in base64 …
-_ENCODED_LEAST: Final = 24  # characters of base64 that may hold a JSON object
-_UNPACKED_MOST: Final = 16 * 2**20
+_UNPACKED_MOST: Final = 16 * 2**20  # bytes of an event, all in all
 
 
 def as_it_passes(line: str, document: dict[str, Any], scope: _scope.Scope) -> str | None:
@@ -40,20 +42,22 @@ def as_it_passes(line: str, document: dict[str, Any], scope: _scope.Scope) -> st
         document: the object in it, which has a level, `_aws` or Datadog's `m`.
         scope: of the invocation that printed it.
     """
-    if len(json.loads(line, object_pairs_hook=list)) != len(
-        document
-    ):  # readers differ about which of two counts
+    if not _is_own(line, document, scope):
         return None
-    if _names.EMF not in document and _names.LEVEL not in document and document.keys() != _DATADOG:
-        return None
-    if document.keys() == _DATADOG:
-        mine = _is_written_by(_DATADOG_LIBRARIES) or not _sent(scope).has(document)
-        return line if mine else None
     if _names.EMF in document:
-        return line if _is_own_metrics(document, scope) else None
-    if not _is_written_by(_LOG_LIBRARIES) and _sent(scope).has(document):
-        return None
-    return line if _says_the_truth(document, scope) else _corrected(document)
+        return line if _is_of(scope, document) else _json.encode(_under_own_id(document, scope))
+    return line if _is_true(document, scope) else _corrected(document)
+
+
+def _is_own(line: str, document: dict[str, Any], scope: _scope.Scope) -> bool:
+    if len(json.loads(line, object_pairs_hook=list)) != len(document):
+        return False  # readers differ about which of two equal keys counts
+    if _names.EMF in document:
+        return _is_own_metrics(document, scope)
+    if document.keys() == _DATADOG:
+        return _is_written_by(_DATADOG_LIBRARIES) or not _sent(scope).has(document)
+    is_line = type(document.get(_names.LEVEL)) in (str, int) and _WORD not in document
+    return is_line and (_is_written_by(_LOG_LIBRARIES) or not _sent(scope).has(document))
 
 
 # --- Metrics ----------------------------------------------------------------------------------------------------
@@ -65,11 +69,7 @@ def _is_own_metrics(document: dict[str, Any], scope: _scope.Scope) -> bool:
     A program in which no code spells `CloudWatchMetrics` writes none; where some does, the event must not.
     """
     metadata = document[_names.EMF]
-    if (
-        type(metadata) is not dict
-        or _names.EMF_DIRECTIVES not in metadata
-        or _names.EMF_DIRECTIVES in document
-    ):
+    if type(metadata) is not dict or _WORD not in metadata or _WORD in document:
         return False
     if document.get(_names.RECORD) == _names.RECORD_INVOCATION:
         return False
@@ -78,31 +78,34 @@ def _is_own_metrics(document: dict[str, Any], scope: _scope.Scope) -> bool:
     return _some_code_spells_it() and not _sent(scope).spells_metrics
 
 
-def _is_written_by(libraries: frozenset[str]) -> bool:
-    frame = _caller()
-    module = frame.f_globals.get("__name__") if frame is not None else None
-    return isinstance(module, str) and module.partition(".")[0] in libraries
+def _is_written_by(libraries: tuple[str, ...]) -> bool:
+    """Return whether the innermost code that isn't ours is a library's."""
+    name = next(_callers(), "")
+    return any(name == library or name.startswith(f"{library}.") for library in libraries)
 
 
-def _caller() -> FrameType | None:
-    """Return the frame that printed: the innermost that isn't ours."""
+def _callers() -> Iterator[str]:
+    """Yield the modules of the frames that led here, from the innermost, without ours."""
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - `inspect` is slow to import
-    while frame is not None and stack_frames.is_ours((frame.f_code.co_filename, 0, "")):
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if type(name) is str and not stack_frames.is_ours((frame.f_code.co_filename, 0, "")):
+            yield name
         frame = frame.f_back
-    return frame
 
 
 def _some_code_spells_it() -> bool:
-    frame = _caller()
-    if frame is not None and _spells_it(frame.f_code.co_filename):  # a library that isn't known here
-        return True
-    files = {getattr(module, "__file__", None) for module in tuple(sys.modules.values())}
-    own = (file for file in files if type(file) is str and not _is_foreign(file))
-    return any(map(_spells_it, own))
-
-
-def _is_foreign(file: str) -> bool:
-    return stack_frames.is_ours((file, 0, "")) or stack_frames.is_installed(file)
+    """Return whether the word stands in the function's own code, or in that of a package that is at work here."""
+    packages = {name.partition(".")[0] for name in _callers()}
+    packages -= {name.partition(".")[0] for name in _EMF_LIBRARIES}  # whose frames are around every handler's
+    for name, module in tuple(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if type(file) is not str or stack_frames.is_ours((file, 0, "")):
+            continue
+        is_own = name.partition(".")[0] in packages or not stack_frames.is_installed(file)
+        if is_own and _spells_it(file):
+            return True
+    return False
 
 
 @lru_cache(4096)
@@ -110,7 +113,7 @@ def _spells_it(file: str) -> bool:
     """Return whether a module's file holds the word; also where that can't be read, as in an archive."""
     try:
         with open(file, "rb") as code:  # noqa: PTH123 - not loaded
-            return _WORD in code.read()
+            return _WORD.encode() in code.read()
     except OSError:
         return True
 
@@ -119,20 +122,21 @@ def _spells_it(file: str) -> bool:
 
 
 class _Sent:
-    """What an event holds: its objects, and those in its texts, also where these are wrapped in base64 or gzip.
+    """What an event holds: its objects, and those in its texts, also where these are encoded.
 
     Attributes:
         spells_metrics: whether a document of metrics may be in it.
     """
 
     def __init__(self, event: object) -> None:
-        self.spells_metrics = False
+        self.spells_metrics = self._everything = False
         self._objects: set[int] = set()
-        self._unwrapped = 0
+        self._wrappers, self._left = 0, _UNPACKED_MOST
         try:
             self.add(event)
-            self._everything = False
         except RecursionError:  # nested too deeply to be looked at
+            self._left = -1
+        if self._left < 0:
             self.spells_metrics = self._everything = True
 
     def has(self, document: dict[str, Any]) -> bool:
@@ -154,18 +158,20 @@ class _Sent:
         members = frozenset((str(key), self.add(each)) for key, each in dict.items(value))
         found = hash(members)
         self._objects.add(found)
-        self.spells_metrics = self.spells_metrics or _names.EMF_DIRECTIVES in value
+        self.spells_metrics = self.spells_metrics or _WORD in value
         return found
 
     def _add_text(self, text: str) -> int:
-        if _names.EMF_DIRECTIVES in text:
-            self.spells_metrics = True
+        plain = _ESCAPE.sub(_unescaped, text) if "\\u" in text else text
+        self.spells_metrics = self.spells_metrics or _WORD in plain
         for each in _objects_in(text):
             self.add(each)
-        if self._unwrapped < _WRAPPERS_MOST and (inside := _unwrapped(text)) is not None:
-            self._unwrapped += 1
-            self._add_text(inside)
-            self._unwrapped -= 1
+        if self._wrappers < _WRAPPERS_MOST and self._left > 0:
+            self._wrappers += 1
+            for inside in _unwrapped(text, self._left):
+                self._left -= len(inside) + 1
+                self._add_text(inside)
+            self._wrappers -= 1
         return hash(text)
 
 
@@ -177,6 +183,10 @@ def _sent(scope: _scope.Scope) -> _Sent:
     return found
 
 
+def _unescaped(found: "re.Match[str]") -> str:
+    return chr(int(found[1], 16))
+
+
 def _objects_in(text: str) -> Iterator[Any]:
     """Yield the JSON of a text: of the whole, or else of each line."""
     if "{" not in text:
@@ -185,44 +195,65 @@ def _objects_in(text: str) -> Iterator[Any]:
         yield json.loads(text)
     except ValueError:
         for line in text.split("\n"):
-            if line.startswith("{"):
+            if line.lstrip()[:1] == "{":
                 with suppress(ValueError):
                     yield json.loads(line)
 
 
-def _unwrapped(text: str) -> str | None:
-    """Return the text that is inside of base64, or of gzip in base64; `None` if there is none."""
-    if len(text) < _ENCODED_LEAST or len(text) % 4:
-        return None
+def _unwrapped(text: str, most: int) -> Iterator[str]:
+    """Yield the texts in a form or a URL, in base64, or in gzip in base64: of one longer than `most`, not all of it."""
+    if "%" in text:
+        from urllib.parse import unquote_plus
+
+        yield from {unquote_plus(part) for part in re.split("[&=?]", text)} - {text}
+    found = _BASE64.findall(text)
+    if not found:
+        return
     import zlib
     from binascii import a2b_base64
 
-    try:
-        inside = a2b_base64(text.encode("ascii"), strict_mode=True)
-        if inside.startswith(b"\x1f\x8b"):
-            inside = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(inside, _UNPACKED_MOST)
-        return inside.decode()
-    except (zlib.error, ValueError):
-        return None
+    if len(found) > 1:
+        found.append("".join(found))  # one text, in lines
+    for each in found:
+        with suppress(zlib.error, ValueError):
+            inside = a2b_base64(each.translate(_URL_SAFE) + "=" * (-len(each) % 4))
+            if inside.startswith(b"\x1f\x8b"):
+                inside = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(inside, most + 1)
+            yield inside.decode("utf-8", "ignore" if len(inside) > most else "strict")
+
+
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 # --- Ids --------------------------------------------------------------------------------------------------------
 
 
-def _says_the_truth(document: dict[str, Any], scope: _scope.Scope) -> bool:
-    """Return whether a line with a level names no other invocation or trace than the one that printed it."""
+def _is_of(scope: _scope.Scope, document: dict[str, Any]) -> bool:
+    """Return whether a line names no other invocation than the one that printed it."""
+    own = scope.invocation.invocation_id
+    return all(document.get(key, own) == own for key in _names.ID_KEYS)
+
+
+def _is_true(document: dict[str, Any], scope: _scope.Scope) -> bool:
+    """Return whether a line with a level names no other invocation or trace, and isn't like one of ours."""
     if document.get(_names.LOGGER_NAME) == LOGGER_NAME or _json.marks_a_record(document.get(_names.RECORD)):
         return False
     header = parse(os.environ.get(_names.ENV_TRACE_HEADER))
     traces = [None, scope.invocation.trace_id, _scope.current_keys().get(_names.XRAY_TRACE_ID)]
     if document.get(_names.XRAY_TRACE_ID) not in [*traces, header.root if header is not None else None]:
         return False
-    own = scope.invocation.invocation_id
-    return all(document.get(key, own) == own for key in _names.ID_KEYS)
+    return _is_of(scope, document)
+
+
+def _under_own_id(document: dict[str, Any], scope: _scope.Scope) -> dict[str, Any]:
+    """Return a document under the invocation's own id, which readers look for first; another one gets an underscore."""
+    own, claimed = scope.invocation.invocation_id, document.get(_names.INVOCATION_ID)
+    instead = {} if claimed in (None, own) else {f"{_names.INVOCATION_ID}_": claimed}
+    return {**document, _names.INVOCATION_ID: own, **instead}
 
 
 def _corrected(document: dict[str, Any]) -> str:
-    """Return such a line under the invocation's own keys; what it says of them itself gets an underscore."""
+    """Return a line with a level under the invocation's own keys; what it says of them itself gets an underscore."""
     ours = _scope.current_keys()
     fields = {f"{key}_" if ours.get(key, value) != value else key: value for key, value in document.items()}
     if _json.marks_a_record(fields.get(_names.RECORD)):

@@ -310,7 +310,12 @@ def _line(document: dict[str, Any], scope: Scope | None) -> str:
         line = f"{_json.encode(document)[:-1]}{scope.tail}}}"
         if len(line) <= _DOCUMENT_BYTES_MOST // 4:
             return line
-    return _json.fit({**(scope.keys if scope is not None else {}), **document}, _DOCUMENT_BYTES_MOST)
+    if scope is None:
+        return _json.fit(document, _DOCUMENT_BYTES_MOST)
+    own, claimed = scope.invocation.invocation_id, document.get(_names.INVOCATION_ID)
+    if type(claimed) is str and claimed != own:  # or the line would be another invocation's
+        document = {**document, _names.INVOCATION_ID: own, f"{_names.INVOCATION_ID}_": claimed}
+    return _json.fit({**scope.keys, **document}, _DOCUMENT_BYTES_MOST)
 
 
 def _shortened(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
     """
     if raw[:1] == b"{":
         document = (load(raw) if b'"errorType"' in raw else None) or {}
-        return "errorType" in document and names.MESSAGE not in document
+        return "errorType" in document and document.keys().isdisjoint((names.MESSAGE, names.LEVEL))
     if raw.startswith(b"[ERROR] "):
         return _TRACEBACK.search(raw) is not None or following.startswith(b"Traceback ")
     return _NODE_ERROR.match(raw) is not None
