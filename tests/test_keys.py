@@ -77,6 +77,7 @@ def everything():
     patch.setenv("LAMBDA_GUARD_MAX_RECEIVE_COUNT", "3")
     patch.setenv("LAMBDA_GUARD_METRICS", "all")
     patch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+    patch.setenv("POWERTOOLS_LOGGER_SAMPLE_RATE", "0.5")
     decorated = [production(handler.__wrapped__) for handler in (whole, late)]
     all_of_it = production(dimensions=("function_version", "trigger"))(whole.__wrapped__)
     with capture(TRACE_HEADER) as captured:
@@ -98,6 +99,8 @@ def everything():
         logger.warning("outside")
         _break_a_part(decorated[0])
     patch.undo()
+    logger.remove_keys(["sampling_rate"])
+    logger.setLevel("INFO")
     return captured.lines + captured._documents
 
 

@@ -22,6 +22,7 @@ DEFAULTS = {
     "each_record": False,
     "report_batch_item_failures": False,
     "max_receive_count": None,
+    "log_sample_rate": None,
     "replayed_lines": True,
     "managed_instances": False,
     "warnings": (),
@@ -63,9 +64,9 @@ def test_in_lambda_the_function_says_what_it_is():
         (
             "log_level",
             "debug",
-            ("LAMBDA_GUARD_LOG_LEVEL", "POWERTOOLS_LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"),
-            ("warn", "ERROR", "fatal"),
-            ("WARNING", "ERROR", "CRITICAL"),
+            ("LAMBDA_GUARD_LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL", "POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"),
+            ("warn", "ERROR", "fatal", "Trace"),
+            ("WARNING", "ERROR", "CRITICAL", "DEBUG"),
         ),
     ],
 )
@@ -136,6 +137,14 @@ def test_tracing_is_off_where_powertools_is_told_so(ours, powertools, tracing):
         ("LAMBDA_GUARD_CAPTURE_PRINT", "2", "LAMBDA_GUARD_CAPTURE_PRINT='2' is not true or false: ignored"),
         ("LAMBDA_GUARD_TRACING", "x-ray", "LAMBDA_GUARD_TRACING='x-ray' is not on or off: ignored"),
         ("LAMBDA_GUARD_DISABLED", "maybe", "LAMBDA_GUARD_DISABLED='maybe' is not true or false: ignored"),
+        *(
+            (
+                "POWERTOOLS_LOGGER_SAMPLE_RATE",
+                said,
+                f"POWERTOOLS_LOGGER_SAMPLE_RATE={said!r} is not a number from 0 to 1: ignored",
+            )
+            for said in ("many", "1.5", "-1", "nan", "10%")
+        ),
         (
             "LAMBDA_GUARD_MAX_RECEIVE_COUNT",
             "0",
@@ -161,6 +170,39 @@ def test_tracing_is_off_where_powertools_is_told_so(ours, powertools, tracing):
 def test_an_operators_mistake_warns_and_takes_the_default(variable, said, warning):
     """A malformed variable is named, with what it holds and what it may hold; nothing raises."""
     assert vars(resolve({}, {variable: said})) == {**DEFAULTS, "warnings": (warning,)}
+
+
+def test_a_variable_of_everybodys_name_may_mean_something_else():
+    """`LOG_LEVEL` counts, as with Powertools; what can't be read there is other code's, and no mistake."""
+    assert resolve({}, {"LOG_LEVEL": "debug"}).log_level == "DEBUG"
+    assert vars(resolve({}, {"LOG_LEVEL": "verbose"})) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("option", "variables", "level", "dropped"),
+    [
+        ("DEBUG", {}, "DEBUG", "DEBUG"),
+        (None, {"LAMBDA_GUARD_LOG_LEVEL": "INFO"}, "INFO", "INFO"),
+        (None, {"POWERTOOLS_LOG_LEVEL": "INFO"}, "WARNING", "INFO"),
+        (None, {"LOG_LEVEL": "DEBUG"}, "WARNING", "DEBUG"),
+        ("ERROR", {"POWERTOOLS_LOG_LEVEL": "INFO"}, "ERROR", None),
+        (None, {"LAMBDA_GUARD_LOG_LEVEL": "WARN"}, "WARNING", None),
+        (None, {"POWERTOOLS_LOG_LEVEL": "ERROR"}, "WARNING", None),
+        (None, {}, "WARNING", None),
+    ],
+)
+def test_lines_that_lambda_drops_are_told(option, variables, level, dropped):
+    """Where a level is asked for that Lambda's own filters out, a warning says so, and where that is changed."""
+    settings = resolve({"log_level": option}, {"AWS_LAMBDA_LOG_LEVEL": "WARN", **variables})
+    assert settings.log_level == level
+    if dropped is None:
+        assert settings.warnings == ()
+    else:
+        (warning,) = settings.warnings
+        assert warning == (
+            f"lines of level {dropped} are asked for, but AWS_LAMBDA_LOG_LEVEL=WARNING lets no lower ones through: "
+            "set the application log level in the function's logging configuration"
+        )
 
 
 def test_a_malformed_variable_gives_way_to_the_fallback():

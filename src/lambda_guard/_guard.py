@@ -60,6 +60,10 @@ class Guard:
     def _sinks(self) -> Iterator[Sink]:
         """Yield the sinks in the order in which they are entered; they are left in reverse."""
         yield lines.LogKeys()
+        if self._settings.log_sample_rate is not None:
+            from .sinks.log import sampling  # late: only an operator's word needs it
+
+            yield sampling.SampledDebug(self._settings.log_sample_rate)
         yield Attempts()
         yield Record()  # it reports the results of all sinks below
         if self._settings.max_receive_count is not None:
@@ -178,7 +182,7 @@ def _steps(sinks: Iterable[Sink], way: str) -> tuple[Step, ...]:
 def _install_logging(settings: Settings) -> None:
     _scope.Defaults.set(settings)
     logger = lines.line_logger()
-    logger.setLevel(settings.log_level)
+    lines.set_level_of(settings)
     other_loggers.install_records()
     other_loggers.take_over_runtime_handler()
     if not settings.replayed_lines:

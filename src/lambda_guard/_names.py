@@ -34,6 +34,7 @@ LINE: Final = "line"
 FUNCTION: Final = "function"
 EXCEPTIONS: Final = "exceptions"
 AT: Final = "at"  # the frames of a failure of ours; the position of a thread
+SAMPLING_RATE: Final = "sampling_rate"
 TRUNCATED: Final = "truncated"  # the line was too long for a log event and was cut
 # The keys under which log lines name their invocation: ours, Powertools', those of Lambda's JSON log format.
 ID_KEYS: Final = (
@@ -111,6 +112,7 @@ TOP_KEYS: Final = frozenset((
     SPAN_ID, PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE,
     RECORDS, ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, OVERRUN, DURATION_MS,
     REMAINING_MS, MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE, TENANT_ID, HTTP, DURABLE, REPLAY,
+    SAMPLING_RATE,
 ))  # fmt: skip
 
 UPSTREAMS_MOST: Final = 20
@@ -195,6 +197,8 @@ ENV_REPLAYED_LINES: Final = "LAMBDA_GUARD_REPLAYED_LINES"
 ENV_PT_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
 ENV_PT_NAMESPACE: Final = "POWERTOOLS_METRICS_NAMESPACE"
 ENV_PT_LOG_LEVEL: Final = "POWERTOOLS_LOG_LEVEL"
+ENV_PT_SAMPLE_RATE: Final = "POWERTOOLS_LOGGER_SAMPLE_RATE"
+ENV_PT_OLD_LOG_LEVEL: Final = "LOG_LEVEL"
 ENV_PT_TRACE_DISABLED: Final = "POWERTOOLS_TRACE_DISABLED"
 ENV_AWS_LOG_LEVEL: Final = "AWS_LAMBDA_LOG_LEVEL"
 ENV_FUNCTION_NAME: Final = "AWS_LAMBDA_FUNCTION_NAME"

@@ -10,7 +10,7 @@ from . import _settings
 from ._failsafe import attempt
 from ._invocation import Invocation
 from ._scope import Defaults, current
-from .sinks.log.lines import line_logger
+from .sinks.log.lines import set_level_of
 
 
 def current_invocation() -> Invocation | None:
@@ -38,7 +38,7 @@ def _set_defaults() -> None:
     if Defaults.are_set:
         return
     settings = _settings.resolve({}, os.environ)
-    line_logger().setLevel(settings.log_level)
+    set_level_of(settings)
     Defaults.set(settings)
 
 

@@ -10,9 +10,10 @@ from . import _names
 from .errors import ConfigurationError
 
 Read = Callable[[Any], Any]
-Kind = tuple[Read, str]  # returns the value of a variable's text, None if malformed; what the text must be
+# Returns the value of a variable's text, None if malformed; what the text must be, empty if it may be anything.
+Kind = tuple[Read, str]
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
+LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _TRUE: Final = ("1", "true", "yes", "on", "y", "t")
 _FALSE: Final = ("0", "false", "no", "off", "n", "f")
 _DIGITS_MOST: Final = 9
@@ -25,6 +26,7 @@ class Settings:
     service: str
     namespace: str
     log_level: str
+    log_sample_rate: float | None
     function_name: str
     function_version: str
     memory_limit_mb: int | None
@@ -84,7 +86,7 @@ class Option:
             said = environ.get(variable, "").strip()
             if said and (value := read(said)) is not None:
                 return value
-            if said:
+            if said and expected:
                 warnings.append(f"{variable}={said[:64]!r} is not {expected}: ignored")
         return self.default
 
@@ -95,7 +97,7 @@ def _text(given: Any) -> str | None:
 
 def _level(given: Any) -> str | None:
     name = given.strip().upper() if isinstance(given, str) else ""
-    name = _LEVEL_ALIASES.get(name, name)
+    name = LEVEL_ALIASES.get(name, name)
     return name if name in _LEVELS else None
 
 
@@ -111,6 +113,14 @@ def _dimensions(given: Any) -> tuple[str, ...] | None:
 
 def _number(said: str) -> int | None:
     return int(said) or None if said.isdecimal() and len(said) <= _DIGITS_MOST else None
+
+
+def _rate(said: str) -> float | None:
+    try:
+        rate = float(said)
+    except ValueError:
+        return None
+    return rate if 0 <= rate <= 1 else None
 
 
 def _is_on(said: str) -> bool | None:
@@ -156,11 +166,16 @@ OPTIONS: Final = (
         "log_level",
         _level,
         f"must be {_A_LEVEL}, not {{!r}}",
-        variables=dict.fromkeys(
-            (_names.ENV_LOG_LEVEL, _names.ENV_PT_LOG_LEVEL, _names.ENV_AWS_LOG_LEVEL), (_level, _A_LEVEL)
-        ),
+        # Powertools' order; the last has a name that other code may use in its own way.
+        variables={
+            **dict.fromkeys(
+                (_names.ENV_LOG_LEVEL, _names.ENV_AWS_LOG_LEVEL, _names.ENV_PT_LOG_LEVEL), (_level, _A_LEVEL)
+            ),
+            _names.ENV_PT_OLD_LOG_LEVEL: (_level, ""),
+        },
         default="INFO",
     ),
+    Option("log_sample_rate", variables={_names.ENV_PT_SAMPLE_RATE: (_rate, "a number from 0 to 1")}),
     Option("each_record", _flag, _TRUE_OR_FALSE, default=False),
     Option("report_batch_item_failures", _flag, _TRUE_OR_FALSE, default=False),
     Option("dimensions", _dimensions, _ONLY_KNOWN, default=()),
@@ -194,6 +209,9 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """
     warnings: list[str] = []
     found = {each.name: each.value(options.get(each.name), environ, warnings) for each in (*OPTIONS, _MEMORY)}
+    if (least := _level(environ.get(_names.ENV_AWS_LOG_LEVEL))) is not None:
+        asked = _level(options.get("log_level")) or _asked_by_variables(environ) or least
+        warnings += _warning_of_drops(asked, least)
     function_name = environ.get(_names.ENV_FUNCTION_NAME) or "unknown"
     found["service"] = found["service"] or function_name
     if found["report_batch_item_failures"] and not found["each_record"]:
@@ -208,3 +226,19 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         managed_instances=environ.get(_names.ENV_INITIALIZATION_TYPE) == _names.MANAGED_INSTANCES,
         warnings=tuple(warnings),
     )
+
+
+def _asked_by_variables(environ: Mapping[str, str]) -> str | None:
+    names = (_names.ENV_LOG_LEVEL, _names.ENV_PT_LOG_LEVEL, _names.ENV_PT_OLD_LOG_LEVEL)
+    return next(filter(None, (_level(environ.get(name)) for name in names)), None)
+
+
+def _warning_of_drops(asked: str, least: str) -> list[str]:
+    """Return a warning if lines that are asked for don't get through Lambda.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    if _LEVELS.index(asked) >= _LEVELS.index(least):
+        return []
+    said = f"lines of level {asked} are asked for, but {_names.ENV_AWS_LOG_LEVEL}={least} lets no lower ones through"
+    return [f"{said}: set the application log level in the function's logging configuration"]

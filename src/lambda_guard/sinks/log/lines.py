@@ -15,6 +15,7 @@ from ... import _json, _names, _scope, _stdout
 from ..._failsafe import attempt
 from ..._invocation import Outcome
 from ..._scope import Defaults
+from ..._settings import Settings
 from ..._stdout import timestamp
 from ...failure import exceptions
 from .. import Sink
@@ -308,6 +309,16 @@ def line_logger() -> logging.Logger:
     logger.addHandler(handler)
     logging.root.manager.loggerDict[LOGGER_NAME] = logger
     return logger
+
+
+def set_level_of(settings: Settings) -> None:
+    """Give our logger its level."""
+    logger = line_logger()
+    logger.setLevel(settings.log_level)
+    if settings.log_sample_rate is not None:
+        from . import sampling  # late: only an operator's word needs it
+
+        sampling.begin(logger, settings.log_sample_rate)
 
 
 class LogKeys(Sink):

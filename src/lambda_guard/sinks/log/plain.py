@@ -133,7 +133,24 @@ def _method(level: int, with_exception: Any = None) -> Any:
 
 
 class Methods:
-    """The methods of a logger that takes any field by keyword."""
+    """The methods of a logger that takes any field by keyword.
+
+    None of them raises: what can't be done is said in the log.
+    """
+
+    @never_raises
+    def setLevel(self, level: str | int | None) -> None:  # noqa: N802 - the library's name
+        """Set the level, by its name or number; with `None` the one that the environment asks for."""
+        from . import level as levels
+
+        levels.set_level(level)
+
+    @never_raises
+    def refresh_sample_rate_calculation(self) -> None:
+        """Decide anew whether DEBUG lines are written, where `POWERTOOLS_LOGGER_SAMPLE_RATE` has them sampled."""
+        from . import level as levels
+
+        levels.draw_again()
 
     debug = _method(logging.DEBUG)
     info = _method(logging.INFO)

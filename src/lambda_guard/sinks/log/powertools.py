@@ -31,11 +31,6 @@ class _Logger(Methods, Logger):
     def get_correlation_id(self) -> Any:
         return self.get_current_keys().get("correlation_id")
 
-    def setLevel(self, level: str | int | None) -> None:  # noqa: N802 - the library's name
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as below: under `-W error` it would raise into the handler
-            super().setLevel(level)
-
     def _get_logger(self) -> logging.Logger:
         return line_logger()
 
