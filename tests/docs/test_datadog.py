@@ -77,3 +77,5 @@ def test_both(tmp_path, by):
     assert (good.answer, good.record["outcome"]) == ({"accepted": "o-1"}, "success")
     assert (bad.answer["errorType"], bad.status) == ("ValueError", "error")
     assert (gone.status, gone.answer, gone.record["error"]["type"]) == ("success", None, "SystemExit")
+    for ran in (good, bad, gone):
+        assert "orders.accepted" in distributions(ran)

@@ -429,10 +429,12 @@ def test_datadogs_metrics(invoke):
     ],
 )
 def test_structured_lines_pass(invoke, line):
-    """A line with a level is left alone, if it names no other invocation and isn't the sender's."""
+    """A line with a level keeps its fields, if it names no other invocation and isn't the sender's."""
     context = make_context(aws_request_id=OWN)
     captured = invoke(lambda event, context: print(json.dumps(line)), {"level": "WARNING"}, context=context)
-    assert captured.output.split("\n")[0] == json.dumps(line)
+    written = captured.output.split("\n")[0]
+    assert written.startswith(json.dumps(line)[:-1])
+    assert json.loads(written) == {"invocation_id": OWN} | json.loads(written) | line
 
 
 def test_a_structured_line_that_names_something_else_is_corrected(invoke):

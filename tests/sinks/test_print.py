@@ -110,14 +110,34 @@ def test_a_printed_object_is_a_message(invoke):
                 "c": 1,
             }
         ),
-        '{"level": "WARNING", "message": "from another library"}',
-        '{"level":"INFO","message":"spaced"}  ',
+        '{"m": "orders.accepted", "v": 1.50, "e": 1764083045, "t": []}',
     ],
 )
-def test_structured_lines_pass_untouched(invoke, line):
-    """An EMF document and a structured log line stand in the log as they were printed."""
+def test_metrics_pass_untouched(invoke, line):
+    """An EMF document, and one of Datadog's metrics, stand in the log as they were printed."""
     captured = invoke(lambda event, context: print(line))
     assert captured.output.split("\n")[0] == line
+
+
+KEYS = ("invocation_id", "function_name", "function_version", "cold_start")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"level": "warning", "event": "from structlog", "ratio": 1.50}',
+        '{"level":"INFO","message":"spaced"} \t ',
+        '{"level":"INFO","cold_start":"theirs"}',
+    ],
+)
+def test_structured_lines_gain_the_keys_that_they_lack(invoke, line):
+    """A structured log line stays as it was printed, up to its end, where the invocation's keys follow."""
+    captured = invoke(lambda event, context: print(line))
+    written = captured.output.split("\n")[0]
+    theirs = json.loads(line)
+    keys = {key: value for key, value in captured.record.items() if key in KEYS}
+    assert written.startswith(line.rstrip()[:-1] + ',"invocation_id":')
+    assert json.loads(written) == keys | theirs
 
 
 def test_our_own_lines_are_not_caught(invoke):

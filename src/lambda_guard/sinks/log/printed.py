@@ -1,8 +1,8 @@
 """What `print` writes, as lines of JSON at level INFO.
 
 While an invocation is at work, `sys.stdout` is a stream of ours in front of the real one. Lines that are JSON
-already in a form that log readers know (an EMF document, a structured log line, the runtime client's) pass
-untouched, if `provenance` finds that the function made them; so does everything where we fail.
+already in a form that log readers know (an EMF document, a structured log line) keep it, if `provenance` finds
+that the function made them.
 """
 
 import json

@@ -46,7 +46,9 @@ def as_it_passes(line: str, document: dict[str, Any], scope: _scope.Scope) -> st
         return None
     if _names.EMF in document:
         return line if _is_of(scope, document) else _json.encode(_under_own_id(document, scope))
-    return line if _is_true(document, scope) else _corrected(document)
+    if document.keys() == _DATADOG:
+        return line
+    return _completed(line, document, scope) if _is_true(document, scope) else _corrected(document)
 
 
 def _is_own(line: str, document: dict[str, Any], scope: _scope.Scope) -> bool:
@@ -250,6 +252,14 @@ def _under_own_id(document: dict[str, Any], scope: _scope.Scope) -> dict[str, An
     own, claimed = scope.invocation.invocation_id, document.get(_names.INVOCATION_ID)
     instead = {} if claimed in (None, own) else {f"{_names.INVOCATION_ID}_": claimed}
     return {**document, _names.INVOCATION_ID: own, **instead}
+
+
+def _completed(line: str, document: dict[str, Any], scope: _scope.Scope) -> str:
+    """Return a line with a level as it is, and the keys of the invocation that it lacks at its end."""
+    lacking = {key: value for key, value in _scope.current_keys().items() if key not in document}
+    if scope.durable is not None and _names.REPLAY not in document:
+        scope.durable.mark(lacking)
+    return f"{line.rstrip()[:-1]},{_json.encode(lacking)[1:]}" if lacking else line
 
 
 def _corrected(document: dict[str, Any]) -> str:
