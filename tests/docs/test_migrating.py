@@ -157,6 +157,33 @@ def test_powertools_own_objects_left_in_place(tmp_path):
         assert ran.record["outcome"] == ran.status
 
 
+def test_powertools_own_metrics_without_a_namespace(tmp_path):
+    """They fail the handler after its work, as before; the record says so."""
+    [ran] = run(tmp_path, THEIRS, {"id": "o-1"})
+    assert ran.answer["errorType"] == ran.record["error"]["type"] == "SchemaValidationError"
+
+
+SINGLE = """
+from aws_lambda_powertools import single_metric
+from lambda_guard import metrics, production
+
+
+@production
+def handler(event, context):
+    with single_metric(name="Theirs", unit="Count", value=1, namespace="Shop") as metric:
+        metric.add_dimension(name="country", value="SE")
+    with metrics.single_metric(name="Ours", unit="Count", value=2) as metric:
+        metric.add_dimension(name="country", value="SE")
+"""
+
+
+def test_single_metrics(tmp_path):
+    """Powertools' passes through `print` as it is; ours has the namespace."""
+    [ran] = run(tmp_path, SINGLE, environment=ENVIRONMENT)
+    dimensions = frozenset({"service", "country"})
+    assert ran.metrics == {("Shop", dimensions, "Theirs"): [1.0], ("Shop", dimensions, "Ours"): [2.0]}
+
+
 OURS = """
 from lambda_guard import logger, metrics, production
 
@@ -350,6 +377,41 @@ def test_variables_that_do_not_hold(tmp_path):
     assert ran.metrics == plain.metrics
     assert ran.record["function_name"] == "shop"
     assert "s-1" not in str(ran.lines) + str(ran.documents)
+
+
+def test_variables_of_what_is_left_in_place(tmp_path):
+    """The event where the Logger's decorator stands, no answer of `capture_method`, and a utility's switch."""
+    code = """
+from aws_lambda_powertools import Tracer
+from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, DynamoDBPersistenceLayer, idempotent
+from lambda_guard import logger, production
+
+tracer = Tracer()
+nowhere = DynamoDBPersistenceLayer(table_name="nowhere")
+
+
+@production
+@logger.inject_lambda_context
+@idempotent(persistence_store=nowhere, config=IdempotencyConfig(event_key_jmespath="id"))
+def handler(event, context):
+    return captured(event)
+
+
+@tracer.capture_method
+def captured(event):
+    return event
+"""
+    variables = {
+        "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+        "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
+        "POWERTOOLS_IDEMPOTENCY_DISABLED": "true",  # of which Powertools warns
+    }
+    [ran] = run(tmp_path, code, {"id": "o-1"}, environment=variables)
+    assert ran.answer == {"id": "o-1"}
+    event, warned = ran.logs
+    assert (event["message"], warned["logger"]) == ({"id": "o-1"}, "py.warnings")
+    assert [document["name"] for document in ran.documents] == ["## app.captured", "## handler"]
+    assert [document.get("metadata") for document in ran.documents] == [None, None]
 
 
 def test_powertools_dev_breaks_the_lines_of_its_own_logger_only(tmp_path):
