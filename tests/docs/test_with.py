@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -48,8 +49,13 @@ def post(path):
 
 
 def test_fastapi(tmp_path):
-    """Routes in threads and background tasks have the invocation's keys."""
-    [ran] = run(tmp_path, page("FastAPI with Mangum"), post("/orders/7"))
+    """Routes, in threads or on the loop, and background tasks have the invocation's keys."""
+    code = page("FastAPI with Mangum")
+    for each in (code, code.replace("def accept", "async def accept")):
+        assert_accepted(*run(tmp_path, each, post("/orders/7")))
+
+
+def assert_accepted(ran):
     assert (ran.answer["statusCode"], json.loads(ran.answer["body"])) == (200, {"id": "7"})
     assert messages(ran) == ["order accepted", "order packed"]
     for message in messages(ran):
@@ -99,6 +105,37 @@ def test_resolvers(tmp_path):
         "error",
         "ValueError",
     )
+
+
+def test_resolvers_with_routers_and_middlewares(tmp_path):
+    """Both are called, and their lines have the keys."""
+    code = """
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from lambda_guard import logger, production
+
+router = Router()
+app = APIGatewayHttpResolver()
+
+
+def before(app, next_middleware):
+    logger.info("before")
+    return next_middleware(app)
+
+
+@router.post("/orders/<order_id>", middlewares=[before])
+def accept(order_id):
+    logger.info("accepted")
+    return {"id": order_id}
+
+
+app.include_router(router)
+handler = production(app.resolve)
+"""
+    [ran] = run(tmp_path, code, post("/orders/7"))
+    assert messages(ran) == ["before", "accepted"]
+    assert {line["invocation_id"] for line in ran.logs if "record" not in line} == {ran.id}
+    assert ran.record["http"]["status"] == 200
 
 
 # --- Idempotency ----------------------------------------------------------------------------------------------------------
@@ -302,6 +339,18 @@ def test_structlog(tmp_path, log_format):
     assert line["function_name"] == "shop"
     assert list(line).count("level") == 1
     assert named(second, "order accepted")["order_id"] == "o-2"
+
+
+def test_structlog_read_by_the_commands(tmp_path):
+    """`lambda-guard invocations` shows a line's level, text and fields, in its invocation."""
+    [ran] = run(tmp_path, page("structlog"), ORDER)
+    log = tmp_path / "app.log"
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in ran.lines))
+    command = [sys.executable, "-m", "lambda_guard.tools", "invocations", str(log), "--color", "never"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"INFO +order accepted  .*items=2", shown)
+    assert re.search(r"INFO .* order_id=o-1", shown)
+    assert shown.count(ran.id) == 1
 
 
 def test_structlog_with_an_exception(tmp_path):
