@@ -68,10 +68,12 @@ def clean_process(monkeypatch):
         monkeypatch.delenv(name)
     stdout, factory = sys.stdout, logging.getLogRecordFactory()
     _failsafe.forget()
+    _failsafe.take_count()
     gc.freeze()  # the test runner's heap is no function's: to collect it holds the GIL for longer than deadlines last
     yield
     gc.unfreeze()
     _failsafe.forget()
+    _failsafe.take_count()
     sys.stdout = stdout
     logging.setLogRecordFactory(factory)
 

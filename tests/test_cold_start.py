@@ -211,7 +211,6 @@ def test_the_first_invocation_is_a_cold_start_wherever_it_fails(fresh):
     [
         ("on-demand", True),
         ("provisioned-concurrency", False),
-        ("snap-start", False),
         ("lambda-managed-instances", False),
     ],
 )

@@ -418,6 +418,7 @@ def runs(name, error):
     """Run an invocation with a bug in a function, and a whole one after it; return the lines of both."""
     way, functions = REACHED[name]
     _failsafe.forget()
+    _failsafe.take_count()
     with conditions() as captured:
         run, clean = WAYS[way](), WAYS["plain"]()
         with planted(functions, error):

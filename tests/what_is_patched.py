@@ -14,6 +14,7 @@ import types
 
 import botocore.client
 import botocore.session
+import snapshot_restore_py
 from aws_xray_sdk.core import xray_recorder
 from awslambdaric import bootstrap
 
@@ -33,6 +34,7 @@ THEIRS = {
     "weakref.finalize._registered_with_atexit",
     "wrapt.importer._post_import_hooks_init",
 }
+HOOKS = ("_before_snapshot_registry", "_after_restore_registry")
 at_fork = []
 
 
@@ -153,6 +155,18 @@ def of_durable_functions(production, context):
     return found
 
 
+def of_snapstart(production):
+    """Return which hooks are there that weren't."""
+    before = {name: [*getattr(snapshot_restore_py, name)] for name in HOOKS}
+    os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
+    production(lambda event, context: None)
+    return [
+        f"snapshot_restore_py.{name}"
+        for name, hooks in before.items()
+        if getattr(snapshot_restore_py, name) != hooks
+    ]
+
+
 def main():
     """Take each step, and print what it has changed."""
     for name in ALREADY_THERE:
@@ -209,6 +223,7 @@ def main():
     importlib.import_module("lambda_guard.local.aws.moto_server").install("http://127.0.0.1:9/")
     note("local cloud", noted)
     changed |= of_durable_functions(production, Context())
+    changed["SnapStart"] = of_snapstart(production)
     print("\n" + json.dumps(changed))
 
 

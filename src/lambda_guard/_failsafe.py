@@ -109,9 +109,8 @@ def say_with(keys: Callable[[], dict[str, Any]]) -> None:
 
 
 def forget() -> None:
-    """Let every kind be logged again; for tests, which share one process."""
+    """Let every kind be logged again, as in a new environment."""
     _Seen.kinds.clear()
-    take_count()
 
 
 def _message(part: str) -> str:

@@ -47,7 +47,8 @@ class Guard:
 
     def __init__(self, settings: Settings, handler: str) -> None:
         self._settings = settings
-        self._init_ms = attempt("process.age", _process.age_ms)
+        snapstart = settings.initialization_type == _names.SNAP_START
+        self._init_ms = None if snapstart else attempt("process.age", _process.age_ms)
         self._tracer = attempt("trace.install", _make_tracer, handler) if settings.tracing else None
         sinks = tuple(self._sinks())
         self.entering = _steps(sinks, "enter")
@@ -56,6 +57,8 @@ class Guard:
         attempt("log.install", _install_logging, settings)
         attempt("calls.install", _install_calls)
         attempt("threads.install", _threads.watch)
+        if snapstart:
+            attempt("snapstart.install", _install_snapstart, self._tracer)
 
     def _sinks(self) -> Iterator[Sink]:
         """Yield the sinks in the order in which they are entered; they are left in reverse."""
@@ -197,6 +200,12 @@ def _make_tracer(handler: str) -> "Tracer":
     from .sinks.tracer import make  # late: without tracing, it isn't imported
 
     return make("xray", handler)
+
+
+def _install_snapstart(tracer: "Tracer | None") -> None:
+    from . import _snapstart  # late: most functions have no SnapStart
+
+    _snapstart.install(tracer)
 
 
 def _install_calls() -> None:

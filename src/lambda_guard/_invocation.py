@@ -12,7 +12,8 @@ from .propagation.header import TraceHeader, parse
 from .propagation.place import own_header
 from .trigger.read import UNKNOWN, Trigger, read_trigger
 
-_NOT_COLD: Final = frozenset({"provisioned-concurrency", "snap-start", _names.MANAGED_INSTANCES})
+# A restore is a cold start: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-monitoring.html
+_NOT_COLD: Final = frozenset({"provisioned-concurrency", _names.MANAGED_INSTANCES})
 # Milliseconds, far beyond the maximum: https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 _REMAINING_MOST: Final = 1_000_000_000
 
@@ -32,7 +33,8 @@ class Invocation(NamedTuple):
         memory_limit_mb: the function's memory in MB (2^20 bytes); `None` if it isn't known, or shared by processes.
         deadline: the time at which Lambda ends the invocation, in epoch seconds, or `None`.
         started: epoch seconds.
-        init_ms: on a cold start, the milliseconds from the start of the process to the decoration of the handler.
+        init_ms: on a cold start without SnapStart, the milliseconds from the start of the process to the decoration of
+            the handler.
         tenant_id: `context.tenant_id`, of a function with tenant isolation; `None` otherwise.
         worker_pid: on Managed Instances, the process, of several in the environment; `None` elsewhere.
     """
@@ -92,9 +94,9 @@ def read(event: object, context: object, settings: Settings, init_ms: float | No
         event: anything; read, never copied or changed.
         context: Lambda's context, `None`, a mapping, a mock, or an object that may lack any attribute.
         settings: of the decorated handler.
-        init_ms: milliseconds from the start of the process to the decoration.
+        init_ms: milliseconds from the start of the process to the decoration, if that was part of this start.
     """
-    cold_start, started = _is_cold(), time()
+    cold_start, started = not _Process.invoked and _is_cold(settings), time()
     trigger, trace, upstreams = UNKNOWN, None, NONE
     try:  # like the failsafe's `attempt`, without the cost of one call for each
         trigger = read_trigger(event)
@@ -173,12 +175,15 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
-def _is_cold() -> bool:
-    if _Process.invoked:
-        return False
-    _Process.invoked = True
+def set_invoked(invoked: bool) -> None:
+    """Set whether an invocation has begun in this environment: the first one is a cold start."""
+    _Process.invoked = invoked
+
+
+def _is_cold(settings: Settings) -> bool:
+    set_invoked(True)
     _process.note_peak()  # the imports have reached it
-    return os.environ.get(_names.ENV_INITIALIZATION_TYPE) not in _NOT_COLD
+    return settings.initialization_type not in _NOT_COLD
 
 
 def _attribute(context: object, name: str) -> Any:

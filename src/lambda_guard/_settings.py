@@ -39,6 +39,7 @@ class Settings:
     report_batch_item_failures: bool
     max_receive_count: int | None
     replayed_lines: bool
+    initialization_type: str
     managed_instances: bool
     warnings: tuple[str, ...]
 
@@ -213,6 +214,7 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         asked = _level(options.get("log_level")) or _asked_by_variables(environ) or least
         warnings += _warning_of_drops(asked, least)
     function_name = environ.get(_names.ENV_FUNCTION_NAME) or "unknown"
+    kind = environ.get(_names.ENV_INITIALIZATION_TYPE, "").strip()
     found["service"] = found["service"] or function_name
     if found["report_batch_item_failures"] and not found["each_record"]:
         raise ConfigurationError(
@@ -223,7 +225,8 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         **found,
         function_name=function_name,
         function_version=environ.get(_names.ENV_FUNCTION_VERSION) or "$LATEST",
-        managed_instances=environ.get(_names.ENV_INITIALIZATION_TYPE) == _names.MANAGED_INSTANCES,
+        initialization_type=kind,
+        managed_instances=kind == _names.MANAGED_INSTANCES,
         warnings=tuple(warnings),
     )
 

@@ -70,6 +70,7 @@ def test_every_key_and_metric_is_documented():
             _names.SUSPENDED,
             _names.DURABLE_SDK,
             _names.MANAGED_INSTANCES,
+            _names.SNAP_START,
             _names.TIMEOUT,
             _names.SKIPPED,
             _names.TIMEOUT_TYPE,

@@ -38,6 +38,9 @@ class Tracer(Sink):
     def current_id(self, work: "Work") -> str | None:
         """Return the id of the innermost span here: a call's, or one of the user's; `None` for the work's own."""
 
+    def restored(self) -> None:
+        """Renew what a copy of a SnapStart snapshot can't use, such as sockets."""
+
     def is_header_overwritten(self) -> bool:
         """Return whether other code writes the HTTP header of AWS calls after the events that a caller's hooks use."""
         return False

@@ -10,7 +10,7 @@ from lambda_guard import logger, production
 def meet(folder, name, of):
     """Come to a place, and wait for the others."""
     Path(folder, f"{name}-{os.getpid()}").touch()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while len(list(Path(folder).glob(f"{name}-*"))) < of and time.monotonic() < end:
         time.sleep(0.005)
 

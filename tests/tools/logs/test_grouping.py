@@ -188,6 +188,43 @@ def test_an_initialization_in_json_goes_with_the_next_start_too():
     ]
 
 
+RESTORED = "\tRestore Duration: 488.75 ms\tBilled Restore Duration: 202 ms\t"
+
+
+def test_a_restore_goes_with_the_next_start_and_is_its_cold_start():
+    """With SnapStart, the lines of the restore stand where those of the initialization would."""
+    start = INIT.replace("INIT_START", "RESTORE_START")
+    report = "RESTORE_REPORT Restore Duration: 488.75 ms"
+    blocks, tally = group(
+        [LOGS.start(1), LOGS.report(1), start, report, LOGS.start(2), LOGS.report(2) + RESTORED], exact=True
+    )
+    assert [
+        (*told(block), block.cold, block.report.restore_ms, block.report.runtime) for block in blocks
+    ] == [
+        ("00000001", "success", [], False, None, ""),
+        ("00000002", "success", [report], True, 488.75, "python:3.13.v30"),
+    ]
+    assert tally.strays == 0
+
+
+def test_a_restore_in_json_does_too():
+    """The platform's events stand for the same lines."""
+    events = [
+        encode({"time": stamp(BEGAN - 90 + place), "type": f"platform.{kind}", "record": record})
+        for place, (kind, record) in enumerate(
+            [
+                ("restoreStart", {"runtimeVersion": "python:3.13.v30"}),
+                ("restoreRuntimeDone", {"status": "success"}),
+                ("restoreReport", {"status": "success", "metrics": {"durationMs": 488.75}}),
+            ]
+        )
+    ]
+    report = LOGS.platform("report", 1, 9, status="success", metrics={"restoreDurationMs": 488.75})
+    (block,), tally = group([*events, LOGS.platform("start", 1, 0), report])
+    assert (block.cold, block.report.restore_ms, block.report.runtime) == (True, 488.75, "python:3.13.v30")
+    assert tally.strays == 0
+
+
 def test_initializations_of_streams_in_one_file_are_told_apart():
     """Where prefixes name the streams, each cold start has its own."""
     prefixes = {number: f"2026/11/23/[$LATEST]{number}{number} 2026-11-23T15:04:05 " for number in (1, 2)}

@@ -469,3 +469,12 @@ def test_one_that_went_on_after_its_deadline_says_so(lambda_guard, write):
     head = lambda_guard("invocations", path).stdout.decode()
     assert head.startswith("◷ timeout  orders:$LATEST  5 ms  71/128 MB  went on for 1.24 s: success  2026")
     assert shown(lambda_guard("invocations", path, "--json", "--where", "worker_pid=7")) == ["00000001"]
+
+
+def test_a_restore_from_a_snapshot_is_shown(lambda_guard, write):
+    """It's what the caller of a cold start waited for, and the record doesn't know how long it took."""
+    restored = LOGS.report(1) + "Restore Duration: 488.75 ms\tBilled Restore Duration: 202 ms\t"
+    path = write([LOGS.record(1, 5, 5.0, cold_start=True), restored])
+    text = lambda_guard("invocations", path).stdout.decode()
+    assert "  cold 489 ms  " in text
+    assert "restored in 489 ms, ran 12.3 ms" in text

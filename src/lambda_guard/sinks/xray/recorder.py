@@ -229,6 +229,14 @@ def ready() -> bool:
     return enabled
 
 
+def renew() -> None:
+    """Open the socket to the daemon again, unless the emitter is somebody else's kind."""
+    emitter = xray_recorder.emitter
+    if type(emitter) in (UDPEmitter, TrimmingEmitter):
+        emitter._socket.close()  # noqa: SLF001 - the SDK never closes it
+        UDPEmitter.__init__(emitter, f"{emitter.ip}:{emitter.port}")
+
+
 def send(content: "dict[str, Any] | str") -> None:
     """Send one document of ours: a dict, or JSON that is known to fit into a datagram."""
     emitter = xray_recorder.emitter

@@ -107,6 +107,11 @@ class XRay(Tracer):
         for whole in span.documents(outcome, ended, cause):
             xray.send(whole)
 
+    def restored(self) -> None:
+        """Open the socket to the daemon again; what hasn't been imported has none."""
+        if is_recorder_there():
+            recorder().renew()
+
     # --- Time running out -----------------------------------------------------------------------------------
 
     def warn(self, scope: Scope, outcome: Outcome) -> None:

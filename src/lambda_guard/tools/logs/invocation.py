@@ -59,9 +59,16 @@ _FOLDED: Final = (
     b"END RequestId: ",
     b"REPORT RequestId: ",
     b"INIT_START Runtime Version: ",
+    b"RESTORE_START Runtime Version: ",
     b"XRAY TraceId: ",
 )
-_FOLDED_EVENTS: Final = ("platform.start", "platform.runtimeDone", "platform.report", "platform.initStart")
+_FOLDED_EVENTS: Final = (
+    "platform.start",
+    "platform.runtimeDone",
+    "platform.report",
+    "platform.initStart",
+    "platform.restoreStart",
+)
 _LAMBDA_GROUP: Final = "/aws/lambda/"
 
 
@@ -150,7 +157,7 @@ class Invocation(Struct, dict=True):
             names.FUNCTION_VERSION: self.hints.get(names.FUNCTION_VERSION) or report.version,
             names.SERVICE: self.hints.get(names.SERVICE),
             names.XRAY_TRACE_ID: self.hints.get(names.XRAY_TRACE_ID) or report.trace_id,
-            names.COLD_START: self.hints.get(names.COLD_START, report.init_ms is not None or None),
+            names.COLD_START: self.hints.get(names.COLD_START, report.is_cold() or None),
             names.DURATION_MS: report.duration_ms,
             names.INIT_MS: report.init_ms,
             names.MEMORY_USED_MB: report.memory_used_mb,

@@ -82,7 +82,7 @@ class Report(Struct):
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 
     Durations are in milliseconds, memory in MB (2^20 bytes). `runtime` is its version, where the initialization
-    stands in the logs: `python:3.13.v30`.
+    stands in the logs: `python:3.13.v30`. `restore_ms`: of a SnapStart snapshot, in place of an initialization.
     """
 
     ended: bool = False
@@ -92,12 +92,17 @@ class Report(Struct):
     duration_ms: float | None = None
     billed_ms: float | None = None
     init_ms: float | None = None
+    restore_ms: float | None = None
     memory_limit_mb: float | None = None
     memory_used_mb: float | None = None
     trace_id: str = ""
     runtime: str = ""
     started_at_ms: float | None = None
     ended_at_ms: float | None = None
+
+    def is_cold(self) -> bool:
+        """Return whether the environment was started for it."""
+        return self.init_ms is not None or self.restore_ms is not None
 
     def is_empty(self) -> bool:
         """Return whether the platform said nothing at all."""

@@ -21,7 +21,7 @@ _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
 _PLATFORM: Final = re.compile(rb"(?:(START|REPORT) RequestId: (\S+)\s|(END) RequestId: (\S+))")
 _AROUND: Final = re.compile(
-    rb"(INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| TraceId: |\t)"
+    rb"((?:INIT|RESTORE)_(?:START|REPORT)|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| Restore| TraceId: |\t)"
 )
 _CRASH: Final = re.compile(rb"RequestId: (%b) Error: " % _UUID)
 _TIMED_OUT: Final = re.compile(rb"(%b) (%b) Task timed out after " % (_TIME, _UUID))
@@ -55,7 +55,11 @@ class Sign(Enum):
     LINE = auto()
 
 
-_AROUND_SIGNS: Final = {b"INIT_START": Sign.INIT_START, b"XRAY": Sign.XRAY}
+_AROUND_SIGNS: Final = {
+    b"INIT_START": Sign.INIT_START,
+    b"RESTORE_START": Sign.INIT_START,
+    b"XRAY": Sign.XRAY,
+}
 
 
 class Identified(NamedTuple):
@@ -162,6 +166,9 @@ _EVENTS_OF_INIT: Final = {
     "platform.initStart": Sign.INIT_START,
     "platform.initRuntimeDone": Sign.INIT,
     "platform.initReport": Sign.INIT,
+    "platform.restoreStart": Sign.INIT_START,
+    "platform.restoreRuntimeDone": Sign.INIT,
+    "platform.restoreReport": Sign.INIT,
     "platform.extension": Sign.INIT,
     "platform.telemetrySubscription": Sign.INIT,
 }

@@ -54,12 +54,13 @@ _TIMED_OUT: Final = re.compile(
 )
 _CRASH: Final = re.compile(r"RequestId: \S+ (Error: .*)", re.DOTALL)
 _PLATFORM_TEXT: Final = re.compile(
-    r"(?:START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|TELEMETRY\t|INIT_REPORT |XRAY TraceId: "
+    r"(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |EXTENSION\t|TELEMETRY\t|XRAY TraceId: "
 )
 _REPORT_FIELDS: Final = {
     "Duration": "duration_ms",
     "Billed Duration": "billed_ms",
     "Init Duration": "init_ms",
+    "Restore Duration": "restore_ms",
     "Memory Size": "memory_limit_mb",
     "Max Memory Used": "memory_used_mb",
 }
@@ -68,6 +69,7 @@ _METRICS: Final = {
     "durationMs": "duration_ms",
     "billedDurationMs": "billed_ms",
     "initDurationMs": "init_ms",
+    "restoreDurationMs": "restore_ms",
     "memorySizeMB": "memory_limit_mb",
     "maxMemoryUsedMB": "memory_used_mb",
 }
@@ -247,7 +249,7 @@ def add_to_report(report: Report, raw: bytes) -> None:
         report.started_at_ms = time_ms
     elif text.startswith("END "):
         report.ended, report.ended_at_ms = True, time_ms
-    elif text.startswith("INIT_START "):
+    elif text.startswith(("INIT_START ", "RESTORE_START ")):
         report.runtime = text.partition("Runtime Version: ")[2].split("\t")[0].strip() or report.runtime
     elif text.startswith(("REPORT ", "XRAY ")):
         _add_report_text(report, text)

@@ -243,7 +243,7 @@ def cold_text(invocation: Invocation) -> str:
     """Describe that it was a cold start, and what that took."""
     if not invocation.cold:
         return ""
-    init = invocation.number(names.INIT_MS) or invocation.report.init_ms
+    init = invocation.number(names.INIT_MS) or invocation.report.init_ms or invocation.report.restore_ms
     return f"cold {span(init)}" if init else "cold"
 
 
@@ -306,6 +306,7 @@ def report_text(report: Report) -> str:
     parts = [
         report.runtime,
         f"init {span(report.init_ms)}" if report.init_ms is not None else "",
+        f"restored in {span(report.restore_ms)}" if report.restore_ms is not None else "",
         f"ran {span(report.duration_ms)}" if report.duration_ms is not None else "",
         f"billed {span(report.billed_ms)}" if report.billed_ms is not None else "",
         f"{report.memory_used_mb:.0f} of {report.memory_limit_mb or 0:.0f} MB"
