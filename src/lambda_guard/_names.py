@@ -45,6 +45,7 @@ LINE_KEYS: Final = (INVOCATION_ID, XRAY_TRACE_ID, FUNCTION_NAME, FUNCTION_VERSIO
 # --- Keys of the invocation record -----------------------------------------------------------------------------
 RECORD: Final = "record"
 RECORD_INVOCATION: Final = "invocation"
+RECORD_INIT: Final = "init"  # of the zero-code entry
 OUTCOME: Final = "outcome"
 DURABLE: Final = "durable"  # {execution, name, replay}
 EXECUTION: Final = "execution"
@@ -190,6 +191,8 @@ ENV_METRICS: Final = "LAMBDA_GUARD_METRICS"
 ENV_CAPTURE_PRINT: Final = "LAMBDA_GUARD_CAPTURE_PRINT"
 ENV_TRACING: Final = "LAMBDA_GUARD_TRACING"
 ENV_DISABLED: Final = "LAMBDA_GUARD_DISABLED"
+ENV_HANDLER: Final = "LAMBDA_GUARD_HANDLER"  # read by `lambda_guard_handler`, which imports nothing
+ENV_EXEC_WRAPPER: Final = "LAMBDA_GUARD_EXEC_WRAPPER"  # read by the layer's script
 ENV_MAX_RECEIVE_COUNT: Final = "LAMBDA_GUARD_MAX_RECEIVE_COUNT"
 ENV_REPLAYED_LINES: Final = "LAMBDA_GUARD_REPLAYED_LINES"
 

@@ -75,6 +75,7 @@ def test_every_key_and_metric_is_documented():
             _names.SKIPPED,
             _names.TIMEOUT_TYPE,
             _names.RECORD_INVOCATION,
+            _names.RECORD_INIT,
         ),
         *(_names.HTTP_TRACE_HEADER, _names.SQS_TRACE_ATTRIBUTE, _names.W3C_TRACE_HEADER),
         *(_names.DEFAULT_NAMESPACE, _names.SUBSEGMENT, *_names.UNITS.values()),

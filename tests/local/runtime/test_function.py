@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -358,3 +359,58 @@ def test_closing_ends_an_invocation_under_way(functions):
 
     assert [result.status for result in results] == ["killed"]
     assert sys.executable == function.settings.python
+
+
+def zipped(folder, path):
+    """Write a folder into a zip archive, with the modes of its files."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(it for it in folder.rglob("*") if it.is_file()):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+def test_layers_are_on_the_path_and_may_wrap_the_start(tmp_path):
+    """Folders and zips become one `/opt`, a later one wins; a wrapper in it starts the runtime."""
+    first, second, code = tmp_path / "first", tmp_path / "second", tmp_path / "code"
+    for folder, name in ((first, "one"), (second, "two")):
+        (folder / "python").mkdir(parents=True)
+        (folder / "python/shared.py").write_text(f"name = {name!r}\n")
+        (folder / f"python/only_{name}.py").write_text(f"name = {name!r}\n")
+    (first / "start").write_text('#!/bin/sh\nexport STARTED=wrapped\nexec "$@"\n')
+    (first / "start").chmod(0o755)
+    code.mkdir()
+    (code / "app.py").write_text(
+        "import os, only_one, only_two, shared\n"
+        "def handler(event, context):\n"
+        "    return [os.environ['STARTED'], only_one.name, only_two.name, shared.name]\n"
+    )
+    layers = zipped(first, tmp_path / "first.zip"), second
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/start"}
+    with Function(
+        name="shop", handler="app.handler", code=code, layers=layers, environment=wrapper
+    ) as function:
+        assert function.invoke().payload == ["wrapped", "one", "two", "two"]
+
+
+@pytest.mark.parametrize(("mode", "code"), [(None, 127), (0o644, 126)])
+def test_a_wrapper_that_cant_be_run_ends_the_process_as_on_lambda(mode, code, tmp_path):
+    """Missing: exit 127; not executable: 126; the log says which file."""
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return 1\n")
+    if mode:
+        (tmp_path / "start").write_text("#!/bin/sh\n")
+        (tmp_path / "start").chmod(mode)
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": f"{tmp_path}/start"}
+    with Function(name="shop", handler="app.handler", code=tmp_path, environment=wrapper) as function:
+        result = function.invoke()
+    assert (result.status, result.error_type) == ("error", "Runtime.ExitError")
+    assert f"exit status {code}" in str(result.payload)
+    assert any(f"{tmp_path}/start" in line for line in result.lines)
+
+
+def test_a_layer_that_is_neither_folder_nor_zip_is_refused(tmp_path):
+    """The message names the function and the file."""
+    (tmp_path / "layer.tar").write_text("")
+    with pytest.raises(
+        LocalCloudError, match=r"function shop: the layer .*layer\.tar' isn't a directory or a zip"
+    ):
+        Function(name="shop", handler="app.handler", code=tmp_path, layers=(tmp_path / "layer.tar",))

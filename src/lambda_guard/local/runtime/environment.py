@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from lambda_guard.local.runtime import platform_log
+from lambda_guard import _names
+from lambda_guard.local.runtime import bootstrap, platform_log
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.output import Output
@@ -31,6 +33,15 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # On AWS the INIT phase may take 10 s; a development machine under load gets more.
 INIT_SECONDS_MOST = 30.0
 ACCOUNT = "123456789012"  # moto's
+_WRAPPERS = ("AWS_LAMBDA_EXEC_WRAPPER", _names.ENV_EXEC_WRAPPER)
+# As Lambda starts a runtime: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
+_START = """
+wrapper=$AWS_LAMBDA_EXEC_WRAPPER
+[ -z "$wrapper" ] && exec "$0" "$@"
+[ -f "$wrapper" ] || { echo "$wrapper: does not exist"; exit 127; }
+[ -x "$wrapper" ] || { echo "$wrapper: is not an executable"; exit 126; }
+exec "$wrapper" "$0" "$@"
+"""
 NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to AWS is refused on the spot
 
 
@@ -52,6 +63,8 @@ class FunctionSettings:
         initialization_type: `on-demand`, `provisioned-concurrency` or `snap-start`.
         freeze: whether the process is stopped between invocations, as on AWS.
         python: the interpreter.
+        layers: directories and zip archives, in their order.
+        opt: the directory with the layers' content, which stands for `/opt`; `Function` makes it.
     """
 
     name: str
@@ -69,6 +82,8 @@ class FunctionSettings:
     initialization_type: str = "on-demand"
     freeze: bool = True
     python: str = sys.executable
+    layers: tuple[Path, ...] = ()
+    opt: Path = Path("/opt")
 
     @property
     def arn(self) -> str:
@@ -111,8 +126,10 @@ class Environment:
         self._waiter.start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        # Not from our package: its frames would be ours, and they are the runtime's.
+        start = shutil.copy(bootstrap.__file__, self._home.name)
         return self._guardian.start(
-            [self._settings.python, "-m", "awslambdaric", self._settings.handler],
+            ["/bin/sh", "-c", _START, self._settings.python, start, str(self._settings.opt)],
             env=_variables(self._settings, self.stream, self._api.address, self._home.name),
             cwd=str(self._settings.code),
             output=self._output.writer,
@@ -246,7 +263,16 @@ def _variables(settings: FunctionSettings, stream: str, runtime_api: str, home: 
         daemon_host=host or None,
         daemon_port=port or None,
     )
-    return {**known, **settings.environment}
+    return {**known, **_in_opt(settings)}
+
+
+def _in_opt(settings: FunctionSettings) -> dict[str, str]:
+    """Return the function's own variables; a wrapper in `/opt` is one in the directory that stands for it."""
+    own = dict(settings.environment)
+    for name in _WRAPPERS:
+        if own.get(name, "").startswith("/opt/"):
+            own[name] = str(settings.opt / own[name].removeprefix("/opt/"))
+    return own
 
 
 def _error(error_type: str, request_id: str, message: str) -> bytes:

@@ -2,14 +2,17 @@
 
 import json
 import random
+import tempfile
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from lambda_guard.local._errors import LocalCloudError, require
 from lambda_guard.local.runtime.environment import Environment, FunctionSettings
 from lambda_guard.local.runtime.guardian import Guardian
+from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.local.runtime.runtime_api import Invocation
@@ -58,6 +61,14 @@ class Function:
         self.log = log or LogGroup(self.settings.log_group)
         self.cold_starts = 0
         self._most = reserved_concurrency
+        self._opt = tempfile.TemporaryDirectory(prefix="opt-") if self.settings.layers else None
+        if self._opt is not None:
+            try:
+                unpack(name, self.settings.layers, Path(self._opt.name))
+            except BaseException:
+                self._opt.cleanup()
+                raise
+            self.settings = replace(self.settings, opt=Path(self._opt.name))
         self._is_alone = guardian is None
         self._guardian = guardian or Guardian()
         self._changed = threading.Condition()
@@ -136,6 +147,8 @@ class Function:
             self._changed.wait_for(lambda: self._taken == 0, timeout=10)
         for environment in environments:
             environment.close()
+        if self._opt is not None:
+            self._opt.cleanup()
         if self._is_alone:
             self._guardian.close()
             self.log.close()
