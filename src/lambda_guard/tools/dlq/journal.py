@@ -40,6 +40,8 @@ class Step(StrEnum):
 
 
 _STEPS: Final = frozenset(Step)
+_WITH_LETTER: Final = frozenset({Step.RECEIVED, Step.DISCARDED})
+_OVER: Final = frozenset({Step.DELETED, Step.FAILED})
 
 
 @dataclass(slots=True)
@@ -74,12 +76,13 @@ class History:
         if step == "run":
             self.run = str(line.get("run", ""))
         elif step in _STEPS and message_id:
-            # The letter's first line may be damaged.
-            known = self.letters.setdefault(message_id, LetterState(Step(step)))
-            self._reached(Step(step), known, line)
+            reached, known = Step(step), self.letters.get(message_id)
+            if known is None:  # not by its first line alone, which may be damaged
+                known = self.letters[message_id] = LetterState(reached)
+            self._reached(reached, known, line)
 
     def _reached(self, step: Step, known: LetterState, line: Mapping[str, Any]) -> None:
-        if step in {Step.RECEIVED, Step.DISCARDED}:
+        if step in _WITH_LETTER:
             known.digest, known.receipt = str(line.get("digest", "")), str(line.get("receipt", ""))
             if (
                 known.state is Step.SENT
@@ -91,7 +94,7 @@ class History:
             known.counted = True
             count, last = self.runs_of.get(known.digest, (0, ""))
             self.runs_of[known.digest] = (count + (last != self.run), self.run)
-        if step in {Step.DELETED, Step.FAILED}:
+        if step in _OVER:
             known.receipt = ""
         if step is Step.DELIVERED and line.get("new_id"):
             self.replayed_as[str(line["new_id"])] = str(line.get("at", ""))

@@ -45,6 +45,7 @@ class Sender:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._call = threading.local()
+        self._hooked: set[str] = set()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="replay")
 
     @staticmethod
@@ -125,6 +126,9 @@ class Sender:
 
     def _hook(self, service: str, operation: str) -> None:
         """Pass the letter's trace on in an invocation's HTTP header, and note which attempts had no answer."""
+        if service in self._hooked:
+            return
+        self._hooked.add(service)
         events = self._clients(service).meta.events
         events.register("before-call.lambda.Invoke", self._add_header, unique_id="lambda-guard-replay")
         events.register(f"needs-retry.{service}.{operation}", self._note, unique_id="lambda-guard-silence")
