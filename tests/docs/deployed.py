@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 from pathlib import Path
 
 from lambda_guard.local import Function, XRayDaemon
@@ -93,9 +94,17 @@ def deployed(folder, code, *, handler="app.handler", **settings):
         def invoke(event=None, *, header=HEADER):
             daemon.clear()
             result = function.invoke({} if event is None else event, trace_header=header)
-            return Ran(result, daemon.documents())
+            return Ran(result, _received(daemon))
 
         yield invoke
+
+
+def _received(daemon):
+    """Return the documents; what the function sent was in the daemon's socket before its answer."""
+    host, port = daemon.address.split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+        last.sendto(b'{"format":"json","version":1}\n{"last":true}', (host, int(port)))
+    return daemon.wait_for(lambda documents: documents and "last" in documents[-1], timeout=240)[:-1]
 
 
 def run(folder, code, *events, **settings):

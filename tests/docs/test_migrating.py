@@ -274,10 +274,16 @@ def test_a_refused_metric_and_a_missing_namespace(tmp_path):
 
 EXCEPTIONS = """
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.logging.buffer import LoggerBufferConfig
 from lambda_guard import logger, production
 
-own = Logger(service="own", level="DEBUG", logger_buffer=LoggerBufferConfig())
+class Formatter(LambdaPowertoolsFormatter):
+    def serialize(self, log):
+        return super().serialize({"mine": True, **log})
+
+
+own = Logger(service="own", level="DEBUG", buffer_config=LoggerBufferConfig(), logger_formatter=Formatter())
 
 
 @production
@@ -288,12 +294,13 @@ def handler(event, context):
         except ValueError:
             each.exception("failed")
     own.debug("buffered")
+    own.info("at once")
     own.error("written")
 """
 
 
-def test_exceptions_and_buffers(tmp_path):
-    """An exception's keys are Powertools'; a Logger with a buffer works below `@production`."""
+def test_exceptions_and_loggers_with_options(tmp_path):
+    """An exception's keys are Powertools'; a Logger with a formatter and a buffer works below `@production`."""
     [ran] = run(tmp_path, EXCEPTIONS)
     ours, theirs, *buffered = ran.logs
     for key in ("exception_name",):
@@ -303,8 +310,8 @@ def test_exceptions_and_buffers(tmp_path):
     assert {key: ours["stack_trace"][key] for key in ("type", "value", "module")} == {
         key: theirs["stack_trace"][key] for key in ("type", "value", "module")
     }
-    assert [line["message"] for line in buffered] == ["buffered", "written"]
-    assert {line["invocation_id"] for line in buffered} == {ran.id}
+    assert [line["message"] for line in buffered] == ["at once", "buffered", "written"]
+    assert {(line["invocation_id"], line["mine"]) for line in buffered} == {(ran.id, True)}
 
 
 THEIR_METRICS = """
