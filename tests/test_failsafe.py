@@ -20,7 +20,8 @@ from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=1"
 ENTERING = (
-    "log.enter", "log.print.enter", "propagation.enter", "trace.enter", "watchdog.enter", "process.enter",
+    "service.enter", "log.enter", "log.print.enter", "propagation.enter", "trace.enter", "watchdog.enter",
+    "process.enter",
 )  # fmt: skip
 LEAVING = (
     "process.leave", "watchdog.leave", "batch.leave", "trace.leave", "propagation.leave", "log.print.leave",
@@ -448,7 +449,7 @@ def test_a_record_factory_that_raises_is_none_of_our_business(captured, unheard)
 
 
 def test_a_formatter_that_raises_is_loggings_own_business(captured, capsys, monkeypatch):
-    """A user's handler whose formatter raises is dealt with by logging, and costs no line of ours."""
+    """A user's handler whose formatter raises is dealt with by logging, and costs no line of other handlers."""
 
     class Formatter(logging.Formatter):
         def format(self, record):
@@ -462,12 +463,12 @@ def test_a_formatter_that_raises_is_loggings_own_business(captured, capsys, monk
 
     @production
     def handler(event, context):
-        theirs.warning("lost")
+        theirs.warning("lost there")
         logger.info("kept")
         return "done"
 
     assert handler({}, None) == "done"
-    assert [line["message"] for line in captured.logs] == ["kept"]
+    assert [line["message"] for line in captured.logs] == ["lost there", "kept"]
     assert guard_errors(captured) == 0
     theirs.removeHandler(broken_handler)
 

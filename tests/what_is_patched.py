@@ -36,6 +36,7 @@ THEIRS = {
 }
 HOOKS = ("_before_snapshot_registry", "_after_restore_registry")
 at_fork = []
+runtimes = []  # the runtime client's handlers
 
 
 def spy_on_fork():
@@ -55,6 +56,8 @@ def as_in_lambda():
     handler = bootstrap.LambdaLoggerHandler(bootstrap.StandardLogSink())
     handler.setFormatter(logging.Formatter("%(levelname)s\t%(aws_request_id)s\t%(message)s\n"))
     logging.root.addHandler(handler)
+    runtimes.append(handler)
+    logging.getLogger("users").addHandler(logging.StreamHandler(sys.stdout))
     return botocore.session.get_session().create_client(
         "sqs",
         region_name="eu-west-1",
@@ -80,7 +83,9 @@ class Snapshot:
         }
         self.found |= {
             "client.meta.events": sorted(client.meta.events._emitter._unique_id_handlers),
-            "logging.root.handlers[].formatter": [handler.formatter for handler in logging.root.handlers],
+            "logging.root.handlers": [*logging.root.handlers],
+            "logging.StreamHandler().stream": [each.stream for each in logging.getLogger("users").handlers],
+            "logging.root.handlers[].formatter": [handler.formatter for handler in runtimes],
             "logging.LogRecord().__dict__": type(vars(logging.getLogger().makeRecord("", 20, "", 1, "", (), None))),
             "os.register_at_fork": [*at_fork],
             "sys.get_asyncgen_hooks": [*sys.get_asyncgen_hooks()],
@@ -217,9 +222,13 @@ def main():
         packer({"Records": [message(1)]}, Context())
     except ExceptionGroup:
         changed["failed batch item"] = ["exception.__notes__"] if hasattr(error, "__notes__") else []
+    logging.root.removeHandler(*runtimes)  # no test of a user's has it
+    noted = Snapshot(client, before.modules)
     with importlib.import_module("lambda_guard.testing").capture(UPSTREAM):
         note("capture", noted)
     note("after capture", noted)
+    logging.root.addHandler(*runtimes)
+    noted = Snapshot(client, before.modules)
     importlib.import_module("lambda_guard.local.aws.moto_server").install("http://127.0.0.1:9/")
     note("local cloud", noted)
     changed |= of_durable_functions(production, Context())

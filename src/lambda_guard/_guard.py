@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import _names, _process, _scope, _threads
 from ._failsafe import Step, attempt, attempt_all, failed
 from ._invocation import Outcome, read
-from ._settings import Settings
+from ._settings import UNKNOWN, Settings
 from .batch import PartialResponse
 from .failure.attempts import Attempts
 from .sinks import Sink
@@ -52,6 +52,8 @@ class Guard:
         self._tracer = attempt("trace.install", _make_tracer, handler) if settings.tracing else None
         sinks = tuple(self._sinks())
         self.entering = _steps(sinks, "enter")
+        if settings.service == settings.function_name == UNKNOWN:  # in tests: only the context has a name
+            self.entering = (("service.enter", _name_service), *self.entering)
         self.leaving = _steps(reversed(sinks), "leave")
         self.warning = _steps(sinks, "warn")
         attempt("log.install", _install_logging, settings)
@@ -180,6 +182,10 @@ def _steps(sinks: Iterable[Sink], way: str) -> tuple[Step, ...]:
         for sink in sinks
         if getattr(type(sink), way) is not getattr(Sink, way)
     )
+
+
+def _name_service(scope: _scope.Scope) -> None:
+    scope.settings = scope.settings.for_function(scope.invocation.function)
 
 
 def _install_logging(settings: Settings) -> None:

@@ -17,6 +17,7 @@ LEVEL_ALIASES: Final = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"
 _TRUE: Final = ("1", "true", "yes", "on", "y", "t")
 _FALSE: Final = ("0", "false", "no", "off", "n", "f")
 _DIGITS_MOST: Final = 9
+UNKNOWN: Final = "unknown"  # the name of a function outside Lambda, as far as the environment says
 _DIMENSIONS: Final = ("function_version", "trigger")
 
 
@@ -45,6 +46,10 @@ class Settings:
 
     def __init__(self, **resolved: Any) -> None:
         vars(self).update(resolved)
+
+    def for_function(self, name: str) -> "Settings":
+        """Return the same settings, with the service named after the function."""
+        return Settings(**{**vars(self), "service": name})
 
 
 class Option:
@@ -213,7 +218,7 @@ def resolve(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     if (least := _level(environ.get(_names.ENV_AWS_LOG_LEVEL))) is not None:
         asked = _level(options.get("log_level")) or _asked_by_variables(environ) or least
         warnings += _warning_of_drops(asked, least)
-    function_name = environ.get(_names.ENV_FUNCTION_NAME) or "unknown"
+    function_name = environ.get(_names.ENV_FUNCTION_NAME) or UNKNOWN
     kind = environ.get(_names.ENV_INITIALIZATION_TYPE, "").strip()
     found["service"] = found["service"] or function_name
     if found["report_batch_item_failures"] and not found["each_record"]:

@@ -1239,7 +1239,7 @@ class TestTraces:
             assert (twin.trace_id, twin.parent_id) == (OWN, own.id)
             common = {
                 "invocation_id": captured.record["invocation_id"],
-                "service": "unknown",
+                "service": "orders",
                 "trigger": "sqs",
                 "outcome": outcome,
                 "message_id": names[number],

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -672,8 +673,10 @@ def test_a_threshold_of_ones_own(traced):
         assert path(captured, f"inner {number}") == [*captured.top, f"work {number}", f"inner {number}"]
 
 
-def test_values_that_json_has_no_word_for(traced):
+def test_values_that_json_has_no_word_for(traced, monkeypatch):
     """Metadata of any kind, odd names and odd numbers: the document arrives."""
+    # The SDK complains of the first at the very end of the stack, where no line can be made.
+    monkeypatch.setattr(logging.getLogger("aws_xray_sdk.core.utils.conversion"), "disabled", True)
     recursive = []
     recursive.append(recursive)
 

@@ -16,6 +16,8 @@ USERS_TESTS = """
 import sys
 
 def test_that_nothing_is_imported_before_a_fixture_is_asked_for():
+    ours = ["lambda_guard", "lambda_guard.testing", "lambda_guard.testing.plugin"]
+    assert sorted(name for name in sys.modules if name.startswith("lambda_guard")) == ours
     assert not [name for name in sys.modules if name.startswith(("aws_xray_sdk", "aws_lambda_powertools", "botocore"))]
 
 def test_an_order_is_accepted(lambda_context, captured):
@@ -50,6 +52,43 @@ def test_what_is_printed(capsys):
 """
 
 
+STANDARD_LOGGERS = """
+import logging
+
+import pytest
+from aws_lambda_powertools import Logger
+
+from lambda_guard import logger, production
+
+powertools = Logger(service="powertools", level="INFO")
+
+@production
+def handler(event, context):
+    logger.info("ours")
+    logging.getLogger("shop.stock").warning("stock is low")
+    powertools.info("powertools")
+
+def test_each_line_is_there_once(lambda_context, captured):
+    handler({}, lambda_context())
+    assert [line["message"] for line in captured.logs] == ["ours", "stock is low", "powertools"]
+
+def test_and_again(lambda_context, captured_trace):
+    handler({}, lambda_context())
+    assert [line["message"] for line in captured_trace.logs] == ["ours", "stock is low", "powertools"]
+"""
+FOR_CAPLOG = """
+def test_caplog_has_them_too(lambda_context, captured, caplog):
+    handler({}, lambda_context())
+    assert [line["message"] for line in captured.logs] == ["ours", "stock is low", "powertools"]
+    assert caplog.messages == ["ours", "stock is low", "powertools"]
+
+def test_a_level_of_the_tests_own(captured, caplog):
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("shop.stock").debug("counted")
+    assert [line["message"] for line in captured.logs] == ["counted"]
+"""
+
+
 def run_pytest(folder, *arguments):
     """Run pytest in a project of a user's."""
     environment = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
@@ -81,6 +120,32 @@ def test_the_fixtures_work_in_a_users_project(tmp_path):
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("-p", "no:logging"), ("--log-level=INFO",), ("--log-cli-level=INFO",), ("-s",)],
+    ids=" ".join,
+)
+def test_standard_loggers_are_captured_whatever_pytest_does_with_them(tmp_path, options):
+    """Each line is there once, with pytest's own log capture, without it, at its levels and on a live log."""
+    (tmp_path / "test_loggers.py").write_text(STANDARD_LOGGERS + FOR_CAPLOG * ("no:logging" not in options))
+    done = run_pytest(tmp_path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_plugin_imports_nothing(fresh):
+    """Whoever has lambda_guard installed pays for three small modules, until a fixture is asked for."""
+    imported = fresh(
+        """
+        import sys, pytest
+
+        before = set(sys.modules)
+        import lambda_guard.testing.plugin
+        print(*sorted(sys.modules.keys() - before))
+        """
+    )
+    assert imported == "lambda_guard lambda_guard.testing lambda_guard.testing.plugin\n"
 
 
 def test_an_older_pytest_takes_the_plugin(monkeypatch):

@@ -8,14 +8,39 @@
         assert captured.record["outcome"] == "success"
 
 With pytest, the same are available as fixtures: `lambda_context`, `captured`, `captured_trace`; see `docs/testing.md`.
+
+Each name is imported when it is first used: the pytest plugin, which every session loads, must cost nothing.
 """
 
-from . import events
-from .capture import Captured, Metric, Segment, capture
-from .context import make_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import events
+    from ._capture import Captured, Metric, Segment, capture
+    from .context import make_context
 
 TRACE_HEADER = (
     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|5dd5f2f6:0"
 )
 
 __all__ = ["TRACE_HEADER", "Captured", "Metric", "Segment", "capture", "events", "make_context"]
+
+if not TYPE_CHECKING:  # with it, a type checker would accept any name
+
+    def __getattr__(name: str) -> Any:
+        if name == "events":
+            import lambda_guard.testing.events as found  # `from . import` would ask for the name here again
+        elif name == "make_context":
+            from .context import make_context as found
+        elif name in __all__:
+            from . import _capture
+
+            found = getattr(_capture, name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from .capture import Captured
+    from ._capture import Captured
 
 _FIXTURES: Final = ("captured", "captured_trace")
 
@@ -30,7 +30,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
 
 def _captured(funcargs: dict[str, Any]) -> "Captured | None":
     """Return the value of our fixture; a fixture of the user's may have the same name."""
-    ours = getattr(sys.modules.get("lambda_guard.testing.capture"), "Captured", ())
+    ours = getattr(sys.modules.get("lambda_guard.testing._capture"), "Captured", ())
     return next((found for name in _FIXTURES if isinstance(found := funcargs.get(name), ours)), None)
 
 
@@ -45,7 +45,7 @@ def lambda_context() -> Callable[..., Any]:
 @pytest.fixture
 def captured() -> "Iterator[Captured]":
     """Collect the output of the test's invocations: `captured.record`, `.logs`, `.metrics`."""
-    from .capture import capture
+    from ._capture import capture
 
     with capture() as found:
         yield found

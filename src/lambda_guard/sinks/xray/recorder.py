@@ -225,6 +225,8 @@ def ready() -> bool:
         recorder.context = InvocationContext(recorder.context)
     if type(recorder.emitter) is UDPEmitter:
         recorder.emitter.__class__ = TrimmingEmitter
+    elif type(recorder.emitter) is _Collector:  # outside Lambda, Powertools' Tracer switches the SDK off
+        global_sdk_config.set_sdk_enabled(True)  # unless `AWS_XRAY_SDK_ENABLED` is set
     enabled: bool = global_sdk_config.sdk_enabled()
     return enabled
 
@@ -349,10 +351,11 @@ class _Collector(TrimmingEmitter):
 
 def collect(take: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
     """Hand every document to `take` instead of sending it, until the returned function is called; for tests."""
-    before = xray_recorder.emitter
+    before, enabled = xray_recorder.emitter, global_sdk_config.sdk_enabled()
     xray_recorder.emitter = _Collector(take)
 
     def stop() -> None:
         xray_recorder.emitter = before
+        global_sdk_config.set_sdk_enabled(enabled)
 
     return stop

@@ -10,6 +10,7 @@ from .. import _names
 from .._failsafe import attempt
 from ..propagation.place import set_environment
 from ..sinks.tracer import collect
+from ._loggers import write_as_in_lambda
 
 
 class Metric(NamedTuple):
@@ -174,18 +175,22 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
 
     def __init__(self, trace_header: str | None = None) -> None:
         self._header = trace_header
-        self._undo = ExitStack()
+        self._entered: list[ExitStack] = []  # one for each block that is open
 
     def __enter__(self) -> Captured:
         captured = Captured()
-        self._undo.enter_context(redirect_stdout(captured._stream))  # noqa: SLF001 - the other half of this class
-        if self._header is not None:
-            self._undo.callback(set_environment, set_environment(self._header))
-        attempt("trace.collect", self._capture_documents, captured)  # messages may have headers of their own
+        stream = captured._stream  # noqa: SLF001 - the other half of this class
+        with ExitStack() as undo:  # what fails here leaves everything as it was
+            undo.callback(write_as_in_lambda(stream))
+            undo.enter_context(redirect_stdout(stream))
+            if self._header is not None:
+                undo.callback(set_environment, set_environment(self._header))
+            # Without a header, too: messages may have their own.
+            stop = attempt("trace.collect", collect, "xray", captured._documents.append)  # noqa: SLF001 - as above
+            if stop is not None:
+                undo.callback(stop)
+            self._entered.append(undo.pop_all())
         return captured
 
     def __exit__(self, *_: object) -> None:
-        self._undo.close()
-
-    def _capture_documents(self, captured: Captured) -> None:
-        self._undo.callback(collect("xray", captured._documents.append))  # noqa: SLF001 - as above
+        self._entered.pop().close()
