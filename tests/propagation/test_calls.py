@@ -38,6 +38,11 @@ from lambda_guard.propagation.sent import SENDS, note_sent, sent
         ),
         (
             "sfn",
+            {"executionArn": "arn:aws:states:eu-west-1:1:execution:orders:ann@example.com"},
+            ["arn:aws:states:eu-west-1:1:execution:orders:*"],
+        ),
+        (
+            "sfn",
             {"executionArn": "arn:aws:states:eu-west-1:1:execution:orders:ann-1"},
             ["arn:aws:states:eu-west-1:1:execution:orders:*"],
         ),

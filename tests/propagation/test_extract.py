@@ -20,6 +20,7 @@ from lambda_guard.propagation.extract import (
 from lambda_guard.propagation.header import TraceHeader
 from lambda_guard.testing import events
 from lambda_guard.testing.context import ClientContext, make_context
+from lambda_guard.trigger.rare import RARE
 from lambda_guard.trigger.read import Trigger, read_trigger
 from lambda_guard.trigger.table import TABLE
 
@@ -594,7 +595,7 @@ BATCHES = st.builds(
 )
 
 
-@given(EVENTS | BATCHES, st.sampled_from(TABLE.types), EVENTS)
+@given(EVENTS | BATCHES, st.sampled_from([*TABLE.types, *RARE.types]), EVENTS)
 def test_never_raises_and_changes_nothing(event, trigger_type, context):
     """For any objects, even where the trigger isn't the event's, there are sound upstreams and nothing is changed."""
     before = repr(event)

@@ -1,5 +1,8 @@
 """A trigger is one row: the types that there are, and what adding one takes."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from lambda_guard import production
@@ -7,6 +10,7 @@ from lambda_guard.batch.source import _SOURCES
 from lambda_guard.propagation.extract import Upstream, extract, record_message_id, record_upstream
 from lambda_guard.propagation.header import parse
 from lambda_guard.testing import capture
+from lambda_guard.trigger.rare import RARE
 from lambda_guard.trigger.read import Trigger, messages_of, read_trigger
 from lambda_guard.trigger.table import ROWS, TABLE, Row, Shape
 
@@ -33,14 +37,24 @@ def pigeons():
 
 def test_the_types_are_those_that_are_published():
     """No type of an invocation record comes or goes unnoticed."""
-    assert set(TABLE.types) == {
+    assert {*TABLE.types, *RARE.types} == {
         "sqs", "sns", "sns-sqs", "eventbridge", "eventbridge-sqs", "schedule", "kinesis", "dynamodb", "s3", "s3-sqs",
         "apigateway", "apigateway-v2", "websocket", "function-url", "alb", "lambda", "stepfunctions", "kafka", "mq",
         "firehose", "logs", "cognito", "appsync", "iot", "cloudformation", "codepipeline", "ses", "unknown",
+        "alexa", "bedrock-agent", "cloudfront", "cloudwatch-alarm", "codecommit", "codedeploy", "config", "connect",
+        "lex", "secretsmanager", "vpc-lattice",
     }  # fmt: skip
     assert TABLE.queues == {"sqs", "sns-sqs", "eventbridge-sqs", "s3-sqs"}
     assert TABLE.batches == TABLE.queues | {"kinesis", "dynamodb", "kafka", "mq"}
     assert len(TABLE.types) == sum(1 + len(row.envelopes) for row in ROWS)
+
+
+def test_every_type_is_documented():
+    """The page of records has a table of triggers, in which each type stands once."""
+    page = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
+    table = page.partition("### Triggers")[2].partition("\n#")[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("|")]
+    assert sorted(re.findall(r"`([a-z0-9-]+)`", "".join(rows))) == sorted({*TABLE.types, *RARE.types})
 
 
 def test_what_each_record_can_answer_for_is_a_batch():

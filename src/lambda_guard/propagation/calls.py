@@ -123,16 +123,17 @@ def resource_name(value: object) -> str | None:
 
     A query is cut off, and so is the id of a phone's endpoint or of an execution, which is whatever its caller chose.
     """
-    if not isinstance(value, str) or "@" in value or value[:1] == "+":
+    if not isinstance(value, str):
         return None
     if ":e" in value:
         before, kind, rest = value.partition(":endpoint/")
-        if kind:
-            return f"{before}{kind}{rest.rpartition('/')[0]}/*"
         fields = value.split(":")
-        if len(fields) > _MACHINE and fields[_MACHINE - 1] in ("execution", "express"):
-            return ":".join((*fields[: _MACHINE + 1], "*"))
-    return value.partition("?")[0] if "?" in value else value
+        if kind:
+            value = f"{before}{kind}{rest.rpartition('/')[0]}/*"
+        elif len(fields) > _MACHINE and fields[_MACHINE - 1] in ("execution", "express"):
+            value = ":".join((*fields[: _MACHINE + 1], "*"))
+    value = value.partition("?")[0] if "?" in value else value
+    return None if "@" in value or value[:1] == "+" else value
 
 
 _MACHINE: Final = 6  # where `arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME` has the state machine

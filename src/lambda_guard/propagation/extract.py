@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
-from lambda_guard.trigger.read import Trigger, again, messages_of, record_attempt, text_at
+from lambda_guard.trigger.read import Trigger, again, messages_of, record_attempt, row_of_type, text_at
 from lambda_guard.trigger.table import TABLE, Row
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def extract(event: object, trigger: Trigger, context: object = None) -> Upstream
 def _extract(event: object, trigger: Trigger, context: object) -> Upstreams:
     records = _records(event, trigger)
     if records is not None:
-        return _extract_batch(records, TABLE.rows[trigger.type])
-    return _extract_single(event, TABLE.rows[trigger.type], context)
+        return _extract_batch(records, row_of_type(trigger.type))
+    return _extract_single(event, row_of_type(trigger.type), context)
 
 
 def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
@@ -93,7 +93,7 @@ def record_upstream(record: object, trigger_type: str) -> TraceHeader | None:
         record: the record, as a dict or as Powertools' data class of it.
         trigger_type: `Trigger.type` of the batch.
     """
-    raw, row = _raw(record), TABLE.rows[trigger_type]
+    raw, row = _raw(record), row_of_type(trigger_type)
     try:
         return _record_header(raw, row)
     except Exception:

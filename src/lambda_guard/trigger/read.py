@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lambda_guard.propagation._envelope import look
-from lambda_guard.trigger.table import TABLE, Path, Places, Row, Shape
+from lambda_guard.trigger.table import RARE_MARKS, TABLE, Path, Places, Row, Shape, Table
 
 T = TypeVar("T")
 
@@ -44,9 +44,9 @@ class Trigger(NamedTuple):
     """What triggered an invocation; immutable.
 
     Attributes:
-        type: one of `TABLE.types`. A batch is named after its first record, a message in envelopes after
-            the outermost. `lambda` is any JSON value that no service gives a shape: a direct invocation,
-            EventBridge Scheduler with an input of its own, an IoT rule, a state's plain input. SNS with raw
+        type: one of `TABLE.types` and `rare.RARE.types`. A batch is named after its first record, a message in
+            envelopes after the outermost. `lambda` is any JSON value that no service gives a shape: a direct
+            invocation, EventBridge Scheduler with an input of its own, an IoT rule, a state's plain input. SNS with raw
             delivery is `sqs`, for nothing tells it from other messages. `unknown` is an AWS event source without
             a type here, or an object that no JSON text gives.
         source: ARN or name of what sent it: queue, topic, stream, bucket, API id, rule …; None if the event
@@ -134,7 +134,7 @@ def _read_records(records: object) -> Trigger | None:
     event_source = first.get("eventSource") or first.get("EventSource")
     if not isinstance(event_source, str):
         return None
-    found = TABLE.event_sources.get(event_source)
+    found = TABLE.event_sources.get(event_source) or _rare().event_sources.get(event_source)
     if found is None:
         return Trigger("unknown", text_at(first, (("eventSourceARN",),)) or event_source, len(records))
     row, shape = found
@@ -196,6 +196,10 @@ def _read_shape(event: dict[str, Any]) -> Trigger | None:
     source = _log_group(event["awslogs"]["data"]) if row.type == "logs" else text_at(event, shape.source)
     if shape.method and event.keys().isdisjoint(_AUTHORIZERS):
         return Trigger(row.type, source, http=_request(event, shape))
+    if shape.chosen:
+        from lambda_guard.propagation.calls import resource_name  # late: few sources are
+
+        source = resource_name(source)
     if not shape.records:
         return Trigger(row.type, source, 1, None, _time(event, shape.time))
     records = _flat(at(event, shape.records))
@@ -215,10 +219,28 @@ def _request(event: dict[str, Any], shape: Shape) -> Request:
 
 def _row_of(event: dict[str, Any]) -> tuple[Row, Shape] | tuple[None, None]:
     for pair in TABLE.shapes:
-        shape = pair[1]
-        if shape.mark in event and all(test(at(event, path)) for path, test in shape.tests):
+        if _matches(event, pair[1]):
             return pair
+    if not event.keys().isdisjoint(RARE_MARKS):
+        for pair in _rare().shapes:
+            if _matches(event, pair[1]):
+                return pair
     return None, None
+
+
+def _matches(event: dict[str, Any], shape: Shape) -> bool:
+    return shape.mark in event and all(test(at(event, path)) for path, test in shape.tests)
+
+
+def _rare() -> Table:
+    from .rare import RARE  # late: few functions have any
+
+    return RARE
+
+
+def row_of_type(name: str) -> Row:
+    """Return the row of a `Trigger.type`."""
+    return TABLE.rows.get(name) or _rare().rows[name]
 
 
 def _flat(records: object) -> list[Any]:

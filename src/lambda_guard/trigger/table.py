@@ -1,7 +1,8 @@
 """Every trigger of Lambda in one row: how its events look, what they are, and where the sender's ids and trace are.
 
 Shapes as in https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html and the pages that it links to.
-A further trigger is a further row; what else is known of triggers is derived from the rows.
+A further trigger is a further row; what else is known of triggers is derived from the rows. Each costs every cold
+start: those that few functions have are in `rare`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,10 +43,13 @@ class Shape:
         records: the key of a list of records, or of a dict of such lists, where there are tests.
         method: of an HTTP request, where its method stands.
         route: of an HTTP request, where the template of its route stands, if the caller knows routes.
+        chosen: whether somebody may have chosen a part of the source, as an execution's name or a secret's, so that an
+            address may be in it.
     """
 
     method: Path = ()
     route: Path = ()
+    chosen = False
 
     def __init__(
         self,
@@ -96,6 +100,15 @@ class Row:
         self.ids = _places(ids)
 
 
+RARE_MARKS: Final = frozenset((
+    "CodePipeline.job", "LifecycleEventHookExecutionId", "Name", "Records", "SecretId", "agent", "alarmArn", "bot",
+    "clickType", "configRuleArn", "context", "deviceEvent", "directive", "headObjectContext", "listObjectsContext",
+    "listObjectsV2Context", "principalIdentifier", "protocolData", "raw_path", "requestContext", "session",
+    "templateArn", "thingName", "typeName",
+))  # fmt: skip
+"""The marks of the shapes in `rare`, which is imported for events that have one and match nothing here."""
+
+
 class Table:
     """What is derived from the rows, once.
 
@@ -119,7 +132,7 @@ class Table:
         pairs = [(row, shape) for row in rows for shape in row.shapes]
         self.event_sources = {shape.mark: (row, shape) for row, shape in pairs if not shape.tests}
         self.shapes = [(row, shape) for row, shape in pairs if shape.tests]
-        self.marks = {"Records", *[shape.mark for _, shape in self.shapes]}
+        self.marks = {"Records", *RARE_MARKS, *[shape.mark for _, shape in self.shapes]}
         named = self.rows.items()
         self.queues = {name for name, row in named if row.queue}
         self.batches = {name for name, row in named if row.batch}
@@ -164,6 +177,7 @@ def _offset(record: Any) -> str | None:
 
 _OBJECT: Final = _is(dict)
 _NAMES: Final = (*XRAY_NAMES, W3C_TRACE_HEADER)
+_HTTP_CARRIERS: Final = ("headers", "multiValueHeaders", "body")
 
 # In a state's input only what the author of the state machine put there names the execution: `$$`, `$$.Execution.Id`.
 _EXECUTION: Final = _holding(":states:")
@@ -177,6 +191,11 @@ def _api_of_authorizer(event: Any) -> str | None:
     arn = event["methodArn"]
     *_, resource = arn.split(":", 5) if isinstance(arn, str) and arn.startswith("arn:") else ("",)
     return resource.partition("/")[0]
+
+
+def _chosen(shape: Shape) -> Shape:
+    shape.chosen = True
+    return shape
 
 
 def _http(
@@ -193,8 +212,7 @@ def _http(
     first = Shape(known, source=f"requestContext/{source}")
     if method:
         first.method, first.route = tuple(method.split("/")), (route,) if route else ()
-    carriers = ("headers", "multiValueHeaders", "body")
-    return Row(name, first, *shapes, asynchronous=asynchronous, carriers=carriers)
+    return Row(name, first, *shapes, asynchronous=asynchronous, carriers=_HTTP_CARRIERS)
 
 
 ROWS: Final = (
@@ -324,8 +342,6 @@ ROWS: Final = (
         asynchronous=False,
         carriers=("request", "requestHeaders"),
     ),
-    # VPC Lattice: an AWS event without a type of its own.
-    _http("unknown", {"serviceArn": _text}, source="serviceArn", asynchronous=None),
     Row(
         "schedule",
         Shape(
@@ -359,41 +375,24 @@ ROWS: Final = (
         ids="RequestId | requestId",
     ),
     Row(
-        "codepipeline",
-        Shape({"CodePipeline.job": _OBJECT}),
-        asynchronous=True,
-        ids="CodePipeline.job/id",
-    ),
-    # What IoT sends of itself; a topic rule sends the bare payload, which is like a direct invocation.
-    Row(
-        "iot",
-        Shape({"templateArn": _holding(":iot:"), "certificateId": _text}, source="templateArn"),
-        Shape({"protocolData": _OBJECT, "connectionMetadata": _OBJECT}),
-        Shape(
-            {"thingName": _anything, "operation": _text, "eventType": _holding("THING_")}, source="thingName"
-        ),
-        Shape({"principalIdentifier": _anything, "clientId": _text, "eventType": _text}, source="clientId"),
-        Shape({"clickType": _text, "serialNumber": _text}, source="serialNumber"),
-    ),
-    Row(
         "stepfunctions",
-        Shape(
-            {"Execution/Id": _EXECUTION},
-            source="StateMachine/Id | Execution/Id",
-        ),
-        *(
-            Shape(
-                {f"{key}/Execution/Id": _EXECUTION},
-                source=f"{key}/StateMachine/Id | {key}/Execution/Id",
+        _chosen(Shape({"Execution/Id": _EXECUTION}, source="StateMachine/Id | Execution/Id")),
+        *[
+            _chosen(
+                Shape(
+                    {f"{key}/Execution/Id": _EXECUTION},
+                    source=f"{key}/StateMachine/Id | {key}/Execution/Id",
+                )
             )
             for key in _CONTEXT_KEYS
-        ),
-        *(Shape({key: _EXECUTION}, source=key) for key in _ARN_KEYS),
+        ],
+        *[_chosen(Shape({key: _EXECUTION}, source=key)) for key in _ARN_KEYS],
         ids=" | ".join(("Execution/Id", *(f"{key}/Execution/Id" for key in _CONTEXT_KEYS), *_ARN_KEYS)),
         carriers=_DIRECT,
     ),
-    # Any JSON value that no service gives a shape.
+    # Any JSON value that no service gives a shape, and what nobody knows.
     Row("lambda", carriers=_DIRECT),
+    Row("unknown", carriers=_HTTP_CARRIERS),
 )
 
 TABLE: Final = Table(ROWS)

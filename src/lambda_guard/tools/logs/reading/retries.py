@@ -21,6 +21,7 @@ EVENT_AGE_MOST_MS: Final = 21_600_000.0
 
 ASYNCHRONOUS: Final = (
     "sns", "eventbridge", "schedule", "s3", "lambda", "logs", "iot", "cloudformation", "codepipeline", "ses",
+    "codecommit", "config", "cloudwatch-alarm",
 )  # fmt: skip
 """Triggers whose failed invocations Lambda repeats under the same id."""
 
