@@ -63,7 +63,7 @@ def test_an_exit(tmp_path):
     assert ours.record["error"]["type"] == "SystemExit"
 
 
-@pytest.mark.parametrize("by", ["decorator", "variable"])
+@pytest.mark.parametrize("by", ["decorator", "variable", "both variables"])
 def test_both(tmp_path, by):
     """With Datadog's wrapper outside, the record says what the code did; its metrics pass untouched."""
     where = {"handler": "app.both"}
@@ -71,6 +71,13 @@ def test_both(tmp_path, by):
     if by == "variable":
         where = {"handler": "datadog_lambda.handler.handler"}
         environment = {**ENVIRONMENT, "DD_LAMBDA_HANDLER": "app.ours"}
+    if by == "both variables":
+        where = {"handler": "datadog_lambda.handler.handler"}
+        environment = {
+            **ENVIRONMENT,
+            "DD_LAMBDA_HANDLER": "lambda_guard_handler.handler",
+            "LAMBDA_GUARD_HANDLER": "app.answer",
+        }
     good, bad, gone = run(
         tmp_path, BOTH, {"id": "o-1"}, {"raise": True}, {"exit": True}, environment=environment, **where
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -450,21 +451,7 @@ def test_loguru_as_it_comes(tmp_path):
 # --- Container images -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_entry_of_an_image(tmp_path):
-    """What `ENTRYPOINT` and `CMD` of the other image start, in its folder, without what only AWS's own image sets."""
-    own = block(PAGE, "Container images", 1, "dockerfile")
-    entry = json.loads(re.search(r"^ENTRYPOINT (.*)", own, re.MULTILINE)[1])
-    [name] = json.loads(re.search(r"^CMD (.*)", own, re.MULTILINE)[1])
-    assert entry == ["python", "-m", "awslambdaric"]
-    assert re.search(r"^CMD (.*)", block(PAGE, "Container images", 0, "dockerfile"), re.MULTILINE)[1] == (
-        f'["{name}"]'
-    )
-    python = tmp_path / "python"
-    python.write_text(
-        f'#!/bin/sh\nunset LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR AWS_EXECUTION_ENV\nexec {sys.executable} "$@"\n'
-    )
-    python.chmod(0o755)
-    code = """
+IMAGE = """
 import logging
 import os
 from lambda_guard import logger, metrics, production
@@ -480,7 +467,33 @@ def handler(event, context):
     if "raise" in event:
         raise ValueError("refused")
 """
-    good, bad = run(tmp_path, code, {}, {"raise": True}, handler=name, python=str(python))
+
+
+def line_of(dockerfile, instruction):
+    """Return what follows the one instruction of a kind."""
+    [found] = re.findall(rf"^{instruction} (.*)", dockerfile, re.MULTILINE)
+    return found
+
+
+def as_in_an_image(folder, entry, command):
+    """Return what starts an image's entry, in its folder, without the variables that only AWS's own image sets."""
+    start = folder / "start"
+    unset = "unset LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR AWS_EXECUTION_ENV"
+    python, *arguments = entry
+    assert python == "python"
+    started = shlex.join([sys.executable, *arguments, *command])
+    start.write_text(f"#!/bin/sh\n{unset}\nexec {started}\n")
+    start.chmod(0o755)
+    return str(start)
+
+
+def test_the_entry_of_an_image(tmp_path):
+    """What `ENTRYPOINT` and `CMD` of the other image start."""
+    base, other = (block(PAGE, "Container images", number, "dockerfile") for number in (0, 1))
+    assert line_of(base, "CMD") == line_of(other, "CMD")
+    entry, command = (json.loads(line_of(other, each)) for each in ("ENTRYPOINT", "CMD"))
+    start = as_in_an_image(tmp_path, entry, command)
+    good, bad = run(tmp_path, IMAGE, {}, {"raise": True}, python=start)
     for ran, outcome in ((good, "success"), (bad, "error")):
         for message in ("ours", "theirs", "printed"):
             named(ran, message)
@@ -488,6 +501,18 @@ def handler(event, context):
         assert list(ran.metrics.values()) == [[1.0]]
         assert [document["name"] for document in ran.documents] == ["## handler"]
     assert bad.record["error"]["stack"] == ["app.py:15 in handler"]
+
+
+def test_an_image_whose_code_stays_as_it_is(tmp_path):
+    """The variable and `CMD` of the last image: the handler's record, and its lines with the keys."""
+    image = block(PAGE, "Container images", 2, "dockerfile")
+    environment = dict([line_of(image, "ENV").split("=")])
+    entry = json.loads(line_of(block(PAGE, "Container images", 1, "dockerfile"), "ENTRYPOINT"))
+    start = as_in_an_image(tmp_path, entry, json.loads(line_of(image, "CMD")))
+    code = 'def handler(event, context):\n    print("printed")\n    return event\n'
+    [ran] = run(tmp_path, code, {"id": "o-1"}, environment=environment, python=start)
+    assert (ran.answer, ran.record["outcome"]) == ({"id": "o-1"}, "success")
+    named(ran, "printed")
 
 
 def test_every_section_of_the_table_is_there():
