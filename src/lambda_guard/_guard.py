@@ -28,6 +28,7 @@ from .trigger.table import TABLE
 if TYPE_CHECKING:
     from ._durable import Execution
     from .sinks.tracer import Tracer
+    from .trigger.read import Trigger
 
 
 class Guard:
@@ -165,7 +166,15 @@ def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value:
     except Exception as clock:  # the clock returns nonsense: the record reports that, and everything else
         failed("clock", clock)
         duration_ms = ended = nan
+    if scope.invocation.trigger.http is not None:
+        scope.http = attempt("http", _http, scope.invocation.trigger, kind, value)
     return Outcome(kind, error, value, duration_ms, ended)
+
+
+def _http(trigger: "Trigger", kind: str, value: Any) -> dict[str, Any]:
+    from .trigger.answer import http_of  # late: most functions aren't asked by HTTP
+
+    return http_of(trigger, value, kind == _names.SUCCESS)
 
 
 def _hold_against_deadline(scope: _scope.Scope, outcome: Outcome) -> None:

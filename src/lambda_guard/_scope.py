@@ -135,6 +135,11 @@ class Scope(Work):
         return self
 
     @property
+    def is_server_error(self) -> bool:
+        """Whether the handler answered a request with a server error: a failure, though Lambda got an answer."""
+        return self.http is not None and self.http.get(_names.STATUS, 0) >= _names.SERVER_ERROR_LEAST
+
+    @property
     def started(self) -> float:  # type: ignore[override]  # as above
         """The time at which the invocation was read."""
         return self.invocation.started

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from aws_xray_sdk.core import xray_recorder
 
 from lambda_guard import production
 from lambda_guard.testing import capture, events, make_context
 
+UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=53995c3f42cd8ad8;Sampled=1"
 REST = events.api_gateway("GET", "/orders/4711", resource="/orders/{id}", path_parameters={"id": "4711"})
 V2 = events.http_api("GET", "/orders/4711", route_key="GET /orders/{id}", path_parameters={"id": "4711"})
 FORMAT_1 = REST | {"version": "1.0"}
@@ -56,6 +58,35 @@ def test_a_server_error_is_one(invoke, caller):
     assert "ServerErrors" in metrics(record)
     assert "Errors" not in record
     assert "error" not in record
+
+
+@pytest.mark.parametrize("traces", [False, True], ids=["plain", "with a subsegment"])
+@pytest.mark.parametrize("status", [499, 500])
+def test_a_server_error_is_a_fault_in_the_trace(invoke, header, status, traces):
+    """X-Ray's `fault` says that the server failed; there is no exception to show as the cause."""
+
+    def handler(event, context):
+        if traces:
+            with xray_recorder.in_subsegment("work"):
+                pass
+        return {"statusCode": status}
+
+    captured = invoke(handler, V2, header=header)
+    own = captured.segments[-1].document
+    assert own["name"] == "## handler"
+    assert own.get("fault", False) is (status == 500)
+    assert "cause" not in own
+    assert own["annotations"]["outcome"] == "success"
+
+
+def test_a_server_error_is_a_fault_in_an_upstream_trace_too(invoke):
+    """Where a request brought a trace of its own, the segment in it is a fault, and so is the handler's subsegment."""
+    upstream = V2 | {"headers": {"x-amzn-trace-id": UPSTREAM}}
+    captured = invoke(lambda event, context: {"statusCode": 500}, upstream)
+    assert captured.segments != []
+    for segment in captured.segments:
+        assert segment.document["fault"] is True
+        assert all(child["fault"] for child in segment.document.get("subsegments", ()))
 
 
 def test_an_answer_that_is_none_is_a_server_error(invoke):

@@ -21,7 +21,6 @@ from . import Sink
 if TYPE_CHECKING:
     from .._settings import Settings
     from ..propagation.calls import AwsCalls
-    from ..trigger.read import Request, Trigger
 
 # A log event holds 1 MB: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 _BYTES_MOST: Final = 900_000
@@ -97,8 +96,6 @@ def line_of(scope: Scope, outcome: Outcome) -> str:
     """Return the record as one line of JSON."""
     it, settings = scope.invocation, scope.settings
     trigger = it.trigger
-    if trigger.http is not None:
-        scope.http = _failsafe.attempt("record.http", _http, trigger, trigger.http, outcome)
     level = _level(scope, outcome)
     metrics: dict[str, float] = {}
     used = _usage(scope, outcome, metrics)
@@ -158,24 +155,10 @@ def _definitions(namespace: str, dimensions: tuple[str, ...], metrics: tuple[str
 
 
 def _level(scope: Scope, outcome: Outcome) -> str:
-    if _is_server_error(scope):
+    if scope.is_server_error:
         return "ERROR"
     in_part = scope.batch is not None and scope.batch.failed and outcome.kind == _names.SUCCESS
     return "WARNING" if in_part else _LEVELS[outcome.kind]
-
-
-def _http(trigger: "Trigger", request: "Request", outcome: Outcome) -> dict[str, Any]:
-    """Return what is known of the request and of the answer to it; an exception is no answer."""
-    from ..trigger.answer import status_of  # late: most functions aren't asked by HTTP
-
-    status = status_of(trigger.type, request, outcome.value) if outcome.kind == _names.SUCCESS else None
-    known = {_names.METHOD: request.method, _names.ROUTE: request.route, _names.STATUS: status}
-    return {key: value for key, value in known.items() if value is not None}
-
-
-def _is_server_error(scope: Scope) -> bool:
-    """Return whether the handler answered that the server failed: an error, though Lambda got an answer."""
-    return scope.http is not None and scope.http.get(_names.STATUS, 0) >= _names.SERVER_ERROR_LEAST
 
 
 def _sentence(scope: Scope, outcome: Outcome) -> str:
@@ -190,7 +173,7 @@ def _sentence(scope: Scope, outcome: Outcome) -> str:
         return f"{function} was suspended after {took}, and will be invoked again"
     if scope.batch is not None and scope.batch.failed:
         return f"{function} succeeded in {took}, but for {scope.batch.failed} of {scope.batch.total} records"
-    if scope.http is not None and _is_server_error(scope):
+    if scope.http is not None and scope.is_server_error:
         return f"{function} answered with {scope.http[_names.STATUS]} after {took}"
     return f"{function} succeeded in {took}"
 
@@ -327,7 +310,7 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         _count_once(scope, metrics)
     if scope.batch is not None and scope.batch.failed:
         metrics[_names.RECORD_FAILURES] = scope.batch.failed
-    if _is_server_error(scope):
+    if scope.is_server_error:
         metrics[_names.SERVER_ERRORS] = 1
     final = scope.final_attempts
     if final is None and kind not in _names.NO_FAILURE and first and attempts.is_final(scope):

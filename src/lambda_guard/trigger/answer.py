@@ -11,7 +11,8 @@ It is only read, and by the methods of Python's own types: an answer of a class 
 from types import NoneType
 from typing import Any, Final
 
-from .read import Request
+from .. import _names
+from .read import Request, Trigger
 
 _STATUS: Final = "statusCode"
 _MISSING: Final = object()
@@ -24,6 +25,21 @@ _INFERRING: Final = frozenset(("apigateway-v2", "function-url"))  # format 2.0: 
 _JSON: Final = (dict, list, tuple, str, int, float, NoneType)
 # A REST API takes an answer with any other key for malformed.
 _FIELDS: Final = frozenset((_STATUS, "headers", "multiValueHeaders", "body", "isBase64Encoded"))
+
+
+def http_of(trigger: Trigger, answer: object, is_answer: bool) -> dict[str, Any]:
+    """Return what is known of a request and of the answer to it, in the record's form.
+
+    Args:
+        trigger: of an HTTP request.
+        answer: what the handler returned.
+        is_answer: whether it returned; an exception is no answer.
+    """
+    request = trigger.http
+    assert request is not None
+    status = status_of(trigger.type, request, answer) if is_answer else None
+    known = {_names.METHOD: request.method, _names.ROUTE: request.route, _names.STATUS: status}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def status_of(trigger: str, request: Request, answer: object) -> int | None:

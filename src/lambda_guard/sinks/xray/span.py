@@ -84,10 +84,11 @@ class Span:
         recorded: whether its trace is sampled, so that the handler's own subsegments are kept.
         made: the segment and the subsegment that they hang below, once they have been asked for.
         before: the entities of the invocation around this one, if this one was called by its handler.
+        is_fault: whether the invocation failed, also without an exception: it may have answered with a server error.
         mirrors: upstream trace → the id of the segment that this invocation has in it.
     """
 
-    __slots__ = ("before", "made", "mirrors", "name", "recorded", "scope", "started", "work")
+    __slots__ = ("before", "is_fault", "made", "mirrors", "name", "recorded", "scope", "started", "work")
 
     def __init__(self, work: Work, scope: Scope, name: str, started: float, recorded: bool) -> None:
         self.work = work
@@ -95,6 +96,7 @@ class Span:
         self.name = name
         self.started = started
         self.recorded = recorded
+        self.is_fault = False
         self.made: Stack | None = None
         self.before: Stack | None = None
         self.mirrors: dict[str, str] | None = None
@@ -123,14 +125,14 @@ class Span:
         place, own = self.work.place, self.scope.invocation.trace
         assert place is not None
         if self.recorded and place.adopted:
-            yield _with_cause(
+            yield self._ended(
                 self._segment(place.header, place.span_id, outcome, ended, self._handler(ended, cause)), cause
             )
         mirrored = self.mirrored() if self.work is self.scope else []
         if is_sampled(own):
             yield self._own(outcome, ended, cause, [place.header] if place.adopted else mirrored)
         for header in mirrored:
-            yield _with_cause(self._segment(header, self._mirror_id(header.root), outcome, ended, []), cause)
+            yield self._ended(self._segment(header, self._mirror_id(header.root), outcome, ended, []), cause)
 
     def _handler(self, ended: float, cause: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Return the handler's subsegment of an adopted segment; an item has one where it was asked for."""
@@ -145,7 +147,7 @@ class Span:
             _names.SEGMENT_START_TIME: handler.start_time,
             _names.SEGMENT_END_TIME: ended,
         }
-        return [_with_cause(_with_users(found, handler), cause)]
+        return [self._ended(_with_users(found, handler), cause)]
 
     def _segment(
         self, header: TraceHeader, span_id: str, outcome: str, ended: float, subsegments: list[dict[str, Any]]
@@ -174,7 +176,7 @@ class Span:
                 0
             ].root  # one value; `links` has all
             found[_names.SEGMENT_LINKS] = [_link(each.root, self._id_in(each)) for each in upstreams]
-        return _with_cause(found if users is None else _with_users(found, users), cause)
+        return self._ended(found if users is None else _with_users(found, users), cause)
 
     def _above(self) -> TraceHeader:
         """Return the place below which the own subsegment hangs: Lambda's segment, or the invocation's subsegment."""
@@ -247,6 +249,15 @@ class Span:
             },
         }
 
+    def _ended(self, found: dict[str, Any], cause: dict[str, Any] | None) -> dict[str, Any]:
+        """Return a document that says whether the work failed.
+
+        A server error is a fault, too: https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
+        """
+        if cause is not None:
+            return {**found, _names.SEGMENT_FAULT: True, _names.SEGMENT_CAUSE: cause}
+        return {**found, _names.SEGMENT_FAULT: True} if self.is_fault else found
+
 
 _NAME: Final = f'{{"{_names.SEGMENT_NAME}":'
 _ID: Final = f',"{_names.SEGMENT_ID}":"'
@@ -284,8 +295,3 @@ def _with_users(found: dict[str, Any], entity: Any) -> dict[str, Any]:
 def _link(trace_id: str, span_id: str | None) -> dict[str, Any]:
     """Return an entry of a document's `links`, to a (sub)segment of another trace."""
     return {_names.SEGMENT_TRACE_ID: trace_id, **({_names.SEGMENT_ID: span_id} if span_id else {})}
-
-
-def _with_cause(found: dict[str, Any], cause: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a document with its `cause`, where there is one."""
-    return found if cause is None else {**found, _names.SEGMENT_FAULT: True, _names.SEGMENT_CAUSE: cause}

@@ -69,9 +69,10 @@ class XRay(Tracer):
         span: Span | None = scope.trace
         if span is None:
             return
+        span.is_fault = outcome.kind not in _names.NO_FAILURE or scope.is_server_error
         if span.made is not None:
             recorder().give_back(span.made, span.before)
-        elif span.recorded and outcome.kind in _names.NO_FAILURE and not scope.invocation.upstreams:
+        elif span.recorded and not (span.is_fault or scope.invocation.upstreams):
             recorder().send(span.plain(outcome.kind, outcome.ended))  # the usual, on the shortest way
             return
         self._send(span, outcome.kind, outcome.ended, outcome.error)
