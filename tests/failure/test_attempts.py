@@ -2,10 +2,12 @@
 
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
 from lambda_guard import production
+from lambda_guard._invocation import Outcome
 from lambda_guard.failure import attempts
 from lambda_guard.testing import capture, events, make_context
 
@@ -243,6 +245,23 @@ def test_asynchronous_retry():
         handle({"fail": False}, make_context())
     assert [record.get("attempt") for record in captured.records] == [None, 2, 3, None, None]
     assert not any("final_attempt" in record for record in captured.records)
+
+
+@pytest.mark.parametrize(
+    ("starts", "told"),
+    [((0, 61, 182), [None, 2, 3]), ((0, 121), [None, None]), ((0, 121, 242), [None, None, 3])],
+    ids=["from the first", "from the second", "late"],
+)
+def test_a_retry_whose_first_attempt_may_have_run_elsewhere(starts, told):
+    """Only a minute after it has failed here is it the second one: two minutes later it may be the third."""
+    sink, context, found = attempts.Attempts(), make_context(), []
+    for start in starts:
+        trigger = SimpleNamespace(attempt=None, type="sns")
+        it = SimpleNamespace(trigger=trigger, invocation_id=context.aws_request_id, started=1e9 + start)
+        scope = SimpleNamespace(invocation=it)
+        found.append(attempts.number(scope))
+        sink.leave(scope, Outcome("error", ValueError(), None, 1_000.0, 1e9 + start + 1))
+    assert found == told
 
 
 def test_memory_is_bounded():

@@ -18,7 +18,9 @@ from ..trigger.table import TABLE
 
 FAILED_MOST: Final = 256  # invocations that are remembered; retries follow within minutes
 
-_failed: dict[str, int] = {}
+FIRST_PAUSE = 90.0  # s; Lambda waits one minute after the first attempt, and two after the second
+
+_failed: dict[str, tuple[int, float]] = {}  # how often it has failed here, and when it ended, epoch seconds
 
 
 def number(scope: Scope) -> int | None:
@@ -26,8 +28,9 @@ def number(scope: Scope) -> int | None:
     it = scope.invocation
     if it.trigger.attempt is not None:
         return it.trigger.attempt
-    known = _failed.get(it.invocation_id) if _failed else None
-    return known + 1 if known is not None else None
+    times, ended = _failed.get(it.invocation_id, (0, 0.0)) if _failed else (0, 0.0)
+    # Lambda makes three attempts at most, so that the one after two is the third.
+    return times + 1 if times > 1 or (times and it.started - ended < FIRST_PAUSE) else None
 
 
 def is_final(scope: Scope) -> bool | None:
@@ -46,12 +49,12 @@ class Attempts(Sink):
         if outcome.kind in _names.NO_FAILURE and not _failed:
             return
         it = scope.invocation
-        attempt = number(scope) or 1
-        _failed.pop(it.invocation_id, None)  # if it fails again, it is added again as the latest
+        # If it fails again, it is added again as the latest.
+        times, _ = _failed.pop(it.invocation_id, (0, 0.0))
         if outcome.kind in _names.NO_FAILURE or it.trigger.attempt is not None:
             return
         if it.trigger.type in TABLE.synchronous:
             return  # the caller's retries have other ids
-        _failed[it.invocation_id] = attempt
+        _failed[it.invocation_id] = (times + 1, outcome.ended)
         while len(_failed) > FAILED_MOST:
             _failed.pop(next(iter(_failed)), None)

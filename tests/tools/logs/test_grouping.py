@@ -428,7 +428,7 @@ def test_a_retry_under_the_same_id_is_an_invocation_of_its_own():
     first = [LOGS.line(1, 0, "first"), LOGS.record(1, 5, 5.0, outcome="error")]
     second = [LOGS.line(1, 60_000, "second"), LOGS.record(1, 60_005, 5.0)]
     blocks, _ = group(first + second)
-    assert [(told(block), block.attempt) for block in blocks] == [
+    assert [(told(block), block.attempt_seen) for block in blocks] == [
         (("00000001", "error", ["first"]), 1),
         (("00000001", "success", ["second"]), 2),
     ]
@@ -449,7 +449,7 @@ def test_a_report_that_extensions_keep_back_begins_no_retry(grace):
         blocks += grouper.take()
     grouper.finish()
     blocks += grouper.take()
-    assert {block.attempt for block in blocks} == {1}
+    assert {block.attempt_seen for block in blocks} == {1}
     assert [block.late for block in blocks] == [False, *[True] * (len(blocks) - 1)]
     assert blocks[-1].report.ended
 
@@ -463,7 +463,7 @@ def test_a_killed_attempt_is_told_from_its_retry_without_a_word_of_the_platform(
         LOGS.record(1, 65_010, 12.0, trigger={"type": "sns"}),
     ]
     blocks, _ = group(lines)
-    assert [(told(block), block.attempt) for block in blocks] == [
+    assert [(told(block), block.attempt_seen) for block in blocks] == [
         (("00000001", "killed", ["first", "still first"]), 1),
         (("00000001", "success", ["second"]), 2),
     ]
@@ -478,14 +478,16 @@ def test_a_long_invocation_and_a_jump_of_the_clock_are_no_retries(began, took, t
     """What was written within the record's duration is its own; nothing else than asynchronous events comes again."""
     record = LOGS.record(1, 56_000, took, trigger={"type": trigger})
     blocks, _ = group([LOGS.line(1, began, "first"), record])
-    assert [(told(block), block.attempt) for block in blocks] == [(("00000001", "success", ["first"]), 1)]
+    assert [(told(block), block.attempt_seen) for block in blocks] == [
+        (("00000001", "success", ["first"]), 1)
+    ]
 
 
 def test_a_retry_of_a_plain_function_is_told_by_its_start():
     """Text lines carry no times, but START stands at the head of each attempt."""
     once = [LOGS.start(1), "trying", LOGS.end(1), LOGS.report(1)]
     blocks, _ = group(once + once)
-    assert [(told(block)[2], block.attempt) for block in blocks] == [(["trying"], 1), (["trying"], 2)]
+    assert [(told(block)[2], block.attempt_seen) for block in blocks] == [(["trying"], 1), (["trying"], 2)]
 
 
 def test_lines_that_stand_twice_are_one_with_a_count():

@@ -100,7 +100,6 @@ def test_json_is_one_object_an_invocation(lambda_guard, shop):
         "start_ms": 1795446245700.0,
         "end_ms": 1795446245760.0,
         "duration_ms": 60.0,
-        "attempt": 1,
         "source": shop[2],
         "lines": [
             {

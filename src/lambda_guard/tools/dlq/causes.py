@@ -130,7 +130,7 @@ def _of_invocation(invocation: Invocation) -> Failure:
         invocation_id=invocation.invocation_id,
         trace_id=invocation.trace_id,
         trace_header=header,
-        attempts=invocation.attempt,
+        attempts=invocation.attempt or 0,
         **_error(invocation.error or {names.TYPE: invocation.outcome}),
     )
 

@@ -86,10 +86,12 @@ class Invocation(Struct, dict=True):
         record: the invocation record, where lambda_guard wrote one.
         report: what Lambda itself said.
         guarded: whether the lines were written by lambda_guard.
-        attempt_seen: 1 for the first invocation under this id in these logs, 2 for its first retry.
+        attempt_seen: 1 for the first invocation under this id that was read, 2 for the next: its number is
+            `attempt`, where that is known.
         late: these lines came after the block of this id had been given out.
         record_line: the line of `raw` that holds the record.
         repeats: whether one of its lines may stand there twice.
+        attempt_counted: its place by time among all attempts under this id; None where that isn't known.
     """
 
     invocation_id: str
@@ -102,6 +104,7 @@ class Invocation(Struct, dict=True):
     late: bool = False
     record_line: bytes | None = None
     repeats: bool = True
+    attempt_counted: int | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle it as it was read: what a line tells is read again in less time than it takes to be carried over."""
@@ -257,9 +260,10 @@ class Invocation(Struct, dict=True):
         return self.facts.get(names.COLD_START) in (True, "true", "True")
 
     @property
-    def attempt(self) -> int:
-        """The number of the attempt: the queue's receive count, or what was counted here."""
-        return int(as_number(self.facts.get(names.ATTEMPT)) or self.attempt_seen)
+    def attempt(self) -> int | None:
+        """The number of the attempt: its record's, or what was counted here; None where neither is known."""
+        said = as_number(self.facts.get(names.ATTEMPT))
+        return int(said) if said else self.attempt_counted
 
     @property
     def duration_ms(self) -> float | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from lambda_guard.tools.files import write_all
 from lambda_guard.tools.logs.invocation import Block
+from lambda_guard.tools.logs.reading.attempts import numbered_if_few
 from lambda_guard.tools.logs.reading.files import CHUNK_BYTES, read_paths
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Tally
@@ -38,7 +39,9 @@ class FileReader:
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
         """Yield everything, as it comes; with `follow`, go on until it is stopped."""
-        return self._read(self._paths, follow)
+        blocks = self._read(self._paths, follow)
+        waits = follow is not None or "-" in self._paths
+        return blocks if waits else numbered_if_few(blocks)
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked
         """Return everything, however often it is called."""

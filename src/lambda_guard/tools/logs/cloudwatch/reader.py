@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,6 +24,7 @@ from lambda_guard.tools.logs.cloudwatch.insights import (
 )
 from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages
 from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.reading.attempts import number_attempts, numbered_if_few
 from lambda_guard.tools.logs.reading.events import line_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
@@ -66,7 +68,7 @@ class CloudWatchReader:
             return self._follow(follow)
         if self._selection.ids:
             return iter(self.read_naming(self._selection.ids))
-        return self._failed() if self._selection.failed else self._everything()
+        return self._failed() if self._selection.failed else numbered_if_few(self._everything())
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
         """Return the invocations that name one of the ids."""
@@ -82,7 +84,7 @@ class CloudWatchReader:
             rows = self._ask(failed_query())
         except NotPermittedError as error:
             self._fall_back(error)
-            return self._everything()
+            return numbered_if_few(self._everything())
         return self._at(places_of(rows))
 
     def _fall_back(self, error: CloudError) -> None:
@@ -143,15 +145,25 @@ class CloudWatchReader:
         yield from grouper.take()
 
     def _at(self, places: list[Place]) -> Iterator[Block]:
-        """Read the places, and give out the invocations that were found there, whole, and no others."""
+        """Read the places, and give out the invocations that were found there, whole, and no others.
+
+        Attempts in several log streams wait for each other: only all of them tell the first.
+        """
         known = {group.name: group for group in self._groups}
         grouper = self._new_grouper()
+        to_come = Counter(one for place in places for one in place.ids)
+        held = list[Invocation]()
         for place in places:
             group = known.get(place.group, LogGroup(place.group))
             pages = self._pages(group, place.begin_ms, place.end_ms, place.stream)
-            yield from _only(place.ids, self._grouped(grouper, pages, group))
+            held += _only(place.ids, self._grouped(grouper, pages, group))
             grouper.finish()
-            yield from _only(place.ids, grouper.take())
+            held += _only(place.ids, grouper.take())
+            to_come -= Counter(place.ids)
+            ready = [one for one in held if one.invocation_id not in to_come]
+            held = [one for one in held if one.invocation_id in to_come]
+            number_attempts(ready)
+            yield from ready
 
     def _follow(self, stop: Stop) -> Iterator[Block]:
         grouper = self._new_grouper()

@@ -11,6 +11,7 @@ from lambda_guard.tools.logs.commands.options import output_options, say_tally, 
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
+from lambda_guard.tools.logs.reading.attempts import number_attempts
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.html.page_file import PageFile
@@ -85,7 +86,8 @@ def invocations(  # noqa: PLR0917 - click passes options by name
         found = reader.read(follow=stop)
         chosen = limited(selected(found, selection, reader), limit)
         if page:
-            shown = _write_page(chosen, page, reader)
+            whole = selection.is_everything and limit is None
+            shown = _write_page(chosen, page, reader, whole=whole)
         else:
             pieces = block_pieces if as_json else TextView(palette_for(color), columns()).pieces
             draw = encoder(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
@@ -132,12 +134,14 @@ def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool
     return shown
 
 
-def _write_page(blocks: Iterator[Block], page: PageFile, reader: Reader) -> int:
+def _write_page(blocks: Iterator[Block], page: PageFile, reader: Reader, *, whole: bool) -> int:
     from lambda_guard.tools.logs.traces.tree import build_traces
     from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
 
     read = list(limited(blocks, INVOCATIONS_MOST))
     invocations = list(invocations_of(read))
+    if whole and len(invocations) < INVOCATIONS_MOST:
+        number_attempts(invocations)
     strays = [block for block in read if isinstance(block, Stray)]
     shown = _noted(counted(read), reader)
     write_page(build_traces(invocations), page, title="Invocations", strays=strays)

@@ -6,6 +6,7 @@ import click
 
 from lambda_guard.tools.logs.commands.options import output_options, say_tally, source_options
 from lambda_guard.tools.logs.readers import reader_for
+from lambda_guard.tools.logs.reading.attempts import number_attempts
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
 from lambda_guard.tools.logs.traces.tree import Trace, build_traces
@@ -42,6 +43,8 @@ def trace(  # noqa: PLR0917 - click passes options by name
     """
     with reader_for(target, selection) as reader:
         focus = collect(wanted, reader.read_naming)
+    if len(focus.members) < INVOCATIONS_MOST:
+        number_attempts(focus.members)
     invocations = [one for one in focus.members if selection.matches(one)]
     if len(invocations) >= INVOCATIONS_MOST:
         reader.tally.notes.append(

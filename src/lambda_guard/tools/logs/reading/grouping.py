@@ -20,9 +20,9 @@ from lambda_guard.tools.logs.reading.lines import add_to_report
 from lambda_guard.tools.logs.reading.outbox import Outbox
 from lambda_guard.tools.logs.reading.retries import (
     count_of_earlier_attempt,
-    is_much_later,
     is_retry,
     last_sign_of,
+    late_for,
     tells_time,
 )
 from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally
@@ -230,16 +230,17 @@ class Grouper:
         if not is_retry(group, identified):
             return group
         self._emit(group)
-        return self._opened(owner, stream, group.attempt + 1)
+        return self._reopened(identified, owner, stream)
 
     def _reopened(self, identified: Identified, owner: bytes, stream: Stream) -> Group | None:
-        attempt, end_ms, seen = self._outbox.remembered[owner]
+        spans, seen = self._outbox.remembered[owner]
         starts_again = identified.sign is Sign.START and not tells_time(identified.line)
         if hash(identified.line) in seen and not starts_again:
             self.tally.duplicates += 1 + len(self._taken_starting(stream))
             return None
-        if identified.sign is Sign.START or is_much_later(identified, end_ms):
-            return self._opened(owner, stream, attempt + 1)
+        attempt = None if identified.sign is Sign.START else late_for(identified, spans)
+        if attempt is None:
+            return self._opened(owner, stream, 1 + max(span.attempt for span in spans))
         group = self._opened(owner, stream, attempt, late=True)
         self._mark_ended(group)
         return group

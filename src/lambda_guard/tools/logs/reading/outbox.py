@@ -8,7 +8,7 @@ from typing import Final
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.reading.lines import parse
-from lambda_guard.tools.logs.reading.retries import end_of
+from lambda_guard.tools.logs.reading.retries import Span, span_of
 from lambda_guard.tools.logs.reading.streams import Group, Stream, Tally
 
 REMEMBERED_MOST: Final = 20_000
@@ -20,13 +20,13 @@ class Outbox:
 
     Attributes:
         held: how many bytes of lines have been read and aren't ready yet.
-        remembered: by invocation id, what it takes to recognise late lines, duplicates and retries: the number
-            of the attempt, its end in ms since 1970, the hashes of its lines.
+        remembered: by invocation id, what it takes to recognise late lines, duplicates and retries: when its
+            attempts ran, in the order in which they were read, and the hashes of their lines.
     """
 
     def __init__(self, tally: Tally) -> None:
         self.held = 0
-        self.remembered: OrderedDict[bytes, tuple[int, float, array[int]]] = OrderedDict()
+        self.remembered: OrderedDict[bytes, tuple[tuple[Span, ...], array[int]]] = OrderedDict()
         self._tally = tally
         self._ready: list[Block] = []
         self._strays: tuple[Stream, int, list[bytes]] | None = None
@@ -40,10 +40,11 @@ class Outbox:
         """Make an invocation ready."""
         seen = array("q", map(hash, group.lines))
         self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
-        known = self.remembered.pop(group.invocation_id, None)
-        if known is not None:
-            seen += known[2]
-        self.remembered[group.invocation_id] = (group.attempt, end_of(group), seen)
+        span = span_of(group)
+        spans, before = self.remembered.pop(group.invocation_id, ((), array("q")))
+        span = next((one for one in spans if one.attempt == group.attempt and one.end_ms), span)
+        spans, seen = tuple(one for one in spans if one.attempt != group.attempt), seen + before
+        self.remembered[group.invocation_id] = ((*spans, span), seen)
         if len(self.remembered) > REMEMBERED_MOST:
             self.remembered.popitem(last=False)
         self.held -= sum(map(len, group.lines))

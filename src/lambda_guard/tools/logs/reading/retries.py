@@ -1,8 +1,8 @@
-"""When an invocation ended, and whether a line under its id begins a retry of it."""
+"""When an attempt ran, and whether a line under its id is another attempt's."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.model import TimedLine, as_mapping, as_number, time_of
@@ -11,7 +11,7 @@ from lambda_guard.tools.logs.reading.lines import parse
 from lambda_guard.tools.logs.reading.streams import Group
 
 RETRY_AFTER_MS: Final = 10_000.0
-"""Lines under the id of an ended invocation are a retry's if they are this much later.
+"""Lines under the id of an ended invocation are another attempt's if they are this much later, or earlier.
 
 Lambda waits a minute before the first: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -28,11 +28,23 @@ ASYNCHRONOUS: Final = (
 _STAMP: Final = f'"{names.TIMESTAMP}":"'.encode()
 
 
+class Span(NamedTuple):
+    """When an attempt ran, ms since 1970; 0 where nothing tells, so that no line counts as far from it.
+
+    Attributes:
+        attempt: its place among those under its id, in the order in which they were read.
+    """
+
+    attempt: int
+    begin_ms: float
+    end_ms: float
+
+
 def is_retry(group: Group, identified: Identified) -> bool:
     """A retried asynchronous invocation comes back under its old id."""
-    if identified.sign is not Sign.START:
-        return group.done and is_much_later(identified, end_of(group))
-    return group.started and not (tells_time(identified.line) and identified.line in group.lines)
+    if identified.sign is Sign.START and group.started:
+        return not (tells_time(identified.line) and identified.line in group.lines)
+    return group.done and identified.sign is not Sign.START and _is_apart(identified, span_of(group))
 
 
 def tells_time(line: bytes) -> bool:
@@ -40,28 +52,39 @@ def tells_time(line: bytes) -> bool:
     return isinstance(line, TimedLine) or line[:1] == b"{"
 
 
-def end_of(group: Group) -> float:
-    """When the group ended, ms since 1970; 0 where nothing tells, so that no line counts as much later."""
-    said = (
-        time_of(group.record.get(names.TIMESTAMP)) if group.record is not None else group.report.ended_at_ms
-    )
-    return said or 0.0
+def span_of(group: Group) -> Span:
+    """Return when the group ran, as far as its record or the platform tells."""
+    record = group.record
+    if record is None:
+        return Span(group.attempt, group.report.started_at_ms or 0.0, group.report.ended_at_ms or 0.0)
+    end = time_of(record.get(names.TIMESTAMP)) or 0.0
+    took = as_number(record.get(names.DURATION_MS)) if _comes_again(record) else None
+    return Span(group.attempt, 0.0 if took is None else end - took, end)
 
 
 def last_sign_of(group: Group) -> float:
     """When the group ended, or its last line was written, ms since 1970; infinite where nothing tells."""
-    return end_of(group) or parse(group.lines[-1]).time_ms or math.inf
+    return span_of(group).end_ms or parse(group.lines[-1]).time_ms or math.inf
 
 
-def is_much_later(identified: Identified, end_ms: float) -> bool:
-    """Return whether a line under the id of an ended invocation is its retry's.
+def late_for(identified: Identified, spans: Sequence[Span]) -> int | None:
+    """Return the attempt that a line which came late belongs to; None where it is another one's."""
+    told = [span for span in spans if span.end_ms] or spans
+    near = [span.attempt for span in told if not _is_apart(identified, span)]
+    return near[-1] if near else None
 
-    Its END and REPORT never are: they wait for the extensions, which may take long.
+
+def _is_apart(identified: Identified, span: Span) -> bool:
+    """Return whether a line under the id of an attempt is another attempt's: much later, or much earlier.
+
+    Log streams may be read in any order. END and REPORT are never later: they wait for the extensions, which may
+    take long.
     """
-    if end_ms <= 0 or identified.sign in {Sign.END, Sign.REPORT}:
+    at = parse(identified.line).time_ms if span.end_ms > 0 else None
+    if at is None:
         return False
-    at = parse(identified.line).time_ms
-    return at is not None and at - end_ms > RETRY_AFTER_MS
+    late = at - span.end_ms > RETRY_AFTER_MS and identified.sign not in {Sign.END, Sign.REPORT}
+    return late or RETRY_AFTER_MS < span.begin_ms - at < EVENT_AGE_MOST_MS
 
 
 def count_of_earlier_attempt(lines: Sequence[bytes], record: Mapping[str, object]) -> int:
@@ -69,8 +92,7 @@ def count_of_earlier_attempt(lines: Sequence[bytes], record: Mapping[str, object
 
     Without a START between them, and where the trigger repeats what fails; elsewhere the clock has jumped.
     """
-    trigger = as_mapping(record.get(names.TRIGGER)).get(names.TYPE)
-    if trigger not in ASYNCHRONOUS or _minute_of(lines[0]) == _minute_of(lines[-1]):
+    if not _comes_again(record) or _minute_of(lines[0]) == _minute_of(lines[-1]):
         return 0
     ended, took = time_of(record.get(names.TIMESTAMP)), as_number(record.get(names.DURATION_MS))
     if ended is None or took is None:
@@ -79,6 +101,10 @@ def count_of_earlier_attempt(lines: Sequence[bytes], record: Mapping[str, object
     if ages[0] is None or ages[0] > EVENT_AGE_MOST_MS:
         return 0
     return next(place for place, age in enumerate(ages) if age is not None and age <= RETRY_AFTER_MS)
+
+
+def _comes_again(record: Mapping[str, object]) -> bool:
+    return as_mapping(record.get(names.TRIGGER)).get(names.TYPE) in ASYNCHRONOUS
 
 
 def _minute_of(line: bytes) -> bytes:

@@ -264,12 +264,11 @@ def overrun_text(invocation: Invocation) -> str:
 
 
 def attempt_text(invocation: Invocation) -> str:
-    """Describe which attempt it was, where it was not simply the first."""
-    facts, attempt = invocation.facts, invocation.attempt
-    if facts.get(names.FINAL_ATTEMPT) is True:
-        return f"attempt {attempt}, the last"
-    counted = attempt > 1 or as_number(facts.get(names.ATTEMPT)) is not None
-    return f"attempt {attempt}" if counted else ""
+    """Describe which attempt it was, where that is known."""
+    if invocation.attempt is None:
+        return ""
+    last = ", the last" if invocation.facts.get(names.FINAL_ATTEMPT) is True else ""
+    return f"attempt {invocation.attempt}{last}"
 
 
 def error_text(error: Mapping[str, object]) -> str:
