@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_guard import _names, logger, metrics, production
+from lambda_guard import _failsafe, _names, logger, metrics, production
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 UPSTREAM = "Root=1-6742a1b5-0123456789abcdef01234567;Parent=4c721bf33e3caf8f;Sampled=1"
@@ -97,6 +97,7 @@ def everything():
         _overrun()
         logging.getLogger("theirs").warning("outside")
         logger.warning("outside")
+        print(_failsafe.lost_lines(2))  # which a pipe would have to be full for: tests/test_full_stdout.py
         _break_a_part(decorated[0])
     patch.undo()
     logger.remove_keys(["sampling_rate"])

@@ -97,6 +97,21 @@ def failed(part: str, error: Exception) -> None:
         _say_barely(part)
 
 
+def lost_lines(count: int) -> str:
+    """Count a loss of log lines that a full standard output didn't take, and return the line that reports it."""
+    _Seen.uncounted += 1
+    return _json.encode(
+        {
+            _names.LEVEL: "WARNING",
+            _names.LOCATION: "stdout",
+            _names.MESSAGE: f"standard output was full for too long: {count} log lines were lost",
+            _names.TIMESTAMP: _stdout.timestamp(time()),
+            _names.LOGGER_NAME: "lambda_guard",
+            _names.LOST_LINES: count,
+        }
+    )
+
+
 def take_count() -> int:
     """Return the number of failures since the last call (metric `GuardErrors`)."""
     count, _Seen.uncounted = _Seen.uncounted, 0

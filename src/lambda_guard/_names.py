@@ -33,6 +33,7 @@ FILE: Final = "file"
 LINE: Final = "line"
 FUNCTION: Final = "function"
 EXCEPTIONS: Final = "exceptions"
+LOST_LINES: Final = "lost_lines"  # how many a full standard output didn't take
 AT: Final = "at"  # the frames of a failure of ours; the position of a thread
 SAMPLING_RATE: Final = "sampling_rate"
 TRUNCATED: Final = "truncated"  # the line was too long for a log event and was cut
@@ -113,7 +114,7 @@ TOP_KEYS: Final = frozenset((
     SPAN_ID, PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE,
     RECORDS, ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, OVERRUN, DURATION_MS,
     REMAINING_MS, MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE, TENANT_ID, HTTP, DURABLE, REPLAY,
-    SAMPLING_RATE,
+    SAMPLING_RATE, LOST_LINES,
 ))  # fmt: skip
 
 UPSTREAMS_MOST: Final = 20

@@ -6,10 +6,12 @@ invocation happens to be open: a closed scope stands for it.
 """
 
 from contextvars import ContextVar, Token
+from math import inf
 from threading import current_thread, get_ident
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
-from . import _failsafe, _json, _names
+from . import _failsafe, _json, _names, _stdout
 
 if TYPE_CHECKING:
     from ._durable import Execution
@@ -252,9 +254,8 @@ def is_nobodys() -> bool:
     return current() is None and bool(_open or _current.get() or _of_thread())
 
 
-def is_held_back() -> bool:
-    """Return whether a line that is written here repeats another, and the operator doesn't want such lines."""
-    scope = current()
+def is_held_back(scope: Scope | None) -> bool:
+    """Return whether a line that is written there repeats another, and the operator doesn't want such lines."""
     return scope is not None and scope.durable is not None and scope.durable.is_held_back(scope.settings)
 
 
@@ -328,3 +329,19 @@ def _said_of_a_failure() -> dict[str, Any]:
 
 
 _failsafe.say_with(_said_of_a_failure)
+
+
+def _time_to_wait() -> float:
+    """Return how long a full standard output may be waited for: half of the time that is left, in seconds."""
+    scope = current()
+    deadline = scope.invocation.deadline if scope is not None else None
+    return inf if deadline is None else max(0.0, (deadline - time()) / 2)
+
+
+def _make_backlog(out: Any) -> Any:
+    from ._backlog import Backlog  # late: standard output is hardly ever full
+
+    return Backlog(out, _time_to_wait)
+
+
+_stdout.when_full(_make_backlog)

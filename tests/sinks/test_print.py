@@ -5,8 +5,12 @@ import contextlib
 import io
 import json
 import logging
+import os
 import pprint
+import signal
+import subprocess
 import sys
+import textwrap
 import threading
 
 import pytest
@@ -14,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_guard import logger, metrics, production
-from lambda_guard.testing import capture, make_context
+from lambda_guard.testing import capture, events, make_context
 
 
 def printed(captured):
@@ -42,12 +46,11 @@ def test_a_printed_line_is_a_line_of_the_log(invoke, header):
 
 
 def test_parts_wait_for_the_end_of_their_line(invoke):
-    """`end=""`, several lines at once, `writelines`, and `flush` in between: a line is whole, blank ones are left out."""
+    """`end=""`, several lines at once and `writelines`: a line is whole, blank ones are left out."""
 
     def handler(event, context):
         print("a", end="")
-        sys.stdout.flush()
-        print("b", end="", flush=True)
+        print("b", end="")
         print("c")
         print("one\ntwo\n\n  \nthree")
         sys.stdout.writelines(["x", "y\n", "z\n"])
@@ -58,6 +61,197 @@ def test_parts_wait_for_the_end_of_their_line(invoke):
     captured = invoke(handler)
     assert printed(captured) == ["abc", "one", "two", "three", "xy", "z", "four", "unfinished"]
     assert captured.lines[-1]["record"] == "invocation"
+
+
+def test_what_is_flushed_goes_out(invoke):
+    """A flush writes what its own thread has printed so far, whether `print` does it or the stream is asked to."""
+    seen = []
+
+    def other():
+        print("beside", end="")
+        print(" it", flush=True)
+
+    def handler(event, context):
+        print("loading", end="", flush=True)
+        seen.append(printed(captured))
+        print(" ", end="")
+        sys.stdout.flush()  # nothing but blank
+        print("half", end="")
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        print(" and half")
+
+    with capture() as captured:
+        production(handler)({}, make_context())
+    assert seen == [["loading"]]
+    assert printed(captured) == ["loading", "beside it", "half and half"]
+
+
+def test_an_unfinished_line_has_the_id_of_whoever_began_it(invoke):
+    """Where invocations are at work at once, one that ends takes no half line of another one with it."""
+    begun, ended = threading.Event(), threading.Event()
+
+    @production
+    def handler(event, context):
+        print(f"half of {context.aws_request_id}", end="")
+        if context.aws_request_id == "first":
+            begun.set()
+            assert ended.wait(240)
+            print(", and the other half")
+
+    with capture() as captured:
+        first = threading.Thread(
+            target=handler, args=({}, make_context(aws_request_id="first", timeout_ms=120_000))
+        )
+        first.start()
+        assert begun.wait(240)
+        handler({}, make_context(aws_request_id="second"))
+        ended.set()
+        first.join()
+    assert [(line["message"], line["invocation_id"]) for line in captured.logs] == [
+        ("half of second", "second"),
+        ("half of first, and the other half", "first"),
+    ]
+
+
+def test_an_unfinished_line_of_a_batch_item_is_its_own():
+    """What one item's handler leaves without a line break isn't the beginning of the next item's line."""
+
+    @production(each_record=True)
+    def handler(record):
+        print(f"handling {record.body}", end="")
+        if record.body == "b":
+            print("!")
+
+    with capture() as captured:
+        handler(events.sqs("a", "b", "c", message_ids=["m-a", "m-b", "m-c"]), make_context())
+    assert [(line["message"], line["message_id"]) for line in captured.logs] == [
+        ("handling a", "m-a"),
+        ("handling b!", "m-b"),
+        ("handling c", "m-c"),
+    ]
+
+
+def test_an_unfinished_line_goes_out_with_the_process(fresh):
+    """A process that ends while its handler is at work on another thread writes what was printed there."""
+    output = fresh("""
+        import json, sys, threading
+        from lambda_guard import production
+
+        begun = threading.Event()
+
+        @production
+        def handler(event, context):
+            print("half a line", end="")
+            begun.set()
+            threading.Event().wait()
+
+        threading.Thread(target=handler, args=({}, None), daemon=True).start()
+        assert begun.wait(240)
+    """)
+    assert json.loads(output)["message"] == "half a line"
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"), [("SIGTERM", "half a line"), ("SIGINT", "half a line"), ("SIGKILL", None)]
+)
+def test_an_unfinished_line_goes_out_with_the_environment(ending, message):
+    """Lambda ends an environment with SIGTERM: the line comes out, and the process has ended by that very signal."""
+    program = textwrap.dedent(f"""
+        import os, signal
+        from lambda_guard import production
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        @production
+        def handler(event, context):
+            print("half a line", end="")
+            os.kill(os.getpid(), signal.{ending})
+            signal.pause()
+
+        handler({{}}, None)
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == -getattr(signal, ending)
+    assert [json.loads(line)["message"] for line in done.stdout.splitlines()][:1] == (
+        [message] if message else []
+    )
+
+
+def test_sigterm_is_ours_only_while_a_handler_is_at_work(invoke):
+    """Whoever asks for SIGTERM's handler before, after, or in an invocation that prints nothing finds their own."""
+    seen, theirs = [], signal.getsignal(signal.SIGTERM)
+
+    def handler(event, context):
+        seen.append(signal.getsignal(signal.SIGTERM) == theirs)
+        print("a", end="")
+        seen.append(signal.getsignal(signal.SIGTERM) == theirs)
+
+    for _ in range(2):
+        invoke(handler)
+        assert signal.getsignal(signal.SIGTERM) == theirs
+    assert seen == [True, False] * 2
+
+
+def test_a_signal_handler_of_the_users_stays(invoke):
+    """One that is there isn't replaced, and one that the handler sets isn't taken away."""
+
+    def theirs(*_):
+        pass
+
+    def handler(event, context):
+        print("a", end="")
+        if event:
+            signal.signal(signal.SIGTERM, theirs)
+            print("b", end="")
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        for event in ({"set": True}, {}):
+            invoke(handler, event=event)
+            assert signal.getsignal(signal.SIGTERM) is theirs
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_does_not_finish_its_parents_line(fresh):
+    """What was begun before the fork is written once, by whoever began it, and SIGTERM is the child's own."""
+    output = fresh("""
+        import os, signal, sys
+        from lambda_guard import production
+
+        @production
+        def handler(event, context):
+            print("begun", end="")
+            if not (child := os.fork()):
+                assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+                print(" by the child", flush=True)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            print(" and ended")
+
+        handler({}, None)
+    """)
+    messages = [json.loads(line)["message"] for line in output.splitlines()]
+    assert messages[:2] == [" by the child", "begun and ended"]
+
+
+def test_an_unfinished_line_survives_another_standard_output():
+    """A handler that puts another stream in place has its half line written where it was begun."""
+    other = io.StringIO()
+
+    @production
+    def handler(event, context):
+        print("begun", end="")
+        sys.stdout = other
+
+    with capture() as captured:
+        handler({}, make_context())
+    assert printed(captured) == ["begun"]
 
 
 def test_an_object_that_is_nested_too_deeply_to_be_read_is_text(invoke):

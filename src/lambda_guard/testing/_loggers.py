@@ -46,7 +46,7 @@ class RootHandler(lines.Handler):
         return super().handle(record)
 
     def _write(self, record: logging.LogRecord) -> None:
-        if not (_has_own_handler(record.name) or _scope.is_held_back()):
+        if not (_has_own_handler(record.name) or _scope.is_held_back(_scope.current())):
             super()._write(record)
 
 

@@ -5,16 +5,19 @@ already in a form that log readers know (an EMF document, a structured log line)
 that the function made them.
 """
 
+import _signal  # type: ignore[import-not-found]  # `signal` makes enumerations of it, which takes a millisecond
+import atexit
 import json
+import os
 import sys
-import threading
+from threading import get_ident, main_thread
 from time import time
 from typing import Any, Final
 
-from ... import _json, _names, _scope
+from ... import _json, _names, _scope, _stdout
 from ..._failsafe import attempt
 from ..._invocation import Outcome
-from ..._scope import Defaults
+from ..._scope import Scope, Work
 from ..._stdout import Front, timestamp
 from .. import Sink
 
@@ -23,12 +26,31 @@ LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
 _PART_MOST: Final = 200_000  # characters without a line break, after which a line is taken to have ended
 
 
+class _Leaving:
+    """Whether the end of the process is watched for, which may come before the end of a line.
+
+    Lambda ends an environment that has an extension with SIGTERM, which ends Python at once, without its exit handlers.
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+
+    Attributes:
+        is_watched: from an invocation's first unfinished line to its end.
+        by_exit: whether the exit handler is registered, which stays.
+        by_signal: whether SIGTERM is ours: not between invocations, when a main thread that waits inside of the runtime
+            client can't run a handler, and would outlive the signal.
+    """
+
+    is_watched = by_exit = by_signal = False
+
+
+# Thread → the stream on which it has begun a line, the work that it belongs to, and the line so far.
+_begun: Final[dict[int, tuple["PrintedLines", Work, str]]] = {}
+
+
 class PrintedLines(Front):
     """A text stream that passes everything on to the one behind it, whole lines in structured form."""
 
     def __init__(self, stream: Any) -> None:
         self.behind = stream
-        self.parts: dict[int, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.behind, name)
@@ -42,16 +64,22 @@ class PrintedLines(Front):
         work = _scope.work()
         if work is None or not issubclass(type(said), str) or work.tail in (said := str.__str__(said)):
             return None  # the last: a line of ours, which the runtime client's handler writes here
-        thread = threading.get_ident()
-        whole = self.parts.pop(thread, "")
+        thread = get_ident()
+        stream, owner, whole = _begun.pop(thread, (self, work, ""))
+        if owner is not work or stream is not self:
+            stream.write_lines([whole], owner)
+            whole = ""
         whole += said  # in place, where `+` would copy: progress is printed in a great many parts
         *lines, rest = whole.split("\n") if "\n" in said else (whole,)
         if len(rest) > _PART_MOST:
             lines, rest = [*lines, rest], ""
         if rest:
-            self.parts[thread] = rest
+            _begun[thread] = self, work, rest
+            if not _Leaving.is_watched:
+                _Leaving.is_watched = True
+                attempt("log.print.leaving", _watch)
         if lines:
-            self._lines(lines)
+            self.write_lines(lines, work)
         return len(said)
 
     def writelines(self, lines: Any) -> None:
@@ -60,31 +88,35 @@ class PrintedLines(Front):
             self.write(line)
 
     def flush(self) -> None:
-        """Flush the stream behind; an unfinished line waits for its end."""
-        self.behind.flush()
+        """Write the line that this thread has begun, as it is, and flush the stream behind."""
+        attempt("log.print", _finish, get_ident())
+        _stdout.flush(self.behind)
 
-    def finish(self) -> None:
-        """Write the lines that were left unfinished."""
-        parts, self.parts = self.parts, {}
-        for part in parts.values():
-            self._lines([part])
-
-    def _lines(self, lines: list[str]) -> None:
-        if _scope.is_held_back():
+    def write_lines(self, lines: list[str], work: Work) -> None:
+        """Write lines that `work` has printed, structured."""
+        if _scope.is_held_back(work.scope):
             return
         for line in lines:
             if line.strip():
                 # What we fail at stays readable, but isn't JSON any more: it may be somebody's.
-                self._pass((attempt("log.print", structured, line) or f"print: {line}") + "\n")
+                told = attempt("log.print", structured, line, work) or f"print: {line}"
+                _stdout.put(self.behind, told + "\n")
 
     def _pass(self, said: str) -> int:
-        written = self.behind.write(said)
+        written = _stdout.put(self.behind, said, flush=False)
         return written if isinstance(written, int) else len(said)
 
 
-def structured(line: str) -> str:
-    """Return a printed line as a structured one; one that already is comes back as it is."""
-    scope = _scope.current()
+def _finish(thread: int) -> None:
+    """Write the line that a thread has begun, as if it had ended."""
+    if (part := _begun.pop(thread, None)) is not None:
+        stream, owner, whole = part
+        stream.write_lines([whole], owner)
+
+
+def structured(line: str, work: Work) -> str:
+    """Return a line that some work has printed as a structured one; one that already is comes back as it is."""
+    scope = work.scope
     message: Any = line.rstrip("\r")
     if line.startswith("{") and (document := _object(line)) is not None:
         if scope is not None and not _FORMS.isdisjoint(document):
@@ -99,11 +131,11 @@ def structured(line: str) -> str:
         _names.LOCATION: "print",
         _names.MESSAGE: message,
         _names.TIMESTAMP: timestamp(time()),
-        _names.SERVICE: scope.settings.service if scope else Defaults.service,
+        _names.SERVICE: scope.settings.service,
         _names.LOGGER_NAME: "print",
-        **_scope.current_keys(),
+        **_scope.keys_of(work),
     }
-    if scope is not None and scope.durable is not None:
+    if scope.durable is not None:
         scope.durable.mark(fields)
     return _json.encode(fields) if len(line) <= LINE_BYTES_MOST // 4 else _json.fit(fields, LINE_BYTES_MOST)
 
@@ -125,16 +157,68 @@ class Print(Sink):
 
     part = "log.print"
 
-    def enter(self, scope: _scope.Scope) -> None:  # noqa: ARG002 - a sink's
+    def enter(self, scope: Scope) -> None:  # noqa: ARG002 - a sink's
         """Put it there, unless it is."""
         out = sys.stdout
         if type(out) is not PrintedLines and out is not None:
             sys.stdout = PrintedLines(out)
 
-    def leave(self, scope: _scope.Scope, outcome: Outcome) -> None:  # noqa: ARG002 - a sink's
-        """Write what was left unfinished."""
-        out = sys.stdout
-        if type(out) is PrintedLines and out.parts:
-            out.finish()
+    def leave(self, scope: Scope, outcome: Outcome) -> None:
+        """Write what the invocation has begun and not ended."""
+        self.warn(scope, outcome)
+        if _Leaving.is_watched:
+            _unwatch()
 
-    warn = leave
+    def warn(self, scope: Scope, outcome: Outcome) -> None:  # noqa: ARG002 - a sink's
+        """Write what there is so far."""
+        if _begun:
+            _finish_all(scope)
+
+
+def _finish_all(scope: Scope | None = None) -> None:
+    """Write the lines that an invocation, or anybody, has begun and not ended."""
+    for thread, (_, owner, _) in list(_begun.items()):
+        if scope is None or owner.scope is scope or not owner.scope.open:
+            attempt("log.print", _finish, thread)
+
+
+def _at_the_end() -> None:
+    _finish_all()
+    attempt("log.print", _flush)
+
+
+def _flush() -> None:
+    if (out := _stdout.stream()) is not None:
+        _stdout.flush(out)
+
+
+def _watch() -> None:
+    """Have unfinished lines written when the process ends, by SIGTERM, too, unless somebody else has taken that."""
+    if not _Leaving.by_exit:
+        _Leaving.by_exit = True
+        atexit.register(_at_the_end)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_unwatch)
+            os.register_at_fork(after_in_child=_begun.clear)  # the parent writes what it has begun
+    if _is_main_thread() and _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
+        _signal.signal(_signal.SIGTERM, _terminated)
+        _Leaving.by_signal = True
+
+
+def _unwatch() -> None:
+    """Give SIGTERM back, unless somebody else has taken it."""
+    _Leaving.is_watched = False
+    if _Leaving.by_signal and _is_main_thread():
+        _Leaving.by_signal = False
+        if _signal.getsignal(_signal.SIGTERM) is _terminated:
+            _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+
+
+def _terminated(number: int, _: Any) -> None:
+    _at_the_end()
+    _signal.signal(number, _signal.SIG_DFL)
+    os.kill(os.getpid(), number)  # as if nobody had watched
+
+
+def _is_main_thread() -> bool:
+    return get_ident() == main_thread().ident

@@ -17,4 +17,4 @@ def install() -> None:
 
 
 def _is_new(_: logging.LogRecord) -> bool:
-    return not _scope.is_held_back()
+    return not _scope.is_held_back(_scope.current())
