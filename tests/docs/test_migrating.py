@@ -212,6 +212,52 @@ def test_powertools_decorators_of_our_objects(tmp_path):
         assert ran.record["outcome"] == "success"
 
 
+MODULES = """
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from lambda_guard import logger, metrics, production
+
+theirs, their_metrics, tracer = Logger(LOGGER), Metrics(), Tracer()
+
+
+@production
+def handler(event, context):
+    logger.append_keys(order_id="o-1")
+    theirs.info("theirs")
+    their_metrics.add_metric(name="Theirs", unit="Count", value=1)
+    metrics.add_metric(name="Ours", unit="Count", value=1)
+    in_a_subsegment()
+    theirs.append_keys(more=1)
+    theirs.info("more")
+
+
+@tracer.capture_method
+def in_a_subsegment():
+    pass
+"""
+
+
+def test_powertools_objects_of_other_modules(tmp_path):
+    """A Logger has keys of its own, metrics are lost, subsegments aren't."""
+    [ran] = run(tmp_path, MODULES.replace("LOGGER", ""), environment=ENVIRONMENT)
+    assert [(line["message"], line["invocation_id"], line.get("more")) for line in ran.logs] == [
+        ("theirs", ran.id, None),
+        ("more", ran.id, 1),
+    ]
+    assert "order_id" not in str(ran.logs)
+    assert ran.metrics == {("Shop", frozenset({"service"}), "Ours"): [1.0]}
+    assert [document["name"] for document in ran.documents] == ["## app.in_a_subsegment", "## handler"]
+    assert ran.record["outcome"] == "success"
+
+
+def test_a_child_logger_of_another_module(tmp_path):
+    """Its lines are like ours, but it takes no keys."""
+    [ran] = run(tmp_path, MODULES.replace("LOGGER", "child=True"), environment=ENVIRONMENT)
+    [line] = ran.logs
+    assert (line["message"], line["service"], line["order_id"]) == ("theirs", "orders", "o-1")
+    assert line["invocation_id"] == ran.id
+    assert ran.answer["errorType"] == ran.record["error"]["type"] == "OrphanedChildLoggerError"
+
+
 # --- Rows of the tables -----------------------------------------------------------------------------------------------
 
 BEFORE = """
