@@ -14,6 +14,7 @@ from . import _json, _names, _stdout
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 Step = tuple[str, Callable[..., object]]
 
 _FRAMES_MOST: Final = 8
@@ -69,17 +70,21 @@ def attempt_all(steps: Sequence[Step], *args: Any) -> None:
                 pass
 
 
-def never_raises(method: Callable[P, None]) -> Callable[P, None]:
-    """Decorate a method that the user's code calls directly: it raises nothing, except for wrong arguments."""
+def never_raises(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a method that the user's code calls directly: it raises nothing, except for wrong arguments.
+
+    Where it would raise it returns `None`, which only a method does whose callers can do with that.
+    """
 
     @wraps(method)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
         try:
-            method(*args, **kwargs)
+            return method(*args, **kwargs)
         except Exception as error:
             if type(error) is TypeError and error.__traceback__ and error.__traceback__.tb_next is None:
                 raise  # it couldn't be called
             failed(method.__qualname__, error)
+            return None
 
     return guarded
 

@@ -129,12 +129,13 @@ def _rate(said: str) -> float | None:
     return rate if 0 <= rate <= 1 else None
 
 
-def _is_on(said: str) -> bool | None:
+def is_on(said: str) -> bool | None:
+    """Return whether a variable's text means on or off; `None` if neither."""
     return True if said.lower() in _TRUE else False if said.lower() in _FALSE else None
 
 
 def _is_off(said: str) -> bool | None:
-    on = _is_on(said)
+    on = is_on(said)
     return None if on is None else not on
 
 
@@ -151,7 +152,7 @@ _ONLY_KNOWN: Final = (
 )
 
 _SAID: Final = (_text, "text")
-_ON: Final = (_is_on, "true or false")
+_ON: Final = (is_on, "true or false")
 _COUNT: Final = (_number, "a positive whole number")
 
 OPTIONS: Final = (
@@ -190,13 +191,13 @@ OPTIONS: Final = (
     Option(
         "tracing",
         variables={
-            _names.ENV_TRACING: (_is_on, "on or off"),
+            _names.ENV_TRACING: (is_on, "on or off"),
             _names.ENV_PT_TRACE_DISABLED: (_is_off, "true or false"),
         },
         default=True,
     ),
     Option("max_receive_count", variables={_names.ENV_MAX_RECEIVE_COUNT: _COUNT}),
-    Option("replayed_lines", variables={_names.ENV_REPLAYED_LINES: (_is_on, "on or off")}, default=True),
+    Option("replayed_lines", variables={_names.ENV_REPLAYED_LINES: (is_on, "on or off")}, default=True),
     Option("disabled", variables={_names.ENV_DISABLED: _ON}, default=False),
 )
 _MEMORY: Final = Option("memory_limit_mb", variables={_names.ENV_MEMORY_SIZE: _COUNT})  # Lambda's own

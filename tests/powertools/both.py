@@ -10,6 +10,8 @@ from lambda_guard import metrics as ours
 from lambda_guard import production
 from lambda_guard.testing import capture, make_context
 
+from ..sinks.conftest import unheard
+
 
 def printed(run):
     """Return the JSON lines that a function prints."""
@@ -41,7 +43,7 @@ def run_ours(handler, event=None, context=None, **options):
     """Run a function under our decorator, and return what was captured and what it answered."""
     ours.clear_default_dimensions()
     try:
-        with capture() as captured:
+        with unheard(), capture() as captured:
             answer = production(**options)(handler)({} if event is None else event, context or make_context())
     finally:
         ours.clear_default_dimensions()

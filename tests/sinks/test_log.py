@@ -578,7 +578,7 @@ def test_powertools_child_loggers_write_our_lines(invoke):
 
 
 def test_powertools_inject_lambda_context_works_on_ours(invoke):
-    """Powertools' own decorator may stand on the handler; nothing is lost and nothing stands twice."""
+    """Powertools' decorator may stay on the handler where it takes a correlation id from the event."""
 
     @logger.inject_lambda_context(correlation_id_path="id")
     def handler(event, context):
@@ -1163,12 +1163,13 @@ def test_the_logger_works_whatever_powertools_thinks_of_the_environment(name):
     )
     assert done.returncode == 0, done.stderr
     lines = [line for line in map(json.loads, done.stdout.splitlines()) if "record" not in line]
-    told = (
-        "function_memory_size",
-        "function_arn",
-        "function_request_id",
-    )  # Powertools' decorator tells these
-    dropped = (*told, "exception", "exception_name", "stack_trace")
+    (deletable,) = [line for line in lines if "inject_lambda_context" in line["message"]]
+    lines.remove(deletable)
+    assert deletable["message"] == (
+        "@logger.inject_lambda_context has nothing to add to what @production does for handler: delete it "
+        "(function_request_id is called invocation_id)"
+    )
+    dropped = ("exception", "exception_name", "stack_trace")
     assert [
         (
             line["level"],

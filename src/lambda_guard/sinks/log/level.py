@@ -18,7 +18,7 @@ def set_level(level: object) -> None:
     logger = lines.line_logger()
     if type(level) is int and level >= 0:
         logger.setLevel(level)
-    elif (known := _number(level)) is not None:
+    elif (known := number(level)) is not None:
         logger.setLevel(known)
     else:
         lines.warn(f"setLevel({_json.text(level, 64)!r}) has no effect: {_A_LEVEL}")
@@ -27,7 +27,8 @@ def set_level(level: object) -> None:
 _A_LEVEL = "a level is a name, such as DEBUG, INFO, WARNING, ERROR or CRITICAL, or a number"
 
 
-def _number(level: object) -> int | None:
+def number(level: object) -> int | None:
+    """Return the number of a level's name; `None` if it is none."""
     if not issubclass(type(level), str):
         return None
     name = _json.text(level).strip().upper()

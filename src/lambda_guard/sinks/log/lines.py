@@ -12,7 +12,7 @@ from time import time
 from typing import Any, Final
 
 from ... import _json, _names, _scope, _stdout
-from ..._failsafe import attempt
+from ..._failsafe import attempt, failed
 from ..._invocation import Outcome
 from ..._scope import Defaults
 from ..._settings import Settings
@@ -46,6 +46,8 @@ def format_line(record: logging.LogRecord) -> str:
         extra = {key: value for key, value in attributes.items() if key not in _RESERVED}
         if extra.get("tenant_id", "") is None:  # the runtime client's, of a function without tenants
             del extra["tenant_id"]
+    if LineLogger.formats:
+        extra = {**_formatted_keys(record), **(extra or {})}
     said: Any = record.msg
     if record.args:
         said = _formatted(record.msg, record.args)
@@ -118,6 +120,24 @@ def _fit(line: str) -> str:
     return line if len(line.encode()) <= LINE_BYTES_MOST else _json.fit(json.loads(line), LINE_BYTES_MOST)
 
 
+# Appended keys with these names are formats, as with Powertools: `append_keys(process="%(process)d")`.
+FORMATS: Final = frozenset(vars(_bare)) | {"asctime", _names.LEVEL, _names.LOCATION, _names.TIMESTAMP}
+
+
+def note_formats(keys: dict[str, Any]) -> None:
+    """Have lines made of records from now on if one of `keys` takes its value from them."""
+    if any(type(keys[name]) is str and "%(" in keys[name] for name in FORMATS & keys.keys()):
+        LineLogger.formats = True
+
+
+def _formatted_keys(record: logging.LogRecord) -> dict[str, Any]:
+    from . import formats  # late: few use them
+
+    scope = _scope.current()
+    appended = _fields(None, scope, _scope.item_of(scope) if scope is not None else None, None, None)
+    return formats.formatted(appended, FORMATS, record)
+
+
 def _object(said: Any) -> str:
     return _json.encode(
         said if issubclass(type(said), dict | list | tuple | int | float) else _json.text(said)
@@ -142,9 +162,11 @@ def _decoded(said: str) -> Any:
 
 def _formatted(said: Any, args: Any) -> str:
     try:
+        if type(args) is tuple and len(args) == 1 and isinstance(args[0], dict) and args[0]:
+            args = args[0]
         formatted: str = str(said) % args
         return formatted
-    except Exception:  # arguments that don't fit the format: the line is worth more than its form
+    except (Exception, SystemExit):  # arguments that don't fit, or exit: the line is worth more than its form
         return f"{_json.text(said)} {_json.text(args)}"
 
 
@@ -223,7 +245,8 @@ class Handler(logging.Handler):
         attempt("log.line", self._write, record)
 
     def _write(self, record: logging.LogRecord) -> None:
-        _stdout.write(self.format(record) if self.formatter else format_line(record))
+        line = attempt("log.formatter", self.format, record) if self.formatter else None
+        _stdout.write(line if type(line) is str else format_line(record))
 
 
 class LineLogger(logging.Logger):
@@ -234,6 +257,7 @@ class LineLogger(logging.Logger):
     """
 
     disabled = property(lambda _: False, lambda *_: None)
+    formats = False  # whether a key was appended that takes its value from each record
 
     def _log(  # noqa: PLR0917 - logging's signature
         self,
@@ -249,28 +273,40 @@ class LineLogger(logging.Logger):
         if fields or type(extra) is not dict:
             extra = attempt("log.fields", joined, extra, fields)
         alone = len(self.handlers) == 1 and type(self.handlers[0]) is Handler
-        if self.propagate or self.filters or stack_info or not alone:
+        if self.propagate or self.filters or self.formats or stack_info is not False or not alone:
             # Above the frames of logging's own file, which it doesn't count: this one, and Powertools' method.
             above = 1 + (sys._getframe(1).f_code.co_filename != logging._srcfile)  # noqa: SLF001 - as `findCaller`
-            extra = attempt("log.fields", _renamed, extra)
-            if isinstance(exc_info, BaseException):  # logging would ask it whether it is true
-                exc_info = (type(exc_info), exc_info, exceptions.trace_of(exc_info))
-            super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel + above)
-        else:
-            attempt("log.line", _write_line, self.name, level, msg, args, exc_info, extra, stacklevel)
+            try:
+                if isinstance(exc_info, BaseException):  # logging would ask it whether it is true
+                    exc_info = (type(exc_info), exc_info, exceptions.trace_of(exc_info))
+                super()._log(level, msg, args, exc_info, _renamed(extra), stack_info, stacklevel + above)
+            except Exception as error:  # an argument of a kind that logging doesn't take
+                attempt("log.line", failed, "log.record", error)
+            else:
+                return
+        attempt("log.line", _write_line, self.name, level, msg, args, exc_info, extra, stacklevel)
+
+    def filter(self, record: logging.LogRecord) -> Any:
+        """Ask the user's filters; where one raises, the line is written."""
+        found = attempt("log.filter", super().filter, record)
+        return True if found is None else found
+
+    def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Write the line, ours first; what another handler raises isn't the caller's."""
+        attempt("log.handlers", super().callHandlers, record)
 
 
 def _write_line(  # noqa: PLR0917 - as above
     name: str, level: int, said: Any, args: Any, exc_info: Any, extra: dict[str, Any] | None, stacklevel: int
 ) -> None:
     if args:
-        said = _formatted(said, args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
+        said = _formatted(said, args)
     elif type(said) is str and said[:1] in _MAYBE_JSON:
         said = _decoded(said)
     frame: Any = sys._getframe(4)  # noqa: SLF001 - attempt, _log and a method of logging or Powertools lie between
     while frame.f_code.co_filename == logging._srcfile:  # noqa: SLF001 - `exception` calls `error`
         frame = frame.f_back
-    while stacklevel > 1 and frame.f_back is not None:
+    while type(stacklevel) is int and stacklevel > 1 and frame.f_back is not None:
         frame, stacklevel = frame.f_back, stacklevel - 1
     location = f"{frame.f_code.co_name}:{frame.f_lineno}"
     _stdout.write(make_line(level, location, said, time(), name, _renamed(extra), exc_info, None))

@@ -5,13 +5,12 @@ What the handler appends to it ends with the invocation; what module-level code 
 
 import logging
 import warnings
-from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.logging.formatter import BasePowertoolsFormatter
 
 from .lines import format_line, line_logger
-from .plain import ContextKeys, Keys, Methods
+from .plain import Keys, Methods
 
 
 class PowertoolsFormatter(Keys, BasePowertoolsFormatter):  # type: ignore[misc]  # a better `append_context_keys`
@@ -22,14 +21,8 @@ class PowertoolsFormatter(Keys, BasePowertoolsFormatter):  # type: ignore[misc] 
         return format_line(record)
 
 
-class _Logger(Methods, Logger):
+class _Logger(Methods, Keys, Logger):  # type: ignore[misc]  # as above
     """Powertools' Logger on top of a logger that we made: its handler and level are there already."""
-
-    def append_context_keys(self, **additional_keys: Any) -> ContextKeys:  # type: ignore[override]
-        return ContextKeys(additional_keys)
-
-    def get_correlation_id(self) -> Any:
-        return self.get_current_keys().get("correlation_id")
 
     def _get_logger(self) -> logging.Logger:
         return line_logger()
