@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lambda_guard import logger, production
-from lambda_guard.testing import TRACE_HEADER, capture, make_context
+from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 START = TRACE_HEADER
 
@@ -83,6 +83,22 @@ def test_an_end_after_the_deadline_is_a_timeout(error):
     assert [(segment.annotations["outcome"], segment.document["fault"]) for segment in whole] == [
         ("timeout", True)
     ]
+
+
+def test_an_answer_that_came_too_late_has_no_status():
+    """The client has had an answer of the service's, whatever the handler returned."""
+
+    @production
+    def handler(event, context):
+        past(context)
+        return {"statusCode": 500}
+
+    with capture() as captured:
+        handler(events.http_api(), make_context(timeout_ms=0))
+    record = captured.record
+    assert (record["outcome"], record["overrun"]["outcome"]) == ("timeout", "success")
+    assert record["http"].keys() == {"method", "route"}
+    assert "ServerErrors" not in record
 
 
 def test_one_that_nobody_warned_of_is_counted_at_its_end():

@@ -182,6 +182,8 @@ def _hold_against_deadline(scope: _scope.Scope, outcome: Outcome) -> None:
     deadline = scope.invocation.deadline
     if deadline is not None and outcome.ended > deadline:
         scope.overran, outcome.kind = outcome.kind, _names.TIMEOUT
+        if scope.http is not None:
+            scope.http.pop(_names.STATUS, None)  # of an answer that nobody got
 
 
 def _steps(sinks: Iterable[Sink], way: str) -> tuple[Step, ...]:
