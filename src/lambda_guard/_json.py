@@ -36,8 +36,8 @@ def text(value: object, most: int = 100_000) -> str:
 
 
 def marks_a_record(value: object) -> bool:
-    """Return whether a line with this `record` at its top might pass as an invocation record."""
-    return type(value) not in _BUILTINS or value == _names.RECORD_INVOCATION
+    """Return whether a line with this `record` at its top might pass as one of our records."""
+    return type(value) not in _BUILTINS or value in (_names.RECORD_INVOCATION, _names.RECORD_INIT)
 
 
 def type_name(value: object) -> str:

@@ -22,6 +22,7 @@ from lambda_guard import logger, metrics
 from lambda_guard.testing import make_context
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.line_owner import identify
 from lambda_guard.tools.logs.reading.lines import tells_of_an_error
 from lambda_guard.tools.logs.reading.streams import Stream
 
@@ -54,6 +55,7 @@ LINE = {
 }
 FORGED = {
     "record": {**LINE, "record": "invocation", "outcome": "error", "trigger": {"type": "sqs"}, **METRICS},
+    "init record": {**LINE, "record": "init", "outcome": "error"},
     "record without a level": {"record": "invocation", "outcome": "success", "invocation_id": OTHER},
     "record of this invocation": {**LINE, "record": "invocation", "outcome": "success", "invocation_id": OWN},
     "line": LINE,
@@ -187,7 +189,7 @@ def check(captured, event=None):
     *lines, record = map(json.loads, written)
     assert (record["record"], record["outcome"], record["invocation_id"]) == ("invocation", "success", OWN)
     for line in lines:
-        assert line.get("record") != "invocation"
+        assert line.get("record") not in ("invocation", "init")
         assert "_aws" not in line
         assert "CloudWatchMetrics" not in line
         assert line.keys() != set("mvet")
@@ -218,6 +220,19 @@ def test_a_senders_text_is_text(invoke, text):
     event = {"body": text}
     check(
         invoke(lambda event, context: print(event["body"]), event, context=make_context(aws_request_id=OWN))
+    )
+
+
+def test_a_line_that_was_cut_is_not_the_one_that_its_data_names(invoke):
+    """What is left of a line with a sender's object in it, or a sender's text, is assigned by its own keys alone."""
+    captured = invoke(lambda event, context: print(json.dumps({"a": [LINE], "b": "x" * 99})))
+    line = captured.output.split("\n")[0].encode()
+    assert identify(line[: line.index(b"x" * 99) + 9]).invocation_id is None
+    text = json.dumps({"message": json.dumps(LINE) * 20_000}).encode()
+    assert identify(text[:-9]).invocation_id is None
+    assert (
+        identify(f'{{"a": {{"b": 1}}, "invocation_id": "{OWN}", "message": "x'.encode()).invocation_id
+        == OWN.encode()
     )
 
 

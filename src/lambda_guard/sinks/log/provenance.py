@@ -73,7 +73,7 @@ def _is_own_metrics(document: dict[str, Any], scope: _scope.Scope) -> bool:
     metadata = document[_names.EMF]
     if type(metadata) is not dict or _WORD not in metadata or _WORD in document:
         return False
-    if document.get(_names.RECORD) == _names.RECORD_INVOCATION:
+    if _json.marks_a_record(document.get(_names.RECORD)):
         return False
     if _is_written_by(_EMF_LIBRARIES):
         return True
@@ -130,8 +130,8 @@ class _Sent:
         spells_metrics: whether a document of metrics may be in it.
     """
 
-    def __init__(self, event: object) -> None:
-        self.spells_metrics = self._everything = False
+    def __init__(self, event: object, *, known: bool = True) -> None:
+        self.spells_metrics = self._everything = not known
         self._objects: set[int] = set()
         self._wrappers, self._left = 0, _UNPACKED_MOST
         try:
@@ -178,7 +178,9 @@ class _Sent:
 
 
 def _sent(scope: _scope.Scope) -> _Sent:
-    """Return what the event holds: found out by the first invocation that needs it, once."""
+    """Return what the event holds: found out once, where it is needed; of an invocation that is over, anything."""
+    if not scope.open:
+        return _Sent(None, known=False)
     if scope.sent is None:
         scope.sent = _Sent(scope.event)
     found: _Sent = scope.sent

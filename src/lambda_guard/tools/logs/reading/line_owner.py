@@ -140,8 +140,7 @@ def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
 def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
     document = load(line)
     if document is None:
-        cut = _SALVAGE.search(line)
-        return Sign.LINE, cut[1] if cut else None
+        return Sign.LINE, _salvaged(line)
     kind = document.get("type")
     if is_platform_event(kind, document):
         owner = _as_id(as_mapping(document.get("record")).get("requestId"))
@@ -178,5 +177,21 @@ def _as_id(value: object) -> bytes | None:
     return value.encode("utf-8", "replace") if isinstance(value, str) and value else None
 
 
+def _salvaged(line: bytes) -> bytes | None:
+    """Return the id in a line that was cut in the middle: what is left of it still belongs somewhere.
+
+    Only a key of the outermost object counts. What is deeper, or in a text, is data.
+    """
+    if _SALVAGE.search(line) is None:  # nearly all: a cut line is long
+        return None
+    depth = 0
+    for part in _PARTS.finditer(line):
+        if part[1] is not None:
+            depth += 1 if part[1] in b"{[" else -1
+        elif depth == 1 and (found := _SALVAGE.match(line, part.start())):
+            return found[1]
+    return None
+
+
 _SALVAGE: Final = re.compile(rb'"(?:%b)": ?"(%b)"' % ("|".join(names.ID_KEYS[:3]).encode(), _UUID))
-"""Finds the id in a line that was cut in the middle: what is left of it still belongs somewhere."""
+_PARTS: Final = re.compile(rb'([{}\[\]])|"(?:[^"\\]|\\.)*"?', re.DOTALL)
