@@ -3,7 +3,8 @@
 # make demo      three functions, a topic and queues on this machine, and what became of the orders
 # make bench     the budgets, measured
 # make mutants   does a test notice when the code is broken? 300 small breaks, within an hour
-# make lock      new versions into requirements/dev.txt
+# make layer     the Lambda layer, into build/
+# make lock      new versions into requirements/dev.txt and the layer
 
 PYTHON ?= python3
 VENV   := .venv
@@ -11,15 +12,17 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 LEG    := .venv-leg
 MUTANTS := .venv-mutants
+# What a layer leaves out: Lambda's runtime has it.
+OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3transfer six urllib3)
 # Tests wait more than they calculate: four processes, also on two cores.
 SPREAD := -n 4 --dist loadfile
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-newest-moto demo bench mutants lock clean
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-newest-moto demo bench mutants layer lock clean
 
 help:
-	@sed -n '1,6s/^# //p' Makefile
+	@sed -n '1,7s/^# //p' Makefile
 
 install: $(VENV)/installed
 
@@ -122,6 +125,13 @@ lock:
 	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
 	  -c requirements/constraints.txt -o requirements/dev.txt
+	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate $(OF_RUNTIME) \
+	  -c requirements/constraints.txt -o src/lambda_guard/tools/layer/requirements.txt
+
+# One zip for every runtime of Lambda's, into build/.
+layer: install
+	@$(BIN)/lambda-guard layer build --output build/lambda-guard-layer.zip
 
 clean:
 	rm -rf $(VENV) $(LEG) $(MUTANTS) build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

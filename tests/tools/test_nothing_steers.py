@@ -87,7 +87,7 @@ LETTER_COMMANDS = {
     "dlq replay": (),
     "dlq discard": (),
 }
-ELSEWHERE = {"local up"}
+ELSEWHERE = {"local up", "layer build"}
 
 
 def test_every_command_is_driven():
@@ -371,7 +371,11 @@ def test_nothing_typed_steers(said, monkeypatch, command, option):
         "wanted": "m-1",
         "template": "none.yaml",
     }
-    options = {"--handler": "app.handler"} if command == "dlq try" else {}
+    required = {
+        "dlq try": {"--handler": "app.handler"},
+        "layer build": {"--python": "3.11", "--arch": "arm64"},
+    }
+    options = dict(required.get(command, {}))
     arguments = [
         IN_A_NAME if parameter.opts[0] == option else known[parameter.name]
         for parameter in commands()[command].params

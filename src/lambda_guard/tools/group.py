@@ -19,6 +19,7 @@ SUBCOMMANDS: Final = {
     "invocations": ("tools.logs.commands.invocations", "Show logs, one block per invocation."),
     "trace": ("tools.logs.commands.trace", "Show a trace across functions, as a tree with times."),
     "dlq": ("tools.dlq.commands", "Show why messages failed, and replay them."),
+    "layer": ("tools.layer.commands", "Build the Lambda layer."),
     "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
 """Name → the module with the command of this name, and its line in the list. Adding one takes one line here."""

@@ -1,0 +1,78 @@
+"""A layer from start to end: packages, our code, byte code, manifest, zip."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from lambda_guard.tools.layer import archive, byte_code, own_code
+from lambda_guard.tools.layer.packages import Package, install
+from lambda_guard.tools.layer.targets import Target
+
+MANIFEST: Final = "lambda-guard-layer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer that was built.
+
+    Attributes:
+        archive: its zip.
+        version: ours.
+        packages: the others'.
+        compiled: by version of Python, the number of modules with byte code; None if that Python isn't here.
+    """
+
+    archive: archive.Archive
+    version: str
+    packages: list[Package]
+    compiled: dict[str, int | None]
+
+
+def build(
+    path: Path, chosen: Sequence[Target], additions: Sequence[str], say: Callable[[str], None]
+) -> Layer:
+    """Build a layer.
+
+    Args:
+        path: the zip.
+        chosen: what it is for.
+        additions: requirements of a team's own, as pip takes them.
+        say: is told of each step that is done.
+
+    Raises:
+        LayerError: it can't be built; the zip is what it was.
+        OSError: it can't be written.
+    """
+    pythons = sorted({target.python for target in chosen}, key=lambda it: int(it.partition(".")[2]))
+    with tempfile.TemporaryDirectory(prefix="layer-") as folder:
+        work, opt = Path(folder) / "work", Path(folder) / "opt"
+        tree = opt / "python"
+        work.mkdir()
+        tree.mkdir(parents=True)
+        packages = install(chosen, additions, work, tree, say)
+        version = own_code.copy(opt)
+        compiled = {python: byte_code.compile_for(python, tree) for python in pythons}
+        _write_manifest(opt / MANIFEST, version, chosen, packages, compiled)
+        say("byte code written")
+        return Layer(archive.write(opt, path), version, packages, compiled)
+
+
+def _write_manifest(
+    path: Path,
+    version: str,
+    chosen: Sequence[Target],
+    packages: list[Package],
+    compiled: dict[str, int | None],
+) -> None:
+    manifest = {
+        "name": "lambda_guard",
+        "version": version,
+        "compatible_runtimes": sorted({f"python{target.python}" for target in chosen}),
+        "compatible_architectures": sorted({target.architecture for target in chosen}),
+        "byte_code": [python for python, modules in compiled.items() if modules is not None],
+        "packages": [asdict(package) for package in packages],
+    }
+    path.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
