@@ -334,6 +334,20 @@ def test_structured_lines_gain_the_keys_that_they_lack(invoke, line):
     assert json.loads(written) == keys | theirs
 
 
+@pytest.mark.parametrize("claim", [{}, {"invocation_id": "another"}])
+def test_a_structured_line_that_another_invocation_finishes_has_its_own_keys(invoke, claim):
+    """What was printed before an invocation inside of this one, without a line break, is this one's."""
+    inner = production(lambda event, context: print("inner"))
+
+    def handler(event, context):
+        print(json.dumps({"level": "INFO", "message": "half", **claim}), end="")
+        inner({}, make_context(aws_request_id="inner"))
+
+    captured = invoke(handler, context=make_context(aws_request_id="outer"))
+    ids = {line["message"]: line["invocation_id"] for line in captured.logs}
+    assert ids == {"half": "outer", "inner": "inner"}
+
+
 def test_our_own_lines_are_not_caught(invoke):
     """The lines of `logger`, `metrics` and the record are written once, between what is printed."""
 

@@ -119,10 +119,10 @@ def structured(line: str, work: Work) -> str:
     scope = work.scope
     message: Any = line.rstrip("\r")
     if line.startswith("{") and (document := _object(line)) is not None:
-        if scope is not None and not _FORMS.isdisjoint(document):
+        if not _FORMS.isdisjoint(document):
             from . import provenance  # late: most that is printed is text
 
-            own = attempt("log.print.own", provenance.as_it_passes, line, document, scope)
+            own = attempt("log.print.own", provenance.as_it_passes, line, document, work)
             if own is not None:
                 return own
         message = document

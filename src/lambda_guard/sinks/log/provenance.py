@@ -34,21 +34,25 @@ _WRAPPERS_MOST: Final = 3  # base64 in base64 …
 _UNPACKED_MOST: Final = 16 * 2**20  # bytes of an event, all in all
 
 
-def as_it_passes(line: str, document: dict[str, Any], scope: _scope.Scope) -> str | None:
+def as_it_passes(line: str, document: dict[str, Any], work: _scope.Work) -> str | None:
     """Return a printed object as it may stand in the log, or `None` if it is data, to be shown as a message.
 
     Args:
         line: as it was printed.
         document: the object in it, which has a level, `_aws` or Datadog's `m`.
-        scope: of the invocation that printed it.
+        work: that printed it.
     """
+    scope = work.scope
     if not _is_own(line, document, scope):
         return None
     if _names.EMF in document:
         return line if _is_of(scope, document) else _json.encode(_under_own_id(document, scope))
     if document.keys() == _DATADOG:
         return line
-    return _completed(line, document, scope) if _is_true(document, scope) else _corrected(document)
+    keys = _scope.keys_of(work)
+    if _is_true(document, scope, keys):
+        return _completed(line, document, scope, keys)
+    return _corrected(document, keys)
 
 
 def _is_own(line: str, document: dict[str, Any], scope: _scope.Scope) -> bool:
@@ -238,12 +242,12 @@ def _is_of(scope: _scope.Scope, document: dict[str, Any]) -> bool:
     return all(document.get(key, own) == own for key in _names.ID_KEYS)
 
 
-def _is_true(document: dict[str, Any], scope: _scope.Scope) -> bool:
+def _is_true(document: dict[str, Any], scope: _scope.Scope, ours: dict[str, Any]) -> bool:
     """Return whether a line with a level names no other invocation or trace, and isn't like one of ours."""
     if document.get(_names.LOGGER_NAME) == LOGGER_NAME or _json.marks_a_record(document.get(_names.RECORD)):
         return False
     header = parse(os.environ.get(_names.ENV_TRACE_HEADER))
-    traces = [None, scope.invocation.trace_id, _scope.current_keys().get(_names.XRAY_TRACE_ID)]
+    traces = [None, scope.invocation.trace_id, ours.get(_names.XRAY_TRACE_ID)]
     if document.get(_names.XRAY_TRACE_ID) not in [*traces, header.root if header is not None else None]:
         return False
     return _is_of(scope, document)
@@ -256,17 +260,16 @@ def _under_own_id(document: dict[str, Any], scope: _scope.Scope) -> dict[str, An
     return {**document, _names.INVOCATION_ID: own, **instead}
 
 
-def _completed(line: str, document: dict[str, Any], scope: _scope.Scope) -> str:
+def _completed(line: str, document: dict[str, Any], scope: _scope.Scope, ours: dict[str, Any]) -> str:
     """Return a line with a level as it is, and the keys of the invocation that it lacks at its end."""
-    lacking = {key: value for key, value in _scope.current_keys().items() if key not in document}
+    lacking = {key: value for key, value in ours.items() if key not in document}
     if scope.durable is not None and _names.REPLAY not in document:
         scope.durable.mark(lacking)
     return f"{line.rstrip()[:-1]},{_json.encode(lacking)[1:]}" if lacking else line
 
 
-def _corrected(document: dict[str, Any]) -> str:
+def _corrected(document: dict[str, Any], ours: dict[str, Any]) -> str:
     """Return a line with a level under the invocation's own keys; what it says of them itself gets an underscore."""
-    ours = _scope.current_keys()
     fields = {f"{key}_" if ours.get(key, value) != value else key: value for key, value in document.items()}
     if _json.marks_a_record(fields.get(_names.RECORD)):
         fields[f"{_names.RECORD}_"] = fields.pop(_names.RECORD)
