@@ -6,7 +6,9 @@ import functools
 import inspect
 import json
 import pickle
+import unittest.mock
 import warnings
+from typing import NamedTuple
 
 import pytest
 
@@ -394,3 +396,121 @@ def test_a_builtin_is_called_by_keyword():
         assert production(dict)(event=event, context=context) == {"event": event, "context": context}
     assert captured.record["invocation_id"] == "6f0c1d3e"
     assert captured.record["trigger"]["type"] == "sqs"
+
+
+def plain_generator(event, context):
+    yield 1
+
+
+async def async_generator(event, context):
+    yield 1
+
+
+class Made:
+    """A class whose instances aren't answers."""
+
+    def __init__(self, event, context):
+        pass
+
+
+class Yielding:
+    def __call__(self, event, context):
+        yield 1
+
+
+class Answer(dict):
+    def __init__(self, event, context):
+        super().__init__(event)
+
+
+class Pair(NamedTuple):
+    event: dict
+    context: object
+
+
+class Fleeting:
+    def __new__(cls, event, context):
+        return event
+
+
+class Proxy:
+    """A decorator of the user's, which looks like what it decorates."""
+
+    def __init__(self, function):
+        self.__wrapped__, self.__code__, self.__name__ = function, function.__code__, function.__name__
+
+    def __call__(self, event, context):
+        return list(self.__wrapped__(event, context))
+
+
+UNFIT = {
+    "a generator function": (plain_generator, "plain_generator is a generator function"),
+    "an async generator function": (async_generator, "async_generator is an async generator function"),
+    "in a partial": (functools.partial(plain_generator), "plain_generator is a generator function"),
+    "a callable instance": (Yielding(), "Yielding is a generator function"),
+    "its method": (Yielding().__call__, "__call__ is a generator function"),
+    "a class": (Made, "Made is a class"),
+}
+FIT = {
+    "a class of answers": Answer,
+    "a class that makes something else": Fleeting,
+    "a named tuple": Pair,
+    "a proxy": Proxy(plain_generator),
+    "a builtin": dict,
+    "a mock": unittest.mock.MagicMock(),
+    "a function around it": lambda event, context: list(plain_generator(event, context)),
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_a_handler_that_cannot_answer_is_a_warning(kind):
+    """It is decorated as it is, since a decorator above may make an answer of it, and a WARNING says what to write."""
+    handler, said = UNFIT[kind]
+    with capture() as captured:
+        decorated = production(handler)
+    (line,) = captured.logs
+    assert line["level"] == "WARNING"
+    assert line["message"].startswith(f"handler {said}: ")
+    assert "Runtime.MarshalError, unless " in line["message"]
+    with capture() as captured:
+        assert type(decorated({}, make_context())) is type(handler({}, None))
+    assert captured.record["outcome"] == "success"
+    assert captured.logs == []
+
+
+@pytest.mark.parametrize("kind", FIT)
+def test_a_handler_that_may_answer_is_none(kind):
+    """Whatever isn't known to be of no use is decorated without a word."""
+    with capture() as captured:
+        production(FIT[kind])
+    assert captured.output == ""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in UNFIT if kind != "a class"])
+def test_a_record_handler_that_does_nothing_is_refused(kind):
+    """With `each_record` nobody else can run its code: each message would be deleted that nobody has processed."""
+    handler, said = UNFIT[kind]
+    with pytest.raises(ConfigurationError, match=f"handler {said}: .* pass as processed; write "):
+        production(each_record=True)(handler)
+
+
+def test_a_class_may_handle_records():
+    """Its instances are no answers then, and making one may be the work."""
+    seen = []
+
+    class Order:
+        def __init__(self, record):
+            seen.append(record.body)
+
+    with capture() as captured:
+        production(each_record=True)(Order)(events.sqs("a", "b"), make_context())
+    assert seen == ["a", "b"]
+    assert captured.logs == []
+
+
+def test_a_handler_that_cannot_answer_is_let_alone_without_us(monkeypatch):
+    """The kill switch leaves the bare handler, without a word."""
+    monkeypatch.setenv("LAMBDA_GUARD_DISABLED", "true")
+    with capture() as captured:
+        assert production(plain_generator) is plain_generator
+    assert captured.output == ""

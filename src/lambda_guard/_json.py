@@ -52,7 +52,16 @@ def cut(said: str, most: int) -> str:
 
 
 def describe(value: object) -> Any:
-    """Convert a value that JSON can't express to one that it can."""
+    """Convert a value that JSON can't express to one that it can; doesn't raise."""
+    try:
+        return _described(value)
+    except (
+        BaseException
+    ):  # as in `text`; the encoder would note on the exception, which is the user's, where it was
+        return text(value)
+
+
+def _described(value: object) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray):
@@ -93,7 +102,10 @@ def encode(value: object) -> str:
     """
     try:
         line: str = _fast(value)
-    except Exception:  # whatever the reason, the slow path can encode it
+    except (
+        Exception,
+        SystemExit,
+    ):  # whatever the reason, the slow path can encode it; values may raise as in `text`
         line = _fast(_plain(value, _DEPTH_MOST, set()))
     return line if line.isascii() else encodable(line)
 
@@ -136,7 +148,7 @@ def _builtin(value: Any) -> Any:
         if isinstance(value, list | tuple | AbstractSet):
             return list(value)
         return next((kind(value) for kind in (int, float) if isinstance(value, kind)), value)
-    except Exception:  # a value that raises on any access; the others are still usable
+    except BaseException:  # a value that raises on any access, as in `text`; the others are still usable
         return text(value)
 
 

@@ -4,7 +4,8 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 import wrapt
 
@@ -12,10 +13,12 @@ from . import _settings
 from ._failsafe import attempt, failed
 from ._guard import Guard
 from .errors import ConfigurationError
+from .sinks.log import lines
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+_YIELDS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 Parameters = tuple[str, str, bool]  # names of the event and context parameters; whether it belongs to a class
 
 
@@ -194,9 +197,14 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     _check(handler, options)
     if isinstance(handler, Production | BoundProduction):
         return handler
+    advice = attempt("handler", _advice_on, handler, bool(options.get("each_record")))
+    if advice is not None and options.get("each_record"):
+        raise ConfigurationError(advice)  # a message would be deleted that nobody has processed
     is_async = _is_async(handler)
     decorated = AsyncProduction if is_async else Production
     guard = _guard_for(options, handler)
+    if advice is not None and guard is not None:
+        attempt("handler", lines.warn, advice)  # no error: the function may work
     if options.get("each_record"):
         report = bool(options.get("report_batch_item_failures"))
         taking_apart = decorated(handler, _around_records(guard, handler, is_async, report))
@@ -205,6 +213,15 @@ def _decorate(options: dict[str, Any], handler: Any) -> Any:
     if is_async:
         return decorated(handler, _around_async(guard, _parameters(handler)))
     return decorated(handler, _around(guard, _parameters(handler))) if guard is not None else handler
+
+
+def _advice_on(handler: Any, each_record: bool) -> str | None:
+    function = _inside(handler)
+    if type(function) is FunctionType and not function.__code__.co_flags & _YIELDS:
+        return None
+    from ._unfit import advice_on  # late: nearly all handlers are plain functions
+
+    return advice_on(function, _name(handler), each_record)
 
 
 def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:

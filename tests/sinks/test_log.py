@@ -894,6 +894,56 @@ def test_a_failure_of_ours_by_an_error_without_a_name_does_not_reach_the_handler
     assert captured.record["outcome"] == "success"
 
 
+class Exits:
+    """A value that ends the process, whatever is asked of it."""
+
+    @property
+    def __class__(self):
+        sys.exit(3)
+
+
+class ExitingItems(dict):
+    def items(self):
+        raise LeavingError("x")
+
+
+class LeavingError(Exception):
+    """An exception that ends the process when somebody adds a note to it, as the JSON encoder does from Python 3.14 on."""
+
+    @property
+    def __notes__(self):
+        sys.exit(3)
+
+
+EXITING = {
+    "itself": Exits,
+    "in a list": lambda: [Exits()],
+    "in a mapping": lambda: {"a": Exits()},
+    "items": lambda: {"a": ExitingItems(b=1)},
+    "as a key": lambda: {Exits(): 1},
+}
+
+
+@pytest.mark.parametrize("kind", EXITING)
+def test_a_value_that_exits_when_it_is_looked_at_does_not_end_the_process(invoke, kind):
+    """Wherever it stands, it is written down as far as that goes, and the handler goes on."""
+    make = EXITING[kind]
+
+    def handler(event, context):
+        value = make()
+        logger.info(value)
+        logger.info("said", field=value, level=value)
+        logger.append_keys(key=value)
+        logging.getLogger("theirs").warning("said %s", "it", extra={"field": value})
+        return "done"
+
+    answers = []
+    captured = invoke(handler, answers=answers)
+    assert captured.raised is None
+    assert answers == ["done"]
+    assert len(captured.logs) == 3
+
+
 def test_a_recursion_error_stays_small(invoke):
     """A thousand frames don't make a line of hundreds of kilobytes."""
 
