@@ -26,6 +26,12 @@ def parse(text: str) -> Arn | None:
     return Arn(*fields[1:]) if len(fields) == _FIELDS and fields[0] == "arn" else None
 
 
+def resource_path(text: str) -> str:
+    """Return what follows the kind in an ARN's resource: `a/b` of `rule/a/b`; empty for any other text."""
+    arn = parse(text)
+    return arn.resource.partition("/")[2] if arn is not None else ""
+
+
 def region(text: str) -> str:
     """Return an ARN's region; empty where it has none, and for any other text."""
     arn = parse(text)
@@ -52,5 +58,4 @@ def function(text: str) -> tuple[str, str]:
 
 def stream(text: str) -> str:
     """Return the name of a Kinesis stream, or the table of a DynamoDB stream, from its ARN."""
-    arn = parse(text)
-    return arn.resource.partition("/")[2].partition("/")[0] if arn is not None else text
+    return resource_path(text).partition("/")[0] if parse(text) is not None else text

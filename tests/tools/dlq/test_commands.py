@@ -39,7 +39,20 @@ def cloud(tmp_path_factory):
             "CodeUri": ".",
         },
     }
-    template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"Mailer": function}}
+    onward = {"OnFailure": {"Type": "SQS", "Destination": {"Fn::GetAtt": ["Unmailed", "Arn"]}}}
+    careful = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {
+            **function["Properties"],
+            "FunctionName": "careful",
+            "EventInvokeConfig": {"DestinationConfig": onward},
+        },
+    }
+    unmailed = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "unmailed"}}
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {"Mailer": function, "Careful": careful, "Unmailed": unmailed},
+    }
     with Cloud(template, root=code, speed=1000) as cloud:
         cloud.code = code
         yield cloud
@@ -225,20 +238,38 @@ def test_what_the_logs_say_of_a_letter_is_told_as_json(dlq, queue, tmp_path):
     ]
 
 
-def test_an_event_is_invoked_asynchronously_and_told_again_when_it_comes_back(cloud, dlq, queue):
-    """A record of a destination goes to its function."""
-    document = {
-        **DESTINATION,
-        "requestContext": {**DESTINATION["requestContext"], "functionArn": cloud.function("mailer").arn},
-    }
-    name = queue(document)
-    before = len(cloud.results("mailer"))
-    code, out, _ = dlq("replay", name, "--yes", "--json")
+def record_of(cloud, name):
+    """Write the record that a destination gets of a failed invocation."""
+    context = {**DESTINATION["requestContext"], "functionArn": cloud.function(name).arn}
+    return {**DESTINATION, "requestContext": context}
+
+
+def test_an_event_is_invoked_asynchronously_and_told_again_when_it_comes_back(cloud, dlq):
+    """A record of a destination goes to its function, whose configuration names the queue."""
+    sqs = cloud.client("sqs")
+    url = sqs.get_queue_url(QueueName="unmailed")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(record_of(cloud, "careful")))
+    before = len(cloud.results("careful"))
+    code, out, _ = dlq("replay", "unmailed", "--yes", "--json")
     cloud.settle()
 
-    assert (code, json.loads(out)["delivered"], json.loads(out)["targets"]) == (0, 1, {"mailer": 1})
-    assert count(cloud, name) == 0
-    assert len(cloud.results("mailer")) == before + 1
+    assert (code, json.loads(out)["delivered"], json.loads(out)["targets"]) == (0, 1, {"careful": 1})
+    assert count(cloud, "unmailed") == 0
+    assert len(cloud.results("careful")) == before + 1
+
+
+def test_a_letter_invokes_no_function_of_its_own_choice(cloud, dlq, queue):
+    """Anyone may write such a record: without a word by name it stays, with one it goes there."""
+    name, before = queue(record_of(cloud, "mailer")), len(cloud.results("mailer"))
+    for arguments in ((), ("--yes",)):
+        code, out, _ = dlq("replay", name, *arguments)
+        assert code == 1
+        assert f"of {cloud.function('mailer').arn}, which sends no failures here" in out
+    cloud.settle()
+    assert (count(cloud, name), len(cloud.results("mailer"))) == (1, before)
+    assert dlq("replay", name, "--to", "function:mailer", "--yes")[0] == 0
+    cloud.settle()
+    assert (count(cloud, name), len(cloud.results("mailer"))) == (0, before + 1)
 
 
 def test_an_invocation_goes_on_in_the_letter_s_trace(cloud, dlq, queue):

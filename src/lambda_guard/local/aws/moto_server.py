@@ -38,7 +38,7 @@ from lambda_guard.propagation.header import parse
 from lambda_guard.shapes import sns
 
 _CONTROL = "/moto-api"
-_LAMBDA = "/2015-03-31/"
+_LAMBDA = ("/2015-03-31/", "/2019-09-25/")  # the versions of its API that the local cloud answers
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
 _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
@@ -49,7 +49,8 @@ def main(port: int, control: str) -> None:
     install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = DomainDispatcherApplication(create_backend_app)
-    front = ProxyMiddleware(moto, {_LAMBDA: {"target": f"http://{control}"}}, timeout=None)  # type: ignore[arg-type]  # as long as the function's
+    targets = {path: {"target": f"http://{control}"} for path in _LAMBDA}
+    front = ProxyMiddleware(moto, targets, timeout=None)  # type: ignore[arg-type]  # as long as the function's
     server = make_server(HOST, port, loopback_only(front), threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")

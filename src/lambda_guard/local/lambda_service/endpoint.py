@@ -39,6 +39,7 @@ class LambdaEndpoint:
             ("GET", rf"{_FUNCTIONS}/*", self._list_functions),
             ("GET", rf"{_FUNCTIONS}/([^/]+)(/configuration|)", self._get_function),
             ("GET", "/2015-03-31/event-source-mappings/*", self._list_mappings),
+            ("GET", r"/2019-09-25/functions/([^/]+)/event-invoke-config/list", self._list_invoke_configs),
         )
         self._server = LoopbackServer(self._respond)
         self.address = self._server.address
@@ -57,7 +58,8 @@ class LambdaEndpoint:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceException", str(error))
         message = (
             f"{request.method} {request.path} of Lambda's API is not part of the local cloud: Invoke, "
-            "GetFunction, GetFunctionConfiguration, ListFunctions and ListEventSourceMappings are"
+            "GetFunction, GetFunctionConfiguration, ListFunctions, ListEventSourceMappings "
+            "and ListFunctionEventInvokeConfigs are"
         )
         return _refusal(HTTPStatus.BAD_REQUEST, "InvalidParameterValueException", message)
 
@@ -123,6 +125,11 @@ class LambdaEndpoint:
         found = _configuration(deployed)
         return _json(found if configuration else {"Configuration": found})
 
+    def _list_invoke_configs(self, _request: HttpRequest, name: str) -> HttpResponse:
+        if (deployed := self.invoker.find(name)) is None:
+            return _not_found(name)
+        return _json({"FunctionEventInvokeConfigs": [_invoke_config(deployed)]})
+
 
 def _json(document: dict[str, Any]) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.OK, body=json.dumps(document).encode())
@@ -147,6 +154,17 @@ def _configuration(deployed: Deployed) -> dict[str, Any]:
         tracing="Active" if declaration.tracing else "PassThrough",
         dead_letter={"TargetArn": declaration.dead_letter_arn} if declaration.dead_letter_arn else None,
     )
+
+
+def _invoke_config(deployed: Deployed) -> dict[str, Any]:
+    declaration = deployed.declaration
+    destinations = {"OnFailure": declaration.on_failure, "OnSuccess": declaration.on_success}
+    return {
+        "FunctionArn": f"{deployed.function.arn}:$LATEST",
+        "MaximumRetryAttempts": declaration.retry_attempts,
+        "MaximumEventAgeInSeconds": int(declaration.event_age),
+        "DestinationConfig": {key: {"Destination": arn} for key, arn in destinations.items() if arn},
+    }
 
 
 def _mapping(mapping: MappingDeclaration, function_arn: str) -> dict[str, Any]:

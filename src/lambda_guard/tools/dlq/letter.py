@@ -102,6 +102,7 @@ class Letter:
         failure: what is known of the failure.
         target: where it was bound for, an ARN or a queue's URL, if the letter itself names it; else empty.
         topic: for SNS, the ARN of topic or subscription.
+        via: the topic through which another service's letter came; empty where it came directly.
         pointer: for streams, where the data is.
         request_id: of the asynchronous invocation that failed; empty for others.
         problem: why what failed can't be had from the letter; empty where it can.
@@ -113,6 +114,7 @@ class Letter:
     failure: Failure = field(default_factory=Failure)
     target: str = ""
     topic: str = ""
+    via: str = ""
     pointer: StreamPointer | None = None
     request_id: str = ""
     problem: str = ""

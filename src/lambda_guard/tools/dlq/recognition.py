@@ -112,7 +112,7 @@ def _through_a_topic(message: Message, body: Mapping[str, Any]) -> Letter | None
     for recogniser in (_of_a_stream, _of_a_destination, _of_a_function):
         letter = recogniser(inner, document)
         if letter is not None:
-            return replace(letter, message=message)
+            return replace(letter, message=message, via=_text(body, "TopicArn"))
     return None
 
 

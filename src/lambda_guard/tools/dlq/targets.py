@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from lambda_guard.shapes import arns
 from lambda_guard.tools.aws import Clients, CloudError
+from lambda_guard.tools.dlq.claims import Claim, claim_of, holds
 from lambda_guard.tools.dlq.errors import DeadLetterError, asked
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.queue import Queue, find_queue, sources_of
@@ -71,8 +72,9 @@ class TargetFinder:
             NoTargetError: it can't be found, or the letter can't go there.
         """
         if letter.origin is Origin.STREAM:
-            given = self._given
-            return Target("stream", given.address if given and given.kind == "function" else letter.target)
+            if self._given is not None and self._given.kind == "function":
+                return Target("stream", self._given.address)
+            return self._confirmed(letter, Target("stream", letter.target))
         if letter.problem:
             raise NoTargetError(letter.problem)
         if self._given is None:
@@ -113,10 +115,35 @@ class TargetFinder:
             return self._once(self._subscriber, letter.topic)
         if letter.origin is Origin.FUNCTION:
             function = letter.failure.function
-            return Target("function", function) if function else self._once(self._function)
-        return self._at(letter.target)
+            if not function:
+                return self._once(self._function)
+            return self._confirmed(letter, Target("function", function))
+        target = self._at(letter.target)
+        if letter.origin is Origin.QUEUE:  # whose source is SQS's own word
+            return target
+        return self._confirmed(letter, target, letter.target)
 
-    def _once(self, find: Callable[..., Target], *asked: str) -> Target:
+    def _confirmed(self, letter: Letter, target: Target, named: str = "") -> Target:
+        """Return a target that the letter names, if it isn't only the letter that says so."""
+        return self._once(self._confirm, claim_of(letter, named or target.address), target)
+
+    def _confirm(self, claim: Claim, target: Target) -> Target:
+        kind = "queue" if target.kind == "queue" else "function"
+        told = f"{claim.origin.explained.partition(':')[0]}, by its own word, of {claim.sender}"
+        word = f"--to {kind}:{target.name} takes the letters at their word; select them with --where"
+        try:
+            if holds(claim, self._queue, self._clients):
+                return target
+        except CloudError as error:
+            raise NoTargetError(
+                f"from {told}; whether that is true can't be read ({error}): {word}"
+            ) from error
+        raise NoTargetError(
+            f"from {told}, which sends no failures here: anyone who may send messages to this queue can "
+            f"write that; {word}"
+        )
+
+    def _once(self, find: Callable[..., Target], *asked: object) -> Target:
         """Remember what was found, and why nothing was: ten thousand letters would ask the same."""
         key = (find, *asked)
         if key not in self._once_found:
@@ -193,7 +220,7 @@ class TargetFinder:
                 found = [sns.get_subscription_attributes(SubscriptionArn=arn) for arn in arns]
         except CloudError as error:
             raise NoTargetError(f"its subscription is not known: {_ASK} ({error})") from error
-        ours = [one["Attributes"] for one in found if named or self._is_dead_letters(one["Attributes"])]
+        ours = [one["Attributes"] for one in found if self._is_dead_letters(one["Attributes"])]
         if len(ours) != 1:
             raise NoTargetError(f"{len(ours)} subscriptions of {topic} have this dead-letter queue: {_ASK}")
         return self._endpoint(ours[0])
