@@ -265,7 +265,8 @@ def test_a_function_that_does_not_load_says_why(functions, tmp_path, handler, er
 
     assert (result.status, result.error_type) == ("error", error_type)
     assert message in result.error_message
-    assert any(error_type in line for line in result.lines)
+    assert any(error_type in line for line in result.lines[:-1])
+    assert f"\tStatus: error\tError Type: {error_type}\t" in result.lines[-1]
 
 
 def test_an_answer_above_the_limit_is_an_error(single):

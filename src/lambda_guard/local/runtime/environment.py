@@ -194,7 +194,10 @@ class Environment:
             log_stream=self.stream,
             trace_header=invocation.trace_header,
         )
-        for line in platform_log.end(result, self._settings.memory, message, as_json=self._json):
+        init_failed = self._api.init_error is not None
+        for line in platform_log.end(
+            result, self._settings.memory, message, as_json=self._json, init_failed=init_failed
+        ):
             self._write(line)
         lines, self._lines = tuple(self._lines), []
         return replace(result, lines=lines)

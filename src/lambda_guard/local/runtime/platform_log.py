@@ -35,14 +35,28 @@ def start(request_id: str, version: str, trace_header: str | None, *, as_json: b
     return _event("platform.start", request_id=request_id, version=version, tracing=_tracing(trace_header))
 
 
-def end(result: InvocationResult, memory_mb: int, message: str | None, *, as_json: bool) -> list[str]:
-    """Return the lines that end an invocation; `message` is the one about a timeout or a process that ended."""
+def end(
+    result: InvocationResult, memory_mb: int, message: str | None, *, as_json: bool, init_failed: bool = False
+) -> list[str]:
+    """Return the lines that end an invocation.
+
+    Args:
+        result: of the invocation.
+        memory_mb: the function's.
+        message: about a timeout or a process that ended.
+        as_json: whether in the JSON log format.
+        init_failed: whether the function couldn't be loaded.
+    """
     process_ended = result.status == "killed" or result.error_type == "Runtime.ExitError"
     status = "failure" if process_ended else result.status
     if as_json:
         return _end_json(result, memory_mb, status)
     lines = [] if message is None else [message]
-    return [*lines, f"END RequestId: {result.request_id}", _report_text(result, memory_mb, status)]
+    return [
+        *lines,
+        f"END RequestId: {result.request_id}",
+        _report_text(result, memory_mb, status, init_failed),
+    ]
 
 
 def _end_json(result: InvocationResult, memory_mb: int, status: str) -> list[str]:
@@ -64,7 +78,7 @@ def _end_json(result: InvocationResult, memory_mb: int, status: str) -> list[str
     return [_event("platform.runtimeDone", **told), report]
 
 
-def _report_text(result: InvocationResult, memory_mb: int, status: str) -> str:
+def _report_text(result: InvocationResult, memory_mb: int, status: str, init_failed: bool) -> str:
     parts = [
         f"REPORT RequestId: {result.request_id}",
         f"Duration: {result.duration_ms:.2f} ms",
@@ -74,7 +88,7 @@ def _report_text(result: InvocationResult, memory_mb: int, status: str) -> str:
     ]
     if result.init_ms is not None:
         parts.append(f"Init Duration: {result.init_ms:.2f} ms")
-    if status == "failure":
+    if status == "failure" or init_failed:
         parts += ["Status: error", f"Error Type: {result.error_type}"]
     elif status == "timeout":
         parts.append("Status: timeout")

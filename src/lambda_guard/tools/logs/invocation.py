@@ -175,7 +175,18 @@ class Invocation(Struct, dict=True):
         if self.report.status in {"timeout", "error", "failure"}:
             seen = names.TIMEOUT if self.report.status == "timeout" else names.FAILURE
             return said if said not in ("", *names.NO_FAILURE) else self._worse(seen)
+        if said in names.NO_FAILURE and self._is_unanswered():
+            return names.FAILURE
         return said or self._without_a_record()
+
+    def _is_unanswered(self) -> bool:
+        """Whether the runtime client couldn't send what the handler returned: it says so after the record."""
+        for raw in reversed(self.raw):
+            if raw == self.record_line:
+                break
+            if raw.startswith(b"[ERROR] Runtime.MarshalError: "):
+                return True
+        return False
 
     def _worse(self, seen: str) -> str:
         """A process that could not write its record did not merely fail: it was ended from outside."""

@@ -38,7 +38,7 @@ Examples:
 @click.option(
     "--failed",
     is_flag=True,
-    help="Only errors, timeouts, killed invocations, and batches that failed in part.",
+    help="Only errors, server errors, timeouts, killed invocations, and batches that failed in part.",
 )
 @click.option("--slower-than", metavar="TIME", help="Only those that ran longer: 250ms, 2s.")
 @click.option("--cold", is_flag=True, help="Only cold starts.")
