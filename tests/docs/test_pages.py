@@ -44,6 +44,22 @@ def test_links_lead_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def headings(page):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_to_sections_lead_to_headings(page):
+    """Every relative link to a section of a page is a heading there."""
+    links = re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)", text(page))
+    assert [
+        link for link in links if link[1] not in headings(page.parent / link[0] if link[0] else page)
+    ] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_nothing_is_left_to_fill_in(page):
     """No page has a placeholder in it."""
