@@ -2,8 +2,6 @@
 
 import dataclasses
 import inspect
-import io
-import itertools
 import json
 import logging
 import os
@@ -23,35 +21,7 @@ from lambda_guard.testing import capture, make_context
 
 from ..conftest import ExitingError, Hostile, HostileDict, UndecidedError, WordlessError
 from .both import run_ours
-
-_service = itertools.count()
-# What each adds to its lines by itself: Powertools' decorator, and ours.
-_THEIRS = ("location", "timestamp", "service", "xray_trace_id", "function_name", "cold_start", "stack_trace")
-_ADDED = {
-    *_THEIRS, "function_memory_size", "function_arn", "function_request_id", "logger", "invocation_id",
-    "function_version", "exception",
-}  # fmt: skip
-
-
-def told(lines):
-    """Return what the handler said: the lines without what is added to each."""
-    return [{key: value for key, value in line.items() if key not in _ADDED} for line in lines]
-
-
-def in_both_ways(code, event=None, **options):
-    """Run `code(logger, event)` in a handler of each way; return what each said, and what each answered."""
-    out = io.StringIO()
-    theirs = Logger(service=f"theirs-{next(_service)}", stream=out, level=options.pop("log_level", "INFO"))
-    event = {} if event is None else event
-    answer = theirs.inject_lambda_context(lambda event, context: code(theirs, event), **options)(
-        event, make_context()
-    )
-    captured, ours = run_ours(lambda event, context: code(logger, event), event)
-    return (told(map(json.loads, filter(None, out.getvalue().split("\n")))), answer), (
-        told(captured.logs),
-        ours,
-    )
-
+from .loggers import in_both_ways, new_service, told
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -348,7 +318,7 @@ def public(names):
 @pytest.mark.parametrize("ours", [logger, PlainLogger()], ids=["with Powertools", "without"])
 def test_every_public_name_is_there(ours):
     """What Powertools' Logger has, ours has, also where Powertools can't be imported."""
-    theirs = Logger(service=f"theirs-{next(_service)}")
+    theirs = Logger(service=new_service())
     missing = {name for name in public({*dir(theirs), *vars(theirs)}) if not hasattr(ours, name)}
     assert missing == set()
     missing = {name for name in public(dir(logging.getLogger("theirs"))) if not hasattr(ours, name)}

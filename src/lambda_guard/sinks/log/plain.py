@@ -63,8 +63,9 @@ class Keys:
 
     @never_raises
     def clear_state(self) -> None:
-        """Take off every key that was appended here."""
+        """Take off every key that was appended here, those of this thread or task, too."""
         self.remove_keys(self.get_current_keys())
+        self.thread_safe_clear_keys()
 
     def append_context_keys(self, **additional_keys: Any) -> "ContextKeys":
         """Add keys for a `with` block; afterwards what was there before holds again."""
@@ -97,7 +98,6 @@ class Keys:
         """Append keys, instead of those that were there or besides them."""
         if not append:
             self.clear_state()
-            self.thread_safe_clear_keys()
         self.append_keys(**keys)
 
     @never_raises
