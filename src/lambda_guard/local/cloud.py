@@ -6,8 +6,9 @@ import math
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError, OptionError, require
 from lambda_guard.local.api import ApiGateway, request_of
@@ -38,7 +39,7 @@ _QUIET_SECONDS = 0.02
 _PACKAGES = ("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
 
 
-class Cloud:
+class Cloud(AbstractContextManager["Cloud"]):
     """Runs a template until `close`; a context manager.
 
     Args:
@@ -341,9 +342,6 @@ class Cloud:
             group.close()
         self._guardian.close()
         self._directory.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -50,8 +50,11 @@ class NotPermittedError(CloudError):
     """The credentials in use may not do this; the message names the action."""
 
 
-def new_clients() -> Clients:
+def new_clients(**settings: Any) -> Clients:
     """Return clients that back off when they are throttled, each made when it is first asked for.
+
+    Args:
+        settings: of `botocore.config.Config`, in place of those here.
 
     Raises:
         MissingExtraError: boto3 isn't installed.
@@ -62,7 +65,8 @@ def new_clients() -> Clients:
 
     # Adaptive: the client slows down when the service throttles, as it soon does with FilterLogEvents.
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-    config = Config(retries={"mode": "adaptive", "max_attempts": 10}, connect_timeout=10, read_timeout=60)
+    usual = {"retries": {"mode": "adaptive", "max_attempts": 10}, "connect_timeout": 10, "read_timeout": 60}
+    config = Config(**(settings or usual))
 
     @cache
     def client(service: str) -> Any:

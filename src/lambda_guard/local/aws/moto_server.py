@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,6 +33,7 @@ from werkzeug.wrappers import Response
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local.runtime.callers import refusal
 from lambda_guard.local.runtime.http_server import HOST
+from lambda_guard.local.runtime.platform_log import now_text
 from lambda_guard.propagation.header import parse
 from lambda_guard.shapes import sns
 
@@ -255,7 +255,7 @@ def _sns_event(
         message,
         topic_arn=subscription.topic.arn,
         message_id=message_id,
-        timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        timestamp=now_text(),
         subject=subject,
         attributes=attributes,
         subscription_arn=subscription.arn,

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from lambda_guard.local.runtime.http_server import HOST
 
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 _DATAGRAM_MOST = 65_536
 
 
-class XRayDaemon:
+class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
     """Collects segment and subsegment documents; use as a context manager or `close` it.
 
     Attributes:
@@ -101,9 +101,6 @@ class XRayDaemon:
             waker.sendto(b"", self._socket.getsockname())
         self._thread.join(5)
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

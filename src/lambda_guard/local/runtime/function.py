@@ -5,9 +5,10 @@ import random
 import tempfile
 import threading
 import uuid
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError, require
 from lambda_guard.local.runtime.environment import Environment, FunctionSettings
@@ -18,7 +19,7 @@ from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.local.runtime.runtime_api import Invocation
 
 
-class Function:
+class Function(AbstractContextManager["Function"]):
     """Runs a handler in processes of its own; a context manager.
 
     Environments are started when they are needed and kept; one that timed out or died is replaced at the next
@@ -152,9 +153,6 @@ class Function:
         if self._is_alone:
             self._guardian.close()
             self.log.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -8,11 +8,12 @@ with `send` and no outcome may have been delivered or not: the process ended in 
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import uuid4
 
 from lambda_guard.shapes import arns
@@ -117,7 +118,7 @@ class History:
         return ""
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """An open journal, locked against a second replay.
 
     Args:
@@ -140,9 +141,6 @@ class Journal:
         except BaseException:
             os.close(self._file)
             raise
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
         try:

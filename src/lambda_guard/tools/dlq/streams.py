@@ -1,7 +1,6 @@
 """Stream batches: the letter holds pointers; the records are read from the stream again."""
 
 import json
-import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -13,7 +12,7 @@ import msgspec
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.shapes import arns
 from lambda_guard.shapes.sample import fill
-from lambda_guard.tools.aws import FUNCTION_SECONDS_MOST, Clients, error_code
+from lambda_guard.tools.aws import FUNCTION_SECONDS_MOST, Clients, error_code, new_clients
 from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import NoEventError, asked
 from lambda_guard.tools.dlq.letter import StreamPointer, parsed
@@ -74,12 +73,7 @@ def _refused(function_error: str | None, body: str) -> str:
 @lru_cache(maxsize=1)
 def _patient_lambda() -> Any:
     """A client that waits for the function's end, and never asks twice: the batch would run twice."""
-    import boto3
-    from botocore.config import Config
-
-    config = Config(read_timeout=FUNCTION_SECONDS_MOST + 10, retries={"total_max_attempts": 1})
-    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-    return session.client("lambda", config=config)
+    return new_clients(read_timeout=FUNCTION_SECONDS_MOST + 10, retries={"total_max_attempts": 1})("lambda")
 
 
 def _records(pointer: StreamPointer, clients: Clients) -> Iterator[Mapping[str, Any]]:

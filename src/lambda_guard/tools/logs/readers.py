@@ -3,7 +3,8 @@
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Self, TypeAlias
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TypeAlias
 
 from lambda_guard.tools.files import write_all
 from lambda_guard.tools.logs.invocation import Block
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # boto3 is imported only where CloudWatch Logs is asked
     from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 
 
-class FileReader:
+class FileReader(AbstractContextManager["FileReader"]):
     """Reads files; standard input is kept in a temporary file where it must be read again.
 
     Attributes:
@@ -29,9 +30,6 @@ class FileReader:
         self.tally = Tally()
         self._paths = list(paths)
         self._spooled: tempfile._TemporaryFileWrapper[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self._spooled is not None:

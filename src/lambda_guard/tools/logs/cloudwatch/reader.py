@@ -4,10 +4,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, NotPermittedError, new_clients
 from lambda_guard.tools.logs.cloudwatch.extents import Place, places_of
@@ -34,7 +35,7 @@ from lambda_guard.tools.stopping import Stop
 DEFAULT_WINDOW_MS: Final = 3_600_000.0
 
 
-class CloudWatchReader:
+class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
     """Reads log groups.
 
     Args:
@@ -52,9 +53,6 @@ class CloudWatchReader:
         self._clients = clients or new_clients()
         self._streams: dict[str, Stream] = {}
         self._events = 0
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._clear_progress()
