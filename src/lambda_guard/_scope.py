@@ -254,6 +254,12 @@ def is_nobodys() -> bool:
     return current() is None and bool(_open or _current.get() or _of_thread())
 
 
+def outlived() -> Scope | None:
+    """Return the invocation that this work belonged to, if it is over; `None` also for work that never had one."""
+    work = _current.get() or _of_thread()
+    return work.scope if work is not None and not work.scope.open else None
+
+
 def is_held_back(scope: Scope | None) -> bool:
     """Return whether a line that is written there repeats another, and the operator doesn't want such lines."""
     return scope is not None and scope.durable is not None and scope.durable.is_held_back(scope.settings)

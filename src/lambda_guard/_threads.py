@@ -48,7 +48,7 @@ def _start(theirs: Any) -> Any:
 
 
 def _mark(thread: Any) -> None:
-    if (work := _scope.work()) is not None:
+    if (work := _scope.work() or _scope.outlived()) is not None:
         _scope.mark(thread, work)
 
 

@@ -7,7 +7,9 @@ import logging
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, quote
 
 import pytest
@@ -18,8 +20,8 @@ from aws_lambda_powertools.metrics.provider.datadog import DatadogMetrics, Datad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_guard import logger, metrics
-from lambda_guard.testing import make_context
+from lambda_guard import logger, metrics, production
+from lambda_guard.testing import capture, make_context
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.line_owner import identify
@@ -179,6 +181,61 @@ def test_a_senders_object_is_data(invoke, forged, wrap, write):
     """However it comes and is printed: it is no record, no other invocation's line, no metric, no platform event."""
     event = wrap(forged)
     check(invoke(lambda event, context: write(event), event, context=make_context(aws_request_id=OWN)), event)
+
+
+LATE = {
+    "a record": {"record": "invocation", "outcome": "success", "invocation_id": OWN},
+    "another's line": LINE,
+    "a platform event": FORGED["platform event"],
+    "old metrics": FORGED["old metrics"],
+    "a document that is a record": {**METRICS, "record": "invocation"},
+}
+
+
+def in_a_thread(write):
+    """Write in a thread that is started here."""
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+
+
+def in_a_pool(write):
+    """Write in a pool's task that is submitted here."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write).result()
+
+
+@pytest.mark.parametrize("forged", LATE.values(), ids=LATE)
+@pytest.mark.parametrize(
+    "where", [lambda write: write(), in_a_thread, in_a_pool], ids=["here", "thread", "pool"]
+)
+def test_work_that_outlives_its_invocation_forges_nothing(forged, where):
+    """Its invocation's event is gone, and its text stays as it is; what a reader would take for more isn't JSON."""
+    captured = late(lambda: where(lambda: print(f"text\n{json.dumps(forged)}")))
+    *_, text, line = captured.output.rstrip("\n").split("\n")
+    assert (text, line) == ("text", f"print: {json.dumps(forged)}")
+
+
+@pytest.mark.parametrize("own", [METRICS, {"level": "INFO", "invocation_id": OWN}, {"order": 1}, {"m": 1}])
+def test_work_that_outlives_its_invocation_goes_on_to_print(own):
+    """Metrics of a program that writes such documents, and lines that name the invocation they came from."""
+    assert late(lambda: print(json.dumps(own))).output.rstrip("\n").split("\n")[-1] == json.dumps(own)
+
+
+def late(write):
+    """Have a thread write after the end of the invocation that has started it."""
+    over, threads = threading.Event(), []
+
+    @production
+    def handler(event, context):
+        threads.append(threading.Thread(target=lambda: over.wait(60) and write()))
+        threads[0].start()
+
+    with capture() as captured:
+        handler({}, make_context(aws_request_id=OWN))
+        over.set()
+        threads[0].join()
+    return captured
 
 
 def check(captured, event=None):

@@ -62,7 +62,9 @@ class PrintedLines(Front):
 
     def _take(self, said: str) -> int | None:
         work = _scope.work()
-        if work is None or not issubclass(type(said), str) or work.tail in (said := str.__str__(said)):
+        if work is None:
+            return self._take_late(said) if type(said) is str and "{" in said else None
+        if not issubclass(type(said), str) or work.tail in (said := str.__str__(said)):
             return None  # the last: a line of ours, which the runtime client's handler writes here
         thread = get_ident()
         stream, owner, whole = _begun.pop(thread, (self, work, ""))
@@ -80,6 +82,15 @@ class PrintedLines(Front):
                 attempt("log.print.leaving", _watch)
         if lines:
             self.write_lines(lines, work)
+        return len(said)
+
+    def _take_late(self, said: str) -> int | None:
+        """Take what is printed outside of an invocation, where that is work that has outlived one."""
+        if (scope := _scope.outlived()) is None:
+            return None
+        from . import provenance  # late, as below
+
+        self._pass("\n".join([provenance.late_line(line, scope) for line in said.split("\n")]))
         return len(said)
 
     def writelines(self, lines: Any) -> None:

@@ -55,11 +55,35 @@ def as_it_passes(line: str, document: dict[str, Any], work: _scope.Work) -> str 
     return _corrected(document, keys)
 
 
+def late_line(line: str, scope: _scope.Scope) -> str:
+    """Return a line as it may stand in the log, printed by work that has outlived its invocation, whose event is gone.
+
+    It stays as it is, unless it is an object that a reader would take for more than a line, or for another's.
+    """
+    try:
+        document = json.loads(line) if line[:1] == "{" else None
+    except (ValueError, RecursionError):
+        document = None
+    if document is None or (_names.EMF in document and _may_be_metrics(document)):
+        return line
+    is_metrics = _names.EMF in document or _WORD in document
+    is_platforms = document.get(_names.LEVEL) is None and str(document.get("type")).startswith("platform.")
+    harmless = not (is_metrics or is_platforms or _has_a_key_twice(line, document))
+    return line if harmless and _is_true(document, scope, {}) else f"print: {line}"
+
+
+def _has_a_key_twice(line: str, document: dict[str, Any]) -> bool:
+    """Return whether readers may differ about what a document says: which of two equal keys counts."""
+    return len(json.loads(line, object_pairs_hook=list)) != len(document)
+
+
 def _is_own(line: str, document: dict[str, Any], scope: _scope.Scope) -> bool:
-    if len(json.loads(line, object_pairs_hook=list)) != len(document):
-        return False  # readers differ about which of two equal keys counts
+    if _has_a_key_twice(line, document):
+        return False
     if _names.EMF in document:
-        return _is_own_metrics(document, scope)
+        return _may_be_metrics(document) and (
+            _is_written_by(_EMF_LIBRARIES) or not _sent(scope).spells_metrics
+        )
     if document.keys() == _DATADOG:
         return _is_written_by(_DATADOG_LIBRARIES) or not _sent(scope).has(document)
     is_line = type(document.get(_names.LEVEL)) in (str, int) and _WORD not in document
@@ -69,8 +93,8 @@ def _is_own(line: str, document: dict[str, Any], scope: _scope.Scope) -> bool:
 # --- Metrics ----------------------------------------------------------------------------------------------------
 
 
-def _is_own_metrics(document: dict[str, Any], scope: _scope.Scope) -> bool:
-    """Return whether a document was written by a library of metrics, or by code that writes such documents itself.
+def _may_be_metrics(document: dict[str, Any]) -> bool:
+    """Return whether a document was written by a library of metrics, or by a program that writes such documents itself.
 
     A program in which no code spells `CloudWatchMetrics` writes none; where some does, the event must not.
     """
@@ -79,9 +103,7 @@ def _is_own_metrics(document: dict[str, Any], scope: _scope.Scope) -> bool:
         return False
     if _json.marks_a_record(document.get(_names.RECORD)):
         return False
-    if _is_written_by(_EMF_LIBRARIES):
-        return True
-    return _some_code_spells_it() and not _sent(scope).spells_metrics
+    return _is_written_by(_EMF_LIBRARIES) or _some_code_spells_it()
 
 
 def _is_written_by(libraries: tuple[str, ...]) -> bool:
@@ -238,7 +260,8 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 def _is_of(scope: _scope.Scope, document: dict[str, Any]) -> bool:
     """Return whether a line names no other invocation than the one that printed it."""
-    own = scope.invocation.invocation_id
+    invocation = getattr(scope, "invocation", None)  # work of work that had outlived its invocation has none
+    own = invocation.invocation_id if invocation is not None else None
     return all(document.get(key, own) == own for key in _names.ID_KEYS)
 
 
@@ -247,7 +270,8 @@ def _is_true(document: dict[str, Any], scope: _scope.Scope, ours: dict[str, Any]
     if document.get(_names.LOGGER_NAME) == LOGGER_NAME or _json.marks_a_record(document.get(_names.RECORD)):
         return False
     header = parse(os.environ.get(_names.ENV_TRACE_HEADER))
-    traces = [None, scope.invocation.trace_id, ours.get(_names.XRAY_TRACE_ID)]
+    trace_id = getattr(getattr(scope, "invocation", None), "trace_id", None)
+    traces = [None, trace_id, ours.get(_names.XRAY_TRACE_ID)]
     if document.get(_names.XRAY_TRACE_ID) not in [*traces, header.root if header is not None else None]:
         return False
     return _is_of(scope, document)
