@@ -447,3 +447,28 @@ def test_a_handler_that_cannot_run_is_said_at_once(cloud, dlq, queue, tmp_path, 
     (tmp_path / "latin.env").write_bytes(b"A=\xe9")
     code, _, error = dlq("try", queue({"a": 1}), "--code", str(cloud.code), *arguments)
     assert (code, said in error) == (2, True), error
+
+
+@pytest.mark.parametrize("fifo", [False, True], ids=["standard", "FIFO"])
+@pytest.mark.parametrize(
+    "command", [("replay", "--yes"), ("replay",), ("list",), ("discard",), ("discard", "--yes")], ids=" ".join
+)
+def test_letters_that_someone_else_holds_are_no_success(cloud, dlq, queue, command, fifo):
+    """Nothing was read, and something is there: come again, and when. A letter in flight blocks its FIFO group."""
+    name, sqs = queue("first", "second", fifo=fifo, VisibilityTimeout="45"), cloud.client("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    held = 1 if fifo else 2
+    assert len(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=held)["Messages"]) == held
+    code, out, error = dlq(command[0], name, *command[1:])
+    assert code == 1
+    assert f"{name}: nothing was read: about {held} letter{'s' * (held > 1)} in flight" in error
+    assert "visibility timeout (the queue's is 45 s): run this again then" in error
+    assert ("1 more wait behind in their FIFO groups" in error) is fifo
+    assert "no letters" not in out
+
+
+def test_hidden_letters_stand_in_the_json(cloud, dlq, queue):
+    """A program needs no sentence."""
+    name, sqs = queue("first"), cloud.client("sqs")
+    sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+    assert json.loads(dlq("list", name, "--json")[1])["hidden"] == 1

@@ -29,6 +29,8 @@ _LETTERS_A_SECOND: Final = 50
 """Slower than any connection reads: what was read stays hidden until the end is reached."""
 
 _IN_FLIGHT_FULL: Final = "OverLimit"
+_VISIBLE: Final = "ApproximateNumberOfMessages"
+_HIDDEN: Final = "ApproximateNumberOfMessagesNotVisible"
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,6 +43,7 @@ class Queue:
         retention_ms: how long it keeps a message.
         moves_to: the ARN of its own dead-letter queue; empty where it has none.
         moves_after: how many receives a message has before it is moved there.
+        visibility_ms: how long a message is hidden from others by whoever receives it and doesn't say otherwise.
     """
 
     url: str
@@ -50,6 +53,7 @@ class Queue:
     retention_ms: float = 345_600_000.0
     moves_to: str = ""
     moves_after: int = 0
+    visibility_ms: float = 30_000.0
 
     @property
     def name(self) -> str:
@@ -88,10 +92,11 @@ def find_queue(text: str, sqs: Any) -> Queue:
         url,
         arn,
         found.get("FifoQueue") == "true" or url.endswith(".fifo"),
-        sum(int(found.get(f"ApproximateNumberOfMessages{kind}", 0)) for kind in counts),
+        sum(int(found.get(f"{_VISIBLE}{kind}", 0)) for kind in counts),
         float(found.get("MessageRetentionPeriod", 345_600)) * 1_000.0,
         str(redrive.get("deadLetterTargetArn", "")),
         int(redrive.get("maxReceiveCount", 0)),
+        float(found.get("VisibilityTimeout", 30)) * 1_000.0,
     )
 
 
@@ -132,6 +137,8 @@ class Reading:
         size: how many messages to receive in one call.
         full: whether SQS gives no more because too many are in flight.
         exhausted: whether the end was reached.
+        hidden: where nothing could be read, how many messages are in flight with someone else.
+        waiting: and how many wait behind those in the groups of a FIFO queue.
     """
 
     queue: Queue
@@ -142,6 +149,8 @@ class Reading:
     read: int = 0
     full: bool = False
     exhausted: bool = False
+    hidden: int = 0
+    waiting: int = 0
     _receipts: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -164,6 +173,21 @@ class Reading:
             if fresh:
                 yield fresh
         self.exhausted = not self._ended
+        if (self.exhausted or self.full) and not self.read:
+            self._count_hidden()
+
+    def _count_hidden(self) -> None:
+        """Ask again: what was counted before may be gone, and is then no reason to come again.
+
+        "As long as a message is in flight, no other of its group is returned":
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+        """
+        asked_for = [_VISIBLE, _HIDDEN]
+        with asked(f"read the attributes of the queue {self.queue.name}"):
+            answer = self.sqs.get_queue_attributes(QueueUrl=self.queue.url, AttributeNames=asked_for)
+        found = answer.get("Attributes", {})
+        self.hidden = int(found.get(_HIDDEN, 0))
+        self.waiting = int(found.get(_VISIBLE, 0)) if self.hidden and self.queue.fifo else 0
 
     @property
     def held(self) -> int:

@@ -40,7 +40,7 @@ class LetterView:
     def _head(self, report: Report) -> str:
         name = self._paint("bold", visible(report.queue.name))
         if not report.count:
-            return f"{name}  no letters"
+            return f"{name}  {counted(report.hidden, 'letter') + ' in flight' if report.hidden else 'no letters'}"
         age = f"oldest {long_span(now_ms() - (report.oldest_ms or 0.0))}" if report.oldest_ms else ""
         parts = (counted(report.count, "letter"), age, self._expiry(report.expires_ms))
         return f"{name}  {'  '.join(filter(None, parts))}"

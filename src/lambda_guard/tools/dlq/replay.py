@@ -91,6 +91,7 @@ class Tally:
         maybe_twice: letters that were sent although an earlier try without an answer may have delivered them.
         passed_over: letters that the filters left out.
         complete: whether it came to its end: nothing went wrong on the way, and nobody interrupted it.
+        hidden: where nothing could be read, how many letters are in flight with someone else.
     """
 
     counts: Counter[What] = field(default_factory=Counter)
@@ -101,6 +102,7 @@ class Tally:
     passed_over: int = 0
     interrupted: bool = False
     complete: bool = False
+    hidden: int = 0
 
     def select(self, messages: Sequence[Message], understand: Understand) -> list[Letter]:
         """Count messages, and return those that are meant."""
@@ -124,7 +126,7 @@ class Tally:
     def exit_code(self) -> int:
         """0 where all went well, 1 where letters are left that were meant, 130 where it was interrupted."""
         left: Sequence[What] = ("held", "refused", "failed", "unsure", "undeleted")
-        return 130 if self.interrupted else int(any(self.counts[what] for what in left))
+        return 130 if self.interrupted else int(self.hidden > 0 or any(self.counts[what] for what in left))
 
 
 class Pace:

@@ -68,10 +68,15 @@ class Group:
 
 @dataclass(slots=True)
 class Report:
-    """Everything that was read from a queue, by cause."""
+    """Everything that was read from a queue, by cause.
+
+    Attributes:
+        hidden: where nothing could be read, how many letters are in flight with someone else.
+    """
 
     queue: Queue
     groups: dict[tuple[str, ...], Group] = field(default_factory=dict)
+    hidden: int = 0
 
     def add(self, letter: Letter) -> None:
         """Put a letter into its group."""
@@ -116,6 +121,7 @@ class Report:
             "queue": self.queue.arn,
             "letters": self.count,
             "about": self.queue.count,
+            "hidden": self.hidden,
             "oldest_ms": self.oldest_ms,
             "expires_ms": self.expires_ms,
             "groups": [_group_document(group) for group in self.largest_first],

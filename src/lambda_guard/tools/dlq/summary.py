@@ -95,7 +95,7 @@ def summary_text(tally: Tally, queue: Queue, palette: Palette, verb: str = "repl
             f"  {counted(tally.maybe_twice, 'letter')} may have arrived twice: an earlier try had no answer"
         )
     if not lines:
-        lines = [f"{name}: {'nothing to do' if tally.complete else 'nothing was done'}"]
+        lines = [f"{name}: {'nothing to do' if tally.complete and not tally.hidden else 'nothing was done'}"]
     if tally.targets:
         sent = ", ".join(f"{visible(name)} {count:,}" for name, count in tally.targets.most_common())
         lines.append(f"  to {sent}")
@@ -120,6 +120,7 @@ def summary_document(tally: Tally, queue: Queue, journal: str, proof: Proof | No
         "queue": queue.arn,
         "journal": journal,
         "read": tally.read,
+        "hidden": tally.hidden,
         "not_selected": tally.passed_over,
         **{what: tally.counts[what] for what, *_ in _ROWS},
         "maybe_twice": tally.maybe_twice,

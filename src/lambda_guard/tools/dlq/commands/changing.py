@@ -20,6 +20,7 @@ from lambda_guard.tools.dlq.commands.options import (
     filter_options,
     log_options,
     nothing_matched,
+    say_hidden,
     view_options,
     write_json,
 )
@@ -112,14 +113,14 @@ class Action:
             journal.begin(self.command, queue)
             yield journal, reading, progress
 
-    def run(self, work: Callable[[], Proof | None], tally: Tally, stop: Stop) -> int:
+    def run(self, work: Callable[[], Proof | None], tally: Tally, reading: Reading, stop: Stop) -> int:
         """Work, and say what became of everything, also where the work ends early; returns the exit code."""
         proof: Proof | None = None
         try:
             proof = work()
             tally.complete = not stop.requested
         finally:
-            tally.interrupted = stop.requested
+            tally.interrupted, tally.hidden = stop.requested, reading.hidden
             code = self._end(tally, proof)
         return code
 
@@ -213,7 +214,7 @@ def _replay(
         planner = planner_of(journal.history, run=journal.run)
         pace, understand = Pace(rate, stop), action.session.understand
         loop = Replay(reading, understand, planner, journal, sender, pace, stop, progress, background)
-        code = action.run(lambda: _work(action, loop, limit, proving), loop.tally, stop)
+        code = action.run(lambda: _work(action, loop, limit, proving), loop.tally, reading, stop)
         _say_unread(reading)
     return code
 
@@ -245,6 +246,7 @@ def _plan_replay(action: Action, planner_of: partial[Planner], limit: int | None
     if stop.requested:
         return 130
     code = nothing_matched() if reading.read and not plan.counts else plan.exit_code
+    code = code or int(reading.hidden > 0)
     say("dry run: nothing was sent; --yes does it")
     return code
 
@@ -253,7 +255,9 @@ def _say_unread(reading: Reading) -> None:
     """Report what may be left that wasn't seen: in flight elsewhere, or behind others of a FIFO group."""
     queue = reading.queue
     unseen = queue.count - reading.read
-    if queue.fifo and unseen > 0 and reading.held:
+    if reading.hidden:
+        say_hidden(reading)
+    elif queue.fifo and unseen > 0 and reading.held:
         say(f"{queue.name}: FIFO: about {unseen:,} more wait behind letters that stay")
     elif unseen > 0 and reading.exhausted:
         say(
@@ -279,7 +283,7 @@ def discard(queue_name: str, limit: int | None, yes: bool, **options: Any) -> in
 
 def _plan_discard(action: Action, limit: int | None) -> int:
     with Stop() as stop:
-        report, read = action.session.report(action.queue, stop, limit)
+        report, reading = action.session.report(action.queue, stop, limit)
     document = {**report.as_document(), "dry_run": True}
     if action.as_json:
         write_json(document)
@@ -287,7 +291,7 @@ def _plan_discard(action: Action, limit: int | None) -> int:
         sys.stdout.write(LetterView(palette_for(action.color)).report(report))
     if stop.requested:
         return 130
-    code = nothing_matched() if read and not report.count else 0
+    code = nothing_matched() if reading.read and not report.count else int(reading.hidden > 0)
     say("dry run: nothing was deleted; --yes does it")
     return code
 
@@ -307,7 +311,10 @@ def _discard(action: Action, limit: int | None) -> int:
                 return
 
     with Stop() as stop, action.opened(stop, limit) as (journal, reading, progress):
-        return action.run(work, tally, stop)
+        code = action.run(work, tally, reading, stop)
+        if reading.hidden:
+            say_hidden(reading)
+    return code
 
 
 def _delete(letters: list[Letter], journal: Journal, reading: Reading, tally: Tally) -> None:

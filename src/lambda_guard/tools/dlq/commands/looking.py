@@ -55,18 +55,18 @@ def list_letters(
     """
     session = Session(**selected)
     view = LetterView(palette_for(color), None if every else SAMPLES)
-    found = read = 0
+    found = read = hidden = 0
     with Stop() as stop:
         for text in queues:
-            report, count = session.report(session.queue(text), stop, limit)
+            report, reading = session.report(session.queue(text), stop, limit)
             if as_json:
                 write_json(report.as_document())
             else:
                 sys.stdout.write(view.report(report))
-            found, read = found + report.count, read + count
+            found, read, hidden = found + report.count, read + reading.read, hidden + reading.hidden
     if stop.requested:
         return 130
-    return nothing_matched() if read and not found else 0
+    return nothing_matched() if read and not found else int(hidden > 0)
 
 
 @click.command(epilog=SHOW_EPILOG)

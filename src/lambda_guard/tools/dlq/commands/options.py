@@ -16,6 +16,7 @@ from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue, now_ms
 from lambda_guard.tools.dlq.recognition import recognise
+from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import Report
 from lambda_guard.tools.dlq.where import Filter
 from lambda_guard.tools.logs.views.documents import encoded
@@ -114,13 +115,14 @@ class Session:
             yield reading
         _say_read(queue, reading, time.monotonic() - began, stop)
 
-    def report(self, queue: Queue, stop: Stop, limit: int | None) -> tuple[Report, int]:
-        """Group the letters that are meant by what they died of; also returns how many were read."""
+    def report(self, queue: Queue, stop: Stop, limit: int | None) -> tuple[Report, Reading]:
+        """Group the letters that are meant by what they died of; also returns what became of reading."""
         report = Report(queue)
         with self.reading(queue, stop) as reading:
             for letter in self.letters(reading, limit):
                 report.add(letter)
-        return report, reading.read
+        report.hidden = reading.hidden
+        return report, reading
 
     def letters(self, reading: Reading, limit: int | None = None) -> Iterator[Letter]:
         """Return the letters that are meant, `limit` at most."""
@@ -140,6 +142,18 @@ def nothing_matched() -> int:
     return NOTHING_MATCHED
 
 
+def say_hidden(reading: Reading) -> None:
+    """Report that nothing could be read of what there is, and when it can be."""
+    queue, behind = reading.queue, ""
+    if reading.waiting:
+        behind = f"; {reading.waiting:,} more wait behind in their FIFO groups"
+    say(
+        f"{queue.name}: nothing was read: about {counted(reading.hidden, 'letter')} in flight, with another reader or "
+        f"a run that was killed{behind}. What isn't deleted comes back after its visibility timeout (the queue's is "
+        f"{span(queue.visibility_ms)}): run this again then"
+    )
+
+
 def _say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop) -> None:
     """Report what reading did to the queue, and what it couldn't see."""
     if reading.read:
@@ -149,7 +163,9 @@ def _say_read(queue: Queue, reading: Reading, seconds: float, stop: Stop) -> Non
             f"{was} one higher, nothing else has changed"
         )
     unseen = queue.count - reading.read
-    if reading.full:
+    if reading.hidden:
+        say_hidden(reading)
+    elif reading.full:
         say(f"{queue.name}: SQS keeps no more in flight; about {unseen:,} were not read")
     elif queue.fifo and unseen > 0 and reading.exhausted:
         say(

@@ -24,7 +24,7 @@ from lambda_guard.tools.dlq.errors import NoEventError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.progress import progress_bar
-from lambda_guard.tools.dlq.queue import Queue
+from lambda_guard.tools.dlq.queue import Queue, Reading
 from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.render import counted
 from lambda_guard.tools.dlq.report import filled
@@ -89,7 +89,7 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
         session = Session(**selected)
         queue, trials = session.queue(queue_name), Trials()
         with Stop() as stop, TemporaryFile(prefix="lambda-guard-") as spool:
-            read, wanted = _spool(session, queue, limit, spool, stop)
+            reading, wanted = _spool(session, queue, limit, spool, stop)
             with progress_bar(f"trying {queue.name}", wanted) as progress:
                 for line in spool:
                     if stop.requested:
@@ -99,12 +99,12 @@ def try_letters(  # noqa: PLR0917 - click passes options by name
                     trials.add(trial)
                     write(trial)
                     progress(1)
-    return _end(trials, wanted, read, stop, as_json=as_json)
+    return _end(trials, wanted, reading, stop, as_json=as_json)
 
 
 def _spool(
     session: Session, queue: Queue, limit: int | None, spool: IO[bytes], stop: Stop
-) -> tuple[int, int]:
+) -> tuple[Reading, int]:
     """Keep letters in a file: the queue is released before the handler runs, however many there are."""
     wanted = 0
     with session.reading(queue, stop) as reading:
@@ -113,7 +113,7 @@ def _spool(
             line = json.dumps(letter.message.as_document())
             write_all(spool.fileno(), f"{line}\n".encode("ascii"), gettempdir())
     spool.seek(0)
-    return reading.read, wanted
+    return reading, wanted
 
 
 def _tried(session: Session, function: Any, letter: Letter, queue: Queue) -> Trial:
@@ -127,8 +127,8 @@ def _tried(session: Session, function: Any, letter: Letter, queue: Queue) -> Tri
     return run(function, letter, event)
 
 
-def _end(trials: Trials, wanted: int, read: int, stop: Stop, *, as_json: bool) -> int:
-    if read and not wanted:
+def _end(trials: Trials, wanted: int, reading: Reading, stop: Stop, *, as_json: bool) -> int:
+    if reading.read and not wanted:
         return nothing_matched()
     if not as_json:
         sys.stdout.write(f"{trials.passed:,} of {counted(trials.count, 'letter')} would pass now\n")
@@ -136,7 +136,7 @@ def _end(trials: Trials, wanted: int, read: int, stop: Stop, *, as_json: bool) -
             sys.stdout.write(f"  {count:,} would die of {visible(sentence)}\n")
     if stop.requested:
         return 130
-    return int(trials.passed < trials.count)
+    return int(trials.passed < trials.count or reading.hidden > 0)
 
 
 def _write(trial: Trial, palette: Palette, *, as_json: bool, verbose: bool) -> None:
