@@ -5,7 +5,7 @@ import inspect
 import os
 from collections.abc import Callable, Collection, Coroutine
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import wrapt
 
@@ -14,6 +14,9 @@ from ._failsafe import attempt, failed
 from ._guard import Guard
 from .errors import ConfigurationError
 from .sinks.log import lines
+
+if TYPE_CHECKING:  # at run time, a cold start would pay for it
+    from ._types import Decorated, Decorator, RecordDecorator
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,33 +78,16 @@ def _knowing_its_options(function: F) -> F:
     return cast("F", checked)
 
 
-if TYPE_CHECKING:  # at run time, a cold start would pay for it
-
-    class Decorator(Protocol):
-        """The type of `production(service=…)`, for type checkers."""
-
-        # An `async def` handler.
-        @overload
-        def __call__(self, handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
-
-        # Any other handler.
-        @overload
-        def __call__(self, handler: F, /) -> F: ...
-
-    class RecordDecorator(Protocol):
-        """The type of `production(each_record=True)`, for type checkers."""
-
-        def __call__(self, handler: Callable[..., Any], /) -> Callable[..., dict[str, Any] | None]: ...
-
-
 # `@production` on an `async def` handler: Lambda gets its result, not a coroutine.
 @overload
-def production(handler: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, R]: ...
+def production(
+    handler: Callable[P, Coroutine[Any, Any, R]], /
+) -> "Decorated[P, R, Callable[P, Coroutine[Any, Any, R]]]": ...
 
 
-# `@production` on anything else: the handler's type survives.
+# `@production` on anything else: what it takes and returns survives.
 @overload
-def production(handler: F, /) -> F: ...
+def production(handler: Callable[P, R], /) -> "Decorated[P, R, Callable[P, R]]": ...
 
 
 # `@production(each_record=True, …)`: turns a handler of one record, sync or async, into one of batches.

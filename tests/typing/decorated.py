@@ -10,7 +10,7 @@ from lambda_guard import Invocation, current_invocation, logger, metrics, produc
 from lambda_guard.testing import Captured, capture, events, make_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 Event = dict[str, Any]
 
@@ -96,13 +96,26 @@ def check(event: Event, context: Context) -> None:
     assert_type(with_defaults(event, None, dry=True), int)
     assert_type(Orders().handle(event, context), bytes)
     assert_type(Orders.handle_static(event, context), bytes)
-    assert_type(Orders.handle_class(event, context), bytes)
+    # Neither mypy nor pyright bind a class method that has attributes: the class would have to be given.
+    assert_type(Orders.handle_class(event, context), bytes)  # type: ignore[call-arg]
     assert_type(production(Handler())(event, context), float)
-    assert_type(production(Handler()), Handler)
+    assert_type(production(Handler()).__wrapped__(event, context), float)
     assert_type(production(functools.partial(with_defaults, {}))(), int)
     handler: Callable[[Event, Context], str] = bare
     assert_type(production(bare)(event, context), str)
     handler(event, context)
+
+
+def check_the_bare_handler(event: Event, context: Context, record: SQSRecord) -> None:
+    """`__wrapped__` is the handler as it was written."""
+    assert_type(bare.__wrapped__(event, context), str)
+    assert_type(with_parentheses.__wrapped__(event, context), str)
+    assert_type(with_options.__wrapped__(event=event, context=context), str)
+    assert_type(with_defaults.__wrapped__(event, dry=True), int)
+    assert_type(Orders.handle.__wrapped__(Orders(), event, context), bytes)
+    coroutine: Coroutine[Any, Any, str] = asynchronous.__wrapped__(event, context)
+    coroutine.close()
+    assert_type(one_record.__wrapped__(record), None)
 
 
 def check_asynchronous(event: Event, context: Context) -> None:

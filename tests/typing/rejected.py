@@ -33,6 +33,8 @@ async def calls() -> None:
     asynchronous({})  # type: ignore[call-arg]
     await asynchronous({}, None)  # type: ignore[misc]
     Orders().handle(1, None)  # type: ignore[arg-type]
+    handler.__wrapped__(1, None)  # type: ignore[arg-type]
+    _ = handler.__wraped__  # type: ignore[attr-defined]
 
 
 def decoration() -> None:
