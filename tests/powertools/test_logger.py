@@ -404,7 +404,7 @@ def test_no_method_raises_whatever_it_is_given(either, name, data):
             with found:
                 either.critical("in")
         if name == "inject_lambda_context":
-            found = found(lambda event, context: "answer") if args[:1] in ([], [None]) else found
+            found = found(lambda event, context: "answer") if not args or args[0] is None else found
         logging.getLogger("lambda_guard").setLevel("INFO")
         either.critical("after")
         return "answer"
@@ -430,6 +430,17 @@ def test_a_value_that_exits_when_it_is_looked_at(either, name):
     exited = "<ExitingError: str() raised SystemExit>"
     assert [line["message"] for line in captured.logs] == [exited, "%s (ExitingError(),)", "field"]
     assert captured.logs[2]["order"] == exited
+
+
+def test_a_value_that_cannot_be_compared(either):
+    """Under the name of a key of ours: it gets an underscore, and the line is written."""
+
+    def handler(event, context):
+        either.append_keys(location=Hostile())
+        either.info("said", service=Hostile())
+
+    (line,) = run_ours(handler)[0].logs
+    assert line["location_"] == line["service_"] == "<Hostile: str() raised RuntimeError>"
 
 
 def test_what_the_users_own_parts_raise_costs_no_line(either):

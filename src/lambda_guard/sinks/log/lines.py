@@ -207,8 +207,17 @@ def _merge(fields: dict[str, Any], more: dict[str, Any], ours: frozenset[str]) -
             fields[key] = value
         else:
             known = _scope.current_keys() if known is None else known
-            if known.get(key) != value:  # what is ours is on its way back, on another handler's record
+            if not _is_same(
+                known.get(key), value
+            ):  # what is ours is on its way back, on another handler's record
                 fields[f"{key}_"] = value
+
+
+def _is_same(ours: Any, theirs: Any) -> bool:
+    try:
+        return bool(ours == theirs)
+    except Exception:  # a value that can't be compared is the user's
+        return False
 
 
 class _Powertools:
