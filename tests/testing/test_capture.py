@@ -294,9 +294,12 @@ def test_a_capture_inside_itself():
 
 @pytest.fixture
 def _sdk_on():
-    yield
-    global_sdk_config.set_sdk_enabled(True)
-    Tracer._reset_config()
+    """Whatever a Tracer of another test did, before and after."""
+    for step in ("before", "after"):
+        global_sdk_config.set_sdk_enabled(True)
+        Tracer._reset_config()
+        if step == "before":
+            yield
 
 
 @pytest.mark.usefixtures("_sdk_on")
