@@ -106,9 +106,11 @@ def explained(what: str, *, when_throttled: str = "") -> Iterator[None]:
     Raises:
         NoSuchResourceError: nothing has that name.
         NotPermittedError: the permission is missing, for the call or for a queue's key.
-        CloudError: anything else that AWS or the network answers.
+        CloudError: anything else that AWS or the network answers, also what is no answer. What is taken out of an
+            answer inside of the block is part of it.
     """
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -122,6 +124,12 @@ def explained(what: str, *, when_throttled: str = "") -> Iterator[None]:
         raise _translated(error, what, when_throttled) from error
     except exceptions.BotoCoreError as error:
         raise CloudError(f"AWS couldn't be asked to {what}: {error}") from error
+    except (ResponseParserError, UnicodeDecodeError, AttributeError, LookupError, TypeError) as error:
+        # botocore raises whatever its parsers stumble over.
+        raise CloudError(
+            f"AWS was asked to {what}, and the answer can't be read ({type(error).__name__}: {error}): check "
+            "AWS_ENDPOINT_URL, and whether a proxy answers in its place"
+        ) from error
 
 
 def error_code(error: Exception) -> str:

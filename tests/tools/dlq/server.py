@@ -25,7 +25,7 @@ class Server(ThreadingHTTPServer):
         invoked: what functions were invoked with.
         functions: name → what GetFunctionConfiguration and GetFunctionEventInvokeConfig know of each.
         answers: operation → what its next calls are answered with, after they have had their effect: the status of a
-            server that fails, or None for a connection that is closed without an answer.
+            server that fails, None for a connection that is closed without an answer, or bytes in place of an answer.
         on_call: called with the operation and its parameters, before it has its effect.
     """
 
@@ -88,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.answers[operation].pop(0),
                 {"__type": "InternalFailure", "message": "oops"},
             )
-        if status is not None:
+        if isinstance(status, bytes):
+            self._send(200, status)
+        elif status is not None:
             self._answer(status, answer)
 
     def _answer(self, status, answer):

@@ -206,3 +206,36 @@ def test_a_rate_is_advised_where_there_is_one():
         explained("read"),
     ):
         raise refusal("FilterLogEvents", "ThrottlingException", "it is")
+
+
+NO_ANSWERS = (
+    b"",
+    b"<html>a proxy's page</html>",
+    b"[1]",
+    b"null",
+    b"\xff\xfe",
+    b'{"Successful": "x", "Messages": [1]}',
+    b'{"Successful": [{}], "Messages": [{}]}',
+)
+
+
+@pytest.mark.parametrize("body", NO_ANSWERS, ids=repr)
+@pytest.mark.parametrize(
+    "operation",
+    ["GetQueueUrl", "GetQueueAttributes", "ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch"],
+)
+def test_what_is_no_answer_is_an_error_and_loses_nothing(server, dlq, impatient, capsys, operation, body):  # noqa: PLR0917 - fixtures
+    """A proxy may answer in AWS's place: no traceback, and a letter is in its queue, or known to be delivered."""
+    server.sqs.put("dead", order(1))
+    server.answers[operation] = [body] * 100
+    code = run(["dlq", "replay", "dead", "--yes", "--json"])
+    told = capsys.readouterr()
+
+    assert code in {0, 1, 2}, told.err
+    assert "Traceback" not in told.err
+    assert order(1) in server.sqs.bodies("dead") + server.sqs.bodies("source")
+    server.answers.clear()
+    server.sqs.in_flight.clear()
+    assert dlq("replay")[0] == 0
+    assert order(1) in server.sqs.bodies("source")
+    assert server.sqs.bodies("dead") == []

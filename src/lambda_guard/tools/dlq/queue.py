@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from lambda_guard.shapes import arns
-from lambda_guard.tools.aws import NoSuchResourceError, error_code
+from lambda_guard.tools.aws import CloudError, NoSuchResourceError, error_code
 from lambda_guard.tools.dlq.errors import DeadLetterError, asked
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.stopping import Stop
@@ -28,6 +28,7 @@ VISIBILITY_MOST: Final = 3_600
 _LETTERS_A_SECOND: Final = 50
 """Slower than any connection reads: what was read stays hidden until the end is reached."""
 
+LEFT_OUT: Final = "SQS's answer leaves it out"
 _IN_FLIGHT_FULL: Final = "OverLimit"
 _VISIBLE: Final = "ApproximateNumberOfMessages"
 _HIDDEN: Final = "ApproximateNumberOfMessagesNotVisible"
@@ -234,7 +235,7 @@ class Reading:
                     raise
                 self.full = True
                 return []
-        return [Message.received(raw) for raw in answer.get("Messages", [])]
+            return [Message.received(raw) for raw in answer.get("Messages", [])]
 
     def delete(self, messages: Sequence[Message]) -> dict[str, str]:
         """Delete messages of this reading.
@@ -252,9 +253,13 @@ class Reading:
             ]
             with asked(f"delete letters in {self.queue.name}"):
                 answer = self.sqs.delete_message_batch(QueueUrl=self.queue.url, Entries=entries)
-            for failed in answer.get("Failed", []):
-                why = str(failed.get("Message") or failed.get("Code"))
-                refused[chunk[int(failed["Id"])].message_id] = why
+                failed = {int(one["Id"]): one for one in answer.get("Failed", [])}
+                gone = {int(one["Id"]) for one in answer.get("Successful", [])}
+            for at, message in enumerate(chunk):
+                if at in failed:
+                    refused[message.message_id] = str(failed[at].get("Message") or failed[at].get("Code"))
+                elif at not in gone:
+                    refused[message.message_id] = LEFT_OUT
         for message in messages:
             if message.message_id not in refused:
                 self._receipts.pop(message.message_id, None)
@@ -270,16 +275,15 @@ class Reading:
         self._hide(receipts, 0)
 
     def _hide(self, receipts: Sequence[str], seconds: int) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         for chunk in _chunks(receipts):
             entries = [
                 {"Id": str(at), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
                 for at, receipt in enumerate(chunk)
             ]
             try:
-                self.sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
-            except (BotoCoreError, ClientError):
+                with asked(f"hide or show letters in {self.queue.name}"):
+                    self.sqs.change_message_visibility_batch(QueueUrl=self.queue.url, Entries=entries)
+            except CloudError:
                 return
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeVar
 
@@ -14,6 +14,7 @@ from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import asked
 from lambda_guard.tools.dlq.letter import Origin
 from lambda_guard.tools.dlq.message import Attributes
+from lambda_guard.tools.dlq.queue import LEFT_OUT
 from lambda_guard.tools.dlq.streams import replay_batch
 
 ENTRIES_MOST: Final = 10
@@ -89,19 +90,10 @@ class Sender:
         try:
             with asked(f"send to the queue {target.name}"):
                 answer = self._clients("sqs").send_message_batch(QueueUrl=target.address, Entries=entries)
+                # In a FIFO queue, the deduplication id keeps the second one out.
+                return _results(answer, deliveries, repeated=self._call.silent and not target.fifo)
         except LambdaGuardError as error:
             return [_call_failed(delivery, error) for delivery in deliveries]
-        # In a FIFO queue, the deduplication id keeps the second one out.
-        repeated = self._call.silent and not target.fifo
-        results = [Result(one, "unknown", reason="SQS's answer leaves it out") for one in deliveries]
-        for one in answer.get("Successful", []):
-            at = int(one["Id"])
-            results[at] = Result(deliveries[at], "delivered", str(one["MessageId"]), repeated=repeated)
-        for one in answer.get("Failed", []):
-            at = int(one["Id"])
-            reason = f"{one.get('Code', '')}: {one.get('Message', '')}".strip(": ") or "refused"
-            results[at] = Result(deliveries[at], "failed", reason=reason, passing=not one.get("SenderFault"))
-        return results
 
     def _invoke(self, deliveries: Sequence[Delivery]) -> list[Result]:
         self._hook("lambda", "Invoke")
@@ -201,6 +193,19 @@ def _entry(entry_id: str, delivery: Delivery) -> dict[str, Any]:
     elif delivery.letter.origin is Origin.QUEUE and delivery.letter.message.group:
         entry["MessageGroupId"] = delivery.letter.message.group  # a fair queue's tenant
     return entry
+
+
+def _results(answer: Mapping[str, Any], deliveries: Sequence[Delivery], *, repeated: bool) -> list[Result]:
+    """Read what became of each entry of a batch."""
+    results = [Result(one, "unknown", reason=LEFT_OUT) for one in deliveries]
+    for one in answer.get("Successful", []):
+        at = int(one["Id"])
+        results[at] = Result(deliveries[at], "delivered", str(one["MessageId"]), repeated=repeated)
+    for one in answer.get("Failed", []):
+        at = int(one["Id"])
+        reason = f"{one.get('Code', '')}: {one.get('Message', '')}".strip(": ") or "refused"
+        results[at] = Result(deliveries[at], "failed", reason=reason, passing=not one.get("SenderFault"))
+    return results
 
 
 def _call_failed(delivery: Delivery, error: LambdaGuardError) -> Result:
