@@ -47,6 +47,13 @@ def template(tmp_path):
     return path
 
 
+def line_of(process):
+    """Return the next line of a command; one that has ended by itself says what it had to say."""
+    line = process.stdout.readline()
+    assert line, process.communicate(timeout=240)[1]
+    return line.rstrip("\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
     """It prints what there is and how to use it, then log lines, and ends with 0 on Ctrl-C and SIGTERM."""
@@ -58,12 +65,12 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
     with process:
         lines = []
         while not lines or not lines[-1].startswith("Ctrl-C"):
-            lines.append(process.stdout.readline().rstrip("\n"))
+            lines.append(line_of(process))
         curl = next(line for line in lines if "curl" in line)
         with urllib.request.urlopen(curl.split()[-1]) as answer:
             body = answer.read()
         while "END RequestId" not in lines[-1]:
-            lines.append(process.stdout.readline().rstrip("\n"))
+            lines.append(line_of(process))
         process.send_signal(number)
         rest, errors = process.communicate(timeout=240)
     text = "\n".join(lines)
