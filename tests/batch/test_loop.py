@@ -532,6 +532,16 @@ class TestOrder:
         with capture(), pytest.raises(ExceptionGroup, match="1 of 3 records failed, 1 were not begun"):
             production(each_record=True)(refuse)(event, make_context())
 
+    def test_groups_that_are_no_text_are_one(self):
+        """Where an event that somebody made has an id of a group that can't be a key, each record has its turn all the same."""
+        event, turns = events.sqs("a", "b", fifo=True), []
+        for record in event["Records"]:
+            record["attributes"]["MessageGroupId"] = ["g"]
+        with capture() as captured:
+            production(**IN_PARTS)(lambda record: turns.append(record.body))(event, make_context())
+        assert turns == ["a", "b"]
+        assert "GuardErrors" not in captured.record
+
     def test_a_standard_queue_with_groups_keeps_no_order(self):
         """Fair queues give messages of standard queues a group: it says nothing of order."""
         event = events.sqs("bad", "b", fifo=True, queue_arn="arn:aws:sqs:eu-west-1:123456789012:orders")
@@ -803,6 +813,8 @@ class TestEventsThatCannotBeAnswered:
         with capture() as captured, pytest.raises(ExceptionGroup) as raised:
             production(**IN_PARTS)(handle_async if is_async else handle)(event, make_context())
         assert turns == ["a", "c"]
+        number = 1 if event["Records"][0] is None else 2
+        assert f"record {number} of the batch has no id: it can't be answered for" in captured.output
         assert [type(error) for error in raised.value.exceptions] == [UnidentifiedRecordError]
         failures = captured.record["records"]
         assert (failures["total"], failures["failed"]) == (3, 1)

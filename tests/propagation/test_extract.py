@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_guard.propagation import _envelope
 from lambda_guard.propagation.extract import (
     Upstream,
     extract,
@@ -642,3 +643,16 @@ def test_is_immutable():
     """An upstream can't be changed."""
     with pytest.raises(AttributeError):
         Upstream(None).header = ONE
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (json.dumps(events.s3("a")), ("s3", None)),
+        (_notification("a"), ("sns", "sns-1")),
+    ],
+    ids=["s3", "sns"],
+)
+def test_an_envelope_is_known_by_its_beginning(body, found):
+    """As AWS writes it, the rest of a body needn't be read, whatever it is."""
+    assert _envelope.look(body[:-2]) == found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambda_guard.tools.dlq.errors import DeadLetterError
-from lambda_guard.tools.dlq.journal import Journal, Step, read_history
+from lambda_guard.tools.dlq.journal import History, Journal, Step, read_history
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue
@@ -144,3 +144,11 @@ def test_lines_of_threads_do_not_mix(tmp_path):
         for thread in threads:
             thread.join()
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+@pytest.mark.parametrize("step", ["a step of a later version", None, "run"])
+def test_a_line_of_an_unknown_step_says_nothing_of_a_letter(step):
+    """A journal may have been written by a newer version."""
+    history = History()
+    history.learn({"do": step, "message_id": "m-1"})
+    assert history.letters == {}

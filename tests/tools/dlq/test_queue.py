@@ -1,0 +1,42 @@
+"""A queue: what its attributes say, and what it refuses."""
+
+import json
+from types import SimpleNamespace
+
+from lambda_guard.tools.dlq.queue import Reading, find_queue
+from lambda_guard.tools.stopping import Stop
+
+from .fakes import FakeSqs, order
+
+ARN = "arn:aws:sqs:eu-west-1:123456789012:dead"
+
+
+def test_the_redrive_policy_of_a_dead_letter_queue():
+    """One that has a dead-letter queue of its own moves what is received too often there."""
+    policy = {"deadLetterTargetArn": f"{ARN}-too", "maxReceiveCount": "3"}
+    attributes = {"QueueArn": ARN, "RedrivePolicy": json.dumps(policy)}
+    sqs = SimpleNamespace(get_queue_attributes=lambda **_: {"Attributes": attributes})
+    queue = find_queue("https://sqs.eu-west-1.amazonaws.com/123456789012/dead", sqs)
+    assert (queue.arn, queue.moves_to, queue.moves_after) == (ARN, f"{ARN}-too", 3)
+
+
+def test_an_answer_without_attributes():
+    """Nothing is known of such a queue but where it is."""
+    url = "http://127.0.0.1:9324/000000000000/dead"
+    queue = find_queue(url, SimpleNamespace(get_queue_attributes=lambda **_: {}))
+    assert (queue.url, queue.moves_to, queue.count) == (url, "", 0)
+
+
+def test_a_message_that_cannot_be_deleted_says_why(monkeypatch):
+    """By its id, in SQS's words, or with its code where there are none."""
+    sqs = FakeSqs(dead=[], source=[])
+    for number in (1, 2, 3):
+        sqs.put("dead", order(number), message_id=f"m-{number}")
+    failed = [{"Id": "0", "Code": "InternalError", "Message": "try again"}, {"Id": "2", "Code": "Denied"}]
+    monkeypatch.setattr(sqs, "delete_message_batch", lambda **_: {"Failed": failed}, raising=False)
+    with Reading(find_queue("dead", sqs), sqs, stop=Stop(), seconds=30) as reading:
+        messages = [message for batch in reading.batches() for message in batch]
+        assert reading.delete(messages) == {
+            messages[0].message_id: "try again",
+            messages[2].message_id: "Denied",
+        }
