@@ -224,3 +224,36 @@ def test_nobody_waits_beyond_the_time_that_there_is(run):
     program.read()
     program.proceed()
     assert [line.get("message") for line in program.lines()][:100] == ["x" * 900] * 100
+
+
+@pytest.mark.parametrize("options", [(), ("-u",)])
+def test_a_stream_of_somebodys_own_class_is_written_to_as_ever(options):
+    """A subclass of Python's stream, and a `write` that somebody has put on it, get each line, buffered or not."""
+    text = textwrap.dedent("""
+        import io, sys
+        from lambda_guard import logger, production
+
+        class Shouting(io.TextIOWrapper):
+            def write(self, text):
+                return super().write(text.upper())
+
+        @production
+        def handler(event, context):
+            logger.info("logged")
+
+        out = sys.stdout
+        sys.stdout = mine = Shouting(out.buffer)
+        handler({}, None)
+        sys.stdout = out
+        theirs = out.write
+        out.write = lambda text: theirs(text.upper())
+        handler({}, None)
+    """)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, *options, "-c", text], env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert all(line == line.upper() for line in lines)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from io import FileIO
+from io import FileIO, TextIOWrapper
 from json.encoder import encode_basestring_ascii
 from time import gmtime, strftime
 from typing import Any, Final
@@ -105,7 +105,10 @@ def _backlog_of(out: Any) -> Any:
     """Return what writes to `out` exactly, if it was full or can be so without a word."""
     if _Full.backlog is not None and _Full.backlog.out is out:
         return _Full.backlog
-    if _UNBUFFERED and type(getattr(out, "buffer", None)) is FileIO and _Full.make is not None:
+    plain = getattr(out, "stream", out) if type(out).__name__ == "Unbuffered" else out
+    # Python's own stream alone: one of somebody's class, or with somebody's `write`, may do more than write.
+    usual = type(plain) is TextIOWrapper and type(plain.buffer) is FileIO and "write" not in vars(plain)
+    if _UNBUFFERED and usual and _Full.make is not None:
         _Full.backlog = _Full.make(out)
         return _Full.backlog
     return None
