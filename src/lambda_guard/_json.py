@@ -52,27 +52,22 @@ def cut(said: str, most: int) -> str:
 
 
 def describe(value: object) -> Any:
-    """Convert a value that JSON can't express to one that it can; doesn't raise."""
+    """Convert a value that JSON can't express to one that it can; doesn't raise what the value raises."""
     try:
-        return _described(value)
+        if isinstance(value, datetime | date | time):
+            return value.isoformat()
+        if isinstance(value, bytes | bytearray):
+            return cut(bytes(value[:100_000]).decode("utf-8", "backslashreplace"), 100_000)
+        if isinstance(value, AbstractSet):
+            return list(value)
+        if isinstance(value, Enum):
+            return value.value
+        said = str(value) if isinstance(value, Decimal) else None
     except (
         BaseException
     ):  # as in `text`; the encoder would note on the exception, which is the user's, where it was
-        return text(value)
-
-
-def _described(value: object) -> Any:
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bytes | bytearray):
-        return cut(bytes(value[:100_000]).decode("utf-8", "backslashreplace"), 100_000)
-    if isinstance(value, AbstractSet):
-        return list(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Decimal):
-        return str(value)
-    return text(value)
+        said = None
+    return said if said is not None else text(value)
 
 
 def _encoder() -> Any:
