@@ -10,12 +10,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
-LEG    := .venv-leg
+LEG     = .venv-$@
 MUTANTS := .venv-mutants
 # What a layer leaves out: Lambda's runtime has it.
 OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3transfer six urllib3)
+# What the core's tests hold against us: AWS's SDK, the runtime client, services, and the command-line tools' reading.
+BESIDE := boto3 awslambdaric moto flask-cors msgspec
 # Tests wait more than they calculate: four processes, also on two cores.
 SPREAD := -n 4 --dist loadfile
+SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
@@ -47,7 +50,9 @@ types: install
 unit: install
 	$(BIN)/pytest $(SPREAD)
 
-legs: test-pythons test-runtime-only test-wheel test-lowest test-datadog
+# Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
+legs: install
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -55,7 +60,7 @@ test-pythons: install
 	@for python in $$(.ci/pythons 3.14); do \
 	  echo "== $$($$python -V): the core's tests"; \
 	  $(UV) venv --quiet --clear --python $$python $(LEG) && \
-	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test boto3 awslambdaric moto flask-cors -e . && \
+	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test $(BESIDE) -e . && \
 	  $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
 	done
 
@@ -71,7 +76,7 @@ test-wheel: install
 	@rm -rf build/wheel && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/wheel .
 	@python=$$(.ci/pythons 3.13); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== the built wheel, on $$($(LEG)/bin/python -V)"
-	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors build/wheel/*.whl
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE) build/wheel/*.whl
 	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
 
 # The lowest versions that pyproject.toml allows; on Python 3.12 where it is found.
@@ -79,7 +84,7 @@ test-lowest: install
 	@python=$$(.ci/pythons 3.12); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== lowest versions, on $$($(LEG)/bin/python -V)"
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
-	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test boto3 awslambdaric moto flask-cors
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
 	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
@@ -134,4 +139,4 @@ layer: install
 	@$(BIN)/lambda-guard layer build --output build/lambda-guard-layer.zip
 
 clean:
-	rm -rf $(VENV) $(LEG) $(MUTANTS) build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

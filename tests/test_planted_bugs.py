@@ -61,7 +61,6 @@ EXEMPT = {
 # What the user's code or logging calls itself, and what guards the rest.
 ENTRANCES = {
     "sinks.log.printed.PrintedLines.write": "standard output: what the stream raises is the user's",
-    "_json._described": "it asks the user's value, and what that raises is described",
     "sinks.log.lines.LineLogger._log": "the frame in which a line is guarded",
     "sinks.log.lines.LineLogger.<lambda>": "an attribute that logging reads",
     "sinks.log.lines.Handler.emit": "the frame in which a line is guarded",

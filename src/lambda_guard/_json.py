@@ -65,7 +65,7 @@ def describe(value: object) -> Any:
         said = str(value) if isinstance(value, Decimal) else None
     except (
         BaseException
-    ):  # as in `text`; the encoder would note on the exception, which is the user's, where it was
+    ):  # as in `text`; and the encoder would add a note to the exception, which is the user's
         said = None
     return said if said is not None else text(value)
 

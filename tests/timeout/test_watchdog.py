@@ -784,7 +784,8 @@ def test_a_warning_without_a_snapshot():
 
 def test_no_dump_for_an_invocation_that_ends_while_it_is_armed():
     """The handler may return in the very moment: nothing of ours fails, and nothing is written when its time is over."""
-    out, err = script("""
+    out, err = script(
+        """
         import threading
         arming, over = threading.Event(), threading.Event()
         class SlowToImport:
@@ -800,7 +801,9 @@ def test_no_dump_for_an_invocation_that_ends_while_it_is_armed():
         handler({}, make_context(timeout_ms=800))
         over.set()
         time.sleep(1.0)
-    """)
+    """,
+        PYTHONUNBUFFERED="",
+    )  # with it, the record's writing imports a module, and would wait for this finder
     assert err == ""
     assert "watchdog" not in out
 

@@ -33,7 +33,8 @@ def test_a_message_that_cannot_be_deleted_says_why(monkeypatch):
     for number in (1, 2, 3):
         sqs.put("dead", order(number), message_id=f"m-{number}")
     failed = [{"Id": "0", "Code": "InternalError", "Message": "try again"}, {"Id": "2", "Code": "Denied"}]
-    monkeypatch.setattr(sqs, "delete_message_batch", lambda **_: {"Failed": failed}, raising=False)
+    answer = {"Failed": failed, "Successful": [{"Id": "1"}]}
+    monkeypatch.setattr(sqs, "delete_message_batch", lambda **_: answer, raising=False)
     with Reading(find_queue("dead", sqs), sqs, stop=Stop(), seconds=30) as reading:
         messages = [message for batch in reading.batches() for message in batch]
         assert reading.delete(messages) == {

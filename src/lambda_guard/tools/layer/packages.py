@@ -85,7 +85,7 @@ def install(
     def one(target: Target) -> Path:
         own = work / f"{target.python}-{target.architecture}"
         common = [
-            uv, "pip", "install", "--quiet", "--no-config", "--target", str(own), "--python-platform", target.platform,
+            uv, "pip", "install", "--quiet", "--target", str(own), "--python-platform", target.platform,
             "--python-version", target.python, "--only-binary", ":all:", "--no-compile",
         ]  # fmt: skip
         _run([*common, "--no-deps", "--require-hashes", "-r", str(lock)], target)
