@@ -414,6 +414,9 @@ def test_metrics_by_hand(invoke):
     assert top(captured) == [METRICS]
 
 
+@pytest.mark.filterwarnings(
+    "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning"
+)  # on 3.14
 def test_metrics_of_the_embedded_metrics_library(invoke, monkeypatch):
     """AWS's own library, where an event holds metrics, too."""
     monkeypatch.setattr(get_config(), "environment", "lambda")
