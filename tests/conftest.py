@@ -496,3 +496,17 @@ def wrapped_by():
         return wrapper
 
     return decorate
+
+
+@pytest.fixture(scope="module")
+def services():
+    """AWS's services, on loopback."""
+    # Late: only the tests of pages and of the runtime need them.
+    from lambda_guard.local.aws.moto_process import MotoProcess
+    from lambda_guard.local.runtime.guardian import Guardian
+
+    guardian = Guardian()
+    found = MotoProcess(guardian, "127.0.0.1:9", region="eu-west-1")
+    yield found
+    found.close()
+    guardian.close()

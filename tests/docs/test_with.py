@@ -8,15 +8,12 @@ import sys
 
 import pytest
 
-from lambda_guard.local.aws.moto_process import MotoProcess
-from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.testing import events
 
 from .deployed import DOCS, block, run
 
 PAGE = "with.md"
 SECRET = "4711-secret"
-NOWHERE = "127.0.0.1:9"
 
 
 def page(heading, number=0):
@@ -227,16 +224,6 @@ def test_idempotency_in_the_other_order(tmp_path):
     for ran in (busy, away):
         assert ran.status == "error"
         assert [line for line in ran.lines if isinstance(line, dict)] == []
-
-
-@pytest.fixture(scope="module")
-def services():
-    """DynamoDB, on loopback."""
-    guardian = Guardian()
-    found = MotoProcess(guardian, NOWHERE, region="eu-west-1")
-    yield found
-    found.close()
-    guardian.close()
 
 
 def test_idempotency_as_on_the_page(tmp_path, services):

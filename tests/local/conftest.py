@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lambda_guard.local import Cloud
+
 FUNCTIONS = Path(__file__).parent / "functions"
 TRACE = "Root=1-5e34a614-10bd0000000fb44f07bc535a;Parent=07f50000d1f6f8aa;Sampled=1"
 ROOT = "1-5e34a614-10bd0000000fb44f07bc535a"
@@ -20,6 +22,17 @@ def functions():
 def build():
     """Return a builder of templates."""
     return Build
+
+
+@pytest.fixture(scope="module")
+def pages(functions, build):
+    """Return a cloud with a queue, and an API whose function answers every request, preflights for any origin too."""
+    every = {"Type": "HttpApi", "Properties": {"Path": "/{proxy+}", "Method": "ANY"}}
+    template = build.template(
+        Pages=build.function("pages.handler", events={"Every": every}), Queue=build.queue()
+    )
+    with Cloud(template, root=functions) as cloud:
+        yield cloud
 
 
 class Build:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lambda_guard.local import Cloud
 from lambda_guard.local.runtime.runtime_api import RuntimeApi
 
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
@@ -15,15 +14,10 @@ LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch
 
 
 @pytest.fixture(scope="module")
-def cloud(functions, build):
+def cloud(pages):
     """Return a cloud with an API and a queue, whose function has run once."""
-    every = {"Type": "HttpApi", "Properties": {"Path": "/{proxy+}", "Method": "ANY"}}
-    template = build.template(
-        Pages=build.function("pages.handler", events={"Every": every}), Queue=build.queue()
-    )
-    with Cloud(template, root=functions) as cloud:
-        cloud.request("GET", "/warm")
-        yield cloud
+    pages.request("GET", "/warm")
+    return pages
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ import threading
 
 import pytest
 
-from lambda_guard.local import Cloud
-
 from ..tools.logs.webdriver import CHROMIUM, DRIVER, Browser
 
 pytestmark = [
@@ -75,14 +73,9 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cloud(functions, build):
+def cloud(pages):
     """Return a cloud with an API that answers preflights for any origin, and a queue."""
-    every = {"Type": "HttpApi", "Properties": {"Path": "/{proxy+}", "Method": "ANY"}}
-    template = build.template(
-        Pages=build.function("pages.handler", events={"Every": every}), Queue=build.queue()
-    )
-    with Cloud(template, root=functions) as cloud:
-        yield cloud
+    return pages
 
 
 def asked_for(cloud):

@@ -3,14 +3,8 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from lambda_guard.local.aws.moto_process import MotoProcess
-from lambda_guard.local.runtime.guardian import Guardian
-
 EXAMPLES = Path(__file__).parents[2] / "examples" / "handlers"
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-NOWHERE = "127.0.0.1:9"
 
 
 def invoke(start, name, event=None, **settings):
@@ -22,16 +16,6 @@ def invoke(start, name, event=None, **settings):
 def logs(lines):
     """Return the messages that a function logged."""
     return [line["message"] for line in lines if "message" in line and "record" not in line]
-
-
-@pytest.fixture(scope="module")
-def services():
-    """The services that examples call, on loopback."""
-    guardian = Guardian()
-    found = MotoProcess(guardian, NOWHERE, region="eu-west-1")
-    yield found
-    found.close()
-    guardian.close()
 
 
 def test_every_example_is_short_and_has_its_event():
