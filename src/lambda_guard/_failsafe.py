@@ -105,16 +105,8 @@ def failed(part: str, error: Exception) -> None:
 def lost_lines(count: int) -> str:
     """Count a loss of log lines that a full standard output didn't take, and return the line that reports it."""
     _Seen.uncounted += 1
-    return _json.encode(
-        {
-            _names.LEVEL: "WARNING",
-            _names.LOCATION: "stdout",
-            _names.MESSAGE: f"standard output was full for too long: {count} log lines were lost",
-            _names.TIMESTAMP: _stdout.timestamp(time()),
-            _names.LOGGER_NAME: "lambda_guard",
-            _names.LOST_LINES: count,
-        }
-    )
+    said = f"standard output was full for too long: {count} log lines were lost"
+    return _json.encode({**_warning("stdout", said), _names.LOST_LINES: count})
 
 
 def take_count() -> int:
@@ -147,15 +139,18 @@ def _say_barely(part: str) -> None:
         return  # standard output is closed: there is nowhere to log it
 
 
-def _line(part: str, error: Exception) -> dict[str, Any]:
-    line: dict[str, Any] = {
+def _warning(location: str, message: str) -> dict[str, Any]:
+    return {
         _names.LEVEL: "WARNING",
-        _names.LOCATION: part,
-        _names.MESSAGE: _message(part),
+        _names.LOCATION: location,
+        _names.MESSAGE: message,
         _names.TIMESTAMP: _stdout.timestamp(time()),
         _names.LOGGER_NAME: "lambda_guard",
-        _names.EXCEPTION_NAME: _json.type_name(error),
     }
+
+
+def _line(part: str, error: Exception) -> dict[str, Any]:
+    line = {**_warning(part, _message(part)), _names.EXCEPTION_NAME: _json.type_name(error)}
     if issubclass(type(error), ImportError | OSError):  # messages of other errors may quote the payload
         line[_names.EXCEPTION] = _json.text(error, _TEXT_MOST)
     line[_names.AT] = _frames(error)

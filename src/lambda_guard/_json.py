@@ -63,9 +63,7 @@ def describe(value: object) -> Any:
         if isinstance(value, Enum):
             return value.value
         said = str(value) if isinstance(value, Decimal) else None
-    except (
-        BaseException
-    ):  # as in `text`; and the encoder would add a note to the exception, which is the user's
+    except BaseException:  # as in `text`; the encoder would add a note to the user's exception
         said = None
     return said if said is not None else text(value)
 
@@ -97,10 +95,7 @@ def encode(value: object) -> str:
     """
     try:
         line: str = _fast(value)
-    except (
-        Exception,
-        SystemExit,
-    ):  # whatever the reason, the slow path can encode it; values may raise as in `text`
+    except (Exception, SystemExit):  # whatever the reason, the slow path can encode it
         line = _fast(_plain(value, _DEPTH_MOST, set()))
     return line if line.isascii() else encodable(line)
 

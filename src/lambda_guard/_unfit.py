@@ -6,9 +6,8 @@ Imported only for what isn't a plain function.
 from types import FunctionType, MethodType
 from typing import Any, Final
 
-GENERATOR: Final = (
-    0x20  # flags of a code object: https://docs.python.org/3/library/inspect.html#code-objects-bit-flags
-)
+# Flags of a code object: https://docs.python.org/3/library/inspect.html#code-objects-bit-flags
+GENERATOR: Final = 0x20
 ASYNC_GENERATOR: Final = 0x200
 # What the runtime client writes as JSON: https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html#python-handler-return
 _ANSWERS: Final = (dict, list, tuple, str, int, float)

@@ -37,7 +37,6 @@ def _extract(layer: Path, opt: Path) -> None:
     with zipfile.ZipFile(layer) as archive:
         for entry in archive.infolist():
             path = Path(archive.extract(entry, opt))  # never outside of `opt`, whatever the entry's name
-            if (
-                mode := (entry.external_attr >> 16) & 0o777
-            ):  # `extract` leaves it out, and a wrapper must be executable
+            # `extract` leaves the mode out, and a wrapper must be executable.
+            if mode := (entry.external_attr >> 16) & 0o777:
                 path.chmod(mode | 0o600)

@@ -55,9 +55,7 @@ def _set_correlation_id(logger: Any, path: str, event: Any) -> None:
     found, event = None, raw_event(event)
     try:
         found = jmespath_utils.query(data=event, envelope=path)
-    except (
-        Exception
-    ) as error:  # a body that is no JSON, which is the sender's doing; a path that can't be read
+    except Exception as error:  # a body that isn't JSON, which is the sender's doing; an invalid path
         lines.warn(f"the event has no correlation id at {path!r}: {_json.type_name(error)}")
     logger.set_correlation_id(found)
 

@@ -207,9 +207,8 @@ def _merge(fields: dict[str, Any], more: dict[str, Any], ours: frozenset[str]) -
             fields[key] = value
         else:
             known = _scope.current_keys() if known is None else known
-            if not _is_same(
-                known.get(key), value
-            ):  # what is ours is on its way back, on another handler's record
+            # What is ours is on its way back, on another handler's record.
+            if not _is_same(known.get(key), value):
                 fields[f"{key}_"] = value
 
 

@@ -46,7 +46,7 @@ def build(
         LayerError: it can't be built; the zip is what it was.
         OSError: it can't be written.
     """
-    pythons = sorted({target.python for target in chosen}, key=lambda it: int(it.partition(".")[2]))
+    pythons = dict.fromkeys(target.python for target in chosen)
     with tempfile.TemporaryDirectory(prefix="layer-") as folder:
         work, opt = Path(folder) / "work", Path(folder) / "opt"
         tree = opt / "python"
@@ -70,7 +70,7 @@ def _write_manifest(
     manifest = {
         "name": "lambda_guard",
         "version": version,
-        "compatible_runtimes": sorted({f"python{target.python}" for target in chosen}),
+        "compatible_runtimes": [f"python{python}" for python in compiled],
         "compatible_architectures": sorted({target.architecture for target in chosen}),
         "byte_code": [python for python, modules in compiled.items() if modules is not None],
         "packages": [asdict(package) for package in packages],

@@ -75,12 +75,9 @@ def install(
         MissingExtraError: uv isn't installed.
     """
     uv = _uv()
-    lock, excluded, pins = work / "lock.txt", work / "excluded.txt", work / "pins.txt"
+    lock, excluded = work / "lock.txt", work / "excluded.txt"
     lock.write_text(LOCK.read_text("utf-8"), "utf-8")
     excluded.write_text("\n".join(OF_THE_RUNTIME), "utf-8")
-    pins.write_text(
-        "\n".join(line.split()[0] for line in lock.read_text("utf-8").splitlines() if "==" in line), "utf-8"
-    )
 
     def one(target: Target) -> Path:
         own = work / f"{target.python}-{target.architecture}"
@@ -90,7 +87,7 @@ def install(
         ]  # fmt: skip
         _run([*common, "--no-deps", "--require-hashes", "-r", str(lock)], target)
         if additions:
-            _run([*common, "-c", str(pins), "--excludes", str(excluded), *additions], target)
+            _run([*common, "-c", str(lock), "--excludes", str(excluded), *additions], target)
         say(f"{target}: packages installed")
         return own
 
