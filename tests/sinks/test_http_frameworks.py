@@ -1,5 +1,6 @@
 """Frameworks that make a response of an exception: the real packages, and the record tells it for a server error."""
 
+import asyncio
 import contextlib
 import logging
 
@@ -77,6 +78,15 @@ def quiet(name):
         yield
     finally:
         log.disabled = before
+
+
+@pytest.fixture(autouse=True)
+def loop():
+    """Have a loop for Mangum, which otherwise makes one, sets it for the thread, and never closes it."""
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield
+        asyncio.set_event_loop(None)
 
 
 @pytest.mark.parametrize("caller", CALLERS)
