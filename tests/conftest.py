@@ -510,3 +510,12 @@ def services():
     yield found
     found.close()
     guardian.close()
+
+
+@pytest.fixture
+def own_loop():
+    """Have a loop for Mangum, which otherwise makes one, sets it for the thread, and never closes it."""
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield
+        asyncio.set_event_loop(None)

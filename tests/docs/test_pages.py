@@ -20,6 +20,7 @@ def text(page):
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("own_loop")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if page not in RUN_ALONE], ids=lambda page: page.stem
 )

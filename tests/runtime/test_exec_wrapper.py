@@ -107,7 +107,7 @@ class Api(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answers)
-        self.posts, self.given, self.done = [], False, threading.Event()
+        self.posts, self.given, self.done, self.ended = [], False, threading.Event(), threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
 
@@ -119,7 +119,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.server.given:
             self.server.done.set()
-            threading.Event().wait(240)  # until the process is killed
+            self.server.ended.wait(240)
             return
         self.server.given = True
         self.send_response(200)
@@ -179,11 +179,16 @@ def run(code, handler, opt, wrapper=None, **variables):
     }
     command = [*([str(wrapper)] if wrapper else []), sys.executable, bootstrap.__file__, str(opt)]
     process = subprocess.Popen(command, cwd=code, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    threading.Thread(target=ended_by, args=(process, api), daemon=True).start()
+    killer = threading.Thread(target=ended_by, args=(process, api), daemon=True)
+    killer.start()
     out, err = process.communicate(timeout=240)
+    code_of_exit = 0 if api.done.is_set() and process.returncode == -signal.SIGKILL else process.returncode
+    # Nothing of it outlives the test: others look at the threads of this process.
+    api.done.set()
+    api.ended.set()
+    killer.join()
     api.shutdown()
     api.server_close()
-    code_of_exit = 0 if api.done.is_set() and process.returncode == -signal.SIGKILL else process.returncode
     return api.posts, code_of_exit, out.decode(), err.decode()
 
 

@@ -1,6 +1,5 @@
 """Frameworks that make a response of an exception: the real packages, and the record tells it for a server error."""
 
-import asyncio
 import contextlib
 import logging
 
@@ -28,6 +27,8 @@ URL = events.function_url("GET", PATH)
 ALB = events.alb("GET", PATH)
 PROXY = {"method": "GET", "route": "/{proxy+}"}
 UNROUTED = {"method": "GET"}
+pytestmark = pytest.mark.usefixtures("own_loop")
+
 CALLERS = {
     "REST": (REST, PROXY),
     "HTTP API": (V2, PROXY),
@@ -78,15 +79,6 @@ def quiet(name):
         yield
     finally:
         log.disabled = before
-
-
-@pytest.fixture(autouse=True)
-def loop():
-    """Have a loop for Mangum, which otherwise makes one, sets it for the thread, and never closes it."""
-    with asyncio.Runner() as runner:
-        asyncio.set_event_loop(runner.get_loop())
-        yield
-        asyncio.set_event_loop(None)
 
 
 @pytest.mark.parametrize("caller", CALLERS)
