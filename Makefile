@@ -107,7 +107,7 @@ test-newest-moto: install
 demo: install
 	@$(BIN)/python -m examples.app.demo
 
-# With the newest dependencies, which is what `pip install lambda-guard` gives; the lock's are older.
+# With the newest dependencies, which is what `pip install aws-lambda-guard` gives; the lock's are older.
 bench: install
 	@rm -rf build/wheel && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/wheel .
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)

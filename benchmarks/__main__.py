@@ -2,7 +2,7 @@
 
 Each can be run for itself: `python benchmarks/logs_throughput.py --megabytes 1000`. What a function costs is measured
 by the Python that is named as an argument: `make bench` names one with the newest versions of everything, as
-`pip install lambda-guard` gives them today.
+`pip install aws-lambda-guard` gives them today.
 """
 
 import subprocess

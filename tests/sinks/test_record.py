@@ -48,6 +48,14 @@ def names(captured):
     return {metric["Name"]: record[metric["Name"]] for metric in directive["Metrics"]}
 
 
+def test_the_message_has_the_duration_of_the_record(invoke, monkeypatch):
+    """A duration near the middle between two tenths is rounded once, whoever writes it."""
+    clock = iter([0.0, 0.1238500001])
+    monkeypatch.setattr("lambda_guard._guard.perf_counter", lambda: next(clock))
+    record = invoke(lambda event, context: None).record
+    assert (record["duration_ms"], record["message"]) == (123.85, "orders succeeded in 123.8 ms")
+
+
 def test_the_record_of_an_invocation_that_succeeded(invoke, header):
     """The whole record of a plain invocation, key by key, in its order."""
     context = make_context(

@@ -36,7 +36,7 @@ def test_version_is_the_packages(lambda_guard):
     """One source for the version."""
     from importlib.metadata import version
 
-    assert lambda_guard("--version").stdout.decode() == f"lambda-guard {version('lambda-guard')}\n"
+    assert lambda_guard("--version").stdout.decode() == f"lambda-guard {version('aws-lambda-guard')}\n"
 
 
 def test_help_imports_click_and_nothing_heavy():
@@ -65,7 +65,7 @@ def test_without_click_one_line_says_what_to_install():
     """No traceback for a missing extra."""
     code = "import sys; sys.modules['click'] = None; from lambda_guard.tools.cli import main; main()"
     result = python(code)
-    said = b"lambda-guard: the command-line tools aren't installed: pip install 'lambda-guard[tools]'\n"
+    said = b"lambda-guard: the command-line tools aren't installed: pip install 'aws-lambda-guard[tools]'\n"
     assert (result.returncode, result.stdout, result.stderr) == (2, b"", said)
 
 
@@ -85,7 +85,7 @@ def test_without_boto3_one_line_says_what_to_install():
         "from lambda_guard.tools.cli import main; main()"
     )
     result = python(code)
-    said = b"lambda-guard: CloudWatch Logs needs boto3, which isn't installed: pip install 'lambda-guard[tools]'\n"
+    said = b"lambda-guard: CloudWatch Logs needs boto3, which isn't installed: pip install 'aws-lambda-guard[tools]'\n"
     assert (result.returncode, result.stderr) == (2, said)
 
 
@@ -98,7 +98,7 @@ def test_a_command_whose_extra_is_missing_names_it():
     )
     result = python(code)
     assert result.returncode == 2
-    assert result.stderr.endswith(b"pip install 'lambda-guard[local]'\n")
+    assert result.stderr.endswith(b"pip install 'aws-lambda-guard[local]'\n")
     assert result.stderr.count(b"\n") == 1
 
 

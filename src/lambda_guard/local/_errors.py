@@ -29,4 +29,4 @@ def require(who: str, *modules: str, extra: str) -> None:
     """
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        raise MissingExtraError(f"{who} needs {', '.join(missing)}: pip install 'lambda-guard[{extra}]'")
+        raise MissingExtraError(f"{who} needs {', '.join(missing)}: pip install 'aws-lambda-guard[{extra}]'")

@@ -321,7 +321,7 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         metrics[_names.GUARD_ERRORS] = failures
     if scope.settings.metrics_all and first:
         metrics[_names.INVOCATIONS] = 1
-        metrics[_names.DURATION] = round(outcome.duration_ms, 3)
+        metrics[_names.DURATION] = outcome.duration_ms
 
 
 def _count_once(scope: Scope, metrics: dict[str, float]) -> None:

@@ -84,7 +84,7 @@ def _session() -> Any:
         import boto3
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "CloudWatch Logs needs boto3, which isn't installed: pip install 'lambda-guard[tools]'",
+            "CloudWatch Logs needs boto3, which isn't installed: pip install 'aws-lambda-guard[tools]'",
             name="boto3",
         ) from error
     # boto3 itself reads AWS_DEFAULT_REGION alone; the other tools of AWS read AWS_REGION first.

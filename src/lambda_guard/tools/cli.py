@@ -11,7 +11,7 @@ def main() -> None:
         if error.name != "click":
             raise
         sys.stderr.write(
-            "lambda-guard: the command-line tools aren't installed: pip install 'lambda-guard[tools]'\n"
+            "lambda-guard: the command-line tools aren't installed: pip install 'aws-lambda-guard[tools]'\n"
         )
         sys.exit(2)
     except KeyboardInterrupt:  # before any command could see it

@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             extra = "local" if cmd_name == "local" else "tools"
             raise MissingExtraError(
-                f"{cmd_name} needs {error.name}, which isn't installed: pip install 'lambda-guard[{extra}]'",
+                f"{cmd_name} needs {error.name}, which isn't installed: pip install 'aws-lambda-guard[{extra}]'",
                 name=error.name,
             ) from error
         assert isinstance(command, click.Command)
@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(package_name="lambda-guard", message="%(prog)s %(version)s")
+@click.version_option(package_name="aws-lambda-guard", message="%(prog)s %(version)s")
 def lambda_guard() -> None:
     """Read what Lambda functions wrote: logs by invocation, traces across functions, dead letters.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from lambda_guard import _names
 
-DISTRIBUTION: Final = "lambda-guard"
+DISTRIBUTION: Final = "aws-lambda-guard"
 ON_THE_DESK: Final = ("tools", "local", "templates", "testing")
 """The packages that no function needs."""
 _ENTRY: Final = "lambda_guard_handler.py"

@@ -145,6 +145,6 @@ def _uv() -> str:
         from uv import find_uv_bin
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "layer build needs uv, which isn't installed: pip install 'lambda-guard[layer]'", name="uv"
+            "layer build needs uv, which isn't installed: pip install 'aws-lambda-guard[layer]'", name="uv"
         ) from error
     return find_uv_bin()
