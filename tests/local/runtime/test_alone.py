@@ -39,5 +39,7 @@ def test_without_the_runtime_client_the_extra_is_named(functions, monkeypatch):
     monkeypatch.delitem(sys.modules, "awslambdaric", raising=False)
     monkeypatch.setattr(sys, "path", [])
 
-    with pytest.raises(MissingExtraError, match=r"needs awslambdaric: pip install 'aws-lambda-guard\[try\]'$"):
+    with pytest.raises(
+        MissingExtraError, match=r"needs awslambdaric: pip install 'aws-lambda-guard\[try\]'$"
+    ):
         Function(name="orders", handler="single.handler", code=functions)

@@ -291,4 +291,6 @@ def test_without_uv_one_line_says_what_to_install(tmp_path):
     (tmp_path / "uv.py").write_text("raise ModuleNotFoundError(\"No module named 'uv'\", name='uv')\n")
     code, _, err = build(tmp_path, *ONE, PYTHONPATH=str(tmp_path))
     assert code == 2
-    assert err.endswith("layer build needs uv, which isn't installed: pip install 'aws-lambda-guard[layer]'\n")
+    assert err.endswith(
+        "layer build needs uv, which isn't installed: pip install 'aws-lambda-guard[layer]'\n"
+    )
