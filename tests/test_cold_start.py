@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import lambda_guard
+
 OURS = {
     "", "_failsafe", "_guard", "_invocation", "_json", "_names", "_process", "_production", "_scope", "_settings",
     "_stdout", "_threads", "batch", "errors", "failure", "failure.attempts", "failure.exceptions", "failure.stack_frames",
@@ -75,6 +77,18 @@ def test_the_face_alone_imports_nothing(fresh):
     found = imported(fresh)["face"]
     assert [name for name in found if name.startswith("lambda_guard")] == ["lambda_guard"]
     assert roots(found) <= {"lambda_guard", "typing"}
+
+
+def test_the_version_costs_nothing_until_it_is_asked_for(fresh):
+    """It is a constant of the code: no metadata is read, which would take longer to import than the rest."""
+    code = """
+        import sys
+        import lambda_guard
+        before = set(sys.modules)
+        assert not {"_version", "__version__"} & set(vars(lambda_guard))
+        print(lambda_guard.__version__, *sorted(set(sys.modules) - before))
+    """
+    assert fresh(code).split() == [lambda_guard.__version__, "lambda_guard._version"]
 
 
 @pytest.mark.parametrize(

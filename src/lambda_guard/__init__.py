@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     logger: Logger
     metrics: Metrics
+    __version__: str
 
 __all__ = ["Invocation", "current_invocation", "logger", "metrics", "production"]
 
@@ -41,6 +42,8 @@ if not TYPE_CHECKING:  # with it, a type checker would accept any name
             from . import _public
 
             found = getattr(_public, name)()
+        elif name == "__version__":
+            from ._version import __version__ as found
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found

@@ -34,9 +34,9 @@ def test_help_teaches_with_examples(lambda_guard):
 
 def test_version_is_the_packages(lambda_guard):
     """One source for the version."""
-    from importlib.metadata import version
+    from lambda_guard import __version__
 
-    assert lambda_guard("--version").stdout.decode() == f"lambda-guard {version('aws-lambda-guard')}\n"
+    assert lambda_guard("--version").stdout.decode() == f"lambda-guard {__version__}\n"
 
 
 def test_help_imports_click_and_nothing_heavy():

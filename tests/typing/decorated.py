@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, assert_type
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from lambda_guard import Invocation, current_invocation, logger, metrics, production
+from lambda_guard import Invocation, __version__, current_invocation, logger, metrics, production
 from lambda_guard.testing import Captured, capture, events, make_context
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def check_the_face() -> None:
     """The rest of the face has the types that it says."""
     assert_type(current_invocation(), Invocation | None)
     assert_type(logger, Logger)
+    assert_type(__version__, str)
     found = current_invocation()
     if found is not None:
         assert_type(found.invocation_id, str)

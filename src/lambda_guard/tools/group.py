@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from lambda_guard._printable import visible
+from lambda_guard._version import __version__
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
 from lambda_guard.tools.terminal import ESCAPED, warn
 
@@ -77,7 +78,7 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(package_name="aws-lambda-guard", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def lambda_guard() -> None:
     """Read what Lambda functions wrote: logs by invocation, traces across functions, dead letters.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lambda_guard import __version__
 from lambda_guard.local import Function
 from lambda_guard.tools.layer import byte_code
 from lambda_guard.tools.layer.targets import PYTHONS
@@ -116,6 +117,24 @@ def test_its_manifest_names_packages_licences_and_hashes(opt):
     assert {"aws-xray-sdk", "jmespath", "wrapt"} <= packages.keys()
     assert all(package["version"] and package["license"] for package in packages.values())
     assert all(len(package["sha256"]) == 64 for package in packages.values())
+
+
+def test_its_version_is_known_without_our_metadata(opt):
+    """A layer has no dist-info of ours: the code knows its version, and the manifest says the same."""
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import lambda_guard; print(lambda_guard.__version__)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, opt / "python"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (
+        done.stdout.strip()
+        == json.loads((opt / "lambda-guard-layer.json").read_text())["version"]
+        == __version__
+    )
+    assert not list((opt / "python").glob("*lambda_guard*.dist-info"))
 
 
 @pytest.fixture(scope="module")

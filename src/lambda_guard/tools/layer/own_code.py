@@ -1,13 +1,12 @@
 """Our own code in a layer: what runs in a function, from the installation that builds the layer."""
 
 import shutil
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
 from lambda_guard import _names
+from lambda_guard._version import __version__
 
-DISTRIBUTION: Final = "aws-lambda-guard"
 ON_THE_DESK: Final = ("tools", "local", "templates", "testing")
 """The packages that no function needs."""
 _ENTRY: Final = "lambda_guard_handler.py"
@@ -20,7 +19,7 @@ def copy(opt: Path) -> str:
     shutil.copytree(package, opt / "python" / package.name, ignore=_left_out)
     shutil.copyfile(package.parent / _ENTRY, opt / "python" / _ENTRY)
     shutil.copyfile(Path(__file__).parent / _WRAPPER, opt / _WRAPPER)
-    return distribution(DISTRIBUTION).version
+    return __version__
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
