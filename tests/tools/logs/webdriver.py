@@ -117,6 +117,12 @@ class Browser:
         self._call("POST", "/goog/cdp/execute", parameters)
         self.settle()
 
+    def resize(self, width, height=800):
+        """Give the page another size; one below 500 pixels is a phone's."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        parameters = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
+        self._call("POST", "/goog/cdp/execute", parameters)
+
     def settle(self):
         """Wait until the page has drawn what it knows."""
         self.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
