@@ -142,7 +142,7 @@ def slower_shop(tmp_path):
     """The shop with consumers that take a while, before and after their work, so that a kill finds them at it."""
     shutil.copytree(TEMPLATE.parent, tmp_path / "app")
     for name in ("billing", "shipping"):
-        module = tmp_path / "app" / f"{name}.py"
+        module = tmp_path / "app" / name / f"{name}.py"
         source = module.read_text()
         slower, count = re.subn(
             r"^(    logger.info.*)$",

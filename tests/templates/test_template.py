@@ -414,3 +414,34 @@ def test_any_value_is_resolved_or_refused(value):
     except TemplateError:
         return
     assert len(stack.queues) == 1
+
+
+SHIFTED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Orders:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: orders
+      Runtime: python3.12
+      Handler: orders.handler
+      CodeUri: code
+      AutoPublishAlias: live
+      DeploymentPreference: {Type: Canary10Percent5Minutes}
+      Events:
+        Place: {Type: HttpApi, Properties: {Method: POST, Path: /orders}}
+        Parcels: {Type: SQS, Properties: {Queue: !GetAtt Parcels.Arn}}
+  Parcels: {Type: AWS::SQS::Queue}
+Outputs:
+  Version: {Value: !GetAtt Orders.Version.Version}
+"""
+
+
+def test_what_is_addressed_by_an_alias_reaches_the_function(read, caplog):
+    """A route and a mapping of a function with traffic shifting lead to the function, and the translation is silent."""
+    stack = read(SHIFTED)
+
+    assert [route.function for route in stack.routes] == ["orders"]
+    assert [mapping.function for mapping in stack.mappings] == ["orders"]
+    assert stack.outputs == {"Version": "$LATEST"}
+    assert [line.message for line in caplog.records if "feature" in line.name] == []

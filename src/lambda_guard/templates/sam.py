@@ -38,9 +38,13 @@ def translate(
     source, paths = _with_addresses(document)
     # All that the translator wants of a boto3 session is the region.
     translator = Translator(None, Parser(), boto_session=SimpleNamespace(region_name=region))
+    # AWS's switches of unfinished features, all off; without it each question for one is a WARNING on standard error.
+    switches = SimpleNamespace(is_enabled=lambda _feature: False)
     texts = {name: value for name, value in values.items() if not name.startswith("AWS::")}
     try:
-        plain = translator.translate(source, parameter_values=texts, get_managed_policy_map=dict)
+        plain = translator.translate(
+            source, parameter_values=texts, feature_toggle=switches, get_managed_policy_map=dict
+        )
     except InvalidDocumentException as error:
         raise TemplateError(f"{file}: {'; '.join(cause.message for cause in error.causes)}") from error
     template: Document = json.loads(json.dumps(undo_mark_unicode_str_in_template(plain), default=str))

@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lambda_guard.shapes import arns
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates import sam
 from lambda_guard.templates.document import Document, Location, TemplateError, load, parameter_values
@@ -141,7 +142,10 @@ class Template:
         """
         kind, name = self.plain["Resources"][logical_id]["Type"], self.name(logical_id)
         if kind in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
-            return self._properties(logical_id)["FunctionName"]
+            if attribute and attribute.endswith("Version"):
+                return "$LATEST"  # the one that there is here
+            function, _ = arns.function(str(self._properties(logical_id)["FunctionName"]))
+            return self._location.arn("lambda", f"function:{function}")
         given = {"location": self._location, "name": name, "api_id": logical_id.lower()}
         known = fill("resource-references", given).get(kind)
         if known is None:  # its name may still be passed on

@@ -5,7 +5,8 @@ import json
 from lambda_guard import logger, metrics, production
 
 
-@production(each_record=True, report_batch_item_failures=True)
+# With its version as a dimension, a deployment's alarm can tell the new version's failing records from the old one's.
+@production(each_record=True, report_batch_item_failures=True, dimensions=("function_version",))
 def handler(record):
     order = json.loads(json.loads(record.body)["Message"])
     grams = weigh(order)
