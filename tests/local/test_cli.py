@@ -21,6 +21,7 @@ Resources:
       CodeUri: .
       Handler: hello.handler
       Runtime: python3.0
+      Layers: ["arn:aws:lambda:eu-west-1:123456789012:layer:shared:3"]
       Environment: {Variables: {ANSWER: !Ref Answer}}
       Events:
         Get: {Type: HttpApi, Properties: {Path: "/hello/{name}", Method: get}}
@@ -34,6 +35,7 @@ HANDLER = """
 import os
 def handler(event, context):
     print("for", event["pathParameters"]["name"])
+    import shared
     return {"statusCode": 200, "body": os.environ["ANSWER"]}
 """
 
@@ -42,6 +44,8 @@ def handler(event, context):
 def template(tmp_path):
     """Return a template file with its code."""
     (tmp_path / "hello.py").write_text(HANDLER)
+    (tmp_path / "layer/python").mkdir(parents=True)
+    (tmp_path / "layer/python/shared.py").write_text("")
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE)
     return path
@@ -59,6 +63,7 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
     """It prints what there is and how to use it, then log lines, and ends with 0 on Ctrl-C and SIGTERM."""
     command = [sys.executable, "-c", "from lambda_guard.local.cli import local; local()", "up", str(template)]
     options = ["--port", "0", "--parameter", "Answer=42", "--logs", str(tmp_path / "logs")]
+    options += ["--layer", f"shared={tmp_path}/layer"]
     process = subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -107,6 +112,7 @@ def test_wrong_options_are_refused(template):
     run = CliRunner().invoke
 
     assert "must be NAME=VALUE" in run(local, ["up", str(template), "--parameter", "Answer"]).output
+    assert "must be NAME=PATH" in run(local, ["up", str(template), "--layer", "shared"]).output
     assert run(local, ["up", "nowhere.yaml"]).exit_code == 2
     for region in ("eu-west-9", "", "e u"):
         result = run(local, ["up", str(template), "--region", region])

@@ -53,6 +53,13 @@ def local() -> None:
     metavar="NAME=VALUE",
     help="A value for a parameter of the template; may be repeated.",
 )
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="A directory or zip archive for a layer: its name, ARN or logical id; may be repeated.",
+)
 @click.option("--region", default="eu-west-1", show_default=True, help="Region of everything.")
 @click.option("--quiet", is_flag=True, help="Don't print the functions' log lines.")
 def up(  # noqa: PLR0917 - click passes options by name
@@ -61,6 +68,7 @@ def up(  # noqa: PLR0917 - click passes options by name
     speed: float,
     logs: Path | None,
     parameters: tuple[str, ...],
+    layers: tuple[str, ...],
     region: str,
     quiet: bool,
 ) -> None:
@@ -68,10 +76,19 @@ def up(  # noqa: PLR0917 - click passes options by name
 
     TEMPLATE is a SAM or CloudFormation template in YAML or JSON. A warning names each part that isn't honoured.
     """
-    values = dict(_pair(parameter) for parameter in parameters)
+    values = dict(_pair(parameter, "--parameter", "NAME=VALUE") for parameter in parameters)
+    paths = dict(_pair(layer, "--layer", "NAME=PATH") for layer in layers)
     with _ended_by_signals() as ended:
         try:
-            cloud = Cloud(template, parameters=values, speed=speed, logs=logs, port=port, region=region)
+            cloud = Cloud(
+                template,
+                parameters=values,
+                layers=paths,
+                speed=speed,
+                logs=logs,
+                port=port,
+                region=region,
+            )
         except LambdaGuardError as error:
             click.secho(f"Error: {visible(str(error), _CONTINUED)}", fg="red", err=True)
             sys.exit(error.exit_code)
@@ -86,10 +103,10 @@ def up(  # noqa: PLR0917 - click passes options by name
         click.echo("ended")
 
 
-def _pair(parameter: str) -> tuple[str, str]:
-    name, equals, value = parameter.partition("=")
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"{parameter!r} must be NAME=VALUE", param_hint="--parameter")
+        raise click.BadParameter(f"{text!r} must be {form}", param_hint=option)
     return name, value
 
 
@@ -119,6 +136,7 @@ def _describe(cloud: Cloud, logs: Path | None) -> None:
     click.secho(f"Endpoint  {cloud.endpoint}", bold=True)
     for title, rows in (
         ("Functions", [(it.name, f"{it.handler} in {it.code}") for it in stack.functions]),
+        ("Layers", [(it.logical_id or it.name, str(it.content)) for it in stack.layers]),
         ("Queues", [(it.name, cloud.queue_url(it.name)) for it in stack.queues]),
         ("Topics", [(it.name, cloud.topic_arn(it.name)) for it in stack.topics]),
         ("Schedules", [(it.name, f"{it.expression} → {it.function}") for it in stack.schedules]),

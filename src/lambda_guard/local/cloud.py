@@ -25,6 +25,7 @@ from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
+from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.templates.document import Location
@@ -46,6 +47,8 @@ class Cloud(AbstractContextManager["Cloud"]):
         template: a SAM or CloudFormation template: a file in YAML or JSON, or the document itself.
         root: what `CodeUri` is relative to; by default the template's directory, or the current one.
         parameters: values for the template's parameters.
+        layers: directories or zip archives by a layer's name, its version's ARN or its logical id, for layers that
+            the template doesn't bring; they count before those that it does.
         speed: the factor by which waiting is shorter than on AWS: for retries of asynchronous invocations,
             for failed messages to return to their queue, for batching windows and `rate(…)` schedules.
             Everything else takes real time.
@@ -64,7 +67,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         daemon: the X-Ray daemon.
 
     Raises:
-        OptionError: the speed or the region doesn't exist.
+        OptionError: the speed or the region doesn't exist, or one of `layers` can't be used.
         TemplateError: the template is wrong.
         LocalCloudError: something can't start.
         MissingExtraError: the extra `local` isn't installed.
@@ -77,6 +80,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         *,
         root: str | Path | None = None,
         parameters: Mapping[str, str] | None = None,
+        layers: Mapping[str, str | Path] | None = None,
         speed: float = 1.0,
         logs: str | Path | None = None,
         port: int = 0,
@@ -91,6 +95,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._freeze = freeze
         self._environment = dict(environment or {})
         self._logs = Path(logs) if logs is not None else None
+        self._opt: dict[tuple[Path, ...], Path] = {}
         self._log_groups: dict[str, LogGroup] = {}
         self._mappings: list[EventSourceMapping] = []
         self._closed = False
@@ -110,7 +115,8 @@ class Cloud(AbstractContextManager["Cloud"]):
             self.endpoint = self._moto.endpoint
             self._location = Location(region, ACCOUNT, self.endpoint)
             declared = Template(template, self._location, root=root, parameters=parameters)
-            self.stack, self.warnings = deployable(declared, Path(self._directory.name))
+            given = {name: Path(path) for name, path in (layers or {}).items()}
+            self.stack, self.warnings = deployable(declared, Path(self._directory.name), given)
             self._start(port)
         except BaseException:
             self.close()
@@ -140,6 +146,7 @@ class Cloud(AbstractContextManager["Cloud"]):
             name=declaration.name,
             handler=declaration.handler,
             code=declaration.code,
+            **self._layers(declaration),
             timeout=declaration.timeout,
             memory=declaration.memory,
             environment={**declaration.environment, **self._environment},
@@ -153,6 +160,19 @@ class Cloud(AbstractContextManager["Cloud"]):
             freeze=self._freeze,
         )
         self._invoker.deploy(function, declaration)
+
+    def _layers(self, declaration: FunctionDeclaration) -> dict[str, Any]:
+        """Return a function's layers and their `/opt`, which functions with the same ones share: they only read it."""
+        found = {layer.arn: layer.content for layer in self.stack.layers}
+        layers = tuple(content for arn in declaration.layers if (content := found[arn]) is not None)
+        if not layers:
+            return {}
+        if layers not in self._opt:
+            opt = Path(self._directory.name) / f"opt-{len(self._opt)}"
+            opt.mkdir()
+            unpack(declaration.name, layers, opt)
+            self._opt[layers] = opt
+        return {"layers": layers, "opt": self._opt[layers]}
 
     # --- Use ------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_guard.local.layers import on_this_machine
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration, Stack
@@ -26,21 +27,26 @@ _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_
 """
 
 
-def deployable(template: Template, inline_code: Path) -> tuple[Stack, tuple[str, ...]]:
+def deployable(
+    template: Template, inline_code: Path, layers: Mapping[str, Path] | None = None
+) -> tuple[Stack, tuple[str, ...]]:
     """Return the stack that can be run here, and a sentence for each thing that isn't honoured.
 
     Args:
         template: the template.
         inline_code: a directory to which `InlineCode` is written.
+        layers: directories or zip archives by a layer's name, its version's ARN or its logical id.
 
     Raises:
+        OptionError: one of `layers` can't be used.
         TemplateError: the template is wrong, or a function can't be run here.
     """
-    stack = read_stack(template)
+    stack, layer_warnings = on_this_machine(template, read_stack(template), layers or {})
     warnings = [
         *_source_warnings(template.source),
         *_unhonoured(template.plain, template.source),
         *_warnings(stack),
+        *layer_warnings,
         *_runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
     ]
     run = replace(
@@ -154,8 +160,6 @@ def _source_warnings(source: Document) -> Iterator[str]:
         if kind == "AWS::Serverless::Function":
             yield from _event_warnings(name, properties.get("Events") or {})
             with_policies += [name] if {"Policies", "Role"} & {*properties, *defaults} else []
-        elif kind == "AWS::Serverless::LayerVersion":  # whose name SAM's translation adds a hash to
-            yield f"{name} ({kind}) has no effect: {_HONOURED['without_effect']['AWS::Lambda::LayerVersion']}"
         elif kind in _HONOURED["sam"]:
             for key in sorted(set(properties) - set(_HONOURED["sam"][kind])):
                 yield f"{name} ({kind}): the property {key} is not honoured"

@@ -56,6 +56,12 @@ def function(text: str) -> tuple[str, str]:
     return parts[0], ":".join(parts[1:])
 
 
+def layer(text: str) -> str:
+    """Return a layer's name from its ARN, with or without a version; any other text as it is."""
+    arn = parse(text)
+    return arn.resource.split(":")[1] if arn is not None and arn.resource.startswith("layer:") else text
+
+
 def stream(text: str) -> str:
     """Return the name of a Kinesis stream, or the table of a DynamoDB stream, from its ARN."""
     return resource_path(text).partition("/")[0] if parse(text) is not None else text

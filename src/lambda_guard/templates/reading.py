@@ -16,6 +16,7 @@ from typing import Any, Literal
 from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
+    LayerDeclaration,
     MappingDeclaration,
     QueueDeclaration,
     RouteDeclaration,
@@ -26,6 +27,7 @@ from lambda_guard.templates.stack import (
 )
 from lambda_guard.templates.template import Resource, Template, text
 
+LAYERS_MOST = 5  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _QUEUE_ATTRIBUTES = (
     "VisibilityTimeout",
     "DelaySeconds",
@@ -55,6 +57,8 @@ def read_stack(template: Template) -> Stack:
     outputs, unresolved = template.outputs()
     return Stack(
         functions=_functions(template),
+        layers=template.read(_layer, "AWS::Lambda::LayerVersion"),
+        unresolved_layers=dict(template.read(_unresolved_layers, "AWS::Lambda::Function")),
         queues=template.read(_queue, "AWS::SQS::Queue"),
         topics=template.read(_topic, "AWS::SNS::Topic"),
         subscriptions=template.read(_subscriptions, "AWS::SNS::Subscription", "AWS::SNS::Topic"),
@@ -101,7 +105,7 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
         name=template.name(it.logical_id),
         runtime=None if image else str(properties.get("Runtime", "python")),
         handler=handler if isinstance(handler, str) else None,
-        code=template.code(it),
+        code=template.path(it, "Code"),
         inline_code=code.get("ZipFile") if isinstance(code, dict) else None,
         timeout=template.number(it, "Timeout", 3, 0.01),
         memory=int(template.number(it, "MemorySize", 128, 128)),
@@ -112,6 +116,30 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
         if reserved in properties
         else None,
         dead_letter_arn=(properties.get("DeadLetterConfig") or {}).get("TargetArn"),
+        layers=_layers(template, it),
+    )
+
+
+def _layers(template: Template, it: Resource) -> tuple[str, ...]:
+    layers = tuple(arn for arn, _ in template.entries(it, "Layers"))
+    if len(layers) > LAYERS_MOST:
+        message = f"a function may have {LAYERS_MOST} layers, and Layers names {len(layers)}"
+        raise template.error(it.logical_id, message)
+    return layers
+
+
+def _unresolved_layers(template: Template, it: Resource) -> Iterator[tuple[str, str]]:
+    yield from ((arn, reason) for arn, reason in template.entries(it, "Layers") if reason is not None)
+
+
+def _layer(template: Template, it: Resource) -> Iterator[LayerDeclaration]:
+    logical_id, written = template.written(it.logical_id)
+    yield LayerDeclaration(
+        logical_id=logical_id,
+        name=template.name(it.logical_id),
+        arn=template.attribute(it.logical_id),
+        content=template.path(it, "Content"),
+        build_method=(written.get("Metadata") or {}).get("BuildMethod"),
     )
 
 

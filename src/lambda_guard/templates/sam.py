@@ -12,6 +12,7 @@ from typing import Any
 from lambda_guard.templates.document import Document, TemplateError
 
 BUCKET = "local"
+HASH_DIGITS = 10  # that the translator adds to the logical id of a layer
 # What may be a local path, for which `sam deploy` puts an address in S3; the translator wants the address.
 _PATHS = {
     "AWS::Serverless::Function": "CodeUri",

@@ -24,6 +24,7 @@ class FunctionDeclaration:
         on_success: the ARN of the destination of those that succeeded.
         retry_attempts: how often a failed asynchronous invocation is repeated.
         event_age: seconds after which an event is no longer repeated.
+        layers: the ARNs of its layers, in their order; one that can't be resolved as it is written.
     """
 
     logical_id: str
@@ -43,6 +44,25 @@ class FunctionDeclaration:
     on_success: str | None = None
     retry_attempts: int = 2
     event_age: float = 21_600.0
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerDeclaration:
+    """A version of a layer.
+
+    Attributes:
+        name: of the layer.
+        arn: of its version, with which functions name it.
+        content: the local directory or zip archive of its content; None where it is in S3.
+        build_method: how `sam build` makes the content; None where it needn't.
+    """
+
+    logical_id: str
+    name: str
+    arn: str
+    content: Path | None = None
+    build_method: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +161,15 @@ class Stack:
     """Everything that a template declares.
 
     Attributes:
+        unresolved_layers: why a function's layer can't be resolved, by how it is written.
         rules_without_schedule: the logical ids of EventBridge rules that fire by events.
         outputs: the template's outputs.
         unresolved_outputs: why an output isn't among them, by its name.
     """
 
     functions: tuple[FunctionDeclaration, ...] = ()
+    layers: tuple[LayerDeclaration, ...] = ()
+    unresolved_layers: Mapping[str, str] = field(default_factory=dict)
     queues: tuple[QueueDeclaration, ...] = ()
     topics: tuple[TopicDeclaration, ...] = ()
     subscriptions: tuple[SubscriptionDeclaration, ...] = ()

@@ -19,6 +19,7 @@ _NAME_PROPERTY = {
     "AWS::SQS::Queue": "QueueName",
     "AWS::SNS::Topic": "TopicName",
     "AWS::Lambda::Function": "FunctionName",
+    "AWS::Lambda::LayerVersion": "LayerName",
 }
 """Type → the property that names a resource, where that isn't `Name`."""
 
@@ -146,7 +147,12 @@ class Template:
                 return "$LATEST"  # the one that there is here
             function, _ = arns.function(str(self._properties(logical_id)["FunctionName"]))
             return self._location.arn("lambda", f"function:{function}")
-        given = {"location": self._location, "name": name, "api_id": logical_id.lower()}
+        given = {
+            "location": self._location,
+            "name": name,
+            "api_id": logical_id.lower(),
+            "version": self._version(logical_id, kind, name),
+        }
         known = fill("resource-references", given).get(kind)
         if known is None:  # its name may still be passed on
             service = kind.split("::")[1].lower()
@@ -155,15 +161,48 @@ class Template:
             raise self.error(logical_id, f"{kind} has no attribute {attribute!r} here")
         return known[attribute or "Ref"]
 
-    def code(self, resource: Resource) -> Path | None:
-        """Return the local directory of a function's code; None where the code is anywhere else."""
-        code = resource.properties.get("Code")
-        if isinstance(code, str):
-            return self._base / code
-        if not isinstance(code, dict) or code.get("S3Bucket") != sam.BUCKET:
+    def _version(self, logical_id: str, kind: str, name: str) -> int:
+        """Return the number of a layer's version: those of one name count up in the template's order."""
+        of_kind = [other for other, resource in self.plain["Resources"].items() if resource["Type"] == kind]
+        before = of_kind[: of_kind.index(logical_id)] if kind == "AWS::Lambda::LayerVersion" else []
+        return 1 + sum(self.name(other) == name for other in before)
+
+    def path(self, resource: Resource, key: str) -> Path | None:
+        """Return the local path of a function's `Code` or a layer's `Content`; None where that is anywhere else.
+
+        The CDK writes the path into the metadata:
+        https://docs.aws.amazon.com/cdk/v2/guide/assets.html#assets-cfn
+        """
+        metadata = self.plain["Resources"][resource.logical_id].get("Metadata") or {}
+        if metadata.get("aws:asset:property") == key and "aws:asset:path" in metadata:
+            return self._base / str(metadata["aws:asset:path"])
+        value = (self.plain["Resources"][resource.logical_id].get("Properties") or {}).get(key)
+        if not isinstance(value, dict) or "S3Bucket" not in value:  # elsewhere, it needn't be resolvable
+            value = resource.properties.get(key)
+        if isinstance(value, str):
+            return self._base / value
+        if not isinstance(value, dict) or value.get("S3Bucket") != sam.BUCKET:
             return None
-        path = self._paths.get(str(code.get("S3Key")))
+        path = self._paths.get(str(value.get("S3Key")))
         return None if path is None else self._base / path
+
+    def written(self, logical_id: str) -> tuple[str, Document]:
+        """Return a resource's logical id as the user wrote it, and what they wrote: SAM adds a hash to a layer's."""
+        sources = self.source["Resources"]
+        own = logical_id if logical_id in sources else logical_id[: -sam.HASH_DIGITS]
+        return (own, sources[own]) if own in sources else (logical_id, {})
+
+    def entries(self, resource: Resource, key: str) -> Iterator[tuple[str, str | None]]:
+        """Yield the entries of a list as text, one by one: with each that can't be resolved, as it is written, why."""
+        written = (self.plain["Resources"][resource.logical_id].get("Properties") or {}).get(key) or []
+        for entry in written if isinstance(written, list) else [written]:
+            try:
+                value = self._resolver.resolve([entry], key)
+            except TemplateError as error:
+                yield text(entry), str(error).removeprefix(f"{self.file}: ")
+                continue
+            for each in value[0] if value and isinstance(value[0], list) else value:
+                yield text(each), None
 
     def outputs(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return the outputs by name, and of those that can't be resolved the reason."""

@@ -32,14 +32,25 @@ from lambda_guard.shapes.sample import fill
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # On AWS the INIT phase may take 10 s; a development machine under load gets more.
 INIT_SECONDS_MOST = 30.0
+OPT = Path("/opt")
 ACCOUNT = "123456789012"  # moto's
 _WRAPPERS = ("AWS_LAMBDA_EXEC_WRAPPER", _names.ENV_EXEC_WRAPPER)
 # As Lambda starts a runtime: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
+# The lines that the local cloud adds say what to do.
 _START = """
 wrapper=$AWS_LAMBDA_EXEC_WRAPPER
 [ -z "$wrapper" ] && exec "$0" "$@"
-[ -f "$wrapper" ] || { echo "$wrapper: does not exist"; exit 127; }
-[ -x "$wrapper" ] || { echo "$wrapper: is not an executable"; exit 126; }
+case $wrapper in "$2"/*) path=/opt${wrapper#"$2"} ;; *) path=$wrapper ;; esac
+if [ ! -f "$wrapper" ]; then
+  echo "$path: does not exist"
+  echo "local cloud: none of the function's layers has it: add the layer, or remove AWS_LAMBDA_EXEC_WRAPPER"
+  exit 127
+fi
+if [ ! -x "$wrapper" ]; then
+  echo "$path: is not an executable"
+  echo "local cloud: make it one (chmod +x) where the layer is made, and zip it with its mode"
+  exit 126
+fi
 exec "$wrapper" "$0" "$@"
 """
 NOWHERE = "http://127.0.0.1:9"  # the discard port: without a cloud, a call to AWS is refused on the spot
@@ -64,7 +75,7 @@ class FunctionSettings:
         freeze: whether the process is stopped between invocations, as on AWS.
         python: the interpreter.
         layers: directories and zip archives, in their order.
-        opt: the directory with the layers' content, which stands for `/opt`; `Function` makes it.
+        opt: the directory with the layers' content, which stands for `/opt`; by default `Function` makes it.
     """
 
     name: str
@@ -83,7 +94,7 @@ class FunctionSettings:
     freeze: bool = True
     python: str = sys.executable
     layers: tuple[Path, ...] = ()
-    opt: Path = Path("/opt")
+    opt: Path = OPT
 
     @property
     def arn(self) -> str:
@@ -261,6 +272,8 @@ def _variables(settings: FunctionSettings, stream: str, runtime_api: str, home: 
         code=str(settings.code),
         python=_PYTHON,
         path=os.environ.get("PATH", os.defpath),
+        bin=f":{settings.opt}/bin" if settings.layers else "",
+        lib=f":{settings.opt}/lib" if settings.layers else "",
         log_level="INFO" if settings.log_format == "JSON" else None,
         daemon=settings.daemon_address or None,
         daemon_host=host or None,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError, require
-from lambda_guard.local.runtime.environment import Environment, FunctionSettings
+from lambda_guard.local.runtime.environment import OPT, Environment, FunctionSettings
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
@@ -62,7 +62,8 @@ class Function(AbstractContextManager["Function"]):
         self.log = log or LogGroup(self.settings.log_group)
         self.cold_starts = 0
         self._most = reserved_concurrency
-        self._opt = tempfile.TemporaryDirectory(prefix="opt-") if self.settings.layers else None
+        alone = self.settings.layers and self.settings.opt == OPT
+        self._opt = tempfile.TemporaryDirectory(prefix="opt-") if alone else None
         if self._opt is not None:
             try:
                 unpack(name, self.settings.layers, Path(self._opt.name))
