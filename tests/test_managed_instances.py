@@ -40,7 +40,13 @@ def test_what_is_of_one_process_isnt_divided_by_what_all_share():
         handler({}, make_context())
     record = captured.record
     assert record["memory_used_mb"] > 0
-    assert not record.keys() & {"memory_limit_mb", "MemoryUtilization", "init_ms", "ColdStarts"}
+    assert not record.keys() & {
+        "memory_limit_mb",
+        "MemoryUtilization",
+        "init_ms",
+        "ColdStarts",
+        "InitDuration",
+    }
     assert record["cold_start"] is False
     assert [line["worker_pid"] for line in captured.lines] == [os.getpid(), os.getpid()]
     assert captured.logs[0].keys() >= {"worker_pid", "invocation_id"}

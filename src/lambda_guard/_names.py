@@ -145,6 +145,7 @@ CPU_UTILIZATION: Final = "CpuUtilization"
 ERRORS: Final = "Errors"
 TIMEOUTS: Final = "Timeouts"
 COLD_STARTS: Final = "ColdStarts"
+INIT_DURATION: Final = "InitDuration"
 RECORD_COUNT: Final = "Records"
 RECORD_FAILURES: Final = "RecordFailures"
 FINAL_ATTEMPTS: Final = "FinalAttempts"
@@ -159,6 +160,7 @@ UNITS: Final = {
     ERRORS: COUNT,
     TIMEOUTS: COUNT,
     COLD_STARTS: COUNT,
+    INIT_DURATION: MILLISECONDS,
     RECORD_COUNT: COUNT,
     RECORD_FAILURES: COUNT,
     FINAL_ATTEMPTS: COUNT,

@@ -52,6 +52,7 @@ def test_through_the_runtime_clients_own_workers(overlapping):
             "memory_limit_mb",
             "MemoryUtilization",
             "ColdStarts",
+            "InitDuration",
             "init_ms",
             "GuardErrors",
         }

@@ -20,7 +20,7 @@ HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampl
 BATCH = events.sqs("good", "bad")
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop:7/durable-execution/order-7/6f0c1d3e"
 # In every record, or by what kind of event it was.
-BESIDES = {"MemoryUtilization", "CpuUtilization", "ColdStarts", "MessageAge"}
+BESIDES = {"MemoryUtilization", "CpuUtilization", "ColdStarts", "InitDuration", "MessageAge"}
 
 
 def execution(do):

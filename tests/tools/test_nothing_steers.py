@@ -87,7 +87,7 @@ LETTER_COMMANDS = {
     "dlq replay": (),
     "dlq discard": (),
 }
-ELSEWHERE = {"local up", "layer build"}
+ELSEWHERE = {"local up", "layer build", "alarms fleet", "alarms heartbeats"}
 
 
 def test_every_command_is_driven():

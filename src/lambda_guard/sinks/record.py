@@ -328,6 +328,8 @@ def _count_once(scope: Scope, metrics: dict[str, float]) -> None:
     it = scope.invocation
     if it.cold_start:
         metrics[_names.COLD_STARTS] = 1
+        if it.init_ms is not None:
+            metrics[_names.INIT_DURATION] = round(it.init_ms, 1)
     if it.trigger.type in TABLE.batches:
         metrics[_names.RECORD_COUNT] = it.trigger.records
     if it.trigger.oldest_ms is not None:

@@ -1,6 +1,7 @@
 """Files that the commands write: for their owner alone, and named by every error about them."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,3 +57,22 @@ def write_private(path: str, text: str, *, follow: bool) -> None:
 
     with naming(path), open(path, "w", encoding="utf-8", opener=opener) as file:
         file.write(text)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a file to write in place of one: it takes the place when the block ends, and nothing half-written does.
+
+    Raises:
+        OSError: the disk is full, say; it names the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        with naming(path):
+            yield unfinished
+            if path.exists():
+                shutil.copymode(path, unfinished)
+        os.replace(unfinished, path)  # noqa: PTH105 - `Path.replace` says the same
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ SUBCOMMANDS: Final = {
     "invocations": ("tools.logs.commands.invocations", "Show logs, one block per invocation."),
     "trace": ("tools.logs.commands.trace", "Show a trace across functions, as a tree with times."),
     "dlq": ("tools.dlq.commands", "Show why messages failed, and replay them."),
+    "alarms": ("tools.alarms.commands", "Make alarms that cover every function."),
     "layer": ("tools.layer.commands", "Build the Lambda layer."),
     "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
@@ -58,7 +59,7 @@ class LazyGroup(click.Group):
         try:
             command = getattr(import_module(f"lambda_guard.{SUBCOMMANDS[cmd_name][0]}"), cmd_name)
         except ModuleNotFoundError as error:
-            extra = "local" if cmd_name == "local" else "tools"
+            extra = cmd_name if cmd_name in ("alarms", "local") else "tools"
             raise MissingExtraError(
                 f"{cmd_name} needs {error.name}, which isn't installed: pip install 'aws-lambda-guard[{extra}]'",
                 name=error.name,

@@ -1,14 +1,13 @@
 """The layer's zip: the same bytes for the same files, whatever the machine's clock, umask and order of files."""
 
 import hashlib
-import os
 import zipfile
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lambda_guard.tools.files import naming
+from lambda_guard.tools.files import replacing
 from lambda_guard.tools.layer.errors import LayerError
 
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
@@ -56,15 +55,12 @@ def write(opt: Path, path: Path) -> Archive:
             f"the layer would be {unzipped / _MB:.0f} MB unzipped, and Lambda takes 250 MB of a function and all "
             "its layers: build it for fewer targets with --python and --arch, or with fewer additions"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        with naming(path), zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for name, file in files:
-                archive.writestr(_entry(name), file.read_bytes())
-        os.replace(unfinished, path)  # noqa: PTH105 - `Path.replace` says the same
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        replacing(path) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+    ):
+        for name, file in files:
+            archive.writestr(_entry(name), file.read_bytes())
     digest = hashlib.sha256(path.read_bytes())
     return Archive(
         path,

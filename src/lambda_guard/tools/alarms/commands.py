@@ -1,0 +1,183 @@
+"""`lambda-guard alarms`: the command-line group."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lambda_guard import _names
+from lambda_guard._printable import visible
+from lambda_guard.templates.document import written
+from lambda_guard.tools.alarms import catalogue, cost, heartbeats, scheduled
+from lambda_guard.tools.alarms.fleet import AlarmError, Fleet, Queue, template
+from lambda_guard.tools.aws import new_clients
+from lambda_guard.tools.files import replacing
+from lambda_guard.tools.terminal import say, warn
+
+_FLEET_EPILOG = """\b
+Examples:
+  lambda-guard alarms fleet -o alarms.yaml
+  lambda-guard alarms fleet --namespace Shop --dead-letter-queue unshipped --queue tag:team=shop
+  aws cloudformation deploy --template-file alarms.yaml --stack-name alarms \\
+    --parameter-overrides PagingTopic=arn:aws:sns:eu-west-1:123456789012:on-call MemoryThreshold=90
+"""
+_HEARTBEATS_EPILOG = """\b
+Examples:
+  lambda-guard alarms heartbeats template.yaml
+  lambda-guard alarms heartbeats --account -o heartbeats.yaml
+"""
+_TOPIC = "PagingTopic"
+_output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; else standard output.",
+)
+
+
+@click.group(name="alarms")
+def alarms() -> None:
+    """Make CloudWatch alarms that cover every function of a Region, the future ones too."""
+
+
+@alarms.command(name="fleet", epilog=_FLEET_EPILOG)
+@_output_option
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    default=(_names.DEFAULT_NAMESPACE,),
+    show_default=True,
+    help="LAMBDA_GUARD_NAMESPACE of your functions; say it once for each. An alarm sees one namespace.",
+)
+@click.option(
+    "--dead-letter-queue",
+    "dead_letter_queues",
+    multiple=True,
+    metavar="QUEUE",
+    help="Rings when a message lies in it: a name, URL or ARN, or tag:KEY=VALUE for all with a tag.",
+)
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    metavar="QUEUE",
+    help="Rings when a message waits in it for 15 minutes.",
+)
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Put on each alarm and sent with what it sends."
+)
+@click.option(
+    "--functions",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="How many to work out the costs for.",
+)
+def fleet_command(  # noqa: PLR0917 - the options
+    output: Path | None,
+    namespaces: tuple[str, ...],
+    dead_letter_queues: tuple[str, ...],
+    queues: tuple[str, ...],
+    tags: tuple[str, ...],
+    functions: int,
+) -> int:
+    """Write one CloudFormation template with the alarms of a Region.
+
+    Its alarms look at all functions by a query, so that a function has them from its first invocation on, and so do
+    those that are older than the alarms. Thresholds and topics are parameters of the template. Each alarm says what it
+    means, and the command to run first.
+
+    Alarms on errors, throttles, dropped events and streams need nothing in the function; those on timeouts, failed
+    records, last attempts, server errors, memory and CPU read the metrics of @production.
+    """
+    fleet = Fleet(
+        namespaces=tuple(dict.fromkeys(namespaces)),
+        dead_letter_queues=_queues(dead_letter_queues),
+        queues=_queues(queues),
+        tags=_tags(tags),
+    )
+    made = template(fleet)
+    _write(output, made)
+    resources = made["Resources"]
+    constant = {
+        row.name for row in (*catalogue.FLEET, catalogue.DEAD_LETTERS, catalogue.QUEUE_AGE) if row.constant
+    }
+    always = [it for it in resources if any(it.startswith(name) for name in constant)]
+    monthly = cost.of(resources, always, functions)
+    say(
+        f"{len(resources)} alarms; for {functions:,} functions ${monthly.least:,.2f} a month if all goes well, "
+        f"${monthly.most:,.2f} at most (prices of us-east-1)"
+    )
+    if not fleet.dead_letter_queues:
+        say("no alarm looks at a dead-letter queue: name them with --dead-letter-queue")
+    return 0
+
+
+@alarms.command(name="heartbeats", epilog=_HEARTBEATS_EPILOG)
+@click.argument("templates", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--account", is_flag=True, help="Of what is deployed in this account and Region.")
+@_output_option
+def heartbeats_command(templates: tuple[Path, ...], account: bool, output: Path | None) -> int:
+    """Write alarms on scheduled functions that fall silent, or never start.
+
+    Of a template: resources to put into it, since they refer to its functions. Of the account: a template by itself.
+
+    A schedule that was switched off, a permission that was lost, a function that was never called since its deploy: no
+    metric is written, so that no other alarm sees it. Each alarm rings when its function wasn't invoked for longer than
+    the schedule is ever silent.
+    """
+    if bool(templates) == account:
+        raise click.UsageError("name a template, or say --account")
+    if len(templates) > 1 and output is not None:
+        raise click.UsageError(
+            "-o takes the alarms of one template: they go into the template they are made from"
+        )
+    for path in templates:
+        _say_left_out(made := heartbeats.made_for(scheduled.of_template(path), None))
+        _write(output, {"Resources": made.resources})
+    if account:
+        _say_left_out(made := heartbeats.made_for(scheduled.of_account(new_clients()), {"Ref": _TOPIC}))
+        _write(output, _standalone(made.resources))
+    return 0
+
+
+def _standalone(resources: dict[str, Any]) -> dict[str, Any]:
+    topic = {"Type": "String", "Description": "ARN of the SNS topic that wakes somebody"}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Alarms on scheduled functions that fall silent.",
+        "Parameters": {_TOPIC: topic},
+        "Resources": resources,
+    }
+
+
+def _say_left_out(made: heartbeats.Heartbeats) -> None:
+    for function, expression, why in made.left_out:
+        warn(f"no heartbeat for {visible(function)}: its schedule {visible(expression)} {why}")
+    say(f"{len(made.resources)} heartbeats")
+
+
+def _write(output: Path | None, document: dict[str, Any]) -> None:
+    text = written(document)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        with replacing(output) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+        say(f"wrote {visible(str(output))}")
+
+
+def _queues(texts: Iterable[str]) -> tuple[Queue, ...]:
+    return tuple(Queue.read(text) for text in dict.fromkeys(texts))
+
+
+def _tags(texts: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise AlarmError(f"{text!r} isn't a tag: write KEY=VALUE")
+        found[key] = value
+    return found
