@@ -5,6 +5,7 @@
 # make bench     the budgets, measured
 # make mutants   does a test notice when the code is broken? 300 small breaks, within an hour
 # make layer     the Lambda layer, into build/
+# make release   a release: make release VERSION=1.4.0, see docs/releasing.md
 # make lock      new versions into requirements/dev.txt and the layer
 
 PYTHON ?= python3
@@ -21,13 +22,13 @@ BESIDE := boto3 awslambdaric moto flask-cors msgspec
 SPREAD := -n 4 --dist loadfile
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs
+CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer lock clean test-docs docs picture test-quickstart
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart
 
 help:
-	@sed -n '1,8s/^# //p' Makefile
+	@sed -n '1,9s/^# //p' Makefile
 
 install: $(VENV)/installed
 
@@ -48,6 +49,7 @@ lint: install
 types: install
 	$(BIN)/mypy
 	$(BIN)/mypy --strict --warn-unused-ignores tests/typing
+	$(BIN)/mypy --package release
 
 unit: install
 	$(BIN)/pytest $(SPREAD)
@@ -176,5 +178,9 @@ lock:
 layer: install
 	@$(BIN)/lambda-guard layer build --output build/lambda-guard-layer.zip
 
+# Whole or not at all: say RELEASE_OPTIONS=--tested where CI has just run this commit's tests.
+release: install
+	@$(BIN)/python -m release cut "$(VERSION)" $(RELEASE_OPTIONS)
+
 clean:
-	rm -rf .venv* build .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* build dist .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis

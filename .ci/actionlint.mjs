@@ -7,6 +7,8 @@ import { createRequire } from "node:module";
 const NEWER = [
   /label ".+" is unknown/, // of runners: its newest are ubuntu-22.04 and macos-12
   /undefined variable "vars"/, // of a repository or an environment, since January 2023
+  /unknown permission scope "attestations"/, // since May 2024
+  /reusable workflow call "\$\/.+" at "uses"/, // the repository of the workflow itself, since July 2026
 ];
 
 const [directory, ...files] = process.argv.slice(2);

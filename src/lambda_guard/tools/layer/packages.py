@@ -8,6 +8,7 @@ import csv
 import hashlib
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,8 +83,9 @@ def install(
     def one(target: Target) -> Path:
         own = work / f"{target.python}-{target.architecture}"
         common = [
-            uv, "pip", "install", "--quiet", "--target", str(own), "--python-platform", target.platform,
-            "--python-version", target.python, "--only-binary", ":all:", "--no-compile",
+            uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(own),
+            "--python-platform", target.platform, "--python-version", target.python,
+            "--only-binary", ":all:", "--no-compile",
         ]  # fmt: skip
         _run([*common, "--no-deps", "--require-hashes", "-r", str(lock)], target)
         if additions:
