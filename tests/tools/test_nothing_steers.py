@@ -87,7 +87,7 @@ LETTER_COMMANDS = {
     "dlq replay": (),
     "dlq discard": (),
 }
-ELSEWHERE = {"local up", "layer build", "alarms fleet", "alarms heartbeats"}
+ELSEWHERE = {"audit", "local up", "layer build", "alarms fleet", "alarms heartbeats"}
 
 
 def test_every_command_is_driven():
@@ -370,6 +370,7 @@ def test_nothing_typed_steers(said, monkeypatch, command, option):
         "message_id": "m-1",
         "wanted": "m-1",
         "template": "none.yaml",
+        "paths": "none.yaml",
     }
     required = {
         "dlq try": {"--handler": "app.handler"},
@@ -383,6 +384,45 @@ def test_nothing_typed_steers(said, monkeypatch, command, option):
     ]
     options |= {option: IN_A_NAME} if option.startswith("-") else {}
     said(*command.split(), *arguments, *(f"{name}={value}" for name, value in options.items()))
+
+
+# --- Templates that are audited ---------------------------------------------------------------------------------------
+
+AUDITED = {
+    "Resources": {
+        "Fn": {
+            "Type": "AWS::Serverless::Function",
+            "Metadata": {"LambdaGuard": {"Ignore": {"IG701": "traced by hand", "X": "unknown"}}},
+            "Properties": {
+                "CodeUri": ".",
+                "Handler": "app.handler",
+                "Runtime": "python3.9",
+                "Environment": {"Variables": {names.ENV_MAX_RECEIVE_COUNT: "3"}},
+                "Policies": [
+                    "AmazonS3FullAccess",
+                    {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]},
+                ],
+                "Events": {"Q": {"Type": "SQS", "Properties": {"Queue": {"Fn::GetAtt": "Queue.Arn"}}}},
+            },
+        },
+        "Queue": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {
+                "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": "Queue.Arn"}, "maxReceiveCount": 2}
+            },
+        },
+        "Nested": {"Type": "AWS::CloudFormation::Stack"},
+    }
+}
+
+
+def test_no_template_that_is_audited_steers(said, tmp_path):
+    """Whatever a template holds, in every place of it: findings, notes and what isn't known show it as text."""
+    for number, document in enumerate(variants(AUDITED)):
+        (tmp_path / f"{number}.json").write_text(json.dumps(document))
+    code, out = said("audit", *map(str, sorted(tmp_path.glob("*.json"))))
+    assert code == 2
+    assert out.count("WG905") > 10
 
 
 # --- The local cloud --------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ SUBCOMMANDS: Final = {
     "trace": ("tools.logs.commands.trace", "Show a trace across functions, as a tree with times."),
     "dlq": ("tools.dlq.commands", "Show why messages failed, and replay them."),
     "alarms": ("tools.alarms.commands", "Make alarms that cover every function."),
+    "audit": ("tools.audit.commands", "Hold templates and accounts against the checklist."),
     "layer": ("tools.layer.commands", "Build the Lambda layer."),
     "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
@@ -59,7 +60,7 @@ class LazyGroup(click.Group):
         try:
             command = getattr(import_module(f"lambda_guard.{SUBCOMMANDS[cmd_name][0]}"), cmd_name)
         except ModuleNotFoundError as error:
-            extra = cmd_name if cmd_name in ("alarms", "local") else "tools"
+            extra = cmd_name if cmd_name in ("alarms", "audit", "local") else "tools"
             raise MissingExtraError(
                 f"{cmd_name} needs {error.name}, which isn't installed: pip install 'aws-lambda-guard[{extra}]'",
                 name=error.name,

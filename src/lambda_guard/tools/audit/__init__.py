@@ -1,0 +1,1 @@
+"""`lambda-guard audit`: the checklist for production, held against templates and accounts."""
