@@ -277,22 +277,76 @@ def test_what_lambda_would_refuse_is_refused(tmp_path):
 # --- What is missing --------------------------------------------------------------------------------------------------
 
 
+missing = next(python for python in PYTHONS if python != f"3.{sys.version_info.minor}")
+MISSING = ("--python", missing, "--arch", "x86_64")
+
+
+def nowhere(folder):
+    """Return the variables of a machine on which that Python isn't found."""
+    path = "/usr/bin:/bin" if not Path(f"/usr/bin/python{missing}").exists() else ""
+    return {
+        "PATH": path,
+        "HOME": str(folder),
+        "PYENV_ROOT": str(folder),
+        "UV_PYTHON_INSTALL_DIR": str(folder),
+    }
+
+
 def test_a_python_that_isnt_here_is_named_and_left_out(tmp_path):
     """The layer is whole but for the byte code, and a line says what to install."""
-    missing = next(python for python in PYTHONS if python != f"3.{sys.version_info.minor}")
-    nowhere = {
-        "PATH": "/usr/bin:/bin" if not Path(f"/usr/bin/python{missing}").exists() else "",
-        "HOME": str(tmp_path),
-    }
-    nowhere |= {"PYENV_ROOT": str(tmp_path), "UV_PYTHON_INSTALL_DIR": str(tmp_path)}
-    code, out, err = build(tmp_path, "--python", missing, "--arch", "x86_64", "--json", **nowhere)
+    code, out, err = build(tmp_path, *MISSING, "--json", **nowhere(tmp_path))
     assert code == 0
     assert json.loads(out)["byte_code"] == {missing: None}
-    assert f"Install it (uv python install {missing}) and build again" in err
+    # What it says can be typed as it stands: uv isn't on that path, and comes with the extra.
+    assert f"Install it ({sys.executable} -m uv python install {missing}) and build again" in err
+    uv = subprocess.run(
+        [sys.executable, "-m", "uv", "python", "install", "--help"], capture_output=True, check=True
+    )
+    assert b"UV_PYTHON_INSTALL_DIR" in uv.stdout
+
+
+def interpreter(path, prints="cpython 3.14", code=0):
+    """Write what says of itself that it is this Python."""
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\necho {prints}\nexit {code}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine without any Python but this one; returns its home."""
+    for name in ("PYENV_ROOT", "UV_PYTHON_INSTALL_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "bin/python3.14",
+        ".pyenv/versions/3.14.3/bin/python3",
+        ".local/share/uv/python/cpython-3.14.3-linux-x86_64-gnu/bin/python3",
+    ],
+)
+def test_a_python_is_found_where_the_page_says(place, machine):
+    """On the path, and where pyenv and uv put it: `pyenv install 3.14` and `uv python install 3.14` are enough."""
+    assert byte_code.find("3.14") is None
+    path = interpreter(machine / place)
+    assert byte_code.find("3.14") == path
+
+
+@pytest.mark.parametrize("prints", ["cpython 3.13", "pypy 3.14", "cpythont 3.14", "nothing"])
+def test_another_python_isnt_taken_for_it(prints, machine):
+    """Another version, PyPy, a free-threaded build, whose modules are others than Lambda's, and one that is broken."""
+    interpreter(machine / "bin/python3.14", prints)
+    assert byte_code.find("3.14") is None
 
 
 def test_a_full_disk_leaves_the_zip_as_it_was(tmp_path):
-    """The message names the file; nothing half-written is left."""
+    """The message names the file and what to do; nothing half-written is left."""
     (tmp_path / "layer.zip").write_bytes(b"the old one")
     (tmp_path / "wheels").mkdir()
     noise = {f"noise/{number}.py": random.Random(number).randbytes(900_000) for number in range(5)}
@@ -300,9 +354,67 @@ def test_a_full_disk_leaves_the_zip_as_it_was(tmp_path):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))  # noqa: E731 - for `preexec_fn`
     code, _, err = build(tmp_path, "-o", "layer.zip", *ONE, "--with", str(package), before=limit)
     assert code == 1
-    assert "layer.zip: File too large" in err
+    assert "can't write layer.zip: File too large: choose another place with --output, or make room" in err
     assert {path.name for path in tmp_path.iterdir()} == {"layer.zip", "wheels"}
     assert (tmp_path / "layer.zip").read_bytes() == b"the old one"
+
+
+def other_uv(folder, script):
+    """Put another uv in place of the real one; returns the variable for it. `$5` is the directory to install into."""
+    (folder / "uv.py").write_text(f"def find_uv_bin():\n    return {str(folder / 'uv')!r}\n")
+    (folder / "uv").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "uv").chmod(0o755)
+    return {"PYTHONPATH": str(folder)}
+
+
+NO_ROOM = "echo 'failed to copy: No space left on device (os error 28)' >&2; exit 2"
+
+
+@pytest.mark.parametrize(
+    ("script", "most", "said"),
+    [
+        (NO_ROOM, -1, "failed to copy: No space left on device (os error 28)"),
+        ("exit 0", 1_000, "can't build the layer in {}: File too large"),
+        ("exit 0", 8_000, "can't build the layer in {}: [Errno 27] File too large"),
+    ],
+    ids=["packages", "lock", "own code"],
+)
+def test_a_full_disk_below_the_temporary_files_is_said(script, most, said, tmp_path):
+    """With where it is and what to set, whatever is written when it is full; nothing is left there."""
+    temporary, folder = tmp_path / "temporary", tmp_path / "folder"
+    temporary.mkdir()
+    folder.mkdir()
+    uv = other_uv(tmp_path, script)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731 - for `preexec_fn`
+    code, _, err = build(folder, *ONE, before=limit, TMPDIR=str(temporary), **uv)
+    assert code == 1
+    assert said.format(temporary) in err
+    assert "make room there, or set TMPDIR" in err
+    assert [*folder.iterdir(), *temporary.iterdir()] == []
+
+
+def test_a_place_that_cant_be_written_is_said_at_once(tmp_path):
+    """Before any package is installed, with what to do."""
+    (tmp_path / "file").write_text("")
+    code, out, err = build(tmp_path, *ONE, "-o", "file/layer.zip")
+    assert (code, out) == (1, "")
+    assert (
+        err
+        == "lambda-guard: can't write file/layer.zip: File exists: choose another place with --output, or make room\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_more_than_an_upload_takes_is_said(tmp_path):
+    """Over 50 MB zipped: it is written, and a line says how it can be published."""
+    uv = other_uv(tmp_path, 'mkdir -p "$5" && head -c 53000000 /dev/urandom > "$5/data.bin"')
+    code, _, err = build(tmp_path, *MISSING, "-o", "layer.zip", **nowhere(tmp_path), **uv)
+    assert code == 0
+    assert (
+        "the zip is 51 MB, and Lambda takes 50 MB in an upload: put it into S3 and publish it from there"
+        in err
+    )
+    assert (tmp_path / "layer.zip").stat().st_size > 50 * 1024 * 1024
 
 
 def test_without_uv_one_line_says_what_to_install(tmp_path):

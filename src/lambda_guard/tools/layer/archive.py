@@ -1,8 +1,11 @@
 """The layer's zip: the same bytes for the same files, whatever the machine's clock, umask and order of files."""
 
 import hashlib
+import tempfile
 import zipfile
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +17,7 @@ _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MB: Final = 1024 * 1024
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNZIPPED_MOST: Final = 250 * _MB
+UPLOAD_MOST: Final = 50 * _MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,28 @@ class Archive:
     code_sha256: str
 
 
+def check(path: Path) -> None:
+    """Check that a zip can be written, before all the work.
+
+    Raises:
+        LayerError: it can't; the message says what to do.
+    """
+    with _in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LayerError(
+            f"can't write {path}: {reason}: choose another place with --output, or make room"
+        ) from error
+
+
 def write(opt: Path, path: Path) -> Archive:
     """Write a directory as a zip, first beside its place: nothing half-written stands there.
 
@@ -45,8 +71,7 @@ def write(opt: Path, path: Path) -> Archive:
         path: the zip.
 
     Raises:
-        LayerError: the files are more than Lambda takes.
-        OSError: the disk is full, say; it names the file.
+        LayerError: the files are more than Lambda takes, or it can't be written; the zip is what it was.
     """
     files = sorted((file.relative_to(opt).as_posix(), file) for file in opt.rglob("*") if file.is_file())
     unzipped = sum(file.stat().st_size for _, file in files)
@@ -56,6 +81,7 @@ def write(opt: Path, path: Path) -> Archive:
             "its layers: build it for fewer targets with --python and --arch, or with fewer additions"
         )
     with (
+        _in_words(path),
         replacing(path) as unfinished,
         zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
     ):

@@ -1,14 +1,17 @@
 """A layer from start to end: packages, our code, byte code, manifest, zip."""
 
 import json
+import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from lambda_guard.tools.layer import archive, byte_code, own_code
-from lambda_guard.tools.layer.packages import Package, install
+from lambda_guard.tools.layer.errors import LayerError
+from lambda_guard.tools.layer.packages import FULL, Package, install
 from lambda_guard.tools.layer.targets import Target
 
 MANIFEST: Final = "lambda-guard-layer.json"
@@ -44,10 +47,10 @@ def build(
 
     Raises:
         LayerError: it can't be built; the zip is what it was.
-        OSError: it can't be written.
     """
     pythons = dict.fromkeys(target.python for target in chosen)
-    with tempfile.TemporaryDirectory(prefix="layer-") as folder:
+    archive.check(path)
+    with _room_named(), tempfile.TemporaryDirectory(prefix="layer-") as folder:
         work, opt = Path(folder) / "work", Path(folder) / "opt"
         tree = opt / "python"
         work.mkdir()
@@ -58,6 +61,20 @@ def build(
         _write_manifest(opt / MANIFEST, version, chosen, packages, compiled)
         say("byte code written")
         return Layer(archive.write(opt, path), version, packages, compiled)
+
+
+@contextmanager
+def _room_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error, shutil.Error) and error.errno not in FULL:
+            raise
+        reason = error.args[0][0][-1] if isinstance(error, shutil.Error) else error.strerror
+        where = tempfile.gettempdir()
+        raise LayerError(
+            f"can't build the layer in {where}: {reason}: make room there, or set TMPDIR"
+        ) from error
 
 
 def _write_manifest(

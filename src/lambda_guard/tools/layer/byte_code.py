@@ -92,6 +92,12 @@ def find(python: str) -> str | None:
     return None
 
 
+def how_to_get(python: str) -> str:
+    """Return a command that installs this version where `find` looks: the one of the uv that builds layers."""
+    uv = "uv" if shutil.which("uv") else f"{sys.executable} -m uv"
+    return f"{uv} python install {python}"
+
+
 def _candidates(python: str) -> Iterator[str]:
     yield sys.executable
     if on_path := shutil.which(f"python{python}"):
@@ -103,7 +109,8 @@ def _candidates(python: str) -> Iterator[str]:
 
 
 def _version(interpreter: str) -> str | None:
-    said = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2])"
+    # A free-threaded or debug build has other modules than Lambda's.
+    said = "import sys; print(sys.implementation.name + getattr(sys, 'abiflags', ''), '%d.%d' % sys.version_info[:2])"
     done = subprocess.run(  # noqa: S603 - a Python of this machine
         [interpreter, "-I", "-S", "-c", said], capture_output=True, text=True, check=False
     )

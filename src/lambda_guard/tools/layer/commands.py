@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from lambda_guard._printable import visible
+from lambda_guard.tools.layer import byte_code
+from lambda_guard.tools.layer.archive import UPLOAD_MOST
 from lambda_guard.tools.layer.building import Layer, build
 from lambda_guard.tools.layer.targets import PLATFORMS, PYTHONS, targets
 from lambda_guard.tools.options import json_option
@@ -78,8 +80,13 @@ def build_command(
         if modules is None:
             warn(
                 f"Python {python} isn't on this machine: its byte code is left out, and cold starts on it take "
-                f"longer. Install it (uv python install {python}) and build again"
+                f"longer. Install it ({byte_code.how_to_get(python)}) and build again"
             )
+    if built.archive.zipped > UPLOAD_MOST:
+        warn(
+            f"the zip is {built.archive.zipped / _MB:.0f} MB, and Lambda takes 50 MB in an upload: put it into S3 and "
+            "publish it from there, or build it for fewer targets with --python and --arch, or with fewer additions"
+        )
     click.echo(_document(built) if as_json else _text(built))
     return 0
 

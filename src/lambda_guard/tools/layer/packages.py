@@ -5,6 +5,7 @@ rest is the same for each of them. A package of which that isn't true needs a la
 """
 
 import csv
+import errno
 import hashlib
 import shutil
 import subprocess
@@ -39,6 +40,8 @@ _NOT_NEEDED: Final = (
     "direct_url.json",
 )
 _AT_ONCE: Final = 4
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""A disk, a quota or the process's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ def _run(command: Sequence[str], target: Target) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - uv, with our arguments
     if done.returncode:
         reason = done.stderr.strip() or f"uv ended with {done.returncode}"
-        raise LayerError(f"the packages can't be installed for {target}:\n{reason}")
+        full = any(f"(os error {number})" in reason for number in FULL)
+        room = "\nmake room there, or set TMPDIR and UV_CACHE_DIR" if full else ""
+        raise LayerError(f"the packages can't be installed for {target}:\n{reason}{room}")
 
 
 def _uv() -> str:
