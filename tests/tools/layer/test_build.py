@@ -360,9 +360,11 @@ def test_a_full_disk_leaves_the_zip_as_it_was(tmp_path):
 
 
 def other_uv(folder, script):
-    """Put another uv in place of the real one; returns the variable for it. `$5` is the directory to install into."""
+    """Put another uv in place of the real one; returns the variable for it. `$target` is where it is to install to."""
     (folder / "uv.py").write_text(f"def find_uv_bin():\n    return {str(folder / 'uv')!r}\n")
-    (folder / "uv").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "uv").write_text(
+        f'#!/bin/sh\nwhile [ "$1" != --target ]; do shift; done; target=$2\n{script}\n'
+    )
     (folder / "uv").chmod(0o755)
     return {"PYTHONPATH": str(folder)}
 
@@ -407,7 +409,7 @@ def test_a_place_that_cant_be_written_is_said_at_once(tmp_path):
 
 def test_more_than_an_upload_takes_is_said(tmp_path):
     """Over 50 MB zipped: it is written, and a line says how it can be published."""
-    uv = other_uv(tmp_path, 'mkdir -p "$5" && head -c 53000000 /dev/urandom > "$5/data.bin"')
+    uv = other_uv(tmp_path, 'mkdir -p "$target" && head -c 53000000 /dev/urandom > "$target/data.bin"')
     code, _, err = build(tmp_path, *MISSING, "-o", "layer.zip", **nowhere(tmp_path), **uv)
     assert code == 0
     assert (
