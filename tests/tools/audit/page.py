@@ -37,7 +37,8 @@ def _item(check: Check) -> Iterator[str]:
     yield f"#### {check.rule}: {check.title}\n"
     yield f"- Without it: {_lower(check.why)}"
     yield f"- The audit sees: {check.sees}"
-    yield f"- Write: {check.mend}"
+    mend = check.mend.replace("[", r"\[")  # which would begin a link
+    yield f"- Write: {mend}"
     yield f"- A month: {check.cost or 'nothing'}"
     replaced = f"; in place of cfn-lint-serverless's {check.replaces}" if check.replaces else ""
     yield f"- Source: <{check.page}>{replaced}\n"
