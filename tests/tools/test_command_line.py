@@ -85,7 +85,7 @@ def test_without_boto3_one_line_says_what_to_install():
         "from lambda_guard.tools.cli import main; main()"
     )
     result = python(code)
-    said = b"lambda-guard: CloudWatch Logs needs boto3, which isn't installed: pip install 'aws-lambda-guard[tools]'\n"
+    said = b"lambda-guard: calling AWS needs boto3, which isn't installed: pip install 'aws-lambda-guard[tools]'\n"
     assert (result.returncode, result.stderr) == (2, said)
 
 

@@ -87,7 +87,7 @@ LETTER_COMMANDS = {
     "dlq replay": (),
     "dlq discard": (),
 }
-ELSEWHERE = {"audit", "local up", "layer build", "alarms fleet", "alarms heartbeats"}
+ELSEWHERE = {"audit", "local up", "layer build", "layer publish", "alarms fleet", "alarms heartbeats"}
 
 
 def test_every_command_is_driven():

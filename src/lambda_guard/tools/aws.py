@@ -51,16 +51,29 @@ class NotPermittedError(CloudError):
 
 
 def new_clients(**settings: Any) -> Clients:
-    """Return clients that back off when they are throttled, each made when it is first asked for.
+    """Return clients for the credentials and the Region in use, each made when it is first asked for.
 
     Args:
-        settings: of `botocore.config.Config`, in place of those here.
+        settings: of `botocore.config.Config`, in place of those of `clients_of`.
 
     Raises:
         MissingExtraError: boto3 isn't installed.
         CloudError: the configuration can't be read, or names no region.
     """
-    session = _session()
+    session = new_session()
+    if not session.region_name:
+        raise CloudError(_NO_REGION)
+    return clients_of(session, **settings)
+
+
+def clients_of(session: Any, region: str | None = None, **settings: Any) -> Clients:
+    """Return clients that back off when they are throttled, each made when it is first asked for.
+
+    Args:
+        session: of `new_session`.
+        region: in place of the session's own.
+        settings: of `botocore.config.Config`, in place of those here.
+    """
     from botocore.config import Config
 
     # Adaptive: the client slows down when the service throttles, as it soon does with FilterLogEvents.
@@ -70,29 +83,35 @@ def new_clients(**settings: Any) -> Clients:
 
     @cache
     def client(service: str) -> Any:
-        try:
-            with explained(f"use {service}"):
-                return session.client(service, config=config)
-        except ValueError as error:
-            raise CloudError(f"{error}: write AWS_ENDPOINT_URL like http://127.0.0.1:5000") from error
+        with explained(f"use {service}"):
+            try:
+                return session.client(service, region_name=region, config=config)
+            except ValueError as error:
+                raise CloudError(f"{error}: write AWS_ENDPOINT_URL like http://127.0.0.1:5000") from error
 
     return client
 
 
-def _session() -> Any:
+def new_session(**given: Any) -> Any:
+    """Return a session of boto3's; it may have no Region.
+
+    Args:
+        given: of `boto3.Session`: a profile, keys.
+
+    Raises:
+        MissingExtraError: boto3 isn't installed.
+        CloudError: the configuration can't be read.
+    """
     try:
         import boto3
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "CloudWatch Logs needs boto3, which isn't installed: pip install 'aws-lambda-guard[tools]'",
+            "calling AWS needs boto3, which isn't installed: pip install 'aws-lambda-guard[tools]'",
             name="boto3",
         ) from error
     # boto3 itself reads AWS_DEFAULT_REGION alone; the other tools of AWS read AWS_REGION first.
     with explained("read its configuration (~/.aws/config, AWS_PROFILE)"):
-        session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-    if not session.region_name:
-        raise CloudError(_NO_REGION)
-    return session
+        return boto3.Session(**{"region_name": os.environ.get("AWS_REGION") or None, **given})
 
 
 @contextmanager
@@ -124,7 +143,7 @@ def explained(what: str, *, when_throttled: str = "") -> Iterator[None]:
         raise _translated(error, what, when_throttled) from error
     except exceptions.BotoCoreError as error:
         raise CloudError(f"AWS couldn't be asked to {what}: {error}") from error
-    except (ResponseParserError, UnicodeDecodeError, AttributeError, LookupError, TypeError) as error:
+    except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError) as error:
         # botocore raises whatever its parsers stumble over.
         raise CloudError(
             f"AWS was asked to {what}, and the answer can't be read ({type(error).__name__}: {error}): check "
@@ -134,7 +153,7 @@ def explained(what: str, *, when_throttled: str = "") -> Iterator[None]:
 
 def error_code(error: Exception) -> str:
     """Return the code of a service's error; empty for any other error."""
-    response = getattr(error, "response", {})
+    response = getattr(error, "response", None) or {}  # None for what failed on the way
     return str(response.get("Error", {}).get("Code", ""))
 
 

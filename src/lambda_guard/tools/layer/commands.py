@@ -1,20 +1,32 @@
 """`lambda-guard layer`: the command-line group."""
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
 
 from lambda_guard._printable import visible
-from lambda_guard.tools.layer import byte_code
+from lambda_guard.tools.layer import accounts, byte_code, grants, release, report
 from lambda_guard.tools.layer.archive import UPLOAD_MOST
 from lambda_guard.tools.layer.building import Layer, build
+from lambda_guard.tools.layer.errors import LayerOptionError
+from lambda_guard.tools.layer.parameters import reserved
+from lambda_guard.tools.layer.places import AT_ONCE, INTERRUPTED, everywhere
+from lambda_guard.tools.layer.publishing import Published, Publishing, Wish
 from lambda_guard.tools.layer.targets import PLATFORMS, PYTHONS, targets
-from lambda_guard.tools.options import json_option
-from lambda_guard.tools.terminal import say, warn
+from lambda_guard.tools.options import added, color_option, json_option
+from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import When, palette_for, say, warn
 
 _MB = 1024 * 1024
+_ZIP: Final = Path("lambda-guard-layer.zip")
+_UPLOADED_AT_ONCE: Final = 64 * _MB
+"""How much of zips is sent at a time: each is in memory four times over while it is."""
+_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,140}")
 _EPILOG = """\b
 Examples:
   lambda-guard layer build
@@ -23,9 +35,45 @@ Examples:
 """
 
 
+_PUBLISH_EPILOG = """\b
+Examples:
+  lambda-guard layer publish --dry-run
+  lambda-guard layer publish --region eu-west-1,us-east-1 --share-with o-a1b2c3d4e5
+  lambda-guard layer publish --profile staging --profile production --cloudformation
+  lambda-guard layer publish build/arm.zip --name lambda-guard-arm --role arn:aws:iam::123456789012:role/publisher
+"""
+
+place_options = added(
+    click.option(
+        "--name", default="lambda-guard", show_default=True, metavar="NAME", help="The layer's name."
+    ),
+    click.option(
+        "--region",
+        "regions",
+        multiple=True,
+        metavar="REGION",
+        help="A Region, or several with commas between; by default that of the credentials or the profile.",
+    ),
+    click.option(
+        "--profile",
+        "profiles",
+        multiple=True,
+        metavar="NAME",
+        help="An account, by a profile of ~/.aws/config.",
+    ),
+    click.option(
+        "--role",
+        "roles",
+        multiple=True,
+        metavar="ARN",
+        help="An account, by a role to assume with the credentials in use.",
+    ),
+)
+
+
 @click.group(name="layer")
 def layer() -> None:
-    """Build the Lambda layer that functions use in place of the dependency."""
+    """Build the Lambda layer that functions use in place of the dependency, and publish it."""
 
 
 @layer.command(name="build", epilog=_EPILOG)
@@ -33,7 +81,7 @@ def layer() -> None:
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("lambda-guard-layer.zip"),
+    default=_ZIP,
     show_default=True,
     help="The zip to write.",
 )
@@ -89,6 +137,122 @@ def build_command(
         )
     click.echo(_document(built) if as_json else _text(built))
     return 0
+
+
+@layer.command(name="publish", epilog=_PUBLISH_EPILOG)
+@click.argument("zip_path", metavar="[ZIP]", type=click.Path(path_type=Path), default=_ZIP)
+@place_options
+@click.option(
+    "--share-with",
+    "shared",
+    multiple=True,
+    metavar="WHOM",
+    help="Who else may use it: an account (123456789012), an organization (o-…), or public, which is everybody.",
+)
+@click.option("--no-parameters", is_flag=True, help="Write no parameters to Systems Manager.")
+@click.option("--dry-run", is_flag=True, help="Only read, and show what would be done.")
+@json_option
+@click.option("--cloudformation", is_flag=True, help="Write the ARNs as a mapping for a template.")
+@click.option("--terraform", is_flag=True, help="Write the ARNs as locals for Terraform.")
+@color_option
+def publish_command(  # noqa: PLR0917 - click passes options by name
+    zip_path: Path,
+    name: str,
+    regions: tuple[str, ...],
+    profiles: tuple[str, ...],
+    roles: tuple[str, ...],
+    shared: tuple[str, ...],
+    no_parameters: bool,
+    dry_run: bool,
+    as_json: bool,
+    cloudformation: bool,
+    terraform: bool,
+    color: When,
+) -> int:
+    """Publish a layer's zip, by default lambda-guard-layer.zip, in many Regions and accounts at once.
+
+    In each place it looks first, and does only what is missing: publish a version, unless one has the same content;
+    share it; and, once both were read back, let the parameters /NAME/layer/VERSION and /NAME/layer/latest name it. A
+    place that fails doesn't stop the others, and the same command goes on where it ended. Nothing is ever deleted.
+    """
+    _check_format(as_json, cloudformation, terraform, dry_run=dry_run)
+    _check_name(name, parameters=not no_parameters)
+    wanted, names = grants.parse(shared), accounts.parse_regions(regions)
+    wish = Wish(release.read(zip_path), name, wanted, not no_parameters, dry_run)
+    if grants.PUBLIC in wanted:
+        warn(grants.PUBLIC_WARNING)
+    found = _found(profiles, roles, names)
+    with Stop() as stop:
+        outcomes = [Published(one.source, problem=one.problem) for one in found.unreached]
+        outcomes += everywhere(
+            found.places,
+            lambda place: Publishing(place, wish, stop).run(),
+            lambda place, problem: Published(str(place), place.account, place.region, problem=problem),
+            _progress(len(found.places), dry_run=dry_run),
+            stop=stop,
+            at_once=max(1, min(AT_ONCE, _UPLOADED_AT_ONCE // len(wish.release.data))),
+        )
+    if as_json:
+        click.echo(json.dumps(report.document(outcomes, wish)))
+    elif cloudformation or terraform:
+        click.echo((report.cloudformation if cloudformation else report.terraform)(outcomes, name))
+    else:
+        click.echo("\n".join(report.lines(outcomes, palette_for(color), dry_run=dry_run)))
+    return _end([one.problem for one in outcomes])
+
+
+def _check_format(as_json: bool, cloudformation: bool, terraform: bool, *, dry_run: bool) -> None:
+    if as_json + cloudformation + terraform > 1 or (dry_run and (cloudformation or terraform)):
+        raise click.UsageError(
+            "choose one of --json, --cloudformation and --terraform; --dry-run only takes --json"
+        )
+
+
+def _check_name(name: str, *, parameters: bool) -> None:
+    if not _NAME.fullmatch(name):
+        raise LayerOptionError(
+            f"invalid --name {name!r}: write the layer's name alone, in letters, digits, - and _, not its ARN; "
+            "--profile, --role and --region say where"
+        )
+    if parameters and reserved(name):
+        raise LayerOptionError(
+            f"invalid --name {name!r}: Systems Manager takes no parameter /{name}/…: choose another name, or publish "
+            "with --no-parameters"
+        )
+
+
+def _found(profiles: tuple[str, ...], roles: tuple[str, ...], regions: tuple[str, ...]) -> accounts.Accounts:
+    found = accounts.find(profiles, roles, regions)
+    for one in found.unreached:
+        warn(f"{one.source}: {one.problem}")
+    for note in found.notes:
+        say(note)
+    return found
+
+
+def _progress(total: int, *, dry_run: bool) -> Callable[[Published], None]:
+    """Return what writes a line for each place that is done."""
+    done = 0
+
+    def show(one: Published) -> None:
+        nonlocal done
+        done += 1
+        say(f"{done}/{total}  {one.where}  {one.problem or report.steps(one, dry_run=dry_run)}")
+
+    return show
+
+
+def _end(problems: list[str]) -> int:
+    """Say how it ended; returns the exit code."""
+    failed = sum(map(bool, problems))
+    if INTERRUPTED in problems:
+        say("lambda-guard: interrupted; the same command goes on from here")
+        return 130
+    if failed:
+        warn(
+            f"{failed} of {len(problems)} failed: mend that, and run the same command again; what is done stays done"
+        )
+    return int(failed > 0)
 
 
 def _text(built: Layer) -> str:
