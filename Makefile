@@ -22,10 +22,10 @@ BESIDE := boto3 awslambdaric moto flask-cors msgspec
 SPREAD := -n 4 --dist loadfile
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release
+CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart
 
 help:
 	@sed -n '1,9s/^# //p' Makefile
@@ -52,11 +52,11 @@ types: install
 	$(BIN)/mypy --package release
 
 unit: install
-	$(BIN)/pytest $(SPREAD)
+	$(BIN)/pytest $(SPREAD) --ignore=tests/deploy
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -124,6 +124,21 @@ test-quickstart: install
 	@rm -rf build/quickstart && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/quickstart .
 	@echo "== the quickstart, in an empty folder"
 	@QUICKSTART_WHEEL=$$(ls $(CURDIR)/build/quickstart/*.whl) $(BIN)/pytest tests/docs/test_quickstart.py
+
+# The examples of docs/packaging.md, built by the tools themselves from a wheel of this tree; a tool that isn't here is skipped, and named.
+test-deploy: install
+	@rm -rf build/deploy && mkdir -p build/deploy && cp tests/deploy/package*.json tests/deploy/.npmrc build/deploy
+	@{ ! command -v npm >/dev/null || npm ci --loglevel error --prefix build/deploy >/dev/null; } & \
+	python=$$(.ci/pythons 3.13); python=$${python:-$(BIN)/python}; \
+	$(UV) venv --quiet --clear --seed --python $$python $(LEG) && \
+	$(UV) venv --quiet --python $$python $(LEG)/runtime && \
+	$(UV) pip install --quiet --python $(LEG)/bin/python --group deploy && \
+	$(UV) pip install --quiet --python $(LEG)/runtime/bin/python awslambdaric boto3 && \
+	$(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/deploy/wheel . && \
+	$(BIN)/lambda-guard layer build --output build/deploy/layer.zip --json >/dev/null; \
+	installed=$$?; wait; exit $$installed
+	@echo "== examples/deploy, on $$($(LEG)/bin/python -V)"
+	@$(BIN)/pytest tests/deploy -rs -n 3 --dist loadfile
 
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install

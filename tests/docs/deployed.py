@@ -111,3 +111,11 @@ def run(folder, code, *events, **settings):
     """Run `code` as a function for each event, one after the other in one environment."""
     with deployed(folder, code, **settings) as invoke:
         return [invoke(event) for event in events or ({},)]
+
+
+def named(ran, message):
+    """Return the one line with a message; it has the invocation's id and trace."""
+    [line] = [line for line in ran.logs if line.get("message") == message]
+    assert line["invocation_id"] == ran.id
+    assert line["xray_trace_id"] == HEADER[5:40]
+    return line

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import pytest
 
 from lambda_guard.testing import events
 
-from .deployed import DOCS, block, run
+from .deployed import DOCS, block, named, run
 
 PAGE = "with.md"
 SECRET = "4711-secret"
@@ -22,14 +21,6 @@ def page(heading, number=0):
 
 def messages(ran):
     return [line["message"] for line in ran.logs if "record" not in line]
-
-
-def named(ran, message):
-    """Return the one line with a message; it has the invocation's id and trace."""
-    [line] = [line for line in ran.logs if line.get("message") == message]
-    assert line["invocation_id"] == ran.id
-    assert line["xray_trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
-    return line
 
 
 def reordered(code, inner):
@@ -433,73 +424,6 @@ def test_loguru_as_it_comes(tmp_path):
     [ran] = run(tmp_path, code, ORDER)
     assert ran.logs == []
     assert [line for line in ran.lines if "order accepted" in line and ran.id not in line] != []
-
-
-# --- Container images -----------------------------------------------------------------------------------------------------------
-
-
-IMAGE = """
-import logging
-import os
-from lambda_guard import logger, metrics, production
-
-
-@production
-def handler(event, context):
-    assert "LAMBDA_TASK_ROOT" not in os.environ
-    logger.info("ours")
-    logging.getLogger("library").warning("theirs")
-    print("printed")
-    metrics.add_metric(name="Orders", unit="Count", value=1)
-    if "raise" in event:
-        raise ValueError("refused")
-"""
-
-
-def line_of(dockerfile, instruction):
-    """Return what follows the one instruction of a kind."""
-    [found] = re.findall(rf"^{instruction} (.*)", dockerfile, re.MULTILINE)
-    return found
-
-
-def as_in_an_image(folder, entry, command):
-    """Return what starts an image's entry, in its folder, without the variables that only AWS's own image sets."""
-    start = folder / "start"
-    unset = "unset LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR AWS_EXECUTION_ENV"
-    python, *arguments = entry
-    assert python == "python"
-    started = shlex.join([sys.executable, *arguments, *command])
-    start.write_text(f"#!/bin/sh\n{unset}\nexec {started}\n")
-    start.chmod(0o755)
-    return str(start)
-
-
-def test_the_entry_of_an_image(tmp_path):
-    """What `ENTRYPOINT` and `CMD` of the other image start."""
-    base, other = (block(PAGE, "Container images", number, "dockerfile") for number in (0, 1))
-    assert line_of(base, "CMD") == line_of(other, "CMD")
-    entry, command = (json.loads(line_of(other, each)) for each in ("ENTRYPOINT", "CMD"))
-    start = as_in_an_image(tmp_path, entry, command)
-    good, bad = run(tmp_path, IMAGE, {}, {"raise": True}, python=start)
-    for ran, outcome in ((good, "success"), (bad, "error")):
-        for message in ("ours", "theirs", "printed"):
-            named(ran, message)
-        assert ran.record["outcome"] == ran.status == outcome
-        assert list(ran.metrics.values()) == [[1.0]]
-        assert [document["name"] for document in ran.documents] == ["## handler"]
-    assert bad.record["error"]["stack"] == ["app.py:15 in handler"]
-
-
-def test_an_image_whose_code_stays_as_it_is(tmp_path):
-    """The variable and `CMD` of the last image: the handler's record, and its lines with the keys."""
-    image = block(PAGE, "Container images", 2, "dockerfile")
-    environment = dict([line_of(image, "ENV").split("=")])
-    entry = json.loads(line_of(block(PAGE, "Container images", 1, "dockerfile"), "ENTRYPOINT"))
-    start = as_in_an_image(tmp_path, entry, json.loads(line_of(image, "CMD")))
-    code = 'def handler(event, context):\n    print("printed")\n    return event\n'
-    [ran] = run(tmp_path, code, {"id": "o-1"}, environment=environment, python=start)
-    assert (ran.answer, ran.record["outcome"]) == ({"id": "o-1"}, "success")
-    named(ran, "printed")
 
 
 def test_every_section_of_the_table_is_there():
