@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OF_A_FUNCTION = (("-m", "benchmarks.budgets"), ("-m", "benchmarks.batch"), ("-m", "benchmarks.watchdog"))
-OF_THE_TOOLS = ((str(HERE / "logs_throughput.py"),), (str(HERE / "replay.py"),))
+OF_THE_TOOLS = (("-m", "benchmarks.layer"), (str(HERE / "logs_throughput.py"),), (str(HERE / "replay.py"),))
 
 
 def main():

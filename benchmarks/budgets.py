@@ -96,8 +96,8 @@ COLD_PATHS = [(kind, name) for kind in ("cold", "untraced") for name in ("lambda
 
 
 def main():
-    print(_machine())
-    with _daemon() as port:
+    print(machine())
+    with daemon() as port:
         times = warm_times(port) | cold_times(port)
         counts = instructions(port)
     print(f"\n{'what':50}{'against':34}{'time':>6}{'instructions':>14}{'budget':>8}")
@@ -128,9 +128,9 @@ def cold_times(port):
     """Return the seconds of each cold path, a figure for each round."""
     found = {key: [] for key in COLD_PATHS}
     for number in range(PROCESSES):
-        interpreter = _seconds("interpreter", _environment(port, "cold"))
+        interpreter = _seconds("interpreter", environment(port, "cold"))
         for (kind, name), times in found.items():
-            times.append(_seconds(name, _environment(port, kind)) - interpreter)
+            times.append(_seconds(name, environment(port, kind)) - interpreter)
         _progress("cold starts", number + 1, PROCESSES)
     return found
 
@@ -140,19 +140,18 @@ def instructions(port):
     if shutil.which("valgrind") is None:
         return {}
     few, many = COUNTED
-    environment = _environment(port, "cold")
+    cold = environment(port, "cold")
     counts = {
-        ("warm", name): (_count(CALLED, name, many, environment) - _count(CALLED, name, few, environment))
-        / (many - few)
+        ("warm", name): (_count(CALLED, name, many, cold) - _count(CALLED, name, few, cold)) / (many - few)
         for name in contenders.CONTENDERS
     }
-    interpreter = _count(COLD, "interpreter", 1, environment)
+    interpreter = _count(COLD, "interpreter", 1, cold)
     for kind, name in COLD_PATHS:
-        counts[kind, name] = _count(COLD, name, 1, _environment(port, kind)) - interpreter
+        counts[kind, name] = _count(COLD, name, 1, environment(port, kind)) - interpreter
     return counts
 
 
-def _environment(port, kind):
+def environment(port, kind):
     return {**contenders.environment(port, tracing=kind != "untraced"), "PYTHONHASHSEED": "0"}
 
 
@@ -175,14 +174,19 @@ def _seconds(name, environment):
 
 
 def _count(code, name, calls, environment):
-    said = _run(code, name, str(calls), environment=environment, prefix=CALLGRIND).stderr
+    return count(code, name, str(calls), environment=environment)
+
+
+def count(code, *arguments, environment, options=()):
+    """Return the instructions of a process of this interpreter."""
+    said = _run(code, *arguments, environment=environment, prefix=CALLGRIND, options=options).stderr
     return int(re.search(r"Collected : (\d+)", said)[1])
 
 
-def _run(code, *arguments, environment, prefix=()):
+def _run(code, *arguments, environment, prefix=(), options=()):
     return subprocess.run(
-        [*prefix, sys.executable, "-c", code, *arguments],
-        env={**environment, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        [*prefix, sys.executable, *options, "-c", code, *arguments],
+        env={"PYTHONPATH": str(Path(__file__).parent.parent), **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -191,7 +195,8 @@ def _run(code, *arguments, environment, prefix=()):
 
 
 @contextlib.contextmanager
-def _daemon():
+def daemon():
+    """Read what the X-Ray SDK sends; gives the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.settimeout(0.2)
@@ -211,7 +216,8 @@ def _daemon():
             thread.join()
 
 
-def _machine():
+def machine():
+    """Return the versions that are measured."""
     versions = ("aws-lambda-powertools", "aws-xray-sdk", "wrapt", "boto3")
     found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in versions)
     return f"CPython {platform.python_version()}, {found}"
