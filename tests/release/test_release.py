@@ -272,6 +272,10 @@ def test_a_failure_leaves_everything_as_it_was(quick, tests, ended, said):
         assert git(quick.root, "log", "-1", "--format=%s") == "Something else"
         git(quick.root, "reset", "--quiet", "--hard", "HEAD^")
     assert quick.state() == before
+    if tests != KILLED:
+        assert list((quick.root / "dist").iterdir()) == []
+        assert list(quick.temporary.iterdir()) == []
+        assert git(quick.root, "worktree", "list").count("\n") == 0
 
     commit(quick.root, Makefile=TESTS)
     code, _, err = quick.run("cut", "1.4.0")
