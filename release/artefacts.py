@@ -5,6 +5,7 @@ The wheel is built from the sdist, and the layer's own code comes from the wheel
 
 import hashlib
 import json
+import re
 import shutil
 import sys
 import zipfile
@@ -102,7 +103,7 @@ def _bill_of_materials(
 ) -> None:
     project = environment / "pyproject.toml"
     text = (tree / "pyproject.toml").read_text("utf-8")
-    project.write_text(text.replace('dynamic = ["version"]', f'version = "{version}"'), "utf-8")
+    project.write_text(re.sub(r"^dynamic = .*", f'version = "{version}"', text, flags=re.MULTILINE), "utf-8")
     run(
         sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject", str(project), "--mc-type", "library",
         "--spec-version", _SPECIFICATION, "--output-reproducible", "--validate", "-o", str(path), str(environment),

@@ -1,12 +1,15 @@
 """`make release`: whole or not at all, for reasons that it names, and the same bytes when it is built again."""
 
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -230,10 +233,38 @@ def assert_complete(files):
     assert files["release-notes.md"].decode() == (
         "A summary, wrapped.\n\n### Added\n\n- One thing, which is wrapped.\n- Another.\n"
     )
+    assert_distributions(files)
     shared = {"aws-lambda-powertools", "aws-xray-sdk", "jmespath", "typing-extensions", "wrapt"}
     of_the_runtime = {"botocore", "python-dateutil", "six", "urllib3"}
     assert_materials(files["aws_lambda_guard-1.4.0.cdx.json"], shared | of_the_runtime)
     assert_materials(files["lambda-guard-layer-1.4.0.cdx.json"], shared)
+
+
+def assert_distributions(files):
+    """The sdist is everything that is tracked; the wheel is the package; its page on the index leads nowhere else."""
+    with tarfile.open(fileobj=io.BytesIO(files["aws_lambda_guard-1.4.0.tar.gz"])) as sdist:
+        names = {member.name.partition("/")[2] for member in sdist if member.isfile()}
+    assert {"PKG-INFO", "LICENSE", "Makefile", "requirements/dev.txt", ".github/workflows/ci.yml"} <= names
+    assert names >= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/release/*.py")}
+    assert not [
+        name for name in names if name.startswith((".venv", "dist/", "build/")) or "__pycache__" in name
+    ]
+    with zipfile.ZipFile(io.BytesIO(files["aws_lambda_guard-1.4.0-py3-none-any.whl"])) as wheel:
+        names = set(wheel.namelist())
+        metadata = wheel.read("aws_lambda_guard-1.4.0.dist-info/METADATA").decode()
+    assert {name.partition("/")[0] for name in names} == {
+        "lambda_guard", "lambda_guard_handler.py", "aws_lambda_guard-1.4.0.dist-info",
+    }  # fmt: skip
+    assert names >= {
+        "lambda_guard/py.typed", "lambda_guard/_version.py", "lambda_guard/tools/layer/lambda-guard",
+        "lambda_guard/tools/layer/requirements.txt", "aws_lambda_guard-1.4.0.dist-info/licenses/LICENSE",
+    }  # fmt: skip
+    head, _, description = metadata.partition("\n\n")
+    assert "\nName: aws-lambda-guard\nVersion: 1.4.0\n" in head
+    assert description.startswith("# lambda_guard\n")
+    assert "pip install aws-lambda-guard" in description
+    assert re.findall(r"\]\(([^)]*)\)", description) == ["https://github.com/Skyscanner/LambdaGuard"]
+    assert ":\n\n\n" not in description
 
 
 def assert_materials(document, names):
@@ -309,7 +340,7 @@ def test_artefacts_that_cannot_be_built_are_no_release(whole):
     before = whole.state()
     code, _, err = whole.run("cut", "1.4.0")
     assert code == 1
-    assert "Readme file does not exist: README.md" in err
+    assert "README.md" in err
     assert whole.state() == before
 
 
