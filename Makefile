@@ -25,7 +25,7 @@ SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers
 
 help:
 	@sed -n '1,9s/^# //p' Makefile
@@ -56,7 +56,7 @@ unit: install
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy test-peers
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -118,6 +118,13 @@ test-workflows: install
 test-docs: docs
 	@echo "== the documentation's site"
 	@SITE_PYTHON=$(CURDIR)/.venv-docs/bin/python $(BIN)/pytest tests/docs/test_site.py tests/docs/test_pictures.py
+
+# What docs/compare.md says of other products, tried with them.
+test-peers: install
+	@echo "== beside other products"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --group peers opentelemetry-sdk awslambdaric -e .
+	@PEERS_PYTHON=$(CURDIR)/$(LEG)/bin/python $(BIN)/pytest tests/docs/test_compare.py
 
 # The quickstart, done as its page says, in an empty folder.
 test-quickstart: install

@@ -24,9 +24,6 @@ FENCE = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[ ]*$)", re.MULTILINE
 CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?")
 HEADING = re.compile(r" *- (?:\*\*(?P<part>[^*]+)\*\*|(?P<task>[^:\[]+)):?")
-VERSION = re.compile(
-    r"^(## )\[([^]]+)\](?![(\[])", re.MULTILINE
-)  # of the changelog: a bracket that isn't a link
 ENTRY = re.compile(r"\[(?P<title>[^]]+)\]\((?P<path>[^)#]+\.md)\)")
 SHIM = "https://unpkg.com/iframe-worker/shim"  # the theme loads it for the search: it is among our assets
 NOT_SEARCHED = ("---", "search:", "  exclude: true", "---", "")
@@ -134,7 +131,7 @@ class Site:
             hidden.append(code[0])
             return f"\0{len(hidden) - 1}\0"
 
-        text = VERSION.sub(r"\1\2", CODE.sub(hide, text))
+        text = CODE.sub(hide, text)
         text = LINK.sub(lambda link: self._link(source, link["path"]) + (link["anchor"] or ""), text)
         return re.sub("\0(\\d+)\0", lambda number: hidden[int(number[1])], text)
 
