@@ -87,7 +87,15 @@ LETTER_COMMANDS = {
     "dlq replay": (),
     "dlq discard": (),
 }
-ELSEWHERE = {"audit", "local up", "layer build", "layer publish", "alarms fleet", "alarms heartbeats"}
+ELSEWHERE = {
+    "alarms fleet",
+    "alarms heartbeats",
+    "alarms rehearse",
+    "audit",
+    "layer build",
+    "layer publish",
+    "local up",
+}
 
 
 def test_every_command_is_driven():

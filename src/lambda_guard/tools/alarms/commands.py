@@ -1,6 +1,6 @@
 """`lambda-guard alarms`: the command-line group."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,20 @@ import click
 
 from lambda_guard import _names
 from lambda_guard._printable import visible
-from lambda_guard.templates.document import written
-from lambda_guard.tools.alarms import catalogue, cost, heartbeats, scheduled
+from lambda_guard.templates.document import TemplateError, written
+from lambda_guard.tools.alarms import catalogue, cost, heartbeats, report, scheduled, series
+from lambda_guard.tools.alarms.declared import Alarm, read_alarms
 from lambda_guard.tools.alarms.fleet import AlarmError, Fleet, Queue, template
+from lambda_guard.tools.alarms.rehearsal import Rehearsed, rehearse, tuned
 from lambda_guard.tools.aws import new_clients
 from lambda_guard.tools.files import replacing
+from lambda_guard.tools.logs.commands.invocations import selected
+from lambda_guard.tools.logs.commands.options import say_tally, source_options
+from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
+from lambda_guard.tools.logs.readers import reader_for
+from lambda_guard.tools.logs.reading.streams import Tally
+from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.options import json_option
 from lambda_guard.tools.terminal import say, warn
 
 _FLEET_EPILOG = """\b
@@ -27,7 +36,14 @@ Examples:
   lambda-guard alarms heartbeats template.yaml
   lambda-guard alarms heartbeats --account -o heartbeats.yaml
 """
+_REHEARSE_EPILOG = """\b
+Examples:
+  lambda-guard alarms rehearse alarms.yaml app.log
+  lambda-guard alarms rehearse alarms.yaml --log-group '/aws/lambda/shop-*' --since 7d
+  lambda-guard alarms rehearse alarms.yaml --function orders --since 30d --tune 1 --parameter MemoryThreshold=90
+"""
 _TOPIC = "PagingTopic"
+_NEWS_EVERY = 50_000
 _output_option = click.option(
     "--output",
     "-o",
@@ -96,7 +112,7 @@ def fleet_command(  # noqa: PLR0917 - the options
         namespaces=tuple(dict.fromkeys(namespaces)),
         dead_letter_queues=_queues(dead_letter_queues),
         queues=_queues(queues),
-        tags=_tags(tags),
+        tags=_pairs(tags, "tag"),
     )
     made = template(fleet)
     _write(output, made)
@@ -143,6 +159,60 @@ def heartbeats_command(templates: tuple[Path, ...], account: bool, output: Path 
     return 0
 
 
+@alarms.command(name="rehearse", epilog=_REHEARSE_EPILOG)
+@click.argument("template", metavar="TEMPLATE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@source_options
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="KEY=VALUE", help="Of the template: a threshold."
+)
+@click.option(
+    "--tune",
+    type=click.IntRange(0),
+    metavar="RINGS",
+    help="For each alarm that rang more often than this, propose the nearest threshold at which it wouldn't have.",
+)
+@json_option
+def rehearse_command(  # noqa: PLR0917 - click passes options by name
+    template: Path,
+    target: Target,
+    selection: Selection,
+    parameters: tuple[str, ...],
+    tune: int | None,
+    as_json: bool,
+) -> int:
+    """Tell which alarms of a template would have rung over past logs, when, and by which invocations.
+
+    SOURCE is as for `lambda-guard invocations`. The metrics are made from the logs: of the EMF documents in them, and
+    Invocations, Errors and Duration of AWS/Lambda. A metric that no series feeds is named: an alarm that looks into the
+    wrong namespace never rings. Bands of anomaly detection, tags and composite alarms aren't rehearsed, and say so.
+    """
+    with reader_for(target, selection) as reader:
+        found = series.gather(_counted(selected(reader.read(), selection, reader), reader.tally))
+    functions = found.values_of("FunctionName") | found.values_of("function_name")
+    declared = list(read_alarms(template, _pairs(parameters, "parameter"), functions))
+    rehearsed = [rehearse(it, found) for it in declared if isinstance(it, Alarm)]
+    for problem in (it for it in declared if isinstance(it, TemplateError)):
+        warn(f"not rehearsed: {problem}")
+    proposals = {} if tune is None else _proposals(rehearsed, found, tune)
+    if as_json:
+        click.echo(report.document(rehearsed, found, proposals))
+    else:
+        click.echo("\n".join(visible(line) for line in report.lines(rehearsed, found, proposals)))
+    return say_tally(reader.tally, reader.tally.invocations, not selection.is_everything)
+
+
+def _counted(blocks: Iterable[Block], tally: Tally) -> Iterator[Invocation]:
+    for invocation in invocations_of(blocks):
+        if tally.invocations % _NEWS_EVERY == _NEWS_EVERY - 1:
+            say(f"{tally.invocations:,} invocations read")
+        yield invocation
+
+
+def _proposals(rehearsed: Iterable[Rehearsed], found: series.Series, most: int) -> dict[str, float | None]:
+    """Return a threshold, or None where none helps, for each alarm that rang too often."""
+    return {it.alarm.name: tuned(it.alarm, found, most) for it in rehearsed if len(it.rings) > most}
+
+
 def _standalone(resources: dict[str, Any]) -> dict[str, Any]:
     topic = {"Type": "String", "Description": "ARN of the SNS topic that wakes somebody"}
     return {
@@ -173,11 +243,11 @@ def _queues(texts: Iterable[str]) -> tuple[Queue, ...]:
     return tuple(Queue.read(text) for text in dict.fromkeys(texts))
 
 
-def _tags(texts: Iterable[str]) -> dict[str, str]:
+def _pairs(texts: Iterable[str], what: str) -> dict[str, str]:
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise AlarmError(f"{text!r} isn't a tag: write KEY=VALUE")
+            raise AlarmError(f"{text!r} isn't a {what}: write KEY=VALUE")
         found[key] = value
     return found

@@ -48,9 +48,9 @@ output_options = added(
 
 
 def source_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options that say where to read from, and between when, and check those of the output.
+    """Add the options that say where to read from, and between when, and check those of the output, if it has them.
 
-    The command takes `target`, `selection` and `page`.
+    The command takes `target` and `selection`, and with `output_options` also `page`.
 
     Raises:
         click.UsageError: what was typed can't all hold.
@@ -64,20 +64,25 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         stacks: Sequence[str],
         since: str | None,
         until: str | None,
-        html: str | None,
-        force: bool,
         **others: object,
     ) -> int:
         target = _checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
         selection = _between(since, until)
-        page = PageFile(html, force) if html else None
-        if page and others["as_json"]:
-            raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
-        if page:
-            page.check(target.paths)
-        return command(target=target, selection=selection, page=page, **others)
+        if "html" in others:
+            others["page"] = _page(others.pop("html"), others.pop("force"), others["as_json"], target)
+        return command(target=target, selection=selection, **others)
 
     return _source_options(run)
+
+
+def _page(html: object, force: object, as_json: object, target: Target) -> PageFile | None:
+    if not html:
+        return None
+    if as_json:
+        raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
+    page = PageFile(str(html), bool(force))
+    page.check(target.paths)
+    return page
 
 
 def _checked(target: Target) -> Target:
