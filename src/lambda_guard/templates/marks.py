@@ -14,7 +14,7 @@ from lambda_guard.templates.document import Document, TemplateError
 Steps = tuple[str | int, ...]
 """The way to a value: `("Resources", "Orders", "Properties", "Timeout")`; a short intrinsic counts as `Fn::…`."""
 
-_VALUES_MOST: Final = 500_000
+_VALUES_MOST: Final = 200_000
 """CloudFormation takes 1 MB of text; aliases of aliases would make more of it than memory holds.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html

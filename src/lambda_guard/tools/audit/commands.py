@@ -1,5 +1,6 @@
 """`lambda-guard audit`: the command."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -8,11 +9,13 @@ from lambda_guard.templates.document import TemplateError
 from lambda_guard.templates.survey.model import Survey
 from lambda_guard.tools.audit.auditing import Report, runtimes
 from lambda_guard.tools.audit.auditing import audit as audited
+from lambda_guard.tools.audit.documents import FORMATS
 from lambda_guard.tools.audit.findings import Subject
 from lambda_guard.tools.audit.gathering import surveyed, templates
 from lambda_guard.tools.audit.table import table
+from lambda_guard.tools.files import replacing
 from lambda_guard.tools.options import color_option
-from lambda_guard.tools.terminal import When, palette_for, warn
+from lambda_guard.tools.terminal import ESCAPED, Palette, When, palette_for, warn
 
 _EPILOG = """\b
 Examples:
@@ -20,6 +23,8 @@ Examples:
   lambda-guard audit infrastructure/ --fail-on error
   lambda-guard audit app.yaml fleet-alarms.yaml       alarms of one template count for all
   lambda-guard audit template.yaml --parameter Stage=prod
+  lambda-guard audit template.yaml --format sarif -o audit.sarif
+  cfn-lint template.yaml -a lambda_guard.tools.audit.rules
 
 \b
 A finding is silenced, with a reason, in the Metadata of a resource or of the template:
@@ -61,12 +66,29 @@ _LEVELS = {
     show_default=True,
     help="The exit code is 1 for findings from here on.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", *FORMATS]),
+    default="table",
+    show_default=True,
+    help="Of the report.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; else standard output.",
+)
 @color_option
 def audit(
+    *,
     paths: tuple[Path, ...],
     parameters: tuple[str, ...],
     namespaces: tuple[str, ...],
     fail_on: str,
+    form: str,
+    output: Path | None,
     color: When,
 ) -> int:
     """Hold SAM and CloudFormation templates against the checklist for production.
@@ -77,11 +99,9 @@ def audit(
     """
     if not paths:
         raise click.UsageError("name a template or a folder")
-    values = dict(_parameter(text) for text in parameters)
-    surveys, unread = _surveys(paths, values)
+    surveys, unread = _surveys(paths, dict(_parameter(text) for text in parameters))
     reports = _reports(surveys, frozenset(namespaces))
-    for line in table(reports, palette_for(color)):
-        click.echo(line)
+    _write(output, _formatted(form, reports, unread, palette_for("never" if output else color)))
     if unread:
         return 2
     return int(any(it.severity in _LEVELS[fail_on] for report in reports for it in report.findings))
@@ -94,34 +114,45 @@ def _parameter(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _surveys(paths: tuple[Path, ...], values: dict[str, str]) -> tuple[list[Survey], int]:
-    """Return what the templates say, and how many can't be read; each is reported."""
-    surveys, unread = list[Survey](), 0
+def _surveys(paths: Sequence[Path], values: dict[str, str]) -> tuple[list[Survey], list[str]]:
+    """Return what the templates say, and why others can't be read, which is reported at once."""
+    surveys, unread = list[Survey](), list[str]()
     for path in templates(paths):
         try:
             surveys.append(surveyed(path, values))
         except TemplateError as error:
-            unread += 1
+            unread.append(str(error))
             warn(str(error))
-    if unread or not surveys:
-        warn(
-            f"{unread} of {unread + len(surveys)} templates couldn't be read"
-            if unread
-            else "no template found"
-        )
-    return surveys, unread or (0 if surveys else 1)
+    if unread and len(unread) + len(surveys) > 1:
+        warn(f"{len(unread):,} of {len(unread) + len(surveys):,} templates couldn't be read")
+    if not unread and not surveys:
+        unread.append(f"no template in {', '.join(map(str, paths))}")
+        warn(unread[0])
+    return surveys, unread
 
 
-def _reports(surveys: list[Survey], covered: frozenset[str]) -> list[Report]:
-    dates = runtimes()
+def _reports(surveys: Sequence[Survey], covered: frozenset[str]) -> list[Report]:
+    dates, with_alarms = runtimes(), [it for it in surveys if it.alarms]
     return [
         audited(
             Subject(
                 survey=it,
-                others=tuple(one for one in surveys if one is not it and one.alarms),
+                others=tuple(one for one in with_alarms if one is not it),
                 runtimes=dates,
                 covered=covered,
             )
         )
         for it in surveys
     ]
+
+
+def _formatted(form: str, reports: Sequence[Report], unread: Sequence[str], palette: Palette) -> str:
+    return FORMATS[form](reports, unread) if form in FORMATS else "\n".join(table(reports, palette))
+
+
+def _write(output: Path | None, text: str) -> None:
+    if output is None:
+        click.echo(text)
+        return
+    with replacing(output) as unfinished:
+        unfinished.write_text(f"{text}\n", encoding="utf-8", errors=ESCAPED)

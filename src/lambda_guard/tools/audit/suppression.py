@@ -15,10 +15,17 @@ from lambda_guard.tools.audit.checklist import BY_RULE, OF_TEMPLATE, UNUSED, WIT
 from lambda_guard.tools.audit.findings import Finding, reason_of
 
 _Key = tuple[str | None, str]
-_WHY: Final = {
-    WITHOUT_REASON: "Who reads it later can't tell a decision from an accident.",
-    UNUSED: "It silences nothing today, and tomorrow what it wasn't meant for.",
+RULES: Final = {
+    WITHOUT_REASON: (
+        "What Metadata silences has a reason",
+        "Who reads it later can't tell a decision from an accident.",
+    ),
+    UNUSED: (
+        "What Metadata silences is there",
+        "It silences nothing today, and tomorrow what it wasn't meant for.",
+    ),
 }
+"""Title and reason of the findings about silencing."""
 
 
 def silence(survey: Survey, findings: list[Finding]) -> tuple[list[Finding], list[tuple[Finding, str]]]:
@@ -67,4 +74,4 @@ def _about(survey: Survey, entries: Mapping[_Key, Any], used: set[_Key]) -> Iter
 
 
 def _finding(rule: str, owner: str | None, place: Place, what: str, mend: str) -> Finding:
-    return Finding(rule=rule, function=owner, place=place, what=what, why=_WHY[rule], mend=mend)
+    return Finding(rule=rule, function=owner, place=place, what=what, why=RULES[rule][1], mend=mend)

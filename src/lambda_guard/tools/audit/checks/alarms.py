@@ -11,7 +11,7 @@ from lambda_guard.tools.audit.findings import Found, Open, Subject, Yield
 
 _FROM: Final = re.compile(r"""\bFROM\s+(?:SCHEMA\s*\(\s*)?(?:"([^"]+)"|'([^']+)'|([\w/]+))""", re.IGNORECASE)
 LAMBDA: Final = "AWS/Lambda"
-_NAMESPACE: Final = "LambdaGuard"
+
 _BY_NAME: Final = ("FunctionName", "Resource", _names.FUNCTION_NAME)
 _QUEUE: Final = "AWS/SQS"
 
@@ -61,7 +61,7 @@ def _by_fleet(subject: Subject, function: Function) -> bool:
     fleet = _fleet(subject)
     if LAMBDA in fleet:
         return True
-    namespace = function.variable(_names.ENV_NAMESPACE) or _NAMESPACE
+    namespace = function.variable(_names.ENV_NAMESPACE) or _names.DEFAULT_NAMESPACE
     named = isinstance(namespace, Unknown) or str(namespace) in fleet
     return bool(fleet) and named and subject.code(function).guarded is not False
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lambda_guard.templates.survey.model import Function, Source, Survey
 from lambda_guard.templates.survey.nodes import Text, Unknown
-from lambda_guard.tools.audit.findings import Found, Subject, Yield, known
+from lambda_guard.tools.audit.findings import Found, Subject, Yield
 
 
 def asynchronous_without_destination(subject: Subject) -> Yield:
@@ -35,9 +35,14 @@ def own_source(subject: Subject) -> Yield:
     """Yield functions and queues whose dead letters go back to where they came from."""
     for it in subject.survey.queues:
         if subject.survey.queue(it.dead_letters) is it:
-            yield Found(it.at("RedrivePolicy"), f"{it.logical_id} is its own dead-letter queue")
+            readers = tuple(
+                one.function
+                for one in subject.survey.sources
+                if one.function is not None and subject.survey.queue(one.source) is it
+            )
+            yield Found(it.at("RedrivePolicy"), f"{it.logical_id} is its own dead-letter queue", readers)
     for function in subject.survey.functions:
-        sources = [one for one in subject.survey.sources_of(function) if known(one.source) or one.source]
+        sources = [one for one in subject.survey.sources_of(function) if one.source is not None]
         for target in (function.dead_letter, function.on_failure):
             if any(_same(subject.survey, target, source.source) for source in sources):
                 what = f"{function.logical_id} sends failed events to what invokes it: they go round for ever"
