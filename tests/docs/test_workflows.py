@@ -54,3 +54,21 @@ def test_every_job_ends_in_time_and_names_what_it_may_do(workflow):
     for name, job in yaml.safe_load(workflow.read_text())["jobs"].items():
         assert "uses" in job or job["timeout-minutes"] <= 120, name
         assert "permissions" in job, name
+
+
+def test_nothing_is_published_but_from_a_tag_whose_tests_have_passed():
+    """Every job of a release that may write waits for all of CI, and for the artefacts; on a branch none of them runs."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
+    assert jobs["tests"]["uses"].endswith("/.github/workflows/ci.yml")
+
+    def waits_for(name):
+        needs = jobs[name].get("needs", [])
+        direct = {needs} if isinstance(needs, str) else set(needs)
+        return direct.union(*map(waits_for, direct))
+
+    writing = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
+    assert writing == {"provenance", "index", "page"}
+    assert jobs["provenance"]["if"] == "github.ref_type == 'tag'"
+    for name in writing:
+        assert waits_for(name) >= {"tests", "build"}, name
+        assert name == "provenance" or "provenance" in waits_for(name), name

@@ -26,7 +26,7 @@ FAILING = "test:\n\t@false\n"
 # Somebody else commits while they run.
 MEANWHILE = 'test:\n\t@cd "$$REPOSITORY" && git commit --quiet --allow-empty --message "Something else"\n'
 # The process that waits for `make` is killed.
-KILLED = "test:\n\t@kill -9 $$(cut -d ' ' -f 4 /proc/$$PPID/stat)\n"
+KILLED = "test:\n\t@kill -9 $$(ps -o ppid= -p $$PPID)\n"
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 ARTEFACTS = """
 def build(tree, version, into, *, all_pythons, say):
