@@ -322,6 +322,17 @@ def test_a_rollback_is_no_release_to_roll_back(shop, capsys):
     assert "live from version 2 to 1" in capsys.readouterr().out
 
 
+def test_a_version_that_was_pointed_to_by_hand_is_left_alone(shop, capsys):
+    """A deployment that failed put nothing there: it doesn't tell what was there before."""
+    shop.codedeploy.add("Shipping", "2", "3", status="Failed")
+    shop.point("Shipping", "3")
+
+    shop.roll_back("--function", "Shipping", "--yes")
+
+    assert shop.live()["Shipping"] == 3
+    assert "or one that was pointed to by hand: name one with --to" in capsys.readouterr().out
+
+
 def test_a_second_rollback_does_not_go_further_back_by_itself(shop, capsys):
     """What points to the version before already was released long ago, and is left alone."""
     shop.roll_back("--yes")
