@@ -10,9 +10,9 @@ PAGE = (Path(__file__).parent.parent / "docs/architecture.md").read_text(encodin
 FACE = "lambda_guard"
 
 
-def table(*header):
-    """Return the rows of the page's table with this header, each a list of cells."""
-    _, found, rest = PAGE.partition(f"| {' | '.join(header)} |\n")
+def table(*header, page=PAGE):
+    """Return the rows of a page's table with this header, each a list of cells."""
+    _, found, rest = page.partition(f"| {' | '.join(header)} |\n")
     assert found, f"the page has no table {header}"
     lines = rest.splitlines()[1:]
     ends = next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))

@@ -255,7 +255,8 @@ def defined(text):
 
 def test_one_word_means_one_thing():
     """The glossary has at most 25 words, each once."""
-    words = [word for word, _ in table("word", "means")]
+    glossary = (Path(__file__).parents[1] / "docs/glossary.md").read_text(encoding="utf-8")
+    words = [word for word, _ in table("word", "means", page=glossary)]
     assert len(words) == len(set(words)) <= 25
 
 

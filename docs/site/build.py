@@ -27,7 +27,8 @@ HEADING = re.compile(r" *- (?:\*\*(?P<part>[^*]+)\*\*|(?P<task>[^:\[]+)):?")
 ENTRY = re.compile(r"\[(?P<title>[^]]+)\]\((?P<path>[^)#]+\.md)\)")
 SHIM = "https://unpkg.com/iframe-worker/shim"  # the theme loads it for the search: it is among our assets
 NOT_SEARCHED = ("---", "search:", "  exclude: true", "---", "")
-LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml", ".sh": "sh"}
+LANGUAGES = {suffix: suffix[1:] for suffix in (".json", ".md", ".sh", ".tf", ".toml", ".txt", ".yml")}
+LANGUAGES |= {".py": "python", ".yaml": "yaml"}
 
 
 def main(folder=None):
@@ -107,7 +108,7 @@ class Site:
     def _text(self, source):
         path = self.root / source
         if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.suffix in LANGUAGES)
+            files = sorted(one for one in path.iterdir() if shown(one))
             links = [f"- [{one.name}]({self._link(source, f'{path.name}/{one.name}')})" for one in files]
             return "\n".join([*NOT_SEARCHED, f"# {source}", "", *links, ""])
         text = path.read_text(encoding="utf-8")
@@ -150,6 +151,13 @@ class Site:
             self.places[target] = f"source/{target}.md"
             self._to_do.append(target)
         return self.places[target]
+
+
+def shown(path):
+    """Tell whether a folder's page lists this: what people have written, and folders of it."""
+    if path.is_dir():
+        return not path.name.startswith((".", "_")) and any(map(shown, path.iterdir()))
+    return path.suffix in LANGUAGES or path.name.endswith("Dockerfile")
 
 
 def documentation(root):
