@@ -101,7 +101,12 @@ def test_functions_run_with_their_layers(tmp_path):
     with Cloud(document, root=tmp_path) as cloud:
         payloads, said = [cloud.invoke(name).payload for name in ("Fn", "Gn")], cloud.warnings
         assert cloud.function("Fn").settings.opt == cloud.function("Gn").settings.opt
+        arns = [
+            it["Arn"]
+            for it in cloud.client("lambda").get_function(FunctionName="Fn")["Configuration"]["Layers"]
+        ]
     assert payloads == [["wrapped", "two"]] * 2
+    assert [arn.rpartition("layer:")[2] for arn in arns] == ["shared-modules:1", "Second:1"]
     assert not [warning for warning in said if "ayer" in warning]
 
 
@@ -260,3 +265,11 @@ def test_usual_mistakes_are_said(archived, read, tmp_path):
         f"Other: it has modules for python3.2 in python/lib, and functions run with this interpreter, {HERE}",
         "Other: its extensions don't run here",
     )
+
+
+def test_a_zip_of_the_folder_itself_is_said(read, tmp_path):
+    """What should be at its top is in a folder, as when the folder is zipped, not what is in it."""
+    layer(tmp_path / "all", "mine")
+    resources = {"Layer": serverless(zipped(tmp_path / "all"))}
+    [warning] = read(template({"Ref": "Layer"}, resources=resources))[1]
+    assert warning.endswith("all.zip' has no folder python/, in which Lambda looks for modules")

@@ -121,7 +121,8 @@ def _wrapper_warnings(
 def _content_warnings(it: LayerDeclaration, content: Path) -> Iterator[str]:
     """Yield what is usually a mistake: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html."""
     name, top = it.logical_id or it.name, _listed(content, "")
-    if "python" not in top and (it.build_method or any(entry.endswith(".py") for entry in top)):
+    misplaced = (entry.endswith(".py") or "python" in _listed(content, f"{entry}/") for entry in top)
+    if "python" not in top and (it.build_method or any(misplaced)):
         build = "; run `sam build`, and start .aws-sam/build/template.yaml" if it.build_method else ""
         yield f"{name}: '{content}' has no folder python/, in which Lambda looks for modules{build}"
     versions = {entry for entry in _listed(content, "python/lib/") if entry.startswith("python3.")}

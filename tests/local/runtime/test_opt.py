@@ -153,6 +153,19 @@ def test_a_damaged_zip_is_refused(opt, tmp_path):
     assert "is encrypted, password required" in refused(path, opt=opt)
 
 
+@pytest.mark.parametrize("name", ["", ".", "/", "python/.."])
+def test_a_file_without_a_name_is_refused(name, opt, tmp_path):
+    """As damaged as any other; it isn't written over `/opt`."""
+    path = archive(tmp_path / "layer.zip", ("x" * len(name), "content", FILE))
+    path.write_bytes(path.read_bytes().replace(b"x" * len(name), name.encode()))
+    with untouched(tmp_path):
+        if name == "/":
+            unpack("shop", (path,), opt)
+        else:
+            assert re.match("can't be unpacked|leads out of /opt", refused(path, opt=opt))
+    assert list(opt.iterdir()) == []
+
+
 def test_more_than_lambda_takes_is_refused_before_it_is_unpacked(opt, tmp_path):
     """A function's layers may have 250 MB together; a zip that says that it has more isn't unpacked."""
     (tmp_path / "folder").mkdir()

@@ -153,6 +153,7 @@ def _configuration(deployed: Deployed) -> dict[str, Any]:
         variables=dict(declaration.environment),
         tracing="Active" if declaration.tracing else "PassThrough",
         dead_letter={"TargetArn": declaration.dead_letter_arn} if declaration.dead_letter_arn else None,
+        layers=[{"Arn": arn} for arn in declaration.layers] or None,
     )
 
 

@@ -79,7 +79,7 @@ def _extract(layer: Path, opt: Path, left: int) -> int:
     if not (layer.is_file() and zipfile.is_zipfile(layer)):
         raise _RefusedError("isn't a directory or a zip archive")
     with zipfile.ZipFile(layer) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
         left = _rest(left, sum(entry.file_size for entry in entries))
         for entry in entries:
             place, mode = _place(entry.filename, opt), entry.external_attr >> 16
