@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import (
+    AlarmDeclaration,
     FunctionDeclaration,
     LayerDeclaration,
     MappingDeclaration,
@@ -41,6 +42,21 @@ _QUEUE_ATTRIBUTES = (
     "RedrivePolicy",
 )
 _TOPIC_ATTRIBUTES = ("DisplayName", "FifoTopic", "ContentBasedDeduplication")
+_ALARMS = {
+    "AWS::CloudWatch::Alarm": "put_metric_alarm",
+    "AWS::CloudWatch::AnomalyDetector": "put_anomaly_detector",
+    "AWS::CloudWatch::CompositeAlarm": "put_composite_alarm",
+}
+_WHOLE = frozenset(
+    {
+        "DatapointsToAlarm",
+        "EvaluationPeriods",
+        "Period",
+        "ActionsSuppressorExtensionPeriod",
+        "ActionsSuppressorWaitPeriod",
+    }
+)
+_YES_OR_NO = frozenset({"ActionsEnabled", "Enabled", "ReturnData"})
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
 _ANY_METHOD = "x-amazon-apigateway-any-method"
 _INTEGRATION = "x-amazon-apigateway-integration"
@@ -65,6 +81,7 @@ def read_stack(template: Template) -> Stack:
         mappings=template.read(_mapping, "AWS::Lambda::EventSourceMapping"),
         schedules=template.read(_schedules, "AWS::Events::Rule", "AWS::Scheduler::Schedule"),
         routes=template.read(_routes, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"),
+        alarms=template.read(alarms, *_ALARMS),
         rules_without_schedule=tuple(
             rule.logical_id for rule in rules if rule.properties.get("ScheduleExpression") is None
         ),
@@ -261,3 +278,29 @@ def _routes(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
                     function=found[1] if found else None,
                     version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
                 )
+
+
+def alarms(template: Template, it: Resource) -> Iterator[AlarmDeclaration]:
+    """Yield what CloudWatch is asked for to make an alarm: CloudFormation takes the same, and text for numbers.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
+    """
+    request = {key: _typed(template, it, key, value) for key, value in it.properties.items()}
+    if it.kind != "AWS::CloudWatch::AnomalyDetector":
+        request["AlarmName"] = template.name(it.logical_id)
+    yield AlarmDeclaration(logical_id=it.logical_id, operation=_ALARMS[it.kind], request=request)
+
+
+def _typed(template: Template, it: Resource, key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(template, it, name, each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_typed(template, it, key, each) for each in value]
+    if key in _YES_OR_NO:
+        return str(value).lower() == "true"
+    if key not in _WHOLE and key != "Threshold":
+        return value
+    try:
+        return int(value) if key in _WHOLE else float(value)
+    except (TypeError, ValueError):
+        raise template.error(it.logical_id, f"{key} must be a number, not {value!r}") from None

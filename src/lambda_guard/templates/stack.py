@@ -157,6 +157,20 @@ class RouteDeclaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmDeclaration:
+    """An alarm, a composite one, or an anomaly detector.
+
+    Attributes:
+        operation: the one of CloudWatch's API that makes it: `put_metric_alarm` or its like.
+        request: its parameters, which CloudFormation's properties are.
+    """
+
+    logical_id: str
+    operation: str
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything that a template declares.
 
@@ -176,6 +190,7 @@ class Stack:
     mappings: tuple[MappingDeclaration, ...] = ()
     schedules: tuple[ScheduleDeclaration, ...] = ()
     routes: tuple[RouteDeclaration, ...] = ()
+    alarms: tuple[AlarmDeclaration, ...] = ()
     rules_without_schedule: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     unresolved_outputs: Mapping[str, str] = field(default_factory=dict)

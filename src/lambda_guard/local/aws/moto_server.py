@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,6 +21,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import requests
 from flask import has_request_context, request
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult, EmptyResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.sns.models import Subscription
 from moto.sqs.exceptions import InvalidParameterValue
@@ -42,6 +45,7 @@ _LAMBDA = ("/2015-03-31/", "/2019-09-25/")  # the versions of its API that the l
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
 _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
+_OF_THE_PROTOCOL = {"Action", "Version"}
 
 
 def main(port: int, control: str) -> None:
@@ -80,6 +84,7 @@ def install(callback: str) -> None:
     system_attributes_of_batch_entries()
     source_of_a_dead_letter()
     functions_subscribed_to_topics(callback)
+    composite_alarms_and_anomaly_detectors()
 
 
 def _replaces(owner: Any, name: str, *, locked: bool = False) -> Callable[[Any], Any]:
@@ -246,6 +251,31 @@ def functions_subscribed_to_topics(callback: str) -> None:
         event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
         delivery = {"function": self.endpoint, "event": event, "trace_header": _header_of_the_request()}
         requests.post(callback, json=delivery, timeout=30).raise_for_status()
+
+
+def composite_alarms_and_anomaly_detectors() -> None:
+    """A composite alarm is an alarm with a rule; an anomaly detector is there once it was put.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html,
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutAnomalyDetector.html
+    """
+
+    def put_composite_alarm(self: Any) -> Any:
+        return self.put_metric_alarm()
+
+    def put_anomaly_detector(self: Any) -> Any:
+        detector = {key: value for key, value in self._get_params().items() if key not in _OF_THE_PROTOCOL}
+        detectors[self.current_account, self.region].append(detector)
+        return EmptyResult()
+
+    def describe_anomaly_detectors(self: Any) -> Any:
+        return ActionResult({"AnomalyDetectors": detectors[self.current_account, self.region]})
+
+    detectors: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for method in (put_composite_alarm, put_anomaly_detector, describe_anomaly_detectors):
+        if hasattr(CloudWatchResponse, method.__name__):
+            raise AttributeError(f"moto has {method.__name__} now")
+        setattr(CloudWatchResponse, method.__name__, method)
 
 
 def _sns_event(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_guard.templates import reading
 from lambda_guard.templates.document import Location, TemplateError, load
 from lambda_guard.templates.template import Resource, Template
 
@@ -84,10 +85,10 @@ def read_alarms(
 
 
 def _alarm(template: Template, it: Resource, functions: set[str]) -> Alarm:
-    given = it.properties
-    metrics, expressions, watched, period = _watched(template, it, functions)
-    periods = int(template.number(it, "EvaluationPeriods", 1, 1))
-    band = given.get("ThresholdMetricId") is not None
+    (declared,) = reading.alarms(template, it)
+    given = declared.request
+    metrics, expressions, watched, period = _watched(given, functions)
+    periods = given.get("EvaluationPeriods", 1)
     return Alarm(
         name=it.logical_id,
         severity=_severity(given.get("Tags")),
@@ -95,31 +96,30 @@ def _alarm(template: Template, it: Resource, functions: set[str]) -> Alarm:
         metrics=metrics,
         expressions=expressions,
         watched=watched,
-        threshold=None if band else template.number(it, "Threshold", 0, float("-inf")),
+        threshold=None if "ThresholdMetricId" in given else given.get("Threshold", 0.0),
         comparison=str(given.get("ComparisonOperator")),
         period=period,
-        datapoints=int(template.number(it, "DatapointsToAlarm", periods, 1)),
+        datapoints=given.get("DatapointsToAlarm", periods),
         periods=periods,
         missing=str(given.get("TreatMissingData") or "missing"),
     )
 
 
 def _watched(
-    template: Template, it: Resource, functions: set[str]
+    given: Mapping[str, Any], functions: set[str]
 ) -> tuple[dict[str, Metric], dict[str, str], str, int]:
     """Return the metrics and the expressions by id, the id of what is held against the threshold, and the period."""
-    given, expressions = it.properties, dict[str, str]()
     if "Metrics" not in given:
         statistic = str(given.get("Statistic") or given.get("ExtendedStatistic"))
-        return {"m": _metric(given, statistic, functions)}, {}, "m", int(template.number(it, "Period", 60, 1))
-    metrics, watched, period = dict[str, Metric](), "", 60
+        return {"m": _metric(given, statistic, functions)}, {}, "m", given.get("Period", 60)
+    metrics, expressions, watched, period = dict[str, Metric](), dict[str, str](), "", 60
     for query in given["Metrics"]:
         if stat := query.get("MetricStat"):
             metrics[query["Id"]] = _metric(stat["Metric"], stat["Stat"], functions)
         else:
             expressions[query["Id"]] = str(query["Expression"])
-        period = int((stat or query).get("Period") or period)
-        if query.get("ReturnData", True) not in (False, "false"):
+        period = (stat or query).get("Period", period)
+        if query.get("ReturnData", True):
             watched = query["Id"]
     return metrics, expressions, watched, period
 
