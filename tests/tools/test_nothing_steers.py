@@ -94,6 +94,7 @@ ELSEWHERE = {
     "audit",
     "layer build",
     "layer publish",
+    "layer list",
     "local up",
 }
 

@@ -166,7 +166,7 @@ def operation_of(request):
     if "/layers/" in request.path or "/functions" in request.path:
         parts = request.path.strip("/").split("/")
         what = "version" if parts[-1].isdigit() else parts[-1]
-        return _LAMBDA[request.method, what]
+        return _LAMBDA.get((request.method, what), what)
     return parse_qs(request.get_data(as_text=True))["Action"][0]
 
 

@@ -84,3 +84,13 @@ def test_a_dry_run_needs_what_the_page_says(call, layer, made):
     sentence = re.search(r"`--dry-run` does without (.*?)\.", PAGE.read_text(encoding="utf-8"))[1]
     writing = set(re.findall(r"`([^`]+)`", sentence))
     assert {action for action, _ in made} - FREE == policy("publish").keys() - writing
+
+
+@pytest.mark.usefixtures("cloud")
+def test_list_needs_what_the_page_says(call, layer, made):
+    """With and without functions' published versions."""
+    call("publish", layer)
+    made.clear()
+    for options in ((), ("--all-versions",)):
+        assert call("list", *options)[0] == 0
+    assert_least(made, policy("list"))

@@ -242,7 +242,7 @@ def test_a_rerun_completes_what_any_call_left_half_done(cloud, call, layer, numb
     assert (code, failed) == (1, set(regions[:-1]) - arrived)
     for region, (operation, _) in zip(regions, numbered, strict=False):
         assert region not in failed or expected(fault, operation) in places[region]["error"]
-    assert f"{len(failed)} of {len(regions)} failed: mend that, and run the same command again" in err
+    assert f"{len(failed)} of {len(regions)} failed: mend that, and the same command goes on from here" in err
     cloud.faults.clear()
     for region in regions:
         assert_latest_is_verified(state(cloud, region), region)

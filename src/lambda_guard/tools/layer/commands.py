@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -14,6 +14,7 @@ from lambda_guard.tools.layer import accounts, byte_code, grants, release, repor
 from lambda_guard.tools.layer.archive import UPLOAD_MOST
 from lambda_guard.tools.layer.building import Layer, build
 from lambda_guard.tools.layer.errors import LayerOptionError
+from lambda_guard.tools.layer.listing import Listed, Report, look
 from lambda_guard.tools.layer.parameters import reserved
 from lambda_guard.tools.layer.places import AT_ONCE, INTERRUPTED, everywhere
 from lambda_guard.tools.layer.publishing import Published, Publishing, Wish
@@ -41,6 +42,13 @@ Examples:
   lambda-guard layer publish --region eu-west-1,us-east-1 --share-with o-a1b2c3d4e5
   lambda-guard layer publish --profile staging --profile production --cloudformation
   lambda-guard layer publish build/arm.zip --name lambda-guard-arm --role arn:aws:iam::123456789012:role/publisher
+"""
+
+_LIST_EPILOG = """\b
+Examples:
+  lambda-guard layer list
+  lambda-guard layer list --region eu-west-1,us-east-1 --profile staging --profile production
+  lambda-guard layer list --all-versions --json
 """
 
 place_options = added(
@@ -73,7 +81,7 @@ place_options = added(
 
 @click.group(name="layer")
 def layer() -> None:
-    """Build the Lambda layer that functions use in place of the dependency, and publish it."""
+    """Build the Lambda layer that functions use in place of the dependency, publish it, and show what uses it."""
 
 
 @layer.command(name="build", epilog=_EPILOG)
@@ -188,7 +196,7 @@ def publish_command(  # noqa: PLR0917 - click passes options by name
             found.places,
             lambda place: Publishing(place, wish, stop).run(),
             lambda place, problem: Published(str(place), place.account, place.region, problem=problem),
-            _progress(len(found.places), dry_run=dry_run),
+            _progress(len(found.places), lambda one: report.steps(one, dry_run=dry_run)),
             stop=stop,
             at_once=max(1, min(AT_ONCE, _UPLOADED_AT_ONCE // len(wish.release.data))),
         )
@@ -198,7 +206,46 @@ def publish_command(  # noqa: PLR0917 - click passes options by name
         click.echo((report.cloudformation if cloudformation else report.terraform)(outcomes, name))
     else:
         click.echo("\n".join(report.lines(outcomes, palette_for(color), dry_run=dry_run)))
-    return _end([one.problem for one in outcomes])
+    return _end([one.problem for one in outcomes], "goes on from here")
+
+
+@layer.command(name="list", epilog=_LIST_EPILOG)
+@place_options
+@click.option(
+    "--all-versions",
+    is_flag=True,
+    help="Look at published versions of functions, too, which aliases may lead to.",
+)
+@json_option
+@color_option
+def list_command(  # noqa: PLR0917 - click passes options by name
+    name: str,
+    regions: tuple[str, ...],
+    profiles: tuple[str, ...],
+    roles: tuple[str, ...],
+    all_versions: bool,
+    as_json: bool,
+    color: When,
+) -> int:
+    """Show what of the layer is where: its versions, the functions that use them, and which are behind the latest.
+
+    A layer of another account, which a function uses, has a latest version that is known only if that account is listed
+    as well.
+    """
+    _check_name(name, parameters=False)
+    found = _found(profiles, roles, accounts.parse_regions(regions))
+    with Stop() as stop:
+        listed = [Listed(one.source, problem=one.problem) for one in found.unreached]
+        listed += everywhere(
+            found.places,
+            lambda place: look(place, name, all_versions=all_versions),
+            lambda place, problem: Listed(str(place), place.account, place.region, problem=problem),
+            _progress(len(found.places), lambda one: f"functions that use it: {len(one.uses)}"),
+            stop=stop,
+        )
+    shown = Report(name, listed)
+    click.echo(json.dumps(shown.document()) if as_json else "\n".join(shown.lines(palette_for(color))))
+    return _end([one.problem for one in listed], "lists all")
 
 
 def _check_format(as_json: bool, cloudformation: bool, terraform: bool, *, dry_run: bool) -> None:
@@ -230,28 +277,26 @@ def _found(profiles: tuple[str, ...], roles: tuple[str, ...], regions: tuple[str
     return found
 
 
-def _progress(total: int, *, dry_run: bool) -> Callable[[Published], None]:
-    """Return what writes a line for each place that is done."""
+def _progress(total: int, in_words: Callable[[Any], str]) -> Callable[[Any], None]:
+    """Return what writes a line for each place that is done, with its problem or what `in_words` makes of it."""
     done = 0
 
-    def show(one: Published) -> None:
+    def show(one: Any) -> None:
         nonlocal done
         done += 1
-        say(f"{done}/{total}  {one.where}  {one.problem or report.steps(one, dry_run=dry_run)}")
+        say(f"{done}/{total}  {one.where}  {one.problem or in_words(one)}")
 
     return show
 
 
-def _end(problems: list[str]) -> int:
-    """Say how it ended; returns the exit code."""
+def _end(problems: list[str], again: str) -> int:
+    """Say how it ended, and what running it again would do; returns the exit code."""
     failed = sum(map(bool, problems))
     if INTERRUPTED in problems:
-        say("lambda-guard: interrupted; the same command goes on from here")
+        say(f"lambda-guard: interrupted; the same command {again}")
         return 130
     if failed:
-        warn(
-            f"{failed} of {len(problems)} failed: mend that, and run the same command again; what is done stays done"
-        )
+        warn(f"{failed} of {len(problems)} failed: mend that, and the same command {again}")
     return int(failed > 0)
 
 

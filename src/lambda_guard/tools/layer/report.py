@@ -18,7 +18,8 @@ def lines(outcomes: Sequence[Published], palette: Palette, *, dry_run: bool) -> 
     for one in outcomes:
         mark = palette.paint("bold_red", "✗") if one.problem else palette.paint("green", "✓")
         arn = one.version.arn if one.version else "-"
-        yield f"{mark} {visible(one.where):<{width}}  {visible(arn)}  {visible(steps(one, dry_run=dry_run))}"
+        row = f"{mark} {visible(one.where):<{width}}  {visible(arn)}  {visible(steps(one, dry_run=dry_run))}"
+        yield row.rstrip()
         for note in one.notes:
             yield f"    {visible(note)}"
         if one.problem:
