@@ -18,6 +18,8 @@ MUTANTS := .venv-mutants
 OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3transfer six urllib3)
 # What the core's tests hold against us: AWS's SDK, the runtime client, services, and the command-line tools' reading.
 BESIDE := boto3 awslambdaric moto flask-cors msgspec
+# On other systems, what is for one of them alone is unreachable.
+ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
 # Tests wait more than they calculate: four processes, also on two cores.
 SPREAD := -n 4 --dist loadfile
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
@@ -50,6 +52,8 @@ types: install
 	$(BIN)/mypy
 	$(BIN)/mypy --strict --warn-unused-ignores tests/typing
 	$(BIN)/mypy --package release
+	$(BIN)/mypy $(ELSEWHERE) --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy $(ELSEWHERE) --platform win32 --cache-dir .mypy_cache/win32 --follow-imports silent --exclude /local/ src
 
 unit: install
 	$(BIN)/pytest $(SPREAD) --ignore=tests/deploy

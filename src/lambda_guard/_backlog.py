@@ -8,9 +8,10 @@ we write to the file descriptor ourselves, where it is known how much was taken.
 import atexit
 import os
 import select
+import sys
 from collections.abc import Callable
 from threading import RLock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final
 
 from ._failsafe import attempt, lost_lines
@@ -100,6 +101,9 @@ class Backlog:
         return True
 
     def _wait(self) -> None:
+        if sys.platform == "win32":  # where `select` takes sockets alone
+            sleep(_SLICE)
+            return
         room = select.poll()
         room.register(self._fd, select.POLLOUT)
         room.poll(_SLICE * 1000)

@@ -7,6 +7,7 @@ All our code around the handler runs through `attempt`. It swallows every `Excep
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from os import sep
 from time import time
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -166,6 +167,6 @@ def _frames(error: BaseException) -> list[str]:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} in {code.co_name}")
+        frames.append(f"{code.co_filename.rpartition(sep)[2]}:{trace.tb_lineno} in {code.co_name}")
         trace = trace.tb_next
     return frames[-_FRAMES_MOST:]

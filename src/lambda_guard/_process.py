@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,15 +23,16 @@ except ImportError:  # missing on Windows, where handlers are only tested
 resource: Any = _resource  # type checkers assume that it's never None
 
 _MB = 1024 * 1024
+_PEAKS_IN_A_MB: Final = _MB if sys.platform == "darwin" else 1024  # `getrusage` counts bytes on macOS
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def _boot_clock() -> Callable[[], float]:
     """Return the clock that `/proc` uses, bound at import: a test that patches `time` doesn't affect us."""
-    return (
-        partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else process_time
-    )
+    if sys.platform != "linux":
+        return process_time
+    return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
 _since_boot: Final = _boot_clock()
@@ -40,12 +42,12 @@ class _Seen:
     """The most recent readings.
 
     Attributes:
-        peak_kib: the highest resident size; a rise is attributed to the invocation that sees it.
+        peak: the highest resident size, in the system's unit; a rise is attributed to the invocation that sees it.
         faults: page faults up to then; without a new one, the resident size can't have grown.
         resident_mb: the resident size.
     """
 
-    peak_kib = 0
+    peak = 0
     faults = -1
     resident_mb: float | None = None
 
@@ -53,7 +55,7 @@ class _Seen:
 def note_peak() -> None:
     """Attribute the current peak to the time before the next invocation."""
     if resource is not None:
-        _Seen.peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        _Seen.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def used(cpu_s: float) -> tuple[float, float | None]:
@@ -66,9 +68,9 @@ def used(cpu_s: float) -> tuple[float, float | None]:
         return (process_time() - cpu_s) * 1000, resident_mb()
     now = resource.getrusage(resource.RUSAGE_SELF)
     cpu_ms = max(0.0, now.ru_utime + now.ru_stime - cpu_s) * 1000
-    if now.ru_maxrss > _Seen.peak_kib:
-        _Seen.peak_kib = now.ru_maxrss
-        return cpu_ms, now.ru_maxrss / 1024
+    if now.ru_maxrss > _Seen.peak:
+        _Seen.peak = now.ru_maxrss
+        return cpu_ms, now.ru_maxrss / _PEAKS_IN_A_MB
     if now.ru_minflt != _Seen.faults or _Seen.resident_mb is None:
         _Seen.faults, _Seen.resident_mb = now.ru_minflt, resident_mb()
     return cpu_ms, _Seen.resident_mb
@@ -83,10 +85,12 @@ class _Statm:
 
 def resident_mb() -> float | None:
     """Return the resident set size in MB (`/proc/self/statm`, second field), or `None` if there is no /proc."""
+    if sys.platform == "win32":
+        return None
     for _ in range(2):
         try:
             if _Statm.file is None or _Statm.pid != os.getpid():  # in a forked child, it is the parent's
-                _Statm.file, _Statm.pid = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC), os.getpid()
+                _Statm.file, _Statm.pid = os.open("/proc/self/statm", os.O_RDONLY), os.getpid()
             return int(os.pread(_Statm.file, 96, 0).split(None, 2)[1]) * _PAGE / _MB
         except (OSError, ValueError, IndexError):
             _Statm.file = None  # other code closed it, and its descriptor may be another file's by now

@@ -48,7 +48,7 @@ def of_place(kind: str, stack: list[Frame]) -> str:
         kind: used in place of an exception's type.
         stack: outermost frame first.
     """
-    places = [f"{file.rpartition('/')[2]}:{function}" for file, _, function in stack_frames.own(stack)[-1:]]
+    places = [f"{stack_frames.base(file)}:{function}" for file, _, function in stack_frames.own(stack)[-1:]]
     return _digest("\n".join([kind, *places]))
 
 
@@ -102,7 +102,7 @@ def _places(steps: list[Step]) -> Iterator[str]:
         return
     code, instruction = steps[0]
     site = _site(code, instruction, False)
-    yield f"{code.co_filename.rpartition('/')[2]}:{_function(code)} {site}"
+    yield f"{stack_frames.base(code.co_filename)}:{_function(code)} {site}"
     if _is_of_arguments(site, code):
         yield from islice(filter(None, (_site(*step, True) for step in steps[1 : _CALLERS_MOST + 1])), 1)
 

@@ -1,6 +1,7 @@
 """Stack frames as values: whose code they belong to, and how they are formatted."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
@@ -8,8 +9,11 @@ from typing import Final
 Frame = tuple[str, int, str]  # file, line, function
 
 FRAMES_MOST: Final = 50
-_OURS: Final = __file__.rpartition("/failure/")[0] + "/"
-_INSTALLED: Final = ("site-packages", "dist-packages", "/opt/python/", "/lib/python3", "/var/runtime/")
+_OURS: Final = __file__.rpartition(f"{os.sep}failure{os.sep}")[0] + os.sep
+_INSTALLED: Final = (
+    *("site-packages", "dist-packages", "/opt/python/", "/lib/python3", "/var/runtime/"),
+    f"{sys.base_prefix}\\Lib\\",  # on Windows
+)
 
 
 def is_ours(frame: Frame) -> bool:
@@ -25,9 +29,14 @@ def is_installed(file: str) -> bool:
     if file.startswith("<") or any(part in file for part in _INSTALLED):
         return True
     root = os.environ.get("LAMBDA_TASK_ROOT")
-    if not root or not file.startswith(root + "/"):
+    if not root or not file.startswith(root + os.sep):
         return False
-    return file[len(root) + 1 :].partition("/")[0] in _packages(root)
+    return file[len(root) + 1 :].partition(os.sep)[0] in _packages(root)
+
+
+def base(file: str) -> str:
+    """Return a file's name without its folder."""
+    return file.rpartition(os.sep)[2]
 
 
 def own(frames: list[Frame]) -> list[Frame]:
@@ -37,7 +46,7 @@ def own(frames: list[Frame]) -> list[Frame]:
 
 def said(frames: Iterable[Frame]) -> list[str]:
     """Return frames in the format of records: `file:line in function`."""
-    return [f"{file.rpartition('/')[2]}:{line} in {function}" for file, line, function in frames]
+    return [f"{base(file)}:{line} in {function}" for file, line, function in frames]
 
 
 def shortened(frames: list[Frame]) -> list[Frame]:

@@ -1,14 +1,20 @@
 """The errors of the local cloud.
 
 LambdaGuardError
-├── LocalCloudError      something of the local cloud can't start or is used wrongly
-│   └── OptionError      an option has a value that it can't have                      (also a ValueError)
-└── TemplateError        the template can't be read or declares something impossible   (also a ValueError)
+├── LocalCloudError                something of the local cloud can't start or is used wrongly
+│   ├── OptionError                an option has a value that it can't have                      (also a ValueError)
+│   └── SystemNotSupportedError    functions' processes can't be run on this system
+└── TemplateError                  the template can't be read or declares something impossible   (also a ValueError)
 """
 
+import sys
 from importlib.util import find_spec
+from typing import Final
 
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
+
+CLOUD: Final = ("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
+"""What the extra `local` installs, as it is imported."""
 
 
 class LocalCloudError(LambdaGuardError):
@@ -21,12 +27,24 @@ class OptionError(LocalCloudError, ValueError):
     exit_code = 2
 
 
+class SystemNotSupportedError(LocalCloudError):
+    """Processes can't be stopped and ended here as on Linux and macOS; the message says what to use instead."""
+
+    exit_code = 2
+
+
 def require(who: str, *modules: str, extra: str) -> None:
-    """Check that the modules of an extra are installed, without importing them.
+    """Check that the system is one for functions' processes, and that the modules of an extra are installed.
 
     Raises:
-        MissingExtraError: one isn't; the message says what to install.
+        SystemNotSupportedError: it is Windows.
+        MissingExtraError: a module isn't installed; the message says what to install.
     """
+    if sys.platform == "win32":
+        raise SystemNotSupportedError(
+            f"{who} needs Linux or macOS: on Windows, run it in WSL (wsl --install, then pip install "
+            f"'aws-lambda-guard[{extra}]' there)"
+        )
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise MissingExtraError(f"{who} needs {', '.join(missing)}: pip install 'aws-lambda-guard[{extra}]'")

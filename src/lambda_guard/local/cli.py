@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lambda_guard._printable import visible
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.local.cloud import Cloud
-from lambda_guard.local.runtime.log_group import LogEvent
+from lambda_guard.local._errors import CLOUD, require
+
+if TYPE_CHECKING:
+    from lambda_guard.local.cloud import Cloud
+    from lambda_guard.local.runtime.log_group import LogEvent
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _CONTINUED = "\n    "
@@ -80,7 +83,7 @@ def up(  # noqa: PLR0917 - click passes options by name
     paths = dict(_pair(layer, "--layer", "NAME=PATH") for layer in layers)
     with _ended_by_signals() as ended:
         try:
-            cloud = Cloud(
+            cloud = _started(
                 template,
                 parameters=values,
                 layers=paths,
@@ -110,6 +113,13 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return name, value
 
 
+def _started(template: Path, **settings: Any) -> "Cloud":
+    require("the local cloud", *CLOUD, extra="local")
+    from lambda_guard.local.cloud import Cloud
+
+    return Cloud(template, **settings)
+
+
 @contextmanager
 def _ended_by_signals() -> Iterator[threading.Event]:
     """Give an event that Ctrl-C and SIGTERM set, so that everything is closed in order.
@@ -131,7 +141,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _describe(cloud: Cloud, logs: Path | None) -> None:
+def _describe(cloud: "Cloud", logs: Path | None) -> None:
     stack = cloud.stack
     click.secho(f"Endpoint  {cloud.endpoint}", bold=True)
     for title, rows in (
@@ -164,7 +174,7 @@ def _table(title: str, rows: list[tuple[str, str]]) -> None:
         click.echo(f"  {name:<{width}}  {value}")
 
 
-def _suggest(cloud: Cloud) -> None:
+def _suggest(cloud: "Cloud") -> None:
     """Print a command that works as it stands, for what there is."""
     stack = cloud.stack
     aws = f"aws --endpoint-url {cloud.endpoint} --region {cloud.region}"
@@ -191,7 +201,7 @@ def _suggest(cloud: Cloud) -> None:
     click.echo("Ctrl-C ends it.")
 
 
-def _stream(cloud: Cloud) -> None:
+def _stream(cloud: "Cloud") -> None:
     names = [function.name for function in cloud.functions]
     width = max((len(name) for name in names), default=0)
     for name, colour in zip(names, itertools.cycle(_COLOURS), strict=False):
@@ -199,7 +209,7 @@ def _stream(cloud: Cloud) -> None:
         cloud.log_group(name).listen(partial(_print, prefix))
 
 
-def _print(prefix: str, event: LogEvent) -> None:
+def _print(prefix: str, event: "LogEvent") -> None:
     """Print one function's lines; the runtime joins those of a traceback with carriage returns."""
     text = prefix + visible(event.message.replace("\r", "\n"), f"\n{prefix}")
     with _printing:

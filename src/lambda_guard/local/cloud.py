@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from lambda_guard.local._errors import LocalCloudError, OptionError, require
+from lambda_guard.local._errors import CLOUD, LocalCloudError, OptionError, require
 from lambda_guard.local.api import ApiGateway, request_of
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.moto_process import MotoProcess, own_session
@@ -37,7 +37,6 @@ from lambda_guard.templates.stack import (
 from lambda_guard.templates.template import Template
 
 _QUIET_SECONDS = 0.02
-_PACKAGES = ("moto", "flask", "samtranslator", "awslambdaric", "boto3", "yaml")
 
 
 class Cloud(AbstractContextManager["Cloud"]):
@@ -70,6 +69,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         OptionError: the speed or the region doesn't exist, or one of `layers` can't be used.
         TemplateError: the template is wrong.
         LocalCloudError: something can't start.
+        SystemNotSupportedError: the system is Windows.
         MissingExtraError: the extra `local` isn't installed.
     """
 
@@ -89,7 +89,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         freeze: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        require("the local cloud", *_PACKAGES, extra="local")
+        require("the local cloud", *CLOUD, extra="local")
         _check_options(speed, region)
         self.region = region
         self._freeze = freeze

@@ -6,6 +6,7 @@ It stops nothing and runs no code of the user's: it reads the interpreter's own 
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from os import sep
 from time import perf_counter
 from types import FrameType
 from typing import Any, Final
@@ -16,6 +17,7 @@ from ..failure import fingerprint, stack_frames
 from ..failure.stack_frames import Frame
 from ..propagation.calls import resources
 
+_SELECTORS: Final = (f"{sep}selectors.py", f"{sep}windows_events.py")
 THREADS_MOST: Final = 10
 TASKS_MOST: Final = 10
 CALLS_MOST: Final = 10
@@ -60,7 +62,7 @@ class Stuck:
     def as_error(self) -> dict[str, Any]:
         """Return the invocation record's `error`; its fingerprint is the same for the same place."""
         file, line, function = stack_frames.own(self.stack)[-1] if self.stack else ("", 0, "")
-        where = f" in {function} ({file.rpartition('/')[2]}:{line})" if file else ""
+        where = f" in {function} ({stack_frames.base(file)}:{line})" if file else ""
         return {
             _names.TYPE: _names.TIMEOUT_TYPE,
             _names.MESSAGE: f"still at work after {self.since_ms:.0f} ms{where}{self._waiting()}",
@@ -126,7 +128,7 @@ def _event_loop(frames: list[FrameType]) -> tuple[Any, Any]:
 
 
 def _is_asyncio(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.endswith("/asyncio/base_events.py")
+    return frame.f_code.co_filename.endswith(f"{sep}asyncio{sep}base_events.py")
 
 
 def _is_waiting(frames: list[FrameType]) -> bool:
@@ -134,7 +136,7 @@ def _is_waiting(frames: list[FrameType]) -> bool:
     inside = next(
         (index for index, frame in enumerate(frames) if frame.f_code.co_name == "_run_once"), len(frames)
     )
-    return all(frame.f_code.co_filename.endswith("/selectors.py") for frame in frames[:inside])
+    return all(frame.f_code.co_filename.endswith(_SELECTORS) for frame in frames[:inside])
 
 
 def _tasks(loop: Any, main: Any) -> list[list[Frame]]:

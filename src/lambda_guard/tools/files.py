@@ -3,12 +3,14 @@
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)  # which Windows doesn't have
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
+_BYTES_AS_THEY_ARE: Final = getattr(os, "O_BINARY", 0)  # Windows alone would make `\r\n` of each `\n`
 
 
 @contextmanager
@@ -37,6 +39,15 @@ def write_all(file: int, data: bytes, path: str | Path) -> None:
             data = data[os.write(file, data) :]
 
 
+def open_to_append(path: str | Path) -> int:
+    """Open a file to read it and to append to it, or make one that its owner alone can read.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BYTES_AS_THEY_ARE, 0o600)
+
+
 def write_private(path: str, text: str, *, follow: bool) -> None:
     """Write a file that its owner alone can read, also where it was there before.
 
@@ -51,11 +62,11 @@ def write_private(path: str, text: str, *, follow: bool) -> None:
 
     def opener(name: str, flags: int) -> int:
         file = os.open(name, flags if follow else flags | _NO_LINK, 0o600)
-        if stat.S_ISREG(os.fstat(file).st_mode):
-            os.fchmod(file, 0o600)
+        if sys.platform != "win32" and stat.S_ISREG(os.fstat(file).st_mode):
+            os.fchmod(file, 0o600)  # on Windows the folder's rights decide
         return file
 
-    with naming(path), open(path, "w", encoding="utf-8", opener=opener) as file:
+    with naming(path), open(path, "w", encoding="utf-8", newline="\n", opener=opener) as file:
         file.write(text)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from lambda_guard import _names
-from lambda_guard.local.runtime import bootstrap, platform_log
+from lambda_guard.local.runtime import bootstrap, platform_log, runtime_client
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.output import Output
@@ -139,6 +139,7 @@ class Environment:
     def _start(self) -> subprocess.Popen[bytes]:
         # Not from our package: its frames would be ours, and they are the runtime's.
         start = shutil.copy(bootstrap.__file__, self._home.name)
+        shutil.copy(runtime_client.__file__, self._home.name)
         return self._guardian.start(
             ["/bin/sh", "-c", _START, self._settings.python, start, str(self._settings.opt)],
             env=_variables(self._settings, self.stream, self._api.address, self._home.name),
@@ -308,10 +309,16 @@ def _exit_text(code: int) -> str:
 
 
 def _peak_memory_mb(pid: int) -> int:
-    """Return the peak resident memory, from /proc; 0 where there is none."""
+    """Return the peak resident memory, from /proc; without one, on macOS, what it is now; 0 once it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return 0
+        return 0 if Path("/proc/self").exists() else _resident_mb(pid)
     peak = re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE)
     return int(peak[1]) // 1024 if peak else 0
+
+
+def _resident_mb(pid: int) -> int:
+    asked = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
+    said = subprocess.run(asked, capture_output=True, check=False).stdout  # noqa: S603 - the system's own program
+    return int(said) // 1024 if said.strip().isdigit() else 0

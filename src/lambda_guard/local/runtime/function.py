@@ -40,6 +40,7 @@ class Function(AbstractContextManager["Function"]):
 
     Raises:
         LocalCloudError: `code` isn't a directory, or `reserved_concurrency` is below 1.
+        SystemNotSupportedError: the system is Windows.
         MissingExtraError: the runtime client isn't installed.
     """
 

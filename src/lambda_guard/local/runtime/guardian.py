@@ -38,7 +38,7 @@ class Guardian:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            text=True,
+            encoding="ascii",
         )
         assert self._process.stdin is not None
         self._pipe = self._process.stdin

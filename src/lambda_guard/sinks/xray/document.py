@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ... import _json, _names
-from ...failure import exceptions
+from ...failure import exceptions, stack_frames
 from ...failure.stack_frames import Frame
 from ...propagation.place import new_id
 
@@ -66,7 +66,7 @@ def _directory() -> str:
 def _stack(frames: list[Frame]) -> list[dict[str, Any]]:
     return [
         {
-            _names.SEGMENT_PATH: file.rpartition("/")[2],
+            _names.SEGMENT_PATH: stack_frames.base(file),
             _names.LINE: line,
             _names.SEGMENT_LABEL: function,
         }

@@ -7,6 +7,7 @@ with `send` and no outcome may have been delivered or not: the process ended in 
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,10 +21,11 @@ from lambda_guard.shapes import arns
 from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
-from lambda_guard.tools.files import naming, write_all
+from lambda_guard.tools.files import naming, open_to_append, write_all
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FIRST: Final = b'{"do":"run"'
+_BEYOND: Final = 2**40
 DIRECTORY: Final = ".lambda-guard"
 SAME_CONTENT_MOST: Final = 2
 """In how many runs the same content is replayed under new ids; in the next one it is held back."""
@@ -133,7 +135,7 @@ class Journal(AbstractContextManager["Journal"]):
         self.run = uuid4().hex[:12]
         _check_kind(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = open_to_append(path)
         try:
             _lock(self._file, path)
             self.history = read_history(path)
@@ -197,9 +199,10 @@ class Journal(AbstractContextManager["Journal"]):
 
     def _end_the_last_line(self) -> None:
         """A power failure may have cut the last line: what follows must not be joined to it."""
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            write_all(self._file, b"\n", self.path)
+        if os.fstat(self._file).st_size:
+            os.lseek(self._file, -1, os.SEEK_END)
+            if os.read(self._file, 1) != b"\n":
+                write_all(self._file, b"\n", self.path)
 
 
 def default_path(queue: Queue) -> Path:
@@ -254,10 +257,15 @@ def _parsed(raw: bytes) -> Mapping[str, Any] | None:
 
 def _lock(file: int, path: Path) -> None:
     try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows has no flock: don't run two replays at once there
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            import msvcrt
+
+            # It keeps everybody from reading what it locks: a byte that the file will never have.
+            os.lseek(file, _BEYOND, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise DeadLetterError(f"another replay is at work with the journal {path}: wait for it") from error

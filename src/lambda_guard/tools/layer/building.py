@@ -92,4 +92,4 @@ def _write_manifest(
         "byte_code": [python for python, modules in compiled.items() if modules is not None],
         "packages": [asdict(package) for package in packages],
     }
-    path.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    path.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8", newline="\n")

@@ -59,6 +59,8 @@ for file in files:
     py_compile.compile(os.path.join(tree, file), dfile="/opt/python/" + file.replace(os.sep, "/"), doraise=True,
                        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 """
+# Without it, Python can't open a socket on Windows.
+_OF_WINDOWS: Final = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 def compile_for(python: str, tree: Path) -> int | None:
@@ -102,6 +104,8 @@ def _candidates(python: str) -> Iterator[str]:
     yield sys.executable
     if on_path := shutil.which(f"python{python}"):
         yield on_path
+    if sys.platform == "win32" and (launcher := shutil.which("py")):
+        yield _asked([launcher, f"-{python}", "-X", "utf8"], "import sys; print(sys.executable)") or launcher
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python")
     for folder in (*sorted(pyenv.glob(f"versions/{python}.*")), *sorted(uv.glob(f"cpython-{python}.*"))):
@@ -110,20 +114,32 @@ def _candidates(python: str) -> Iterator[str]:
 
 def _version(interpreter: str) -> str | None:
     # A free-threaded or debug build has other modules than Lambda's.
-    said = "import sys; print(sys.implementation.name + getattr(sys, 'abiflags', ''), '%d.%d' % sys.version_info[:2])"
+    flags = "getattr(sys, 'abiflags', '')"
+    program = f"import sys; print(sys.implementation.name + {flags}, '%d.%d' % sys.version_info[:2])"
+    name, _, version = _asked([interpreter, "-I", "-S"], program).partition(" ")
+    return version if name == "cpython" else None
+
+
+def _asked(interpreter: Sequence[str], program: str) -> str:
+    """Return what a program prints; nothing where it fails."""
     done = subprocess.run(  # noqa: S603 - a Python of this machine
-        [interpreter, "-I", "-S", "-c", said], capture_output=True, text=True, check=False
+        [*interpreter, "-c", program], capture_output=True, encoding="utf-8", errors="replace", check=False
     )
-    name, _, version = done.stdout.strip().partition(" ")
-    return version if done.returncode == 0 and name == "cpython" else None
+    return "" if done.returncode else done.stdout.strip()
 
 
 def _run(interpreter: str, program: str, tree: Path, given: str) -> str:
     # The same byte code twice: without it, the order of sets of constants is another one each time.
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0"}
+    environ = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0", **_OF_WINDOWS}
     command: Sequence[str] = [interpreter, "-S", "-c", program, str(tree)]
     done = subprocess.run(  # noqa: S603 - as above
-        command, input=given, capture_output=True, text=True, env=environ, check=False
+        command,
+        input=given,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environ,
+        check=False,
     )
     if done.returncode:
         raise LayerError(f"{interpreter} can't make the layer's byte code:\n{done.stderr.strip()}")

@@ -139,7 +139,9 @@ def _merge(own: Path, tree: Path, target: Target) -> None:
 
 
 def _run(command: Sequence[str], target: Target) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - uv, with our arguments
+    done = subprocess.run(  # noqa: S603 - uv, with our arguments
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         reason = done.stderr.strip() or f"uv ended with {done.returncode}"
         full = any(f"(os error {number})" in reason for number in FULL)

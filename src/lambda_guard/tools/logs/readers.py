@@ -29,11 +29,11 @@ class FileReader(AbstractContextManager["FileReader"]):
     def __init__(self, paths: Sequence[str]) -> None:
         self.tally = Tally()
         self._paths = list(paths)
-        self._spooled: tempfile._TemporaryFileWrapper[bytes] | None = None
+        self._spooled: tempfile.TemporaryDirectory[str] | None = None
 
     def __exit__(self, *exc_info: object) -> None:
         if self._spooled is not None:
-            self._spooled.close()
+            self._spooled.cleanup()
 
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
         """Yield everything, as it comes; with `follow`, go on until it is stopped."""
@@ -51,11 +51,14 @@ class FileReader(AbstractContextManager["FileReader"]):
         return read_paths(paths, grouper, follow=follow)
 
     def _spool(self) -> str:
-        if self._spooled is None:
-            self._spooled = tempfile.NamedTemporaryFile(prefix="lambda-guard-")  # noqa: SIM115 - __exit__ closes it
+        if self._spooled is not None:
+            return f"{self._spooled.name}/stdin"
+        self._spooled = tempfile.TemporaryDirectory(prefix="lambda-guard-")
+        path = f"{self._spooled.name}/stdin"
+        with open(path, "wb", buffering=0) as file:  # noqa: PTH123 - no Path is needed for it
             while chunk := sys.stdin.buffer.read(CHUNK_BYTES):
-                write_all(self._spooled.fileno(), chunk, self._spooled.name)
-        return self._spooled.name
+                write_all(file.fileno(), chunk, path)
+        return path
 
 
 Reader: TypeAlias = "FileReader | CloudWatchReader"

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from lambda_guard.tools.logs.invocation import Block
@@ -166,10 +168,12 @@ def _was_replaced(path: Path, file: BinaryIO) -> bool:
 def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
     """Yield what comes in at once; an empty chunk when nothing came for a while."""
     source = cast("BufferedReader", sys.stdin.buffer)
-    can_wait = hasattr(select, "poll")
+    if sys.platform == "win32":  # where `select` takes sockets alone
+        yield from _of_a_thread(_stdin_whole(source), growing)
+        return
     started = False
     while growing is None or not growing.requested:
-        if can_wait and not select.select([source], [], [], POLL_SECONDS)[0]:
+        if not select.select([source], [], [], POLL_SECONDS)[0]:
             yield b""
             continue
         if not started and source.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
@@ -181,6 +185,41 @@ def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
         started = True
         if not chunk:
             return
+        yield chunk
+
+
+def _stdin_whole(source: BinaryIO) -> Iterator[bytes]:
+    # A buffer of our own: at the end of the process Python asks for the lock of its own one, for which we may wait.
+    with open(source.fileno(), "rb", closefd=False) as file:
+        if file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+            with gzip.open(file) as unzipped:
+                yield from _until_end(unzipped)
+        else:
+            yield from _until_end(file)
+
+
+def _of_a_thread(chunks: Iterator[bytes], growing: Stop | None) -> Iterator[bytes]:
+    """Yield what a thread finds, which may wait for ever; an empty chunk when nothing came for a while."""
+    found = Queue[bytes | Exception | None](maxsize=4)
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                found.put(chunk)
+            found.put(None)
+        except Exception as error:
+            found.put(error)
+
+    Thread(target=read, name="standard input", daemon=True).start()
+    while growing is None or not growing.requested:
+        try:
+            chunk = found.get(timeout=POLL_SECONDS)
+        except Empty:
+            chunk = b""
+        if chunk is None:
+            return
+        if isinstance(chunk, Exception):
+            raise chunk
         yield chunk
 
 

@@ -243,15 +243,16 @@ def _drawn(blocks: Sequence[Block], draw: Draw) -> Drawn:
 
 def _widen(pipe: int) -> None:
     """Let more wait in a pipe than the usual 64 KB, where the system can."""
-    import fcntl
+    if sys.platform == "linux":
+        import fcntl
 
-    with suppress(AttributeError, OSError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _helpers() -> int:
     """Return how many helpers there can be: with this process as many as processors."""
-    if not sys.executable or os.name != "posix":
+    if not sys.executable or sys.platform == "win32":  # which can neither hand pipes over nor look into them
         return 0
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(count - 1, HELPERS_MOST)
