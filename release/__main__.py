@@ -31,6 +31,13 @@ def main() -> int:
     except ReleaseError as error:
         sys.stderr.write("".join(f"no release: {reason}\n" for reason in error.reasons))
         return 1
+    except OSError as error:
+        sys.stderr.write(
+            f"no release: {error.filename}: {error.strerror}\n"
+            if error.filename
+            else f"no release: {error}\n"
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

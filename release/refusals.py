@@ -51,7 +51,7 @@ def _version(repository: Repository, wanted: str) -> Iterator[str]:
 def _tree(repository: Repository) -> Iterator[str]:
     branch = repository.git("branch", "--show-current").strip()
     if branch != BRANCH:
-        yield f"this is {f'the branch {branch}' if branch else 'no branch'}: git switch {BRANCH}"
+        yield f"a release is made on {BRANCH}, not on {branch or 'a detached HEAD'}: git switch {BRANCH}"
     changes = repository.git("status", "--porcelain").splitlines()
     if changes:
         more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
@@ -60,7 +60,7 @@ def _tree(repository: Repository) -> Iterator[str]:
     if repository.succeeds("rev-parse", "@{upstream}"):
         behind = repository.git("rev-list", "--count", "HEAD..@{upstream}").strip()
         if behind != "0":
-            yield f"{branch} lacks {behind} commits of its upstream: git pull"
+            yield f"{branch} is behind its upstream by {behind}: git pull"
 
 
 def _changelog(repository: Repository) -> Iterator[str]:

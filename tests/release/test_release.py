@@ -333,6 +333,16 @@ def test_what_ci_has_tested_is_not_tested_again(quick):
     assert not Path(quick.environ["TESTED"]).exists()
 
 
+def test_what_cannot_be_written_is_named(quick):
+    """A full disk, or something in the way: a sentence, and nothing has changed."""
+    before = quick.state()
+    (quick.root / "dist").mkdir()
+    (quick.root / "dist/1.4.0.unfinished").touch()
+    code, _, err = quick.run("cut", "1.4.0")
+    assert (code, err) == (1, f"no release: {quick.root}/dist/1.4.0.unfinished: File exists\n")
+    assert quick.state() == before
+
+
 def test_artefacts_that_cannot_be_built_are_no_release(whole):
     """The reason is the builder's own."""
     git(whole.root, "rm", "--quiet", "README.md")
@@ -415,17 +425,17 @@ NOT_COMMITTED = (
 @pytest.mark.parametrize(
     ("change", "reasons"),
     [
-        (on_a_branch, ["this is the branch feature: git switch main"]),
-        (on_no_branch, ["this is no branch: git switch main"]),
+        (on_a_branch, ["a release is made on main, not on feature: git switch main"]),
+        (on_no_branch, ["a release is made on main, not on a detached HEAD: git switch main"]),
         (with_changes, [NOT_COMMITTED]),
-        (behind, ["main lacks 1 commits of its upstream: git pull"]),
+        (behind, ["main is behind its upstream by 1: git pull"]),
         (with_nothing_new, ["the section [Unreleased] of CHANGELOG.md is empty: say what is new for users"]),
         (with_a_higher_tag, ["1.4.0 isn't higher than 1.10.0, which there is already: choose a higher version"]),
         (with_the_tag, ["the tag v1.4.0 exists: choose a higher version, or, if it was never pushed: git tag -d v1.4.0"]),
         (
             lambda root: (on_a_branch(root), with_nothing_new(root), with_changes(root)),
             [
-                "this is the branch feature: git switch main",
+                "a release is made on main, not on feature: git switch main",
                 NOT_COMMITTED,
                 "the section [Unreleased] of CHANGELOG.md is empty: say what is new for users",
             ],
