@@ -18,13 +18,13 @@ from botocore.config import Config
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.dlq.message import Message
-from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.queue import find_queue
 from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.render import LetterView, letter_document
 from lambda_guard.tools.group import lambda_guard as group
 from lambda_guard.tools.group import run
 from lambda_guard.tools.logs.views.documents import encoded
+from lambda_guard.tools.progress import progress_bar
 from lambda_guard.tools.terminal import Palette
 
 from .conftest import TRACE, Logs, invocation_id

@@ -18,7 +18,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 _NO_REGION: Final = "no region is set: export AWS_REGION, or choose a profile with AWS_PROFILE"
-_MISSING: Final = {"ResourceNotFoundException", "ValidationError"}
+_MISSING: Final = {"NoSuchEntity", "ResourceNotFoundException", "ValidationError"}
 _REFUSED: Final = {
     "AccessDeniedException",
     "AccessDenied",

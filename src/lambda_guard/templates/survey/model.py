@@ -248,6 +248,7 @@ class Survey:
         ignored: the findings that `Metadata` silences, with reasons, by logical id; by None for the whole template.
         places: where those stand.
         notes: what couldn't be read, a sentence each.
+        unread: parts of an account that the permissions don't show, such as `alarms`, and the reason.
     """
 
     file: str
@@ -263,6 +264,7 @@ class Survey:
     ignored: Mapping[str | None, Mapping[str, Any]] = field(default_factory=dict)
     places: Mapping[str | None, Place] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def sources_of(self, function: Function) -> Iterator[Source]:
         """Yield what is known to invoke a function."""

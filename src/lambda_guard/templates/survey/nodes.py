@@ -56,14 +56,15 @@ class Template:
 
     Args:
         written: the template.
-        parameters: values in place of the defaults.
+        parameters: values in place of the defaults; of pseudo parameters, too.
     """
 
     def __init__(self, written: Written, parameters: Mapping[str, str]) -> None:
         self.written = written
         self.document = written.document
         declared = self.section("Parameters")
-        self._parameters = {name: parameters.get(name, _default(entry)) for name, entry in declared.items()}
+        defaults = {name: _default(entry) for name, entry in declared.items()}
+        self._parameters = {**defaults, **parameters}
         self._mappings = self.section("Mappings")
 
     def section(self, name: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ _CALLERS: Final[dict[str, tuple[Kind, str]]] = {
     "AWS::Config::ConfigRule": ("asynchronous", "config"),
 }
 """Types whose properties name the functions that they call, wherever in them that is."""
-_SERVICES: Final = ("s3", "sns", "events", "logs", "iot", "ses", "config", "codecommit")
+SERVICES: Final = ("s3", "sns", "events", "logs", "iot", "ses", "config", "codecommit")
 """Who may invoke a function asynchronously, by its permission."""
 _CUSTOM: Final = ("AWS::CloudFormation::CustomResource", "Custom::")
 
@@ -96,13 +96,17 @@ def _mapping(it: Node, survey: Survey) -> Iterator[Source]:
 def _source_kind(it: Node, arn: Text, survey: Survey) -> tuple[Kind, str]:
     if it.at("SelfManagedEventSource").raw is not None:
         return "stream", "kafka"
-    for part, kind, service in _BY_ARN:
-        if part in str(arn):
-            return kind, service
+    if (known := kind_of_arn(str(arn))) is not None:
+        return known
     types = [survey.kinds.get(name) for name in references(it.at("EventSourceArn").raw)]
     found = next((_BY_TYPE[kind] for kind in types if kind in _BY_TYPE), None)
     stream = it.at("StartingPosition").raw is not None
     return found or (("stream", "unknown") if stream else ("poll", "unknown"))
+
+
+def kind_of_arn(arn: str) -> tuple[Kind, str] | None:
+    """Return how the source of a mapping is read, and its service; None for an ARN of no such service."""
+    return next(((kind, service) for part, kind, service in _BY_ARN if part in arn), None)
 
 
 def _subscription(it: Node, survey: Survey) -> Iterator[Source]:
@@ -137,7 +141,7 @@ def _bucket(it: Node, survey: Survey) -> Iterator[Source]:
 
 def _permission(it: Node, survey: Survey) -> Iterator[Source]:
     service = str(it.at("Principal").text).removesuffix(".amazonaws.com")
-    if service in _SERVICES:
+    if service in SERVICES:
         yield from _asynchronous(it, it.at("FunctionName"), service, survey)
 
 

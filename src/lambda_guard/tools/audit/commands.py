@@ -9,6 +9,7 @@ from lambda_guard.templates.document import TemplateError
 from lambda_guard.templates.survey.model import Survey
 from lambda_guard.tools.audit.auditing import Report, runtimes
 from lambda_guard.tools.audit.auditing import audit as audited
+from lambda_guard.tools.audit.deployed import deployed
 from lambda_guard.tools.audit.documents import FORMATS
 from lambda_guard.tools.audit.findings import Subject
 from lambda_guard.tools.audit.gathering import surveyed, templates
@@ -23,6 +24,8 @@ Examples:
   lambda-guard audit infrastructure/ --fail-on error
   lambda-guard audit app.yaml fleet-alarms.yaml       alarms of one template count for all
   lambda-guard audit template.yaml --parameter Stage=prod
+  lambda-guard audit --stack orders                   what is deployed, with its parameters
+  lambda-guard audit --account --state audit.state    every function, older ones too
   lambda-guard audit template.yaml --format sarif -o audit.sarif
   cfn-lint template.yaml -a lambda_guard.tools.audit.rules
 
@@ -49,6 +52,15 @@ _LEVELS = {
 
 @click.command(name="audit", epilog=_EPILOG)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[TEMPLATE|FOLDER]...")
+@click.option("--stack", "stacks", multiple=True, metavar="NAME", help="The template of a deployed stack.")
+@click.option(
+    "--account", "whole", is_flag=True, help="All functions that are deployed in this account and Region."
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep AWS's answers here, and go on from there after an interruption; deleted at the end.",
+)
 @click.option(
     "--parameter", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="In place of the default."
 )
@@ -84,6 +96,9 @@ _LEVELS = {
 def audit(
     *,
     paths: tuple[Path, ...],
+    stacks: tuple[str, ...],
+    whole: bool,
+    state: Path | None,
     parameters: tuple[str, ...],
     namespaces: tuple[str, ...],
     fail_on: str,
@@ -96,10 +111,15 @@ def audit(
     Alarms, dead-letter queues, redrive and visibility, partial batch responses in code and template, traffic shifting,
     tracing, log retention, timeouts, runtimes, wildcards in IAM. What a template leaves open is reported as not known,
     never guessed. Each finding says why it matters and what to write.
+
+    With --stack and --account it reads what is deployed, and changes nothing there. Where a permission is missing, what
+    it would show is reported as not known, and the rest is done.
     """
-    if not paths:
-        raise click.UsageError("name a template or a folder")
+    if not (paths or stacks or whole):
+        raise click.UsageError("name a template or a folder, or say --stack NAME or --account")
     surveys, unread = _surveys(paths, dict(_parameter(text) for text in parameters))
+    if stacks or whole:
+        surveys += deployed(stacks, state, whole=whole)
     reports = _reports(surveys, frozenset(namespaces))
     _write(output, _formatted(form, reports, unread, palette_for("never" if output else color)))
     if unread:
@@ -125,24 +145,25 @@ def _surveys(paths: Sequence[Path], values: dict[str, str]) -> tuple[list[Survey
             warn(str(error))
     if unread and len(unread) + len(surveys) > 1:
         warn(f"{len(unread):,} of {len(unread) + len(surveys):,} templates couldn't be read")
-    if not unread and not surveys:
+    if paths and not unread and not surveys:
         unread.append(f"no template in {', '.join(map(str, paths))}")
         warn(unread[0])
     return surveys, unread
 
 
 def _reports(surveys: Sequence[Survey], covered: frozenset[str]) -> list[Report]:
-    dates, with_alarms = runtimes(), [it for it in surveys if it.alarms]
+    dates, beside = runtimes(), [it for it in surveys if it.alarms or it.unread]
     return [
         audited(
             Subject(
                 survey=it,
-                others=tuple(one for one in with_alarms if one is not it),
+                others=tuple(one for one in beside if one is not it),
                 runtimes=dates,
                 covered=covered,
             )
         )
         for it in surveys
+        if it.kinds or it.deployed
     ]
 
 

@@ -107,6 +107,13 @@ class Subject:
                 yield it
 
 
+def unread(subject: Subject, part: str) -> Yield:
+    """Yield every function as not known, if a part of the account couldn't be read."""
+    reason = subject.survey.unread.get(part)
+    if reason is not None:
+        yield from (Open(it.logical_id, reason) for it in subject.survey.functions)
+
+
 Look = Callable[[Subject], Yield]
 
 

@@ -14,6 +14,7 @@ _MARKS: Final = {"error": "✗", "warning": "!", "note": "·"}
 _STYLES: Final = {"error": "red", "warning": "yellow", "note": "dim"}
 LEGEND: Final = "✗ error   ! warning   · note   ? not known   ✓ as it should be"
 _NAMES_MOST: Final = 40
+_FUNCTIONS_MOST: Final = 5
 
 
 def table(reports: Sequence[Report], palette: Palette) -> Iterator[str]:
@@ -66,15 +67,20 @@ def _finding(finding: Finding, palette: Palette) -> Iterator[str]:
 
 
 def _open(report: Report, palette: Palette) -> Iterator[str]:
-    reasons: dict[tuple[str, str], list[str]] = {}
+    """Yield what isn't known, a line for each reason, and what is silenced."""
+    rules: dict[tuple[str, str], list[str]] = {}
     for check, it in report.open:
-        reasons.setdefault((it.function, it.what), []).append(check.rule)
-    for (function, what), rules in reasons.items():
-        text = f"not known of {function}: {what} ({', '.join(dict.fromkeys(rules))})"
-        yield palette.paint("dim", visible(text))
+        rules.setdefault((it.function, it.what), []).append(check.rule)
+    functions: dict[tuple[str, str], list[str]] = {}
+    for (function, what), named in rules.items():
+        functions.setdefault((what, ", ".join(dict.fromkeys(named))), []).append(function)
+    for (what, named_rules), names in functions.items():
+        some = ", ".join(names[:_FUNCTIONS_MOST])
+        more = f" and {len(names) - _FUNCTIONS_MOST:,} more" if names[_FUNCTIONS_MOST:] else ""
+        yield palette.paint("dim", visible(f"not known of {some}{more}: {what} ({named_rules})"))
     for finding, reason in report.silenced:
         yield palette.paint("dim", visible(f"silenced: {finding.rule} {finding.what}: {reason}"))
-    if reasons or report.silenced or report.findings:
+    if rules or report.silenced or report.findings:
         yield ""
 
 

@@ -18,7 +18,11 @@ _QUEUE: Final = "AWS/SQS"
 
 def no_alarm(subject: Subject) -> Yield:
     """Yield one finding for all functions that no alarm looks at."""
-    alarms = [(survey, alarm) for survey in (subject.survey, *subject.others) for alarm in survey.alarms]
+    closed = next((it.unread["alarms"] for it in _together(subject) if "alarms" in it.unread), None)
+    if closed is not None:
+        yield from (Open(it.logical_id, closed) for it in subject.survey.functions)
+        return
+    alarms = [(survey, alarm) for survey in _together(subject) for alarm in survey.alarms]
     silent = [
         it
         for it in subject.watched("WG101")
@@ -45,14 +49,13 @@ def unseen_by_fleet(subject: Subject) -> Yield:
             yield Found(it.at("Environment"), what, (it.logical_id,))
 
 
+def _together(subject: Subject) -> tuple[Survey, ...]:
+    return (subject.survey, *subject.others)
+
+
 def _fleet(subject: Subject) -> frozenset[str]:
     """Return the namespaces that Metrics Insights queries watch for every function."""
-    queries = [
-        query
-        for survey in (subject.survey, *subject.others)
-        for alarm in survey.alarms
-        for query in alarm.queries
-    ]
+    queries = [query for survey in _together(subject) for alarm in survey.alarms for query in alarm.queries]
     found = (match for query in queries for match in _FROM.finditer(str(query)))
     return subject.covered | {next(part for part in match.groups() if part) for match in found}
 

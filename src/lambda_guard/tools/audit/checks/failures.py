@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from lambda_guard.templates.survey.model import Function, Source, Survey
 from lambda_guard.templates.survey.nodes import Text, Unknown
-from lambda_guard.tools.audit.findings import Found, Subject, Yield
+from lambda_guard.tools.audit.findings import Found, Subject, Yield, unread
 
 
 def asynchronous_without_destination(subject: Subject) -> Yield:
     """Yield functions that events invoke, and that have neither a dead-letter queue nor a destination."""
+    yield from unread(subject, "callers")
     for it in subject.watched():
         callers = _services(subject.survey, it, "asynchronous")
         if callers and it.dead_letter is None and it.on_failure is None:

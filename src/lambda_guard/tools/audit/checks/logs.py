@@ -4,7 +4,7 @@ from typing import Final
 
 from lambda_guard.templates.survey.model import Function, LogGroup, Survey
 from lambda_guard.templates.survey.nodes import Unknown
-from lambda_guard.tools.audit.findings import Found, Open, Subject, Yield, known
+from lambda_guard.tools.audit.findings import Found, Open, Subject, Yield, known, unread
 
 _WITHOUT_METRICS: Final = {"INFREQUENT_ACCESS", "DELIVERY"}
 _DROPS_INFO: Final = {"WARN", "ERROR", "FATAL"}
@@ -54,10 +54,13 @@ def _group(survey: Survey, function: Function) -> LogGroup | Unknown | None:
 
 def no_retention(subject: Subject) -> Yield:
     """Yield functions whose log lines are kept for ever."""
+    if "log groups" in subject.survey.unread:
+        yield from unread(subject, "log groups")
+        return
     for it in subject.survey.functions:
         group = _group(subject.survey, it)
         if isinstance(group, Unknown):
-            yield Open(it.logical_id, "its log group isn't in the template")
+            yield Open(it.logical_id, "its log group isn't here")
         elif group is None:
             what = f"{it.logical_id} has no log group here: Lambda makes one that never expires"
             yield Found(it.place, what, (it.logical_id,))

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from lambda_guard.templates.survey.nodes import Text
-from lambda_guard.tools.audit.findings import Found, Subject, Yield
+from lambda_guard.tools.audit.findings import Found, Subject, Yield, unread
 
 _WIDE: Final = re.compile(r".*(FullAccess|PowerUser\w*)$|^AdministratorAccess$")
 _ALL: Final = re.compile(r"^(\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:\*)$")
@@ -37,6 +37,7 @@ _AS_AWS: Final = frozenset(
 
 def every_action(subject: Subject) -> Yield:
     """Yield statements that allow everything."""
+    yield from unread(subject, "roles")
     for it in subject.survey.statements:
         if it.kind == "identity" and ("*" in it.actions or "*:*" in it.actions or it.all_but_actions):
             what = "everything but some actions" if it.all_but_actions else "every action"

@@ -8,7 +8,7 @@ from typing import Final
 
 from lambda_guard.templates.survey.model import Function, Queue, Source
 from lambda_guard.templates.survey.nodes import Place
-from lambda_guard.tools.audit.findings import Found, Open, Subject, Yield, known, seconds
+from lambda_guard.tools.audit.findings import Found, Open, Subject, Yield, known, seconds, unread
 
 _RECEIVES: Final = 5
 _TIMES: Final = 6
@@ -33,13 +33,14 @@ def _dead_letter_queues(subject: Subject) -> set[str]:
 
 def no_redrive(subject: Subject) -> Yield:
     """Yield queues whose failing messages come again until they expire."""
+    yield from unread(subject, "mappings")
     letters = _dead_letter_queues(subject)
     for it, source, queue in _read(subject):
         if source.hidden:
             what = f"{it.logical_id} reads a queue that SAM makes for its subscription, without redrive"
             yield Found(source.place, what, (it.logical_id,))
         elif queue is None:
-            yield Open(it.logical_id, "its queue isn't in the template")
+            yield Open(it.logical_id, "its queue isn't here")
         elif queue.dead_letters is None and queue.logical_id not in letters:
             yield Found(queue.place, f"{queue.logical_id} has no redrive policy", (it.logical_id,))
 

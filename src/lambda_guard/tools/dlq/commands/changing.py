@@ -26,7 +26,6 @@ from lambda_guard.tools.dlq.commands.options import (
 )
 from lambda_guard.tools.dlq.journal import Journal, default_path, read_history
 from lambda_guard.tools.dlq.letter import Letter
-from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.proving import Proof, Prover
 from lambda_guard.tools.dlq.queue import Reading, now_ms
 from lambda_guard.tools.dlq.render import LetterView
@@ -42,6 +41,7 @@ from lambda_guard.tools.dlq.summary import (
 )
 from lambda_guard.tools.dlq.targets import SOURCE, TargetFinder
 from lambda_guard.tools.options import added
+from lambda_guard.tools.progress import progress_bar
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import When, palette_for, say
 from lambda_guard.tools.times import duration_ms

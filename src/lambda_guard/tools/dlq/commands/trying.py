@@ -23,7 +23,6 @@ from lambda_guard.tools.dlq.environment_file import read_environment
 from lambda_guard.tools.dlq.errors import NoEventError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.message import Message
-from lambda_guard.tools.dlq.progress import progress_bar
 from lambda_guard.tools.dlq.queue import Queue, Reading
 from lambda_guard.tools.dlq.recognition import recognise
 from lambda_guard.tools.dlq.render import counted
@@ -32,6 +31,7 @@ from lambda_guard.tools.dlq.streams import stream_event
 from lambda_guard.tools.dlq.trying import Trial, Trials, event_of, invocations, local_function, run
 from lambda_guard.tools.files import write_all
 from lambda_guard.tools.logs.views.text import TextView
+from lambda_guard.tools.progress import progress_bar
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import Palette, When, palette_for
 from lambda_guard.tools.times import duration_ms, span

@@ -14,10 +14,10 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
 
     Args:
         what: what is being done.
-        total: about how many letters there are.
+        total: about how many there are.
 
     Yields:
-        A function to call with the number of letters that were done since.
+        A function to call with the number that were done since.
     """
     if not sys.stderr.isatty():
         yield lambda _count: None
@@ -35,7 +35,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Letters a second."""
+        """How many a second."""
 
         def render(self, task: Task) -> Text:
             """Draw it."""
