@@ -45,6 +45,15 @@ def test_links_lead_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_each_page_is_two_links_from_the_readme():
+    """In the repository, too: README leads to every page of `docs`, over one other page at most."""
+    reached = {ROOT / "README.md"}
+    for _ in range(2):
+        links = {(page, link) for page in reached for link in re.findall(r"\]\(([^)#:\s]+\.md)", text(page))}
+        reached |= {(page.parent / link).resolve() for page, link in links}
+    assert set(PAGES) - reached == set()
+
+
 def headings(page):
     """Return the anchors of a page's headings, as GitHub makes them."""
     prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -48,12 +48,16 @@ def told(lines):
 
 @pytest.mark.skipif("SITE_PYTHON" not in os.environ, reason="runs the demo: make test-docs")
 def test_the_demo_prints_what_the_picture_shows(picture):
-    """The commands, the invocations in their order, the errors with their fingerprints: as in a run of now."""
+    """The commands, the invocations, the errors with their fingerprints: as in a run of now, where others may be first."""
     now = picture.draw(picture.shown(picture.demo()))
     then = (IMAGES / "demo.svg").read_text()
-    assert told(lines(then)) == told(lines(now))
-    assert told(lines(now))[1:4] == ["orders", "billing", "shipping"]
-    assert told(lines(now)).count("↻ shipping") == 2
+    assert sorted(told(lines(then))) == sorted(told(lines(now)))
+    assert [told(lines(now)).count(row) for row in ("orders", "billing", "shipping", "↻ shipping")] == [
+        1,
+        1,
+        1,
+        2,
+    ]
 
 
 def test_it_moves_and_can_stand_still():
