@@ -74,8 +74,8 @@ class Project:
         """Run commands as on the page."""
         return self.run("sh", "-e", "-c", self._here(script))
 
-    def run(self, name, *arguments, **environ):
-        """Run a tool, and return what it wrote to standard output."""
+    def run(self, name, *arguments, below=".", **environ):
+        """Run a tool in a folder below, and return what it wrote to standard output."""
         home = self.folder.parent / "tools"
         environ = {
             **os.environ,
@@ -87,7 +87,7 @@ class Project:
         }
         done = subprocess.run(
             [tool(name), *arguments],
-            cwd=self.folder,
+            cwd=self.folder / below,
             env=environ,
             capture_output=True,
             text=True,

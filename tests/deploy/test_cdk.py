@@ -18,8 +18,8 @@ from .conftest import (
 @pytest.fixture(scope="module")
 def functions(project):
     """The functions of the template that is deployed, by what their names begin with, and their code."""
-    project.run("cdk", "synth", "--quiet")
-    out = project.folder / "cdk.out"
+    project.run("cdk", "synth", "--quiet", below="cdk")
+    out = project.folder / "cdk" / "cdk.out"
     template = json.loads((out / "Orders.template.json").read_text(encoding="utf-8"))
     found = [each for each in template["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
     return {

@@ -24,6 +24,16 @@ def test_an_archive(project, tmp_path):
     assert_answers(tmp_path)
 
 
+def test_an_archive_for_arm(project):
+    """build.sh builds for the machine that it names; elsewhere wrapt's own Python code stands in."""
+    script = project.folder / "function" / "build-arm.sh"
+    text = (project.folder / "function" / "build.sh").read_text(encoding="utf-8")
+    script.write_text(text.replace("architecture=x86_64", "architecture=aarch64"), encoding="utf-8")
+    project.run("sh", "function/build-arm.sh", "arm")
+    assert_complete(project.folder / "arm", project.python, "aarch64")
+    assert_answers(project.folder / "arm")
+
+
 def test_an_archive_beside_the_layer(project, tmp_path):
     """The code alone."""
     project.shell(commands("Zip archive", 1))

@@ -11,11 +11,13 @@ common = {
     "handler": "app.handler",
 }
 
-# With what requirements.txt asks for: see function/build.sh.
+# With what requirements.txt asks for: see ../function/build.sh.
 lambda_.Function(
     stack,
     "Dependency",
-    code=lambda_.Code.from_custom_command("build", ["sh", "-c", "rm -rf build; sh function/build.sh build"]),
+    code=lambda_.Code.from_custom_command(
+        "build", ["sh", "-c", "rm -rf build; sh ../function/build.sh build"]
+    ),
     **common,
 )
 
@@ -24,7 +26,7 @@ arn = cdk.CfnParameter(stack, "LambdaGuardLayer", description="The layer's versi
 lambda_.Function(
     stack,
     "Layer",
-    code=lambda_.Code.from_asset("function", exclude=["*", "!app.py"]),
+    code=lambda_.Code.from_asset("../function", exclude=["*", "!app.py"]),
     layers=[lambda_.LayerVersion.from_layer_version_arn(stack, "LambdaGuard", arn.value_as_string)],
     environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/lambda-guard"},
     **common,
