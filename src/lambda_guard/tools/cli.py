@@ -1,6 +1,10 @@
 """`lambda-guard`: the entry point. Says what to install where click is missing, and starts the command."""
 
+import os
 import sys
+import threading
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -16,4 +20,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:  # before any command could see it
         sys.exit(130)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == _INTERRUPTED and threading.active_count() > 1:
+        os._exit(code)  # the interpreter would wait for the threads of a pool, which may wait for the network
+    sys.exit(code)

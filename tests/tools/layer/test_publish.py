@@ -4,6 +4,9 @@ import itertools
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -316,20 +319,41 @@ def test_a_region_that_is_off_is_named_with_what_to_do(cloud, call, layer):
     assert state(cloud, "us-east-1") == whole("us-east-1")
 
 
-def test_a_region_that_refuses_a_hint_gets_the_layer_without_it(cloud, call, layer):
+@pytest.mark.parametrize(
+    ("hint", "code", "message"),
+    [
+        (
+            "CompatibleArchitectures",
+            "InvalidParameterValueException",
+            "CompatibleArchitectures are not supported in eu-west-1. Please remove the CompatibleArchitectures value",
+        ),
+        (
+            "CompatibleRuntimes",
+            "ValidationException",
+            "1 validation error detected: Value '[python3.14]' at 'compatibleRuntimes' failed to satisfy constraint",
+        ),
+    ],
+)
+def test_a_region_that_refuses_a_hint_gets_the_layer_without_it(cloud, call, layer, *, hint, code, message):
     """Which happens where Graviton or a new runtime comes late."""
 
     def refusing(request, service):
-        if "CompatibleArchitectures" in json.loads(request.get_data()):
-            message = "CompatibleArchitectures are not supported in eu-west-1. Please remove the CompatibleArchitectures value"
-            return denied(service, "InvalidParameterValueException", message, 400)
-        return None
+        return denied(service, code, message, 400) if hint in json.loads(request.get_data()) else None
 
     cloud.faults["eu-west-1", "PublishLayerVersion"] = refusing
-    code, out, _ = call("publish", layer)
-    assert code == 0
-    assert "the Region refuses CompatibleArchitectures (arm64, x86_64): published without them" in out
+    exit_code, out, _ = call("publish", layer)
+    assert exit_code == 0
+    assert f"the Region refuses {hint} (" in out
     assert state(cloud) == whole()
+
+
+def test_another_parameter_that_is_refused_is_an_error(cloud, call, layer):
+    """It isn't tried for ever."""
+    cloud.faults["eu-west-1", "PublishLayerVersion"] = lambda _request, service: denied(
+        service, "InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes", 400
+    )
+    code, out, _ = call("publish", layer)
+    assert (code, "Unzipped size must be smaller than" in out) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -426,6 +450,32 @@ def test_after_a_ctrl_c_what_has_begun_is_finished_and_the_rest_isnt_begun(cloud
     assert [state(cloud, region) for region in REGIONS] == list(map(whole, REGIONS))
 
 
+@pytest.mark.usefixtures("heeding_ctrl_c")
+@pytest.mark.parametrize(("operation", "times"), [("GetCallerIdentity", 1), ("ListLayerVersions", 2)])
+def test_a_ctrl_c_doesnt_wait_for_a_network_that_hangs(cloud, layer, operation, times):
+    """The first one lets what has begun finish, and says so; the second one ends it at once."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hanging(_request, _service):
+        asked.set()
+        over.wait(240)
+
+    cloud.faults["eu-west-1", operation] = hanging
+    command = [sys.executable, "-m", "lambda_guard.tools", "layer", "publish", layer]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert asked.wait(240)
+        for _ in range(times - 1):
+            process.send_signal(signal.SIGINT)
+            assert (
+                process.stderr.readline()
+                == "lambda-guard: finishing what has begun; Ctrl-C again ends it at once\n"
+            )
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=240)
+        over.set()
+    assert (process.returncode, out, err) == (130, "", "\n")
+
+
 # --- What it writes ---------------------------------------------------------------------------------------------------
 
 
@@ -492,8 +542,18 @@ def test_locals_for_terraform(cloud, call, layer):
     )
 
 
-@pytest.mark.parametrize("options", [(), ("--json",), ("--cloudformation",), ("--terraform",)])
-@pytest.mark.parametrize("operation", ["AssumeRole", "ListLayerVersions", "GetParameters", "PutParameter"])
+@pytest.mark.parametrize(
+    ("operation", "options"),
+    [
+        ("AssumeRole", ()),
+        ("ListLayerVersions", ()),
+        ("GetParameters", ()),
+        *(
+            ("PutParameter", options)
+            for options in ((), ("--json",), ("--cloudformation",), ("--terraform",))
+        ),
+    ],
+)
 def test_no_answer_of_aws_steers(cloud, call, layer, options, operation):
     """Neither an error's code and text, nor what stands in a parameter."""
     role = ("--role", role_in(OTHER)) if operation == "AssumeRole" else ()
@@ -523,6 +583,8 @@ def test_no_answer_of_aws_steers(cloud, call, layer, options, operation):
         (["--name", "two words"], "invalid --name 'two words'"),
         (["--name", "aws-layer"], "Systems Manager takes no parameter /aws-layer/…"),
         (["--region", "eu-west1"], "unknown Region 'eu-west1': did you mean eu-west-1?"),
+        (["--region", "EU-WEST-1"], "unknown Region 'EU-WEST-1': did you mean eu-west-1?"),
+        (["--region", " ,"], "an empty --region: write a name like eu-west-1, or leave it out"),
         (["--region", "Frankfurt"], "unknown Region 'Frankfurt': write one like eu-west-1"),
         (
             ["--role", "publisher"],
@@ -588,6 +650,9 @@ def test_without_credentials_or_a_region_the_error_says_what_to_set(cloud, call,
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     code, _, err = call("publish", layer)
     assert (code, "no credentials for AWS: log in (aws sso login)" in err) == (1, True)
+    monkeypatch.setenv("AWS_REGION", "mars")
+    code, _, err = call("publish", layer)
+    assert (code, "unknown Region 'mars': write one like eu-west-1" in err) == (1, True)
     monkeypatch.delenv("AWS_REGION")
     code, _, err = call("publish", layer)
     assert (code, "no Region is set: name one or several with --region eu-west-1" in err) == (1, True)

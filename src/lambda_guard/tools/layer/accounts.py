@@ -4,13 +4,12 @@ import difflib
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambda_guard.tools.aws import CloudError, NotPermittedError, clients_of, explained, new_session
 from lambda_guard.tools.layer.errors import LayerOptionError
-from lambda_guard.tools.layer.places import AT_ONCE, Place
+from lambda_guard.tools.layer.places import AT_ONCE, Place, pool
 
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 # Regions that came later are off until somebody turns them on, and their STS knows nobody before.
@@ -21,7 +20,7 @@ _ALWAYS_ON: Final = {
     "eu-west-3", "eu-north-1", "sa-east-1",
 }  # fmt: skip
 _SETTINGS: Final = {
-    "retries": {"mode": "standard", "total_max_attempts": 5},
+    "retries": {"mode": "standard", "total_max_attempts": 8},
     "connect_timeout": 10,
     "read_timeout": 60,
 }
@@ -106,20 +105,24 @@ def parse_regions(texts: Sequence[str]) -> tuple[str, ...]:
     Raises:
         LayerOptionError: one isn't the name of a Region.
     """
-    from botocore.exceptions import UnknownRegionError
-
     names = dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip())
-    if not names:
-        return ()
+    if texts and not names:
+        raise LayerOptionError("an empty --region: write a name like eu-west-1, or leave it out")
     session = new_session(region_name="us-east-1")
     for name in names:
-        try:
-            session.get_partition_for_region(name)
-        except UnknownRegionError:
-            near = difflib.get_close_matches(name, session.get_available_regions("lambda"), 1)
-            advice = f"did you mean {near[0]}?" if near else "write one like eu-west-1"
-            raise LayerOptionError(f"unknown Region {name!r}: {advice}") from None
+        _check_region(name, session)
     return tuple(names)
+
+
+def _check_region(name: str, session: Any) -> None:
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        session.get_partition_for_region(name)
+    except UnknownRegionError:
+        near = difflib.get_close_matches(name.lower(), session.get_available_regions("lambda"), 1)
+        advice = f"did you mean {near[0]}?" if near else "write one like eu-west-1"
+        raise LayerOptionError(f"unknown Region {name!r}: {advice}") from None
 
 
 def find(profiles: Sequence[str], roles: Sequence[str], regions: Sequence[str]) -> Accounts:
@@ -138,8 +141,8 @@ def find(profiles: Sequence[str], roles: Sequence[str], regions: Sequence[str]) 
             raise LayerOptionError(f"invalid --role {role!r}: write arn:aws:iam::123456789012:role/publisher")
     found = Accounts()
     sources = list(_sources(profiles, roles, found))
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="account") as pool:
-        answers = list(pool.map(lambda source: _places(source, regions), sources))
+    with pool(AT_ONCE) as executor:
+        answers = list(executor.map(lambda source: _places(source, regions), sources))
     known: dict[tuple[str, str], str] = {}
     for source, answer in zip(sources, answers, strict=True):
         if isinstance(answer, Unreached):
@@ -186,8 +189,9 @@ def _places(source: _Source, regions: Sequence[str]) -> list[Place] | Unreached:
     if not wanted:
         return Unreached(source.name, "no Region is set: name one or several with --region eu-west-1")
     try:
+        _check_region(wanted[0], source.session)
         account, session = source.account(_sts_region(source.session, wanted))
-    except CloudError as error:
+    except (CloudError, LayerOptionError) as error:
         return Unreached(source.name, str(error))
     lock = source.lock if session is source.session else threading.Lock()
     return [Place(account, region, session, lock) for region in wanted]

@@ -28,6 +28,7 @@ _ZIP: Final = Path("lambda-guard-layer.zip")
 _UPLOADED_AT_ONCE: Final = 64 * _MB
 """How much of zips is sent at a time: each is in memory four times over while it is."""
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,140}")
+_FINISHING: Final = "lambda-guard: finishing what has begun; Ctrl-C again ends it at once"
 _EPILOG = """\b
 Examples:
   lambda-guard layer build
@@ -190,7 +191,7 @@ def publish_command(  # noqa: PLR0917 - click passes options by name
     if grants.PUBLIC in wanted:
         warn(grants.PUBLIC_WARNING)
     found = _found(profiles, roles, names)
-    with Stop() as stop:
+    with Stop(_FINISHING) as stop:
         outcomes = [Published(one.source, problem=one.problem) for one in found.unreached]
         outcomes += everywhere(
             found.places,
@@ -234,7 +235,7 @@ def list_command(  # noqa: PLR0917 - click passes options by name
     """
     _check_name(name, parameters=False)
     found = _found(profiles, roles, accounts.parse_regions(regions))
-    with Stop() as stop:
+    with Stop(_FINISHING) as stop:
         listed = [Listed(one.source, problem=one.problem) for one in found.unreached]
         listed += everywhere(
             found.places,

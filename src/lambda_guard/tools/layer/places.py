@@ -1,7 +1,7 @@
 """A place is a Region of an account: how it is asked, and how work is done in many of them at once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
@@ -11,7 +11,7 @@ from lambda_guard.tools.stopping import Stop
 
 AT_ONCE: Final = 8
 INTERRUPTED: Final = "interrupted before it was begun"
-_RETRIES: Final = {"retries": {"mode": "standard", "total_max_attempts": 5}, "connect_timeout": 10}
+_RETRIES: Final = {"retries": {"mode": "standard", "total_max_attempts": 8}, "connect_timeout": 10}
 # The credentials are good, for STS knew them; a Region that is off doesn't.
 # https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
 _REGION_OFF: Final = {
@@ -128,13 +128,20 @@ def everywhere(
         except CloudError as error:
             return failed(place, str(error))
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="place") as pool:
-        futures = [pool.submit(one, place) for place in places]
-        try:
-            for future in as_completed(futures):
-                done(future.result())
-        except BaseException:
-            stop.requested = True
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with pool(at_once) as executor:
+        futures = [executor.submit(one, place) for place in places]
+        for future in as_completed(futures):
+            done(future.result())
     return [future.result() for future in futures]
+
+
+@contextmanager
+def pool(at_once: int) -> Iterator[Executor]:
+    """Give a pool of threads that an error or a Ctrl-C doesn't wait for: they may wait for the network."""
+    executor = ThreadPoolExecutor(at_once, thread_name_prefix="place")
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()

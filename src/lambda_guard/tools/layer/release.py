@@ -1,6 +1,7 @@
 """A layer's zip as it is published: its bytes, and what its manifest says of it."""
 
 import hashlib
+import io
 import zipfile
 import zlib
 from base64 import b64encode
@@ -60,16 +61,16 @@ def read(path: Path) -> Release:
             f"{path} is {len(data) / _MB:.1f} MB, and Lambda takes 50 MB in an upload: {_SMALLER}, or put it into S3 "
             "and publish it from there (aws lambda publish-layer-version)"
         )
-    manifest = _manifest(path)
+    manifest = _manifest(path, data)
     digest = b64encode(hashlib.sha256(data).digest()).decode()
     return Release(
         data, digest, manifest.version, manifest.compatible_runtimes, manifest.compatible_architectures
     )
 
 
-def _manifest(path: Path) -> _Manifest:
+def _manifest(path: Path, data: bytes) -> _Manifest:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unzipped = sum(entry.file_size for entry in archive.infolist())
             if unzipped > UNZIPPED_MOST:
                 raise LayerError(

@@ -16,6 +16,7 @@ TRIES: Final = 3
 _UPLOAD_SECONDS: Final = 300
 _MARK: Final = "CodeSha256 "
 _BUSY: Final = {"TooManyRequestsException", "ThrottlingException", "Throttling"}
+_INVALID: Final = {"InvalidParameterValueException", "ValidationException"}
 _SERVERS_FAULT: Final = 500
 _HINTS: Final = ("CompatibleRuntimes", "CompatibleArchitectures")
 """What a version is listed for. Regions that don't know a value refuse it: "CompatibleArchitectures are not supported
@@ -128,6 +129,8 @@ class Versions:
         raise CloudError(f"version {made} was published and can't be read back yet: run the command again")
 
     def _publish(self, release: Release, note: Callable[[str], object]) -> int:
+        from botocore.exceptions import ClientError
+
         once = self._place.clients(retries={"total_max_attempts": 1}, read_timeout=_UPLOAD_SECONDS)("lambda")
         hints = dict(zip(_HINTS, map(list, (release.runtimes, release.architectures)), strict=True))
         with self._place.asked(f"publish the layer {self._name}"):
@@ -139,9 +142,9 @@ class Versions:
                         Content={"ZipFile": release.data},
                         **hints,
                     )
-                except self._lambda.exceptions.InvalidParameterValueException as error:
+                except ClientError as error:
                     refused = [hint for hint in hints if hint.lower() in str(error).lower()]
-                    if not refused:
+                    if error_code(error) not in _INVALID or not refused:
                         raise
                     for hint in refused:
                         note(
