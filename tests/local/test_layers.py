@@ -173,11 +173,14 @@ def test_a_layer_that_isnt_here_is_named_once(read):
 
 
 def test_a_wrapper_of_a_layer_that_is_here_stays(read, tmp_path):
-    """Although another layer isn't; so does one that isn't in a layer at all."""
+    """Although another layer isn't; so does one that isn't in a layer at all, and one that Lambda wouldn't find either."""
     layer(tmp_path, "one", start="#!/bin/sh\n")
     for content in ("one", zipped(tmp_path / "one")):
         document = template(OURS, {"Ref": "One"}, resources={"One": serverless(content)}, Environment=WRAPPED)
         assert read(document)[0].functions[0].environment == WRAPPED["Variables"]
+    missing = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/missing"}}
+    document = template({"Ref": "One"}, resources={"One": serverless("one")}, Environment=missing)
+    assert read(document)[0].functions[0].environment == missing["Variables"]
     own = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/start"}}
     assert read(template(OURS, Environment=own))[0].functions[0].environment == own["Variables"]
 
@@ -230,7 +233,9 @@ def test_a_content_that_cant_be_used_is_an_error(content, read, tmp_path):
 
 def test_a_layer_that_no_function_has_may_be_anything(read):
     """It isn't looked at."""
-    stack, warnings = read(template(resources={"Layer": serverless("nowhere")}))
+    elsewhere = {"S3Bucket": {"Fn::ImportValue": "theirs"}, "S3Key": "k"}
+    plain = {"Type": "AWS::Lambda::LayerVersion", "Properties": {"Content": elsewhere}}
+    stack, warnings = read(template(resources={"Layer": serverless("nowhere"), "Plain": plain}))
     assert (stack.layers, warnings) == ((), ())
 
 

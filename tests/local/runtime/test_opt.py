@@ -119,11 +119,13 @@ def test_links_of_a_folder(opt, tmp_path):
     (layer / "prices.py").symlink_to(source / "shop/prices.py")
     (layer / "lib/real").write_text("code")
     (layer / "lib/link").symlink_to("real")
+    (layer / "lib/absolute").symlink_to(layer / "lib/real")  # would lead to where the layer was made
     unpack("shop", (layer,), opt)
     assert (opt / "python/shop/prices.py").read_text() == "prices = 1\n"
     assert not (opt / "python").is_symlink()
     assert not (opt / "prices.py").is_symlink()
     assert (opt / "lib/link").readlink().as_posix() == "real"
+    assert not (opt / "lib/absolute").is_symlink()
 
 
 def test_a_folder_that_holds_itself_is_refused(opt, tmp_path):
