@@ -242,12 +242,13 @@ def test_a_package_of_the_teams_own_is_in_it(tmp_path):
 
 
 def test_a_package_without_a_wheel_for_an_architecture_is_refused(tmp_path):
-    """The message names the package and the target, and no zip is written."""
+    """The message names the package, the target and what to do, and no zip is written."""
     only = wheel(tmp_path, "odd", tag="py3-none-manylinux2014_x86_64")
     code, _, err = build(tmp_path, "--python", FOUND[0], "--with", str(only))
     assert code == 1
     assert f"can't be installed for Python {FOUND[0]} on arm64" in err
     assert "odd" in err
+    assert "leave this target out with --python and --arch, or name a version with --with" in err
     assert not list(tmp_path.glob("lambda-guard-layer*"))
 
 

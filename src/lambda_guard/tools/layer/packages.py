@@ -144,9 +144,15 @@ def _run(command: Sequence[str], target: Target) -> None:
     )
     if done.returncode:
         reason = done.stderr.strip() or f"uv ended with {done.returncode}"
-        full = any(f"(os error {number})" in reason for number in FULL)
-        room = "\nmake room there, or set TMPDIR and UV_CACHE_DIR" if full else ""
-        raise LayerError(f"the packages can't be installed for {target}:\n{reason}{room}")
+        raise LayerError(f"the packages can't be installed for {target}:\n{reason}{_next_step(reason)}")
+
+
+def _next_step(reason: str) -> str:
+    if any(f"(os error {number})" in reason for number in FULL):
+        return "\nmake room there, or set TMPDIR and UV_CACHE_DIR"
+    if "wheel" in reason:
+        return "\nleave this target out with --python and --arch, or name a version with --with that has a wheel for it"
+    return ""
 
 
 def _uv() -> str:
