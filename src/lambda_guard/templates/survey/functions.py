@@ -54,7 +54,7 @@ def functions(template: Template) -> Iterator[Function]:
 # long: a line for each property
 def _function(template: Template, logical_id: str, kind: str, resource: Mapping[str, Any]) -> Function:
     it = properties(template, logical_id, kind, resource)
-    image = it.at("PackageType").text == "Image" or it.at("ImageUri").raw is not None
+    image = it.at("PackageType").text == "Image" or not isinstance(it.at("ImageUri").raw, Unknown | None)
     code, inline = _code(it, kind)
     return Function(
         logical_id=logical_id,

@@ -248,7 +248,8 @@ class Survey:
         ignored: the findings that `Metadata` silences, with reasons, by logical id; by None for the whole template.
         places: where those stand.
         notes: what couldn't be read, a sentence each.
-        unread: parts of an account that the permissions don't show, such as `alarms`, and the reason.
+        unread: parts that aren't all there, such as `alarms`, and the reason: an account's permissions, a template's
+            macros.
     """
 
     file: str

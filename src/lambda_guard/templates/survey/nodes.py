@@ -15,6 +15,9 @@ _VARIABLE: Final = re.compile(r"\$\{(!?)\s*([^}]+?)\s*\}")
 _REFERENCE: Final = re.compile(r"\$\{(\w+)(?:\.[\w.]+)?\}")
 
 
+_INCLUDED: Final = "Fn::Transform"
+
+
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """A value that only a deployment settles.
@@ -203,6 +206,15 @@ def references(raw: Any) -> Iterator[str]:
         yield from _REFERENCE.findall(raw.text)
 
 
+def _entry(raw: Any, key: str) -> Any:
+    """Return an entry of a mapping; a macro within may add whatever isn't there."""
+    if isinstance(raw, Unknown):
+        return raw
+    if not isinstance(raw, dict):
+        return None
+    return raw.get(key, Unknown(_INCLUDED) if _INCLUDED in raw else None)
+
+
 class Node:
     """A value of a template and the way to it; what isn't there is a node, too, whose `raw` is None."""
 
@@ -221,7 +233,7 @@ class Node:
                 break
             if intrinsic(raw):
                 raw = self.template.value(raw)
-            raw = raw.get(key) if isinstance(raw, dict) else raw if isinstance(raw, Unknown) else None
+            raw = _entry(raw, key)
             steps = (*steps, key)
         return Node(self.template, raw, steps)
 

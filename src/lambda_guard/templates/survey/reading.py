@@ -16,6 +16,13 @@ from lambda_guard.templates.survey.statements import statements
 
 IGNORED: Final = "LambdaGuard"
 """The key of `Metadata` below which findings are silenced."""
+_OF_AWS: Final = (
+    "AWS::Serverless-",
+    "AWS::LanguageExtensions",
+    "AWS::CodeDeployBlueGreen",
+    "AWS::SecretsManager",
+)
+_ADDED: Final = ("alarms", "callers", "log groups")
 _POINTERS: Final = ("AWS::Lambda::Alias", "AWS::Lambda::Version")
 
 
@@ -30,6 +37,7 @@ def survey(written: Written, parameters: Mapping[str, str] | None = None) -> Sur
         targets=dict(_targets(template)),
         **_silenced(template),
         notes=tuple(_notes(template)),
+        unread={part: made for made in _made_elsewhere(template) for part in _ADDED},
     )
     found = replace(found, sources=(*events(template), *sources(template, found)))
     found = replace(found, functions=tuple(_completed(template, found)))
@@ -136,12 +144,23 @@ def _properties(template: Template, wanted: str) -> Iterator[Node]:
             yield Node(template, resource["Properties"], ("Resources", logical_id, "Properties"))
 
 
+def _made_elsewhere(template: Template) -> Iterator[str]:
+    """Yield loops and macros, which may make alarms, log groups and triggers that the template doesn't show."""
+    yield from (f"{name} isn't expanded" for name in template.section("Resources") if name.startswith("Fn::"))
+    used = template.document.get("Transform")
+    for macro in used if isinstance(used, list) else [used]:
+        name = macro.get("Name") if isinstance(macro, dict) else macro
+        if name is not None and not str(name).startswith(_OF_AWS):
+            yield f"the macro {name} isn't expanded"
+
+
 def _notes(template: Template) -> Iterator[str]:
     """Yield what isn't read: loops, macros and nested templates."""
+    yield from (f"{made}: what it makes isn't audited" for made in _made_elsewhere(template))
     for name, resource in template.section("Resources").items():
         if name.startswith("Fn::"):
-            yield f"{name} isn't expanded: what it makes isn't audited"
-        elif not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            continue
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             yield f"resource {name} has no Type, and isn't audited"
         elif resource["Type"] in {"AWS::CloudFormation::Stack", "AWS::Serverless::Application"}:
             yield f"{name} is a template of its own: audit it, too"

@@ -49,7 +49,8 @@ _CALLERS: Final[dict[str, tuple[Kind, str]]] = {
     "AWS::KinesisFirehose::DeliveryStream": ("synchronous", "firehose"),
     "AWS::Bedrock::Agent": ("synchronous", "bedrock"),
     "AWS::CloudFront::Distribution": ("synchronous", "edge"),
-    "AWS::SecretsManager::RotationSchedule": ("asynchronous", "rotation"),
+    "AWS::SecretsManager::RotationSchedule": ("synchronous", "rotation"),
+    "AWS::Pipes::Pipe": ("synchronous", "pipe"),
     "AWS::Config::ConfigRule": ("asynchronous", "config"),
 }
 """Types whose properties name the functions that they call, wherever in them that is."""
@@ -66,9 +67,11 @@ def sources(template: Template, survey: Survey) -> Iterator[Source]:
         if (reader := _READERS.get(kind)) is not None:
             yield from reader(it, survey)
         elif (caller := _CALLERS.get(kind)) is not None:
-            named = {function.logical_id: function for function in survey.concerns(_called(it.raw))}
-            for function in named:
-                yield Source(kind=caller[0], service=caller[1], function=function, place=it.place)
+            wait = it.at("Integration", "TimeoutInMillis").number or it.at("TimeoutInMillis").number
+            for function in dict.fromkeys(one.logical_id for one in survey.concerns(_called(it.raw))):
+                yield Source(
+                    kind=caller[0], service=caller[1], function=function, place=it.place, seconds=wait
+                )
 
 
 def custom_resources(template: Template, survey: Survey) -> frozenset[str]:

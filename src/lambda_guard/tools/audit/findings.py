@@ -108,7 +108,7 @@ class Subject:
 
 
 def unread(subject: Subject, part: str) -> Yield:
-    """Yield every function as not known, if a part of the account couldn't be read."""
+    """Yield every function as not known, if a part isn't all there."""
     reason = subject.survey.unread.get(part)
     if reason is not None:
         yield from (Open(it.logical_id, reason) for it in subject.survey.functions)

@@ -53,7 +53,9 @@ class Code:
 def read_code(function: Function) -> Code:
     """Return what a function's code says."""
     runtime, handler = function.runtime, function.handler
-    if not isinstance(runtime, str) or not runtime.startswith("python"):
+    if not function.image and not isinstance(runtime, str):
+        return Code("its runtime isn't settled in the template")
+    if function.image or not str(runtime).startswith("python"):
         return Code("it isn't Python in a zip")
     if not isinstance(handler, str) or "." not in handler:
         return Code("its handler isn't settled in the template")

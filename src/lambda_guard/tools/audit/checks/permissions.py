@@ -111,7 +111,7 @@ def everybody(subject: Subject) -> Yield:
     """Yield policies of resources that let anybody in."""
     for it in subject.survey.statements:
         if it.kind in {"resource", "key"} and _EVERYBODY in it.principals and not it.conditioned:
-            yield Found(it.place, f"{it.owner} may be used by anybody", it.functions)
+            yield Found(it.place, f"{it.owner} lets anybody in", it.functions)
 
 
 def managed_policies(subject: Subject) -> Yield:

@@ -12,6 +12,7 @@ from lambda_guard.tools.audit.findings import Found, Open, Subject, Yield, known
 
 _RECEIVES: Final = 5
 _TIMES: Final = 6
+_COUNTED: Final = {"sqs", "kinesis", "dynamodb"}
 _VISIBILITY: Final = 30.0
 _RETENTION: Final = 345_600.0
 
@@ -52,7 +53,8 @@ def few_receives(subject: Subject) -> Yield:
             continue
         assert isinstance(queue.receives, float)
         if queue.receives < _RECEIVES:
-            what = f"{queue.logical_id} gives a message up after {queue.receives:g} receives"
+            receives = "1 receive" if queue.receives == 1 else f"{queue.receives:g} receives"
+            what = f"{queue.logical_id} gives a message up after {receives}"
             yield Found(queue.at("RedrivePolicy"), what, (it.logical_id,))
 
 
@@ -141,6 +143,6 @@ def no_event_count(subject: Subject) -> Yield:
     """Yield mappings whose metrics don't say how many events were filtered, failed or dropped."""
     for it in subject.watched():
         for source in subject.survey.sources_of(it):
-            if source.mapped and source.kind != "poll" and source.metrics is False:
+            if source.service in _COUNTED and source.mapped and source.metrics is False:
                 what = f"the mapping of {it.logical_id} counts no events"
                 yield Found(source.place, what, (it.logical_id,))

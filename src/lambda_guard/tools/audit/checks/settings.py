@@ -76,4 +76,4 @@ def old_runtime(subject: Subject) -> Yield:
 
 
 def _ends(end: date, today: date) -> str:
-    return "gets no security updates since" if end <= today else "gets no security updates from"
+    return "has had no security updates since" if end <= today else "gets no security updates after"

@@ -17,7 +17,9 @@ _VERSION: Final = {"ExecutedVersion", "function_version"}
 
 def no_shifting(subject: Subject) -> Yield:
     """Yield one finding for all functions whose new version gets all calls at once."""
-    at_once = [it for it in subject.watched("IG601") if it.deployment is None and not subject.survey.deployed]
+    if subject.survey.deployed:
+        return
+    at_once = [it for it in subject.watched("IG601") if _at_once(it.deployment)]
     if at_once:
         names = ", ".join(it.logical_id for it in at_once)
         yield Found(
@@ -27,14 +29,16 @@ def no_shifting(subject: Subject) -> Yield:
         )
 
 
+def _at_once(deployment: Deployment | None) -> bool:
+    return deployment is None or deployment.enabled is False or "AllAtOnce" in str(deployment.preference)
+
+
 def _shifted(subject: Subject) -> Iterator[tuple[Function, Deployment, float | None]]:
     """Yield the deployments that are gradual, with how long they take, in seconds."""
     for it in subject.watched():
         deployment = it.deployment
-        if deployment is None or deployment.enabled is False or isinstance(deployment.preference, Unknown):
-            continue
-        if "AllAtOnce" not in str(deployment.preference):
-            yield it, deployment, _window(str(deployment.preference))
+        if deployment is not None and isinstance(deployment.preference, str) and not _at_once(deployment):
+            yield it, deployment, _window(deployment.preference)
 
 
 def _window(preference: str) -> float | None:
