@@ -88,6 +88,7 @@ LETTER_COMMANDS = {
     "dlq discard": (),
 }
 ELSEWHERE = {
+    "harden",
     "alarms fleet",
     "alarms heartbeats",
     "alarms rehearse",

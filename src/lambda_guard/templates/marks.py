@@ -84,6 +84,11 @@ def written(file: str, text: str) -> Written:
     return Written(file, document, lines)
 
 
+def value_of(node: Any) -> Any:
+    """Return what a node of YAML says, intrinsics in their long form."""
+    return _Construction({}).value(node, ())
+
+
 def _as_json(file: str, text: str, error: Exception) -> Any:
     """Read what YAML refuses and JSON takes: indentation by tabs, say."""
     try:

@@ -22,6 +22,7 @@ SUBCOMMANDS: Final = {
     "dlq": ("tools.dlq.commands", "Show why messages failed, and replay them."),
     "alarms": ("tools.alarms.commands", "Make alarms that cover every function."),
     "audit": ("tools.audit.commands", "Hold templates and accounts against the checklist."),
+    "harden": ("tools.harden.commands", "Write into a template what the checklist misses."),
     "layer": ("tools.layer.commands", "Build the Lambda layer."),
     "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
@@ -29,6 +30,9 @@ SUBCOMMANDS: Final = {
 
 _OF_OUTPUT: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors that no file of ours has without its name (`files.naming`)."""
+
+_EXTRAS: Final = {"alarms": "alarms", "audit": "audit", "harden": "audit", "local": "local"}
+"""What a command needs beyond the extra `tools`."""
 
 EPILOG: Final = """\b
 Examples:
@@ -60,7 +64,7 @@ class LazyGroup(click.Group):
         try:
             command = getattr(import_module(f"lambda_guard.{SUBCOMMANDS[cmd_name][0]}"), cmd_name)
         except ModuleNotFoundError as error:
-            extra = cmd_name if cmd_name in ("alarms", "audit", "local") else "tools"
+            extra = _EXTRAS.get(cmd_name, "tools")
             raise MissingExtraError(
                 f"{cmd_name} needs {error.name}, which isn't installed: pip install 'aws-lambda-guard[{extra}]'",
                 name=error.name,

@@ -1,6 +1,6 @@
 """Options that the commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -31,3 +31,18 @@ color_option = click.option(
 def where_option(text: str) -> Callable[[Command], Command]:
     """Make --where, which `where.Condition` reads; `text` is its help, for the keys differ."""
     return click.option("--where", "conditions", multiple=True, metavar="CONDITION", help=text)
+
+
+def pairs(texts: Iterable[str], what: str) -> dict[str, str]:
+    """Read options that are written KEY=VALUE.
+
+    Raises:
+        click.UsageError: one isn't.
+    """
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise click.UsageError(f"{text!r} isn't a {what}: write KEY=VALUE")
+        found[key] = value
+    return found

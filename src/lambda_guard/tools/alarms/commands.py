@@ -11,7 +11,7 @@ from lambda_guard._printable import visible
 from lambda_guard.templates.document import TemplateError, written
 from lambda_guard.tools.alarms import catalogue, cost, heartbeats, report, scheduled, series
 from lambda_guard.tools.alarms.declared import Alarm, read_alarms
-from lambda_guard.tools.alarms.fleet import AlarmError, Fleet, Queue, template
+from lambda_guard.tools.alarms.fleet import Fleet, Queue, template
 from lambda_guard.tools.alarms.rehearsal import Rehearsed, rehearse, tuned
 from lambda_guard.tools.aws import new_clients
 from lambda_guard.tools.files import replacing
@@ -21,7 +21,7 @@ from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
-from lambda_guard.tools.options import json_option
+from lambda_guard.tools.options import json_option, pairs
 from lambda_guard.tools.terminal import say, warn
 
 _FLEET_EPILOG = """\b
@@ -112,7 +112,7 @@ def fleet_command(  # noqa: PLR0917 - the options
         namespaces=tuple(dict.fromkeys(namespaces)),
         dead_letter_queues=_queues(dead_letter_queues),
         queues=_queues(queues),
-        tags=_pairs(tags, "tag"),
+        tags=pairs(tags, "tag"),
     )
     made = template(fleet)
     _write(output, made)
@@ -189,7 +189,7 @@ def rehearse_command(  # noqa: PLR0917 - click passes options by name
     with reader_for(target, selection) as reader:
         found = series.gather(_counted(selected(reader.read(), selection, reader), reader.tally))
     functions = found.values_of("FunctionName") | found.values_of("function_name")
-    declared = list(read_alarms(template, _pairs(parameters, "parameter"), functions))
+    declared = list(read_alarms(template, pairs(parameters, "parameter"), functions))
     rehearsed = [rehearse(it, found) for it in declared if isinstance(it, Alarm)]
     for problem in (it for it in declared if isinstance(it, TemplateError)):
         warn(f"not rehearsed: {problem}")
@@ -241,13 +241,3 @@ def _write(output: Path | None, document: dict[str, Any]) -> None:
 
 def _queues(texts: Iterable[str]) -> tuple[Queue, ...]:
     return tuple(Queue.read(text) for text in dict.fromkeys(texts))
-
-
-def _pairs(texts: Iterable[str], what: str) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise AlarmError(f"{text!r} isn't a {what}: write KEY=VALUE")
-        found[key] = value
-    return found

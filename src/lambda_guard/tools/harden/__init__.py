@@ -1,0 +1,1 @@
+"""Writes into a template what the checklist misses in it."""

@@ -1,0 +1,94 @@
+"""`lambda-guard harden`: the command."""
+
+import difflib
+from pathlib import Path
+
+import click
+
+from lambda_guard._printable import visible
+from lambda_guard.templates.document import TemplateError
+from lambda_guard.tools.files import replacing
+from lambda_guard.tools.harden.hardening import Hardened
+from lambda_guard.tools.harden.hardening import harden as hardened
+from lambda_guard.tools.harden.insertion import as_yaml
+from lambda_guard.tools.harden.settings import FILE, read_settings
+from lambda_guard.tools.options import pairs
+from lambda_guard.tools.terminal import say, warn
+
+_EPILOG = f"""\b
+Examples:
+  lambda-guard harden template.yaml --diff
+  lambda-guard harden template.yaml
+  lambda-guard harden template.yaml --parameter Stage=prod --settings infrastructure/{FILE}
+
+\b
+Settings, in {FILE} beside the template, with what holds without it:
+  [harden]
+  alias = "live"
+  preference = "Canary10Percent10Minutes"
+  retention_days = 30
+  dead_letter_days = 14
+  max_receive_count = 5
+  retry_attempts = 10
+
+\b
+Exit codes:
+  0  everything that it can write is there; with --diff, also where it would write something
+  1  a block could not be inserted: it is printed, to be pasted
+  2  a wrong command line, or a template that can't be read
+"""
+
+
+@click.command(name="harden", epilog=_EPILOG)
+@click.argument("template", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--diff", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option(
+    "--parameter", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="In place of the default."
+)
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"In place of {FILE}.",
+)
+def harden(template: Path, diff: bool, parameters: tuple[str, ...], settings_file: Path | None) -> int:
+    """Write into a template what the checklist misses in it.
+
+    Dead-letter queues and redrive, partial batch responses where the code answers them, tracing, log groups that
+    expire, traffic shifting with alarms that look at the new version: what `lambda-guard audit` finds, and what can be
+    written without knowing more. The rest is for people.
+
+    Text is inserted, and nothing else changes: no comment, no order, no style. Each insertion is checked; what can't
+    be inserted is printed, to be pasted. A second run writes nothing.
+    """
+    try:
+        text = template.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{template}: the template can't be read: {error}") from error
+    bom = "\ufeff" * text.startswith("\ufeff")
+    settings = read_settings(settings_file, template)
+    done = hardened(template, text.removeprefix(bom), pairs(parameters, "parameter"), settings)
+    if diff:
+        old, new = (it.splitlines(keepends=True) for it in (text.removeprefix(bom), done.text))
+        for line in difflib.unified_diff(old, new, str(template), str(template)):
+            click.echo(visible(line.rstrip("\r\n")))
+    elif done.done:
+        with replacing(template) as unfinished:
+            unfinished.write_bytes((bom + done.text).encode("utf-8"))
+    _say(done, template, diff)
+    return 1 if done.refused else 0
+
+
+def _say(done: Hardened, template: Path, diff: bool) -> None:
+    for block in done.done:
+        say(f"{block.rule}  {block.what}")
+    for it in done.refused:
+        warn(
+            f"{it.finding.rule} at {it.finding.place}: {it.finding.what}. Not inserted, since {it.why}; to paste:"
+        )
+        click.echo(visible(it.text(), "\n"))
+    for name, statements in done.needed().items():
+        warn(f"{name} has a Role of its own, which needs for this:")
+        click.echo(visible(as_yaml({"Statement": statements}), "\n"))
+    count = f"{len(done.done)} blocks {'would be written' if diff else 'written'}"
+    say(f"{template}: {count}, {len(done.refused)} refused, {len(done.left)} findings left for people")

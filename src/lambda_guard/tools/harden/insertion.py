@@ -1,0 +1,170 @@
+"""Text that is inserted into a template: at the end of a mapping, with every other character as it was.
+
+A template is never written anew, since that would lose comments, order and style. Each insertion is checked: what the
+new text says must be what the old one said and the block, or nothing is inserted.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from textwrap import indent
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
+
+from lambda_guard.errors import LambdaGuardError
+from lambda_guard.templates.document import TemplateError
+from lambda_guard.templates.marks import Steps, value_of, written
+
+_UNQUOTED: Final = re.compile(r"!(Ref|GetAtt) '([\w.]+)'")
+_WIDE: Final = 10_000
+
+
+class RefusedError(LambdaGuardError):
+    """A block can't be inserted where it belongs; the message says why.
+
+    Attributes:
+        steps: the mapping that it belongs into.
+        block: as text to paste.
+    """
+
+    def __init__(self, why: str, steps: Steps, block: Mapping[str, Any]) -> None:
+        super().__init__(why)
+        self.steps, self.block = steps, as_yaml(block)
+
+
+def inserted(text: str, steps: Steps, block: Mapping[str, Any]) -> str:
+    """Return a template's text with a block in it; where its mappings are there, what they lack goes into them.
+
+    Args:
+        text: YAML or JSON.
+        steps: the mapping that the block is to extend.
+        block: keys and values; intrinsics in their long form.
+
+    Raises:
+        RefusedError: a value stands where the block wants another, or the text is written in a way in which it can't be
+            inserted without changing something else.
+        TemplateError: the text is no template.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    for target, part in _lacking(root, steps, block):
+        text = _checked(text, target, part, _put(text, _found(root, target), part))
+        return inserted(text, steps, block)  # once more, since everything behind it has moved
+    return text
+
+
+def _lacking(root: Any, steps: Steps, block: Mapping[str, Any]) -> Iterator[tuple[Steps, Mapping[str, Any]]]:
+    """Yield the parts of a block that aren't there, each with the mapping that it goes into."""
+    node = _found(root, steps)
+    if node is None:
+        if not steps:
+            raise RefusedError("the template is empty", steps, block)
+        yield from _lacking(root, steps[:-1], {str(steps[-1]): block})
+        return
+    if node.id != "mapping" or node.tag.startswith("!"):
+        raise RefusedError(f"{_path(steps)} isn't a mapping", steps, block)
+    there = {key.value: below for key, below in node.value}
+    if fresh := {key: value for key, value in block.items() if key not in there}:
+        yield steps, fresh
+    for key, value in block.items():
+        if key not in there or value_of(there[key]) == value:
+            continue
+        if there[key].id != "mapping" or not isinstance(value, Mapping):
+            raise RefusedError(
+                f"{_path((*steps, key))} is there, and says something else", steps, {key: value}
+            )
+        yield from _lacking(root, (*steps, key), value)
+
+
+def _found(root: Any, steps: Steps) -> Any:
+    node = root
+    for step in steps:
+        if node is None or node.id != "mapping":
+            return None
+        node = next((value for key, value in node.value if key.value == str(step)), None)
+    return node
+
+
+def _put(text: str, node: Any, block: Mapping[str, Any]) -> str:
+    """Return the text with a block at the end of a mapping, in the style of the mapping."""
+    if node.flow_style:
+        return _put_in_flow(text, node, block)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    column = node.value[0][0].start_mark.column
+    at = _line_after(text, node)
+    lines = indent(as_yaml(block), " " * column).replace("\n", newline)
+    ahead = newline if at == len(text) and text and not text.endswith("\n") else ""
+    return f"{text[:at]}{ahead}{lines}{text[at:]}"
+
+
+def _put_in_flow(text: str, node: Any, block: Mapping[str, Any]) -> str:
+    """Put it before the closing brace: `{A: 1, B: 2}`, and JSON, on a line of its own where its neighbours have one."""
+    entries = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in block.items()]
+    if not node.value:
+        at = node.start_mark.index + 1
+        return f"{text[:at]}{', '.join(entries)}{text[at:]}"
+    last = node.value[-1]
+    at = last[1].end_mark.index
+    own_line = last[0].start_mark.line > node.start_mark.line
+    space = f"\n{' ' * last[0].start_mark.column}" if own_line else " "
+    return f"{text[:at]},{space}{f',{space}'.join(entries)}{text[at:]}"
+
+
+def _line_after(text: str, node: Any) -> int:
+    """Return where the line after a node in block style begins."""
+    while node.id != "scalar" and not node.flow_style and node.value:
+        node = node.value[-1] if node.id == "sequence" else node.value[-1][1]
+    end = int(node.end_mark.index)
+    if end and text[end - 1] == "\n":  # a block scalar ends where the next line begins
+        return end
+    following = text.find("\n", end)
+    return len(text) if following < 0 else following + 1
+
+
+def _checked(text: str, steps: Steps, block: Mapping[str, Any], new: str) -> str:
+    """Return the new text if it says what the old one said, and the block.
+
+    Raises:
+        RefusedError: it doesn't.
+    """
+    expected = json.loads(json.dumps(written("", text).document))
+    target = expected
+    for step in steps:
+        target = target[step]
+    target.update(json.loads(json.dumps(block)))
+    try:
+        if written("", new).document == expected:
+            return new
+    except TemplateError:
+        pass
+    raise RefusedError(f"{_path(steps)} is written in a way that nothing can be inserted into", steps, block)
+
+
+def _path(steps: Steps) -> str:
+    return ".".join(map(str, steps))
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # the library has no types
+    """Writes intrinsics in their short form."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library's; CloudFormation reads none
+        return True
+
+
+def _represented(dumper: Any, data: dict[str, Any]) -> Any:
+    if len(data) == 1:
+        ((key, value),) = data.items()
+        if key in {"Ref", "Fn::Sub"} and isinstance(value, str):
+            return dumper.represent_scalar(f"!{key.removeprefix('Fn::')}", value)
+        if key == "Fn::GetAtt":
+            return dumper.represent_scalar("!GetAtt", ".".join(value))
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items())
+
+
+_Dumper.add_representer(dict, _represented)
+
+
+def as_yaml(block: Mapping[str, Any]) -> str:
+    """Return a block as YAML, in the order of its keys, with short intrinsics; it ends with a new line."""
+    text = yaml.dump(dict(block), Dumper=_Dumper, sort_keys=False, width=_WIDE, default_flow_style=False)
+    return _UNQUOTED.sub(r"!\1 \2", str(text))
