@@ -501,6 +501,8 @@ def wrapped_by():
 @pytest.fixture(scope="module")
 def services():
     """AWS's services, on loopback."""
+    if sys.platform == "win32":
+        pytest.skip("the local cloud, of which they are, is for Linux and macOS")
     # Late: only the tests of pages and of the runtime need them.
     from lambda_guard.local.aws.moto_process import MotoProcess
     from lambda_guard.local.runtime.guardian import Guardian

@@ -1,6 +1,9 @@
 """The project's own workflow runs what the Makefile and the classifiers name, and every workflow runs pinned actions."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -34,6 +37,38 @@ def test_every_python_of_the_classifiers_is_tested(job):
 def test_the_check_for_branch_rules_waits_for_every_job():
     """`passed` needs all other jobs."""
     assert set(CI["jobs"]["passed"]["needs"]) == CI["jobs"].keys() - {"passed"}
+
+
+AS_ON_WINDOWS = """
+import os, signal, sys
+
+sys.modules.update(dict.fromkeys(("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty")))
+for module, names in ((os, ("fork", "getuid", "killpg", "mkfifo")), (signal, ("SIGALRM", "SIGHUP", "SIGKILL", "SIGSTOP"))):
+    for name in names:
+        delattr(module, name)
+"""
+
+
+def test_the_tests_of_the_tools_can_be_collected_on_windows(tmp_path):
+    """What only POSIX has is asked for in the tests that need it, and in no module of theirs."""
+    (tmp_path / "as_on_windows.py").write_text(AS_ON_WINDOWS)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "as_on_windows",
+        "--collect-only",
+        "-q",
+        "-n",
+        "0",
+        "tests/tools",
+    ]
+    own = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, env=own)
+
+    assert done.returncode == 0, done.stdout
+    assert "python -m pytest tests/tools " in (ROOT / ".github/workflows/ci.yml").read_text()
 
 
 def test_actions_are_pinned_alike_in_all_workflows():

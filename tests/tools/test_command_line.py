@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -137,7 +136,7 @@ def test_a_reader_who_leaves_ends_it_quietly(write):
 )
 def test_a_terminal_gets_colours_unless_it_says_no(shop, env, coloured):
     """Colours are for eyes: on a terminal, but not where NO_COLOR is set or the terminal can't."""
-    ours, theirs = pty.openpty()
+    ours, theirs = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's").openpty()
     command = [sys.executable, "-m", "lambda_guard.tools", "invocations", shop[1]]
     clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
     process = subprocess.Popen(

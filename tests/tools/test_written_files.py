@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import stat
 import subprocess
 import sys
@@ -115,6 +114,7 @@ def test_a_page_may_go_to_standard_output_and_into_a_pipe(log, place):
 
 def limited(size):
     """Let no file of the process grow beyond `size`: writing fails as on a full disk, with another code."""
+    import resource
     import signal
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -123,6 +123,7 @@ def limited(size):
 
 def on_a_full_disk(*arguments, size=1_000, cwd=None, stdin=b"", env=None):
     """Run a command whose files may have this many bytes; gives its exit code and the last line that it says."""
+    pytest.importorskip("resource", reason="limits of files are POSIX's")
     result = subprocess.run(
         [sys.executable, "-m", "lambda_guard.tools", *arguments],
         preexec_fn=lambda: limited(size),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import zipfile
@@ -352,6 +351,7 @@ def test_a_full_disk_leaves_the_zip_as_it_was(tmp_path):
     (tmp_path / "wheels").mkdir()
     noise = {f"noise/{number}.py": random.Random(number).randbytes(900_000) for number in range(5)}
     package = wheel(tmp_path / "wheels", "noise", files=noise)
+    resource = pytest.importorskip("resource", reason="limits of files are POSIX's")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))  # noqa: E731 - for `preexec_fn`
     code, _, err = build(tmp_path, "-o", "layer.zip", *ONE, "--with", str(package), before=limit)
     assert code == 1
@@ -388,6 +388,7 @@ def test_a_full_disk_below_the_temporary_files_is_said(script, most, said, tmp_p
     temporary.mkdir()
     folder.mkdir()
     uv = other_uv(tmp_path, script)
+    resource = pytest.importorskip("resource", reason="limits of files are POSIX's")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731 - for `preexec_fn`
     code, _, err = build(folder, *ONE, before=limit, TMPDIR=str(temporary), **uv)
     assert code == 1

@@ -149,7 +149,7 @@ def test_no_helper_to_start(monkeypatch, missing):
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")
 @pytest.mark.usefixtures("heeding_ctrl_c")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, getattr(signal, "SIGKILL", None)])
 def test_helpers_end_with_the_command(tmp_path, number):
     """Ctrl-C, which the terminal sends to all of them, and kill -9 of the command leave no helper and no traceback."""
     log = tmp_path / "app.log"

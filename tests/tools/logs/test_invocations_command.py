@@ -183,6 +183,7 @@ def test_what_a_line_says_is_found_whatever_writes_it(lambda_guard, write, logs,
     assert shown(lambda_guard("invocations", path, "--json", "--where", f"{condition}x")) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX's")
 @pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzipped"])
 def test_a_named_pipe_is_read(lambda_guard, logs, tmp_path, packed):
     """`lambda-guard invocations <(zcat old.gz)` gives one."""
