@@ -78,7 +78,7 @@ class Terminal:
         self.shown.append(line)
         assert line, f"the terminal is closed:\n{''.join(self.shown)}"
         assert not line.startswith("failed: "), "".join(self.shown)
-        return line.rstrip("\n")
+        return " ".join(line.split())
 
     def interrupt(self):
         """Press Ctrl-C, and leave; return what is shown until then."""
@@ -87,13 +87,12 @@ class Terminal:
 
 
 def shape(line):
-    """Return what a line of the page looks like: numbers and ids are others each time."""
-    parts = re.split(r"(…|#[0-9a-f]{16}|python:3\.\d+|\b\d+(?:\.\d+)?(?= ?m?s\b| of |/128))", line)
-    free = {"…": ".*"}
+    """Return what a line of the page looks like: numbers, their units, their room and ids are others each time."""
+    line = " ".join(line.split())
+    parts = re.split(r"(…|#[0-9a-f]{16}|python:3\.\d+|[+-]?\b[\d.]+ ?m?s\b|\b\d+(?= of |/128| lines))", line)
+    pattern = {True: r"[\w#:.+ -]+?", False: ".*"}
     return re.compile(
-        "".join(
-            free.get(part, r"[\w#:.]+") if index % 2 else re.escape(part) for index, part in enumerate(parts)
-        )
+        "".join(pattern[part != "…"] if index % 2 else re.escape(part) for index, part in enumerate(parts))
     )
 
 
