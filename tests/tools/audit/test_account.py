@@ -6,6 +6,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambda_guard.tools.audit import asking as asking_module
@@ -254,6 +255,25 @@ def test_an_audit_goes_on_where_it_was(audit, monkeypatch):
     assert "list_functions" not in calls
     assert "get_role_policy" in calls
     assert not state.exists()
+
+
+def test_throttling_that_goes_on_ends_it_and_keeps_what_is_there(audit, monkeypatch):
+    """The clients back off by themselves; when that isn't enough, it says how to go on."""
+    real = Asking._asked
+
+    def throttled(self, service, operation, request, ask):
+        def refuse():
+            raise ClientError(
+                {"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, operation
+            )
+
+        return real(self, service, operation, request, refuse if operation == "get_policy" else ask)
+
+    monkeypatch.setattr(Asking, "_asked", throttled)
+    code, _, err = audit("--account", "--state", "audit.state")
+    assert code == 1
+    assert "AWS goes on throttling: run it again later; with --state FILE it goes on where it was" in err
+    assert "list_functions" in Path("audit.state").read_text()
 
 
 def test_the_state_of_another_account_is_refused(audit):

@@ -578,6 +578,21 @@ def test_inline_code_is_read():
     assert "EG401" in rules(text)
 
 
+def test_what_cfn_lint_reports_is_marked_as_such():
+    """Visibility below the timeout in plain CloudFormation, which cfn-lint compares, too; not of SAM's events."""
+    mapping = resource(
+        "M", "AWS::Lambda::EventSourceMapping", FunctionName="!Ref Fn", EventSourceArn="!GetAtt Queue.Arn"
+    )
+    for text, known in (
+        (plain(bare(Timeout=60), queue(), mapping), {"WG306": "E3505"}),
+        (plain(bare(Timeout=20), queue(), mapping), {}),
+        (sam(function(Timeout=60, Events=sqs()), queue()), {}),
+        (sam(function(Runtime="python3.9")), {"WG805": "W2531"}),
+        (sam(function(Runtime="python3.10")), {}),
+    ):
+        assert {finding.rule: rule for finding, rule in reported(text).known.items()} == known
+
+
 # --- Silencing ---------------------------------------------------------------------------------------------------
 
 SILENT = """
