@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
 
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.templates.document import TemplateError
-from lambda_guard.templates.marks import Steps, value_of, written
+from lambda_guard.templates.marks import Steps, compose, value_of, written
 
 _UNQUOTED: Final = re.compile(r"!(Ref|GetAtt) '([\w.]+)'")
 _WIDE: Final = 10_000
@@ -46,7 +46,7 @@ def inserted(text: str, steps: Steps, block: Mapping[str, Any]) -> str:
             inserted without changing something else.
         TemplateError: the text is no template.
     """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = compose(text)
     for target, part in _lacking(root, steps, block):
         text = _checked(text, target, part, _put(text, _found(root, target), part))
         return inserted(text, steps, block)  # once more, since everything behind it has moved
