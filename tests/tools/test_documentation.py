@@ -50,7 +50,12 @@ def commands_of(page):
 def test_every_command_of_every_page_parses(page, monkeypatch, tmp_path):
     """Each subcommand and option exists, and takes the value that it is given."""
     monkeypatch.chdir(tmp_path)
-    for name in ("alarms.yaml", "template.yaml", "examples/app/template.yaml"):
+    for name in (
+        "alarms.yaml",
+        "template.yaml",
+        "examples/app/template.yaml",
+        ".aws-sam/build/template.yaml",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     for text in commands_of(page):
