@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import boto3
@@ -142,7 +142,7 @@ def test_without_a_known_commit_to_compare_with_all_are_built(repository, base):
 
 # The rollback.
 
-NOW = datetime(2026, 11, 29, 2, 41, tzinfo=UTC)
+NOW = datetime(2026, 11, 29, 3, 41, tzinfo=timezone(timedelta(hours=1)))  # as boto3 gives it: local
 STACK = [
     ("ServerlessDeploymentApplication", "AWS::CodeDeploy::Application", "shop-app"),
     *((f"{name}DeploymentGroup", "AWS::CodeDeploy::DeploymentGroup", f"{name}-group") for name in ALL),
@@ -294,7 +294,7 @@ def test_the_functions_of_the_last_release_go_back(shop, capsys):
 
     assert shop.live() == {"Billing": 2, "Orders": 2, "Shipping": 2}
     assert (
-        "Billing: live from version 3 to 2, which the release of 2026-11-29 02:41 replaced"
+        "Billing: live from version 3 to 2, which the release of 2026-11-29 02:41 UTC replaced"
         in capsys.readouterr().out
     )
 
@@ -342,7 +342,7 @@ def test_a_second_rollback_does_not_go_further_back_by_itself(shop, capsys):
 
     assert shop.live() == {"Billing": 2, "Orders": 2, "Shipping": 2}
     assert (
-        "Billing: left alone at version 2: released 2026-03-24 02:41, before the last release"
+        "Billing: left alone at version 2: released 2026-03-24 02:41 UTC, before the last release"
         in capsys.readouterr().out
     )
 
@@ -390,13 +390,17 @@ def test_a_stack_that_does_not_come_to_rest_is_said(shop):
         shop.roll_back("--under-way", "--yes")
 
 
-def test_weights_that_were_left_behind_are_taken_away(shop):
+@pytest.mark.parametrize(
+    "arguments", [[], ["--function", "Billing", "--to", "3"]], ids=["by itself", "by hand"]
+)
+def test_weights_that_were_left_behind_are_taken_away(shop, arguments, capsys):
     """A deployment that was stopped without a rollback leaves two versions; later deployments would all fail."""
     shop.point("Billing", "3", {"4": 0.1})
 
-    shop.roll_back("--function", "Billing", "--to", "3", "--yes")
+    shop.roll_back(*arguments, "--yes")
 
     assert shop.live()["Billing"] == 3
+    assert "Billing: live from version 3 to 3" in capsys.readouterr().out
 
 
 def test_it_asks_first(shop, capsys):

@@ -13,7 +13,7 @@ has a number, too. Needs boto3, credentials, and a Region.
 import argparse
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import boto3
 import yaml
@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 SHIFTING = ["Created", "Queued", "InProgress", "Baking", "Ready"]
 ONE_RELEASE = timedelta(hours=1)  # its deployments begin within minutes of each other
 ROLLBACKS = {"codeDeployRollback", "CloudFormationRollback"}
+TIME = "%Y-%m-%d %H:%M UTC"
 NO_WEIGHTS = {"AdditionalVersionWeights": {}}
 
 
@@ -187,16 +188,18 @@ def stop(stack, function, deployment):
 def one_back(stack, function, releases, options, newest):
     alias = stack.alias(function)
     now = alias["FunctionVersion"]
+    if (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
+        return back(stack, alias, function, now, "without the weights that a stopped deployment left")
     release = next((one for one in releases if one[2] == now), None)
     if release is None:
         known = "its first, or one that was pointed to by hand"
         return Step(function, f"left alone at version {now}, {known}: name one with --to")
-    begun, before, _ = release
+    begun, before = release[0].astimezone(UTC), release[1]
     if not options.function and newest - begun > ONE_RELEASE:
         return Step(
-            function, f"left alone at version {now}: released {begun:%Y-%m-%d %H:%M}, before the last release"
+            function, f"left alone at version {now}: released {begun:{TIME}}, before the last release"
         )
-    return back(stack, alias, function, before, f"which the release of {begun:%Y-%m-%d %H:%M} replaced")
+    return back(stack, alias, function, before, f"which the release of {begun:{TIME}} replaced")
 
 
 def back(stack, alias, function, version, why):
