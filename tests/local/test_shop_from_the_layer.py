@@ -53,7 +53,7 @@ def test_one_trace_through_functions_that_have_it_from_the_layer_alone(python, l
     with Cloud(
         TEMPLATE,
         speed=40,
-        parameters={"Layer": LAYER},
+        parameters={"LambdaGuardLayer": LAYER},
         layers={"lambda-guard": layer},
         environment={
             "AWS_LAMBDA_EXEC_WRAPPER": "/opt/lambda-guard",
