@@ -17,55 +17,47 @@ from pathlib import Path
 USED_FIRST = (
     *(
         "asyncio",
-        "boto3",
-        "botocore.session",
-        "click",
+        "concurrent.futures.thread",
         "ctypes",
+        "email.parser",
         "faulthandler",
         "gzip",
         "http.client",
-        "logging.config",
+        "importlib.metadata",
     ),
     *(
-        "concurrent.futures.thread",
-        "email.parser",
+        "logging.config",
+        "multiprocessing.connection",
+        "pickle",
+        "queue",
+        "random",
+        "selectors",
+        "shutil",
+        "socket",
+        "ssl",
+    ),
+    *("subprocess", "tempfile", "unittest.mock", "uuid", "zipfile", "wrapt"),
+)
+"""What asks for the system while it's imported, and isn't ours."""
+
+BESIDES = {
+    "lambda_guard.tools": (
+        "boto3",
+        "botocore.session",
+        "click",
         "jmespath",
         "msgspec",
-        "multiprocessing.connection",
-        "pathlib",
-        "pickle",
+        "rich.console",
+        "rich.progress",
     ),
-    *(
-        "aws_lambda_powertools",
+    "": (
         "aws_lambda_powertools.metrics",
         "aws_xray_sdk.core",
         "pytest",
         "_pytest.capture",
-        "rich",
-    ),
-    *(
-        "rich.console",
-        "rich.progress",
-        "shutil",
-        "socket",
-        "ssl",
-        "subprocess",
-        "tempfile",
-        "unittest.mock",
-        "wrapt",
-    ),
-    *(
-        "queue",
-        "random",
-        "selectors",
-        "uuid",
-        "webbrowser",
-        "zipfile",
         "_pytest.faulthandler",
-        "importlib.metadata",
     ),
-)
-"""What asks for the system while it's imported, and isn't ours."""
+}
 
 OF_LINUX = {"fcntl": ("F_SETPIPE_SZ",), "os": ("sched_getaffinity", "waitid"), "time": ("CLOCK_BOOTTIME",)}
 OF_POSIX = {
@@ -96,9 +88,9 @@ OF_POSIX = {
 MODULES_OF_POSIX = ("fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty")
 
 
-def become(system):
+def become(system, program):
     """Take away what `win32` or `darwin` lacks, and give what it has besides."""
-    for name in USED_FIRST:
+    for name in (*USED_FIRST, *BESIDES.get(program, BESIDES[""])):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -153,7 +145,7 @@ def _msvcrt(fcntl):
 
 if __name__ == "__main__":
     _, system, program, *sys.argv[1:] = sys.argv
-    become(system)
+    become(system, program)
     sys.argv[0] = program
     sys.path[0] = str(Path(program).parent)
     if program.endswith(".py"):

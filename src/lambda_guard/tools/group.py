@@ -14,7 +14,7 @@ import click
 from lambda_guard._printable import visible
 from lambda_guard._version import __version__
 from lambda_guard.errors import LambdaGuardError, MissingExtraError
-from lambda_guard.tools.terminal import ESCAPED, warn
+from lambda_guard.tools.terminal import IN_ASCII, warn, write_with
 
 SUBCOMMANDS: Final = {
     "invocations": ("tools.logs.commands.invocations", "Show logs, one block per invocation."),
@@ -28,7 +28,8 @@ SUBCOMMANDS: Final = {
 }
 """Name → the module with the command of this name, and its line in the list. Adding one takes one line here."""
 
-_OF_OUTPUT: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_READER_GONE: Final = {errno.EPIPE, *([errno.EINVAL] if sys.platform == "win32" else [])}
+_OF_OUTPUT: Final = {*_READER_GONE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors that no file of ours has without its name (`files.naming`)."""
 
 _EXTRAS: Final = {"alarms": "alarms", "audit": "audit", "harden": "audit", "local": "local"}
@@ -107,9 +108,7 @@ def run(arguments: Sequence[str]) -> int:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
     # Logs may hold invalid Unicode, and terminals may not know all of what is valid.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=ESCAPED)
+    write_with(IN_ASCII, sys.stdout, sys.stderr)
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -119,7 +118,7 @@ def run(arguments: Sequence[str]) -> int:
             error.filename = "standard output"
             # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
+        if error.filename != "standard output" or error.errno not in _READER_GONE:
             warn(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
         return 1
     except KeyboardInterrupt:

@@ -1,9 +1,12 @@
 """Options that the commands share."""
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
+
+from lambda_guard.tools.terminal import ESCAPED, write_with
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,7 +22,15 @@ def added(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return add
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
+def _to_be_json(_context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    if value:
+        write_with(ESCAPED, sys.stdout)
+    return value
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, callback=_to_be_json, help="Write JSON instead of text."
+)
 color_option = click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),

@@ -1,17 +1,21 @@
 """Writing to a terminal: colours only if someone sees them, and nothing that steers it but ours."""
 
 import codecs
+import io
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
 
 from lambda_guard._printable import json_escape, visible
 
 ESCAPED: Final = "lambda_guard.escaped"
-"""How streams that can't take a character write it: the name for `errors=`."""
+"""How streams that can't take a character write it, so that JSON stays JSON: the name for `errors=`."""
+
+IN_ASCII: Final = "lambda_guard.in_ascii"
+"""How streams that can't take what we draw with write it, for eyes: likewise."""
 
 When = Literal["auto", "always", "never"]
 
@@ -32,6 +36,12 @@ _CODES: Final = {
 }
 
 _CONTINUED: Final = "\n    "
+
+# Each of the same width: what stands below it stays below it.
+_DRAWN: Final = {
+    **dict(zip("─│├└┄·█▉▊▋▌▍▎▏✓✗→↻☠◷‖⋯…µ", "-|+`.-#####   +x>~!!=..u", strict=True)),
+    "\N{MULTIPLICATION SIGN}": "x",
+}
 
 
 class Palette:
@@ -65,7 +75,12 @@ def palette_for(when: When) -> Palette:
     if when != "auto":
         return Palette(on=when == "always")
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return Palette(on=not plain and sys.stdout.isatty())
+    on = not plain and sys.stdout.isatty()
+    if on and sys.platform == "win32":
+        from colorama import just_fix_windows_console
+
+        just_fix_windows_console()  # which may not obey colours yet
+    return Palette(on=on)
 
 
 def columns() -> int | None:
@@ -83,10 +98,25 @@ def warn(text: str) -> None:
     say(f"lambda-guard: {text}")
 
 
+def write_with(errors: str, *streams: TextIO) -> None:
+    """Have streams write what they can't take in one of our ways."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
 def _as_json_does(error: UnicodeError) -> tuple[str, int]:
     """Escape what an encoding doesn't have: unlike `backslashreplace`, so that JSON stays JSON."""
     assert isinstance(error, UnicodeEncodeError)
     return json_escape(error.object[error.start : error.end]), error.end
 
 
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Draw with what every encoding has; the rest is escaped."""
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start : error.end]
+    return "".join([_DRAWN.get(char) or json_escape(char) for char in found]), error.end
+
+
 codecs.register_error(ESCAPED, _as_json_does)
+codecs.register_error(IN_ASCII, _in_ascii)

@@ -50,13 +50,13 @@ batch({"Records": [{
 }]}, Context())
 files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
 below = [file for file in files if file.startswith(tree + os.sep) and file.endswith(".py")]
-json.dump(sorted(os.path.relpath(file, tree) for file in below), sys.__stdout__)
+json.dump(sorted(os.path.relpath(file, tree).replace(os.sep, "/") for file in below), sys.__stdout__)
 """
 _COMPILE: Final = """
 import json, os, py_compile, sys
 tree, files = sys.argv[1], json.load(sys.stdin)
 for file in files:
-    py_compile.compile(os.path.join(tree, file), dfile="/opt/python/" + file.replace(os.sep, "/"), doraise=True,
+    py_compile.compile(os.path.join(tree, file), dfile="/opt/python/" + file, doraise=True,
                        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 """
 # Without it, Python can't open a socket on Windows.

@@ -83,7 +83,7 @@ def _read_path(path: str, grouper: Grouper, growing: Stop | None) -> Iterator[Bl
     stream = Stream(name)
     try:
         chunks = _stdin_chunks(growing) if path == "-" else _file_chunks(path, growing)
-        for chunk in _lines(chunks):
+        for chunk in _lines(_decoded(chunks)):
             if chunk:
                 grouper.feed(chunk, stream)
                 yield from grouper.take()
@@ -109,12 +109,11 @@ def _reason(error: OSError) -> str:
 
 def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
-        magic = file.peek(2)[:2]  # what a pipe has given can't be read again
-        if magic == _GZIP_MAGIC:
+        if file.peek(2)[:2] == _GZIP_MAGIC:  # what a pipe has given can't be read again
             with gzip.open(file) as unzipped:
                 yield from _until_end(unzipped)
             return
-        yield from _decoded(_until_end(file), magic)
+        yield from _until_end(file)
         if growing is not None:
             yield from _tail(Path(path), file, growing)
 
@@ -125,13 +124,21 @@ def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
         yield chunk
 
 
-def _decoded(chunks: Iterator[bytes], magic: bytes) -> Iterator[bytes]:
+def _decoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Turn UTF-16, which PowerShell's `>` writes, into UTF-8."""
-    if magic not in _UTF16_MARKS:
+    first = b""
+    for first in chunks:
+        if first:
+            break
+        yield first
+    if not first.startswith(_UTF16_MARKS):
+        yield first
         yield from chunks
         return
-    for text in codecs.iterdecode(chunks, "utf-16", "replace"):
-        yield text.encode()
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for chunk in chain([first], chunks):
+        yield decoder.decode(chunk).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def _tail(path: Path, file: BinaryIO, stop: Stop) -> Iterator[bytes]:
