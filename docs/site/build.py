@@ -23,6 +23,9 @@ STAGE = ROOT / "build" / "docs"
 FENCE = re.compile(r"(^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[ ]*$)", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?")
+NESTED = re.compile(
+    r"^ {2,3}(?=[-*] |\d+\. )", re.MULTILINE
+)  # an item in a list: GitHub takes two spaces, Zensical four
 HEADING = re.compile(r" *- (?:\*\*(?P<part>[^*]+)\*\*|(?P<task>[^:\[]+)):?")
 ENTRY = re.compile(r"\[(?P<title>[^]]+)\]\((?P<path>[^)#]+\.md)\)")
 SHIM = "https://unpkg.com/iframe-worker/shim"  # the theme loads it for the search: it is among our assets
@@ -132,7 +135,7 @@ class Site:
             hidden.append(code[0])
             return f"\0{len(hidden) - 1}\0"
 
-        text = CODE.sub(hide, text)
+        text = NESTED.sub("    ", CODE.sub(hide, text))
         text = LINK.sub(lambda link: self._link(source, link["path"]) + (link["anchor"] or ""), text)
         return re.sub("\0(\\d+)\0", lambda number: hidden[int(number[1])], text)
 

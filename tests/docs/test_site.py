@@ -124,6 +124,12 @@ def test_every_link_leads_to_a_page_and_a_section(site):
     assert broken == []
 
 
+def test_the_first_pages_list_is_nested(site):
+    """The tasks stand below "How to", as on the README's page: GitHub and the site's builder differ in what is nested."""
+    html = (site / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"<strong>How to</strong>\s*<ul>\s*<li>handle what comes in", html)
+
+
 def test_nothing_is_loaded_from_elsewhere(site):
     """No font, no script, no picture: what a page or a style sheet loads is a file of the site."""
     for path, page in pages(site).items():
