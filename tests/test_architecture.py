@@ -236,9 +236,9 @@ def test_where_to_add_something_exists():
 
 
 def test_drawings_name_modules_that_exist():
-    """What the four drawings call by a module's name is a module, below the package or one of the tools."""
+    """What the five drawings call by a module's name is a module, below the package or one of the tools."""
     drawings = re.findall(r"^### .*?^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(drawings) == 4
+    assert len(drawings) == 5
     dotted = set(re.findall(r"(?<![\w.])_?[a-z][a-z_]*(?:\.[a-z_]+)+", "".join(drawings))) - {"template.yaml"}
     known = {
         *SOURCES,

@@ -454,6 +454,15 @@ def test_the_fleet_alarm_of_another_template_counts():
     assert "WG102" not in rules(own, FLEET.replace("LambdaGuard", "Shop"))
 
 
+def test_logical_ids_belong_to_a_template():
+    """Another template's function and alarm of the same logical id aren't this one's; a name is, wherever it stands."""
+    other = sam(function(), alarm(Period=300, AlarmName="slow"))
+    assert "WG101" in rules(sam(function()), other)
+    assert "WG603" not in rules(sam(shifted()), other)
+    named = sam(shifted("{Type: Canary10Percent5Minutes, Alarms: [slow]}"))
+    assert "WG603" in rules(named, other)
+
+
 def test_alarms_are_one_finding_a_template():
     """Three functions without an alarm are one finding, which names them unless it is all."""
     report = reported(sam(function(), function("A"), function("B"), alarm()))

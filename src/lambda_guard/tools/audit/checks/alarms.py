@@ -93,7 +93,7 @@ def _metric_sees(metric: Metric, function: Function, survey: Survey, of: Survey)
 def _means(value: object, function: Function, of: Survey) -> bool:
     found = of.function(value)
     if found is not None:
-        return found.logical_id == function.logical_id
+        return found is function  # another template may have one of the same logical id
     if isinstance(value, Unknown):
         return True
     name = str(value).split(":")[0]

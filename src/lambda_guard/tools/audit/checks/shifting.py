@@ -62,12 +62,8 @@ def no_rollback(subject: Subject) -> Yield:
 def _alarms(subject: Subject, deployment: Deployment) -> list[Alarm]:
     """Return the alarms of a deployment that the templates show."""
     named = [] if isinstance(deployment.alarms, Unknown) else [str(it) for it in deployment.alarms]
-    every = [alarm for survey in (subject.survey, *subject.others) for alarm in survey.alarms]
-    return [
-        alarm
-        for alarm in every
-        if f"${{{alarm.logical_id}}}" in named or (alarm.name is not None and str(alarm.name) in named)
-    ]
+    own = [it for it in subject.survey.alarms if f"${{{it.logical_id}}}" in named or str(it.name) in named]
+    return own + [it for survey in subject.others for it in survey.alarms if str(it.name) in named]
 
 
 def too_slow(subject: Subject) -> Yield:
