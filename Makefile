@@ -28,7 +28,7 @@ SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers
 
 help:
 	@sed -n '1,9s/^# //p' Makefile
@@ -152,6 +152,10 @@ test-deploy: install
 	installed=$$?; wait; exit $$installed
 	@echo "== examples/deploy, on $$($(LEG)/bin/python -V)"
 	@$(BIN)/pytest tests/deploy -rs -n 3 --dist loadfile
+
+# On CPython for Windows, under Wine: where Debian's wine64 and gcc-mingw-w64-x86-64 are installed.
+test-windows: install
+	@$(BIN)/pytest -rs tests/on_wine.py
 
 # The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
 test-newest-moto: install
