@@ -1,6 +1,5 @@
 """The commands on stand-ins for Windows and macOS: `tests/elsewhere.py` takes away what is missing there."""
 
-import fcntl
 import gzip
 import json
 import subprocess
@@ -14,6 +13,8 @@ from lambda_guard.tools.group import run as run_here
 from .conftest import TRACE, invocation_id
 from .dlq.fakes import FakeSqs, order
 from .dlq.server import served
+
+fcntl = pytest.importorskip("fcntl", reason="stand-ins for other systems run on Linux and macOS")
 
 PROGRAM = Path(__file__).parents[1] / "elsewhere.py"
 SYSTEMS = pytest.mark.parametrize("system", ["win32", "darwin"])
