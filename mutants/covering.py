@@ -40,7 +40,7 @@ class Covering:
         own = f"tests/{module.parent / f'test_{module.stem}.py'}"
         lines = self.lines[mutant.path]
         found = {test for line in mutant.lines for test in lines[line]}
-        if not mutant.function:
+        if mutant.at_import:
             found |= {test for tests in lines.values() for test in tests}
             found |= {test for test in self.seconds if test.startswith(own)}
         for beginning, files in UNMEASURED.items():

@@ -23,7 +23,8 @@ class Mutant:
     Attributes:
         id: the same as long as the function and the changed expression are the same, whatever is around them.
         path: the module, below the repository.
-        function: what is changed, by its qualified name; empty at a module's top level.
+        function: the function or class in which the change is, by its qualified name; empty at a module's top level.
+        at_import: whether the module's import executes what is changed, and no call does.
         line: where the change begins.
         lines: those of the statement, by which the tests that execute it are found.
         code: the module as it is, and the change in it.
@@ -32,6 +33,7 @@ class Mutant:
     id: str
     path: str
     function: str
+    at_import: bool
     line: int
     lines: range
     code: Module
@@ -101,6 +103,7 @@ def mutants_of(path: str) -> Iterator[Mutant]:
             identity,
             path,
             function,
+            _is_run_at_import(tree, line),
             line,
             _statement_at(tree, line),
             module,
@@ -131,6 +134,15 @@ def _function_at(tree: ast.Module, line: int) -> str:
                     names.append(child.name)
                 body.append(child)
     return ".".join(names)
+
+
+def _is_run_at_import(tree: ast.Module, line: int) -> bool:
+    """Whether the line is in no function's body: at the top level of the module or of a class, or in a signature."""
+    return not any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body[0].lineno <= line <= (node.end_lineno or 0)
+        for node in ast.walk(tree)
+    )
 
 
 def _statement_at(tree: ast.Module, line: int) -> range:

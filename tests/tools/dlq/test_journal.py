@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambda_guard.tools.dlq.errors import DeadLetterError
-from lambda_guard.tools.dlq.journal import History, Journal, Step, read_history
+from lambda_guard.tools.dlq.journal import History, Journal, Step, default_path, read_history
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import Queue
@@ -73,6 +73,18 @@ def test_every_line_of_a_journal(tmp_path):
         {"do": "deleted", "message_id": "m-1"},
     ]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        ("arn:aws:sqs:eu-west-1:123456789012:dead", "dlq-eu-west-1-123456789012-dead.jsonl"),
+        ("http://127.0.0.1:9324/000000000000/dead", "dlq---dead.jsonl"),
+    ],
+)
+def test_the_journal_of_a_queue(arn, name):
+    """Queues of one name in two regions or accounts have a journal each; a stand-in that has no ARNs has one, too."""
+    assert default_path(Queue("http://sqs.local/1/dead", arn)) == Path(".lambda-guard") / name
 
 
 def test_a_line_that_was_cut_spoils_nothing(tmp_path):

@@ -3,7 +3,9 @@
 import json
 from types import SimpleNamespace
 
-from lambda_guard.tools.dlq.queue import Reading, find_queue
+import pytest
+
+from lambda_guard.tools.dlq.queue import Queue, Reading, find_queue
 from lambda_guard.tools.stopping import Stop
 
 from .fakes import FakeSqs, order
@@ -21,10 +23,37 @@ def test_the_redrive_policy_of_a_dead_letter_queue():
 
 
 def test_an_answer_without_attributes():
-    """Nothing is known of such a queue but where it is."""
+    """Nothing is known of such a queue but where it is; the rest is as in a queue that was created without options."""
     url = "http://127.0.0.1:9324/000000000000/dead"
     queue = find_queue(url, SimpleNamespace(get_queue_attributes=lambda **_: {}))
-    assert (queue.url, queue.moves_to, queue.count) == (url, "", 0)
+    assert queue == Queue(url, url)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(0, 60), (49, 60), (5_000, 160), (177_000, 3_600), (10**6, 3_600)]
+)
+def test_how_long_a_reading_hides_what_it_reads(count, seconds):
+    """For a minute, and a second more for every 50 messages of the queue, so that none comes back before its end."""
+    asked = []
+    sqs = SimpleNamespace(
+        receive_message=lambda **given: asked.append(given) or {}, get_queue_attributes=lambda **_: {}
+    )
+    list(Reading(Queue("http://sqs.local/1/dead", ARN, count=count), sqs).batches())
+    assert {each["VisibilityTimeout"] for each in asked} == {seconds}
+
+
+def test_a_queue_that_has_too_much_in_flight_is_not_asked_again():
+    """SQS gives nothing more before some of it is deleted or visible again: the queue's end wasn't reached.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+    """
+    sqs = FakeSqs(dead=[], source=[])
+    sqs.put("dead", order(1))
+    sqs.broken["ReceiveMessage"] = "AWS.SimpleQueueService.OverLimit"
+    with Reading(find_queue("dead", sqs), sqs, seconds=30) as reading:
+        assert list(reading.batches()) == []
+    assert (reading.full, reading.exhausted) == (True, False)
+    assert sqs.calls.count("ReceiveMessage") == 1
 
 
 def test_a_message_that_cannot_be_deleted_says_why(monkeypatch):

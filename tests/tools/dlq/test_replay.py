@@ -79,11 +79,12 @@ def test_what_follows_a_failed_letter_in_its_fifo_group_stays(replay):
 
 
 def test_only_what_successful_names_is_deleted(sqs, replay):
-    """A batch that SQS takes in part comes with HTTP 200; the rest stays, with SQS's reason."""
+    """A batch that SQS takes in part comes with HTTP 200; what is the sender's fault isn't sent again, and stays."""
     fill(sqs, 3)
     sqs.refused[order(1)] = {"Code": "InvalidMessageContents", "Message": "not allowed", "SenderFault": True}
     tally = replay(sqs)
 
+    assert sqs.calls.count("SendMessageBatch") == 1
     assert sqs.bodies("dead") == [order(1)]
     assert tally.counts == {"delivered": 2, "failed": 1}
     assert tally.reasons == {("failed", "InvalidMessageContents: not allowed"): 1}
@@ -138,6 +139,18 @@ def test_the_same_content_is_held_in_the_third_run(sqs, replay):
         assert replay(sqs).counts == {"delivered": 3}
     fill(sqs, 3)
     assert replay(sqs).counts == {"held": 3}
+
+
+def test_a_letter_that_is_tried_again_and_again_holds_no_other_back(sqs, replay):
+    """Two runs couldn't deliver it: its content was replayed for one letter, and didn't go in circles."""
+    fill(sqs, 1)
+    sqs.broken["SendMessageBatch"] = "AccessDenied"
+    for _ in range(2):
+        assert replay(sqs).counts == {"failed": 1}
+        sqs.restart()
+    sqs.broken.clear()
+    fill(sqs, 1)
+    assert replay(sqs).counts == {"delivered": 2}
 
 
 def test_many_letters_of_one_content_are_replayed_in_one_run(sqs, replay):

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -88,17 +88,20 @@ def find_queue(text: str, sqs: Any) -> Queue:
             f"{text} is in another region than {here}, which is asked: export AWS_REGION={there}"
         )
     redrive = json.loads(found.get("RedrivePolicy") or "{}")
-    counts = ("", "NotVisible", "Delayed")
     return Queue(
         url,
         arn,
         found.get("FifoQueue") == "true" or url.endswith(".fifo"),
-        sum(int(found.get(f"{_VISIBLE}{kind}", 0)) for kind in counts),
+        _counted(found, _VISIBLE, _HIDDEN, f"{_VISIBLE}Delayed"),
         float(found.get("MessageRetentionPeriod", 345_600)) * 1_000.0,
         str(redrive.get("deadLetterTargetArn", "")),
         int(redrive.get("maxReceiveCount", 0)),
         float(found.get("VisibilityTimeout", 30)) * 1_000.0,
     )
+
+
+def _counted(attributes: Mapping[str, str], *names: str) -> int:
+    return sum(int(attributes.get(name, 0)) for name in names)
 
 
 def _url_of(text: str, sqs: Any) -> str:
@@ -187,8 +190,8 @@ class Reading:
         with asked(f"read the attributes of the queue {self.queue.name}"):
             answer = self.sqs.get_queue_attributes(QueueUrl=self.queue.url, AttributeNames=asked_for)
         found = answer.get("Attributes", {})
-        self.hidden = int(found.get(_HIDDEN, 0))
-        self.waiting = int(found.get(_VISIBLE, 0)) if self.hidden and self.queue.fifo else 0
+        self.hidden = _counted(found, _HIDDEN)
+        self.waiting = _counted(found, _VISIBLE) if self.hidden and self.queue.fifo else 0
 
     @property
     def held(self) -> int:
