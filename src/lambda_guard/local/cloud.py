@@ -21,6 +21,7 @@ from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
 from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
+from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
 from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
@@ -106,7 +107,10 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._activity = Activity()
         self._lambda_endpoint = LambdaEndpoint()
         self._moto = MotoProcess(self._guardian, self._lambda_endpoint.address, region=region, port=port)
-        self._invoker = Invoker(self._moto, self._clock, self._activity, self.daemon, sampled=sampled)
+        self._metrics = ServiceMetrics(self._logs)
+        self._invoker = Invoker(
+            self._moto, self._clock, self._activity, self.daemon, self._metrics, sampled=sampled
+        )
         self._lambda_endpoint.invoker = self._invoker
         self._gateway = ApiGateway(self._invoker, region)
         self._cloudwatch = CloudWatchWriter(self._moto)
@@ -307,6 +311,16 @@ class Cloud(AbstractContextManager["Cloud"]):
             "delayed": int(attributes[f"{prefix}Delayed"]),
         }
 
+    @property
+    def service_metrics(self) -> LogGroup:
+        """The log group of what AWS's services would write as metrics, as EMF documents."""
+        return self._metrics.log
+
+    def measure(self, *queues: str) -> None:
+        """Write the metrics of these queues, or of all, as they are now; CloudWatch gets them once a minute."""
+        for name in queues or [queue.name for queue in self.stack.queues]:
+            self._metrics.of_queue(self.queue_url(name), self.client("sqs"))
+
     def kill(self, function: str) -> bool:
         """Kill a random live environment of a function with SIGKILL; False where none is alive."""
         return self.function(function).kill()
@@ -360,6 +374,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         self.daemon.close()
         for group in self._log_groups.values():
             group.close()
+        self._metrics.log.close()
         self._guardian.close()
         self._directory.cleanup()
 

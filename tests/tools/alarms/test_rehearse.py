@@ -419,3 +419,26 @@ def test_an_alarm_that_is_not_to_be_understood_does_not_stop_the_others(tmp_path
     assert "1 of 20 alarms would have rung" in out
     assert "resource Often: Period must be a number, not 'often'" in err
     assert "resource Half: CloudFormation would refuse it" in err
+
+
+def test_documents_of_no_invocation_are_metrics_too(rehearsed):
+    """CloudWatch takes EMF from any line of any log group: what the local cloud counts, an agent, a container."""
+    directive = {"Namespace": "AWS/SQS", "Dimensions": [["QueueName"]], "Metrics": [{"Name": "Age"}]}
+    lines = [
+        json.dumps(
+            {
+                "_aws": {"Timestamp": int(BEGAN + at * MINUTE), "CloudWatchMetrics": [directive]},
+                "QueueName": "orders",
+                "Age": at,
+            }
+        )
+        for at in range(3)
+    ]
+    watching = {
+        "Namespace": "AWS/SQS", "MetricName": "Age", "Dimensions": [{"Name": "QueueName", "Value": "orders"}],
+        "Statistic": "Maximum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1,
+        "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+    }  # fmt: skip
+    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": watching}
+    (ring,) = rehearsed(lines, {"Resources": {"Old": resource}})["Old"]["rings"]
+    assert (ring["value"], ring["invocations"]) == (2.0, [])

@@ -45,6 +45,8 @@ _LAMBDA = ("/2015-03-31/", "/2019-09-25/")  # the versions of its API that the l
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
 _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
+_AGE = "ApproximateAgeOfOldestMessage"
+_RECEIVES_MOST = 3
 _OF_THE_PROTOCOL = {"Action", "Version"}
 
 
@@ -83,6 +85,7 @@ def install(callback: str) -> None:
     trace_header_of_the_request()
     system_attributes_of_batch_entries()
     source_of_a_dead_letter()
+    age_of_the_oldest_message()
     functions_subscribed_to_topics(callback)
     composite_alarms_and_anomaly_detectors()
 
@@ -216,6 +219,7 @@ def source_of_a_dead_letter() -> None:
         before = getattr(message, "queue_arn", self.queue_arn)
         if before != self.queue_arn:
             message.dead_letter_source = before
+            message.dead_since = time.time() * 1000
         message.queue_arn = self.queue_arn
         original(self, message)
 
@@ -228,6 +232,28 @@ def source_of_a_dead_letter() -> None:
             if "Attributes" in message and sources.get(message["MessageId"]):
                 message["Attributes"][_SOURCE_ATTRIBUTE] = sources[message["MessageId"]]
         return result
+
+
+def age_of_the_oldest_message() -> None:
+    """AWS, ApproximateAgeOfOldestMessage: "The age of the oldest non-deleted message in the queue".
+
+    Without those "received more than three times"; in a dead-letter queue "when the message was moved". On AWS it is a
+    metric alone; here it is told as an attribute when it alone is asked for.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    """
+
+    @_replaces(SQSBackend, "get_queue_attributes", locked=True)
+    def get_queue_attributes(original: Any, self: Any, queue_name: str, names: list[str]) -> Any:
+        if names != [_AGE]:
+            return original(self, queue_name, names)
+        messages = self.get_queue(queue_name)._messages
+        since = [
+            getattr(it, "dead_since", it.sent_timestamp)
+            for it in messages
+            if it.approximate_receive_count <= _RECEIVES_MOST or hasattr(it, "dead_since")
+        ]
+        return {_AGE: max(0.0, time.time() - min(since) / 1000) if since else 0.0}
 
 
 def functions_subscribed_to_topics(callback: str) -> None:

@@ -70,6 +70,7 @@ class LambdaEndpoint:
             self.invoker.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
         except LocalCloudError as error:
             # As on AWS, the publisher isn't told.
+            self.invoker.metrics.notification_failed(delivery["event"]["Records"][0]["Sns"]["TopicArn"])
             _log.warning("SNS could not deliver: %s", error)
         return HttpResponse(status=HTTPStatus.ACCEPTED)
 

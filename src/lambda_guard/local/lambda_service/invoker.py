@@ -10,14 +10,18 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
 from lambda_guard.local.lambda_service.activity import Activity, Clock
+from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
 from lambda_guard.local.lambda_service.trace import ServiceTrace, new_root
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.platform_log import now_text
@@ -65,6 +69,7 @@ class Invoker:
         clock: Clock,
         activity: Activity,
         daemon: XRayDaemon,
+        metrics: ServiceMetrics,
         *,
         sampled: bool,
     ) -> None:
@@ -73,6 +78,7 @@ class Invoker:
         self._activity = activity
         self._daemon = daemon
         self._sampled = sampled
+        self.metrics = metrics
         self.functions: dict[str, Deployed] = {}
         self._lock = threading.Lock()
         self._results: deque[tuple[str, InvocationResult]] = deque(maxlen=_RECENT_RESULTS)
@@ -113,6 +119,8 @@ class Invoker:
         trace = ServiceTrace.begin(
             function.arn, trace_header, active=deployed.declaration.tracing, sampled=self._sampled
         )
+        if function.busy:  # where AWS would refuse it, it waits here
+            self.metrics.of_function(function.name, "Throttles")
         self._activity.begin()
         try:
             began = time.time()
@@ -199,14 +207,32 @@ class Invoker:
         declaration = self.functions[event.function].declaration
         if result.function_error is None:
             if declaration.on_success:
-                self._deliver(declaration.on_success, self._document(event, result, "Success"))
+                self._to_destination(event, declaration.on_success, self._document(event, result, "Success"))
             return
+        self.metrics.of_function(event.function, "AsyncEventsDropped")
         exhausted = event.attempt > declaration.retry_attempts
         condition = "RetriesExhausted" if exhausted else "EventAgeExceeded"
         if declaration.on_failure:
-            self._deliver(declaration.on_failure, self._document(event, result, condition))
+            self._to_destination(event, declaration.on_failure, self._document(event, result, condition))
         if declaration.dead_letter_arn:
-            self._deliver(declaration.dead_letter_arn, event.payload.decode(), _dead_letter(event, result))
+            with self._counted(event, declaration.dead_letter_arn, "DeadLetterErrors"):
+                self._deliver(
+                    declaration.dead_letter_arn, event.payload.decode(), _dead_letter(event, result)
+                )
+
+    def _to_destination(self, event: AsynchronousEvent, arn: str, document: str) -> None:
+        with self._counted(event, arn, "DestinationDeliveryFailures"):
+            self._deliver(arn, document)
+
+    @contextlib.contextmanager
+    def _counted(self, event: AsynchronousEvent, arn: str, metric: str) -> Iterator[None]:
+        """Count a delivery that is refused: as on AWS, the event is lost, and a metric is all that says so."""
+        try:
+            yield
+        except (BotoCoreError, ClientError, LocalCloudError) as error:
+            if not self._closed:
+                self.metrics.of_function(event.function, metric)
+                _log.warning("%s of %s to %s failed: %s", event.request_id, event.function, arn, error)
 
     def _document(self, event: AsynchronousEvent, result: InvocationResult, condition: str) -> str:
         """Return the invocation record that a destination gets.

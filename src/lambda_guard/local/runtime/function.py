@@ -127,6 +127,12 @@ class Function(AbstractContextManager["Function"]):
         random.choice(alive).kill()  # noqa: S311 - a crash needs no secret
         return True
 
+    @property
+    def busy(self) -> bool:
+        """Whether all environments that it may have are busy: an invocation would wait for one."""
+        with self._changed:
+            return self._taken >= self._most
+
     def pids(self) -> list[int]:
         """Return the process ids of the live environments."""
         with self._changed:

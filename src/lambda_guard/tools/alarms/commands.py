@@ -17,7 +17,7 @@ from lambda_guard.tools.aws import new_clients
 from lambda_guard.tools.files import replacing
 from lambda_guard.tools.logs.commands.invocations import selected
 from lambda_guard.tools.logs.commands.options import say_tally, source_options
-from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
+from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
@@ -201,11 +201,11 @@ def rehearse_command(  # noqa: PLR0917 - click passes options by name
     return say_tally(reader.tally, reader.tally.invocations, not selection.is_everything)
 
 
-def _counted(blocks: Iterable[Block], tally: Tally) -> Iterator[Invocation]:
-    for invocation in invocations_of(blocks):
+def _counted(blocks: Iterable[Block], tally: Tally) -> Iterator[Block]:
+    for block in blocks:
         if tally.invocations % _NEWS_EVERY == _NEWS_EVERY - 1:
             say(f"{tally.invocations:,} invocations read")
-        yield invocation
+        yield block
 
 
 def _proposals(rehearsed: Iterable[Rehearsed], found: series.Series, most: int) -> dict[str, float | None]:

@@ -244,7 +244,7 @@ def _behind(alarm: Alarm, it: _Watched, number: int) -> tuple[str, ...]:
         for sample in reversed(it.samples)
         if int(sample.at // alarm.period) * alarm.period in over and (sample.value > 0 or not zero)
     ]
-    return tuple(dict.fromkeys(ids))[:_LINES_MOST]
+    return tuple(dict.fromkeys(filter(None, ids)))[:_LINES_MOST]
 
 
 def tuned(alarm: Alarm, series: Series, rings_most: int) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.alarms.catalogue import LAMBDA
-from lambda_guard.tools.logs.invocation import KILLED, UNFINISHED, Invocation
+from lambda_guard.tools.logs.invocation import KILLED, UNFINISHED, Block, Invocation
 from lambda_guard.tools.logs.model import as_mapping, as_number
 from lambda_guard.tools.logs.reading.line_owner import load
 
@@ -25,7 +25,7 @@ class Sample:
 
     Attributes:
         at: seconds since 1970.
-        invocation: the id of the one that it comes from.
+        invocation: the id of the one that it comes from; empty where it comes from none.
     """
 
     at: float
@@ -58,18 +58,20 @@ class Series:
         return {value for each in sets for name, value in each if name == dimension}
 
 
-def gather(invocations: Iterable[Invocation]) -> Series:
-    """Make the series of invocations; documents that aren't EMF are passed over."""
+def gather(blocks: Iterable[Block]) -> Series:
+    """Make the series of invocations, and of EMF documents of no invocation; what isn't EMF is passed over."""
     found = Series()
-    for invocation in invocations:
-        for document in _documents(invocation):
-            _add_emf(found, document, invocation.invocation_id)
-        _add_lambdas_own(found, invocation)
+    for block in blocks:
+        owner = block.invocation_id if isinstance(block, Invocation) else ""
+        for document in _documents(block):
+            _add_emf(found, document, owner)
+        if isinstance(block, Invocation):
+            _add_lambdas_own(found, block)
     return found
 
 
-def _documents(invocation: Invocation) -> Iterator[Mapping[str, Any]]:
-    for raw in invocation.raw:
+def _documents(block: Block) -> Iterator[Mapping[str, Any]]:
+    for raw in block.raw:
         if raw[:1] == b"{" and b'"_aws"' in raw and (document := load(raw)) is not None:
             yield document
 

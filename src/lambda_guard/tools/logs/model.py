@@ -119,10 +119,12 @@ class Stray:
     Attributes:
         source: the file or log group that they come from.
         lines: in the order of the log.
+        raw: the same as they were read.
     """
 
     source: str
     lines: Sequence[Line]
+    raw: Sequence[bytes] = ()
 
 
 def as_mapping(value: object) -> Mapping[str, object]:

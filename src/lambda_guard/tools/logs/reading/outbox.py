@@ -70,7 +70,7 @@ class Outbox:
         """Make lines of no invocation ready."""
         self.held -= sum(map(len, lines))
         self._tally.strays += len(lines)
-        self._ready.append(Stray(stream.name, [parse(line) for line in lines]))
+        self._ready.append(Stray(stream.name, [parse(line) for line in lines], lines))
 
 
 def _finished(group: Group, *, repeats: bool) -> Invocation:
