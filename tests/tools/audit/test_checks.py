@@ -268,6 +268,16 @@ ITEMS = {
         sam(function(), alarm(Metrics="[{Id: e, MetricStat: {Metric: {Namespace: AWS/Lambda, MetricName: Errors, Dimensions: [{Name: FunctionName, Value: !Ref Fn}]}, Period: 60, Stat: Sum}}, {Id: r, Expression: 'e * 2'}]", Namespace="AWS/SQS")),
         sam(function(), alarm(Dimensions="[{Name: FunctionName, Value: billing}]", Namespace="AWS/Lambda"), function("Other", FunctionName="billing")),
     ),
+    "an alarm by a function's name, which isn't settled": (
+        "WG101",
+        sam(function(FunctionName="!Ref Name"), alarm(Dimensions="[{Name: FunctionName, Value: orders}]")),
+        sam(function(FunctionName="billing"), alarm(Dimensions="[{Name: FunctionName, Value: orders}]")),
+    ),
+    "an alarm by the name that the function has": (
+        "WG101",
+        sam(function(FunctionName="orders"), alarm(Dimensions="[{Name: FunctionName, Value: orders}]")),
+        sam(function(), alarm(Dimensions="[{Name: FunctionName, Value: orders}]")),
+    ),
     "an alarm on the dead letters of a function": (
         "WG101",
         sam(function(Events=sqs()), queue(RedrivePolicy=REDRIVE), LETTERS, alarm(Namespace="AWS/SQS", Dimensions="[{Name: QueueName, Value: !GetAtt Letters.QueueName}]")),
@@ -536,10 +546,44 @@ def test_undecorated_handlers(tmp_path):
         (WRAPPED, {}, False),
         (f"import lambda_guard as lg\n@lg.production\n{NOTHING}", {}, False),
         (NOTHING, {"Handler": "lambda_guard_handler.handler", "Environment": "{Variables: {LAMBDA_GUARD_HANDLER: app.handler}}"}, False),
+        (f"import lambda_guard, other\n@other.production\n{NOTHING}", {}, False),
+        (f"import other\n@other.production\n{NOTHING}", {}, True),
+        (f"from other import production\n@production\n{NOTHING}", {}, True),
+        (f"from lambda_guard import production as guard\n@guard\n{NOTHING}", {}, False),
         (NOTHING, {"Environment": "{Variables: {AWS_LAMBDA_EXEC_WRAPPER: /opt/lambda-guard}}"}, False),
     ):  # fmt: skip
         (tmp_path / "app.py").write_text(code)
         assert ("IG405" in rules(sam(function(**settings)), folder=tmp_path)) is expected, code
+
+
+def test_what_wraps_a_handler_must_be_told_which(tmp_path):
+    """Without LAMBDA_GUARD_HANDLER, or with one that isn't settled, the handler's code is left open."""
+    for variables in ("{}", "{LAMBDA_GUARD_HANDLER: !Ref H}", "{LAMBDA_GUARD_HANDLER: handler}"):
+        text = sam(
+            function(
+                Handler="lambda_guard_handler.handler",
+                Environment=f"{{Variables: {variables}}}",
+                Events=sqs(),
+            ),
+            queue(),
+        )
+        said = {(check.rule, it.what) for check, it in reported(text, folder=tmp_path).open}
+        assert ("EG401", "LAMBDA_GUARD_HANDLER isn't settled in the template") in said
+
+
+def test_a_function_by_its_alias():
+    """SAM makes an alias of AutoPublishAlias, under a name of its own; it and a version mean the function."""
+    alias = "!Ref FnAliaslive"
+    for name in (
+        alias,
+        "!GetAtt Fn.Arn",
+        "!Sub '${Fn.Alias}'",
+        "!Sub 'arn:aws:lambda:eu-west-1:1:function:${Fn}:live'",
+    ):
+        rule = resource("R", "AWS::Events::Rule", Targets=f"[{{Id: a, Arn: {name}}}]")
+        assert "WG201" in rules(sam(function(AutoPublishAlias="live"), rule)), name
+    rule = resource("R", "AWS::Events::Rule", Targets=f"[{{Id: a, Arn: {alias}}}]")
+    assert "WG201" not in rules(sam(function(AutoPublishAlias="other"), rule))
 
 
 def test_the_number_of_receives_is_told_to_guarded_functions(tmp_path):

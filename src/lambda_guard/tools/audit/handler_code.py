@@ -116,6 +116,7 @@ class _Module:
 
     def __init__(self, tree: ast.Module) -> None:
         self.defined: dict[str, Any] = {node.name: node for node in tree.body if isinstance(node, _DEFINED)}
+        self.imports = False
         self._ours: set[str] = set()
         self._packages: set[str] = set()
         self._powertools: set[str] = set()
@@ -130,21 +131,18 @@ class _Module:
             ):
                 self._assigned(node.targets[0].id, node.value)
 
-    @property
-    def imports(self) -> bool:
-        return bool(self._ours or self._packages)
-
     def _note(self, node: ast.AST) -> None:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 if node.module.split(".")[0] == "lambda_guard":
-                    self._ours.add(alias.asname or alias.name)
+                    self.imports = True
+                    self._ours |= {alias.asname or alias.name} if alias.name == "production" else set()
                 if "powertools" in node.module and alias.name in _POWERTOOLS:
                     self._powertools.add(alias.asname or alias.name)
         elif isinstance(node, ast.Import):
-            self._packages |= {
-                a.asname or a.name for a in node.names if a.name.split(".")[0] == "lambda_guard"
-            }
+            ours = {a.asname or a.name for a in node.names if a.name.split(".")[0] == "lambda_guard"}
+            self._packages |= ours
+            self.imports = self.imports or bool(ours)
 
     def _assigned(self, name: str, value: ast.expr) -> None:
         """`handler = production(process)`: the handler is a function of the module, decorated by hand."""
@@ -165,7 +163,7 @@ class _Module:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             plain = isinstance(called, ast.Name) and called.id in self._ours
             below = isinstance(called, ast.Attribute) and called.attr == "production"
-            if plain or (below and self._packages):
+            if plain or (below and ast.unparse(called).rpartition(".")[0] in self._packages):
                 return decorator
         return None
 
