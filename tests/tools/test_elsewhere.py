@@ -1,7 +1,9 @@
 """The commands on stand-ins for Windows and macOS: `tests/elsewhere.py` takes away what is missing there."""
 
+import errno
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +109,32 @@ def test_an_invocation_is_shown_while_the_pipe_is_open(system, shop):
         reading.stdin.close()
         reading.stdout.read()
     assert reading.returncode == 0
+
+
+@pytest.mark.parametrize("of_output", [True, False])
+def test_what_windows_calls_an_invalid_argument_is_said_unless_it_is_the_output_s(
+    monkeypatch, capfd, log, of_output
+):
+    """A pipe that nobody reads any more is one there; anything else isn't passed over in silence."""
+
+    class Output:
+        buffer = encoding = errors = None
+
+        def write(self, text):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+        def flush(self):
+            if of_output:
+                raise OSError(errno.EINVAL, "Invalid argument")
+
+        fileno, isatty = sys.stdout.fileno, sys.stdout.isatty
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "stdout", Output())
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    assert run_here(["trace", TRACE, log]) == 1
+    told = capfd.readouterr().err
+    assert ("Invalid argument" in told) == (not of_output)
 
 
 # --- Dead letters -----------------------------------------------------------------------------------------------------

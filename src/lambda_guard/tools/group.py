@@ -28,8 +28,8 @@ SUBCOMMANDS: Final = {
 }
 """Name → the module with the command of this name, and its line in the list. Adding one takes one line here."""
 
-_READER_GONE: Final = {errno.EPIPE, *([errno.EINVAL] if sys.platform == "win32" else [])}
-_OF_OUTPUT: Final = {*_READER_GONE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_READER_GONE: Final = (errno.EPIPE, errno.EINVAL)
+_OF_OUTPUT: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors that no file of ours has without its name (`files.naming`)."""
 
 _EXTRAS: Final = {"alarms": "alarms", "audit": "audit", "harden": "audit", "local": "local"}
@@ -114,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except OSError as error:
-        if error.filename is None and error.errno in _OF_OUTPUT:
+        if _is_of_output(error):
             error.filename = "standard output"
             # The rest of the buffer can't be written either: without this, the interpreter complains when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,6 +123,15 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _is_of_output(error: OSError) -> bool:
+    if error.filename is None and error.errno == errno.EINVAL and sys.platform == "win32":
+        try:
+            sys.stdout.flush()
+        except OSError:  # once more: that is how Windows says that nobody reads it
+            return True
+    return error.filename is None and error.errno in _OF_OUTPUT
 
 
 def _run(arguments: Sequence[str]) -> int:

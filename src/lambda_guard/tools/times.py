@@ -58,7 +58,7 @@ def moment_ms(text: str, now_ms: float) -> float:
     """
     try:
         return datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1_000.0
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # Windows has no local time before 1970
         pass
     try:
         return now_ms - duration_ms(text)
