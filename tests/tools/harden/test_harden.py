@@ -257,20 +257,26 @@ def test_what_is_silenced_stays_as_it_is(shop):
 
 def test_what_cannot_be_inserted_is_printed_to_paste(shop, capsys):
     """Wholly or not at all: the queue isn't written without what sends to it."""
-    text = BARE.replace(
-        "      Handler: mailer.handler\n",
-        "      Handler: mailer.handler\n      Tracing: !If [A, Active, Active]\n",
-    )
-    text += "Conditions: {A: !Equals [a, a]}\n"
-    code = "def handler(event, context): pass"
-    plain_function = f"  Plain:\n    Type: AWS::Lambda::Function\n    Properties: {{Handler: index.handler, Role: r, Code: {{ZipFile: '{code}'}}}}\n"
-    shop.write_text(text.replace("Conditions:", f"{plain_function}Conditions:"))
+    mailer = "  Mailer: {Type: AWS::Serverless::Function, Properties: &same {Handler: mailer.handler, Events: {N: {Type: S3, Properties: {Bucket: b, Events: e}}}}}\n"
+    other = "  Other: {Type: AWS::Serverless::Function, Properties: *same}\n"
+    shop.write_text(f"Transform: AWS::Serverless-2016-10-31\nResources:\n{mailer}{other}")
+    before = shop.read_text()
     assert run(["harden", str(shop)]) == 1
-    said = capsys.readouterr().err
-    assert "it isn't a function of SAM's" in said
-    assert "Plain" not in {
-        it for it in written("", shop.read_text()).document["Resources"] if it.startswith("PlainL")
-    }
+    out, err = capsys.readouterr()
+    assert "written in a way that nothing can be inserted into; to paste:" in err
+    assert "# into Resources\nMailerDeadLetters:\n  Type: AWS::SQS::Queue\n" in out
+    assert shop.read_text() == before
+
+
+def test_functions_that_sam_does_not_make_are_left_for_people(shop, capsys):
+    """Their roles and aliases are the template's own affair."""
+    code = "{ZipFile: 'def handler(event, context): pass'}"
+    properties = f"{{Handler: index.handler, Runtime: python3.13, Role: r, Code: {code}}}"
+    shop.write_text(f"Resources:\n  Plain:\n    Type: AWS::Lambda::Function\n    Properties: {properties}\n")
+    before = shop.read_text()
+    assert run(["harden", str(shop)]) == 0
+    assert shop.read_text() == before
+    assert "0 blocks written, 0 refused" in capsys.readouterr().err
 
 
 def test_a_file_is_never_half_written(shop, monkeypatch):

@@ -8,7 +8,6 @@ from botocore.exceptions import NoRegionError
 from lambda_guard.templates.document import Location, TemplateError
 from lambda_guard.templates.marks import written
 from lambda_guard.templates.template import Template
-from lambda_guard.tools.harden.blocks import MENDS
 from lambda_guard.tools.harden.hardening import harden
 from lambda_guard.tools.harden.settings import Settings
 
@@ -56,7 +55,7 @@ def test_over(path):
     assert contains(written(str(path), done.text).document, old)
     again = harden(path, done.text, {}, Settings())
     assert (again.text, again.done) == (done.text, ())
-    assert {it.rule for it in done.left} & MENDS.keys() == set()
+    assert len(again.left) <= len(done.left)
     before, after = translated(path, text), translated(path, done.text)
     assert (before is None) == (after is None)
     for name, resource in (before or {}).items():

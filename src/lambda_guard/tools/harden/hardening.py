@@ -79,23 +79,23 @@ def harden(path: Path, text: str, parameters: Mapping[str, str], settings: Setti
         TemplateError: it isn't a template.
     """
     done: list[Block] = []
-    refused: dict[tuple[object, ...], Refused] = {}
+    seen: dict[tuple[object, ...], Refused | None] = {}  # None: nothing can be written for it
     while True:
-        findings = _findings(path, text, parameters)
-        subject, open_ones = findings
-        todo = next((it for it in open_ones if it.rule in MENDS and _key(it) not in refused), None)
+        subject, findings = _findings(path, text, parameters)
+        todo = next((it for it in findings if it.rule in MENDS and _key(it) not in seen), None)
         if todo is None:
-            left = tuple(it for it in open_ones if _key(it) not in refused)
-            return Hardened(text, tuple(done), tuple(refused.values()), left)
+            refused = tuple(it for it in seen.values() if it is not None)
+            left = tuple(it for it in findings if seen.get(_key(it)) is None)
+            return Hardened(text, tuple(done), refused, left)
         blocks = tuple(MENDS[todo.rule](Asked(todo, subject, settings)))
         try:
             new = _with(text, blocks)
-            still = new == text or any(_key(it) == _key(todo) for it in _findings(path, new, parameters)[1])
-            why = "what mends it isn't seen by the audit" if blocks else "it isn't a function of SAM's"
+            stays = any(_key(it) == _key(todo) for it in _findings(path, new, parameters)[1])
+            why = "the audit doesn't see what mends it"
         except RefusedError as error:
-            new, still, why = text, True, str(error)
-        if still:
-            refused[_key(todo)] = Refused(todo, why, blocks)
+            new, stays, why = text, True, str(error)
+        if stays:
+            seen[_key(todo)] = Refused(todo, why, blocks) if blocks else None
         else:
             text = new
             done += blocks
