@@ -114,6 +114,15 @@ def test_errors_of_functions_without_lambda_guard_ring_too(rehearsed):
     assert (ring["value"], len(ring["invocations"])) == (1.0, 3)
 
 
+def test_invocations_without_a_time_are_said_to_be_left_out(tmp_path, capsys, write):
+    """START and REPORT as text have none in a file: an alarm that is quiet without them would look like good news."""
+    path = tmp_path / "alarms.yaml"
+    path.write_text(yaml.safe_dump(template(Fleet())))
+    lines = [LOGS.start(1), LOGS.end(1), LOGS.report(1, status="error")]
+    assert run(["alarms", "rehearse", str(path), write(lines)]) == 0
+    assert "no line of them has a time: 1" in capsys.readouterr().err
+
+
 def test_a_namespace_of_ones_own_is_a_blind_spot_that_is_named(rehearsed):
     """The most expensive mistake: an alarm that looks where nothing is written never rings, and says nothing."""
     lines = invocation(1, 0, outcome="timeout", namespace="Shop", Timeouts=1)

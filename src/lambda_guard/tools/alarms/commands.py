@@ -184,7 +184,8 @@ def rehearse_command(  # noqa: PLR0917 - click passes options by name
 
     SOURCE is as for `lambda-guard invocations`. The metrics are made from the logs: of the EMF documents in them, and
     Invocations, Errors and Duration of AWS/Lambda. A metric that no series feeds is named: an alarm that looks into the
-    wrong namespace never rings. Bands of anomaly detection, tags and composite alarms aren't rehearsed, and say so.
+    wrong namespace never rings. The version of a template's own function is the newest one in the logs. Bands of
+    anomaly detection, tags and composite alarms aren't rehearsed, and say so.
     """
     with reader_for(target, selection) as reader:
         found = series.gather(_counted(selected(reader.read(), selection, reader), reader.tally))
@@ -193,6 +194,11 @@ def rehearse_command(  # noqa: PLR0917 - click passes options by name
     rehearsed = [rehearse(it, found) for it in declared if isinstance(it, Alarm)]
     for problem in (it for it in declared if isinstance(it, TemplateError)):
         warn(f"not rehearsed: {problem}")
+    if found.untimed:
+        warn(
+            f"invocations that count for nothing, since no line of them has a time: {found.untimed:,}. "
+            "With LogFormat JSON, or read from their log group, they have one"
+        )
     proposals = {} if tune is None else _proposals(rehearsed, found, tune)
     if as_json:
         click.echo(report.document(rehearsed, found, proposals))

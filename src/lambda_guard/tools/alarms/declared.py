@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_guard import _names as names
 from lambda_guard.templates import reading
 from lambda_guard.templates.document import Location, TemplateError, load
 from lambda_guard.templates.template import Resource, Template
@@ -126,7 +127,8 @@ def _watched(
 
 def _metric(given: Mapping[str, Any], statistic: str, functions: set[str]) -> Metric:
     dimensions = {each["Name"]: str(each["Value"]) for each in given.get("Dimensions") or ()}
-    for name in ("FunctionName", "function_name"):
+    by_default = dimensions.get(names.FUNCTION_NAME) == dimensions.get(names.SERVICE)
+    for name in ("FunctionName", names.FUNCTION_NAME, *[names.SERVICE] * by_default):
         if name in dimensions:
             dimensions[name] = _named(dimensions[name], functions)
     return Metric(

@@ -60,10 +60,11 @@ class MetricMath:
     Args:
         known: the metrics and expressions by id.
         grid: the starts of all periods, in order.
+        reach: for how many seconds `FILL(…, REPEAT)` repeats a value: an alarm sees no further back.
     """
 
-    def __init__(self, known: Mapping[str, Value], grid: Sequence[int]) -> None:
-        self._known, self._grid = known, grid
+    def __init__(self, known: Mapping[str, Value], grid: Sequence[int], *, reach: float = math.inf) -> None:
+        self._known, self._grid, self._reach = known, grid, reach
 
     def evaluate(self, text: str) -> Values:
         """Return the series of an expression.
@@ -145,10 +146,11 @@ class MetricMath:
     def _filled(self, series: Values, how: ast.expr) -> Values:
         """Fill periods without a value: with a number, another series, or what was there before."""
         if isinstance(how, ast.Name) and how.id.upper() == "REPEAT":
-            found, latest = dict[int, float](), None
+            found, latest = dict[int, float](), -math.inf
             for at in self._grid:
-                latest = series.get(at, latest)
-                found |= {at: latest} if latest is not None else {}
+                latest = at if at in series else latest
+                if at - latest <= self._reach and latest in series:
+                    found[at] = series[int(latest)]
             return found
         return self._as_series(self._value(how)) | series
 

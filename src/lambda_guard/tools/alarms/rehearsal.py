@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lambda_guard import _names as names
 from lambda_guard.tools.alarms.catalogue import LAMBDA
 from lambda_guard.tools.alarms.declared import Alarm, Metric
 from lambda_guard.tools.alarms.insights_query import Query
@@ -26,6 +27,9 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 _LOOKED_BACK: Final = 2
 """CloudWatch looks at a few periods more than an alarm has, to find values in place of missing ones: the page's example
 takes five for three."""
+_VERSIONS: Final = {"ExecutedVersion": "FunctionName", names.FUNCTION_VERSION: names.FUNCTION_NAME}
+_UNPUBLISHED: Final = "$LATEST"
+"""What a version of the template's resolves to here: the number that it gets isn't known before it is deployed."""
 _SELECT: Final = re.compile(r"\s*SELECT\s", re.IGNORECASE)
 _LINES_MOST: Final = 5
 _PERIODS_MOST: Final = 2_000_000
@@ -116,8 +120,9 @@ def _one_watched(alarm: Alarm, series: Series, grid: list[int]) -> tuple[list[_W
         name: bucketed(samples[name], alarm.period, metric.statistic)
         for name, metric in alarm.metrics.items()
     }
+    reach = alarm.period * (alarm.periods + _LOOKED_BACK - 1)
     for name, expression in alarm.expressions.items():
-        known[name] = MetricMath(known, grid).evaluate(expression)
+        known[name] = MetricMath(known, grid, reach=reach).evaluate(expression)
     values = known[alarm.watched]
     assert isinstance(values, dict)
     every = sorted((it for each in samples.values() for it in each), key=lambda it: it.at)
@@ -143,6 +148,9 @@ def _samples_of(metric: Metric, series: Series) -> list[Sample]:
         del wanted[
             "Resource"
         ]  # an alias, which logs don't tell: the version's invocations are taken, whoever asked
+    for version, function in _VERSIONS.items():
+        if wanted.get(version) == _UNPUBLISHED:
+            wanted[version] = series.newest_version(wanted.get(function, ""))
     return series.samples.get((metric.namespace, metric.name), {}).get(frozenset(wanted.items()), [])
 
 

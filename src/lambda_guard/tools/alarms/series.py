@@ -40,11 +40,13 @@ class Series:
     Attributes:
         first: the time of the first sample, seconds since 1970; infinite without any.
         last: of the last one.
+        untimed: how many invocations AWS/Lambda's metrics lack, since no line of them has a time.
     """
 
     samples: dict[tuple[str, str], dict[Dimensions, list[Sample]]] = field(default_factory=dict)
     first: float = float("inf")
     last: float = float("-inf")
+    untimed: int = 0
 
     def add(self, namespace: str, metric: str, dimensions: Mapping[str, str], sample: Sample) -> None:
         """Add a sample to one series."""
@@ -56,6 +58,12 @@ class Series:
         """Return the values that a dimension has anywhere."""
         sets = (each for of_metric in self.samples.values() for each in of_metric)
         return {value for each in sets for name, value in each if name == dimension}
+
+    def newest_version(self, function: str) -> str:
+        """Return the highest number of a function's versions; `$LATEST` where no other was invoked."""
+        sets = map(dict, self.samples.get((LAMBDA, "Invocations"), ()))
+        told = (it.get("ExecutedVersion", "") for it in sets if it.get("FunctionName") == function)
+        return max((it for it in told if it.isdecimal()), key=int, default="$LATEST")
 
 
 def gather(blocks: Iterable[Block]) -> Series:
@@ -109,7 +117,10 @@ def _add_lambdas_own(found: Series, invocation: Invocation) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
     began = invocation.start_ms
-    if began is None or invocation.outcome == UNFINISHED:
+    if invocation.outcome == UNFINISHED:
+        return
+    if began is None:
+        found.untimed += 1
         return
     by_function = {"FunctionName": invocation.function}
     sets: list[dict[str, str]] = [{}, by_function]

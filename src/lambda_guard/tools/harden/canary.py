@@ -52,13 +52,14 @@ def tells_versions_apart(it: Function, code: Code) -> bool:
 def in_part(it: Function, settings: Settings) -> dict[str, Any]:
     """Return the alarm on records that fail, timeouts and server errors, while the new version has invocations.
 
-    Without that condition a message that keeps failing would have it red when the next deployment begins.
+    Without that condition a message that keeps failing would have it red when the next deployment begins. Lambda counts
+    an invocation where it began, and the record where it ended: the condition holds for the minutes in between, too.
     """
     failures = {f"failures{number}": _ours(it, name) for number, name in enumerate(_IN_PART)}
     every = " + ".join(f"FILL({name}, 0)" for name in failures)
     stats = {**failures, "invocations": _metric(it, settings, "Invocations")}
     metrics: list[dict[str, Any]] = [
-        {"Id": "shifting", "Expression": f"IF(FILL(invocations, 0) > 0, {every}, 0)", "ReturnData": True}
+        {"Id": "shifting", "Expression": f"IF(FILL(invocations, REPEAT) > 0, {every}, 0)", "ReturnData": True}
     ]
     for name, metric in stats.items():
         stat = {"Metric": metric, "Period": _PERIOD, "Stat": "Sum"}
