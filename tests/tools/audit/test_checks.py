@@ -298,6 +298,11 @@ ITEMS = {
         sam(function(Events=sqs(), DeadLetterQueue="{Type: SQS, TargetArn: !GetAtt Letters.Arn}"), queue(), LETTERS),
         sam(function(Events=sqs(), DeadLetterQueue="{Type: SQS, TargetArn: !GetAtt Queue.Arn}"), queue()),
     ),
+    "a function that sends failures to its topic": (
+        "EG203",
+        sam(function(Events=event("SNS", "{Topic: !Ref Topic}"), DeadLetterQueue="{Type: SNS, TargetArn: !Ref Other}"), topic(), topic("Other")),
+        sam(function(Events=event("SNS", "{Topic: !Ref Topic}"), DeadLetterQueue="{Type: SNS, TargetArn: !Ref Topic}"), topic()),
+    ),
     "a dead-letter queue that nothing fills": (
         "IG204",
         sam(function(Events="{Q: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}, S: {Type: SNS, Properties: {Topic: !Ref T}}}", DeadLetterQueue="{Type: SQS, TargetArn: !GetAtt Letters.Arn}"), queue(), LETTERS),
