@@ -119,6 +119,8 @@ def test_a_layer_of_another_account_is_behind_if_that_account_is_listed(call, cl
     _, out, _ = call("list", "--role", role_in(OTHER))
     assert f"  orders  version 1 of account {HOME}; list that account, too, to know its latest\n" in out
     assert out.endswith("used by 1 of the functions here, 0 of them behind\n")
+    (use,) = json.loads(call("list", "--role", role_in(OTHER), "--json")[1])["places"][0]["functions"]
+    assert use["behind"] is None
     _, out, _ = call("list", "--role", role_in(OTHER), "--profile", "central")
     assert f"  orders  version 1 of account {HOME}, behind 2\n" in out
 
