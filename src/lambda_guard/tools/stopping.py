@@ -38,6 +38,6 @@ class Stop:
 
     def _request(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if self._said:  # not by `sys.stderr`, which may be in the middle of a line
             os.write(_STDERR, f"{self._said}\n".encode())
-        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,7 +13,7 @@ import zipfile
 from urllib.parse import parse_qs
 
 import boto3
-from moto.moto_api._internal.models import moto_api_backend
+from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
@@ -109,7 +109,8 @@ class Cloud:
 
     def reset(self):
         """Forget everything."""
-        moto_api_backend.reset()
+        for service in ("iam", "lambda", "ssm", "sts"):
+            get_backend(service).reset()
         self.calls.clear()
         self.faults.clear()
         self._statements.clear()

@@ -108,7 +108,7 @@ def parse_regions(texts: Sequence[str]) -> tuple[str, ...]:
     names = dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip())
     if texts and not names:
         raise LayerOptionError("an empty --region: write a name like eu-west-1, or leave it out")
-    session = new_session(region_name="us-east-1")
+    session = new_session(region_name="us-east-1") if names else None
     for name in names:
         _check_region(name, session)
     return tuple(names)

@@ -1,6 +1,7 @@
 """The parameters that name a layer's version in a Region, for templates to refer to.
 
-They only move forward: a run with an older zip, of a pipeline that is started again, say, leaves what is newer.
+They only move forward: a run with an older zip, of a pipeline that is started again, say, leaves what is newer, unless
+that was deleted.
 """
 
 from collections.abc import Callable
@@ -40,11 +41,13 @@ class Parameters:
     """The parameters in a place.
 
     Args:
+        exists: tells whether the layer has a version of this number.
         note: is told of what is left as it is although it is something else.
     """
 
-    def __init__(self, place: Place, note: Callable[[str], object]) -> None:
+    def __init__(self, place: Place, exists: Callable[[int], bool], note: Callable[[str], object]) -> None:
         self._place = place
+        self._exists = exists
         self._note = note
         self._ssm = place.clients()("ssm")
 
@@ -70,12 +73,13 @@ class Parameters:
                 f"the parameter {name} holds {value.text!r}, which isn't a version of this layer: it is left as it is. "
                 "Delete it, or publish with --no-parameters or under another --name"
             )
-        if int(number) > version.number:
-            self._note(
-                f"{name} stays at version {number}, which is newer; to go back: aws ssm put-parameter --overwrite "
-                f"--region {self._place.region} --name {name} --value {version.arn}"
-            )
-        return int(number) < version.number
+        if int(number) <= version.number or not self._exists(int(number)):
+            return int(number) != version.number
+        self._note(
+            f"{name} stays at version {number}, which is newer; to go back: aws ssm put-parameter --overwrite "
+            f"--region {self._place.region} --name {name} --value {version.arn}"
+        )
+        return False
 
     def write(self, name: str, version: Version, revision: int) -> None:
         """Write a parameter.

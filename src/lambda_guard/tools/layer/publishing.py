@@ -143,7 +143,7 @@ class Publishing:
 
     def _name(self, version: Version | None) -> None:
         """Let the parameters name the version, which has been verified by now."""
-        parameters = Parameters(self._place, self.outcome.notes.append)
+        parameters = Parameters(self._place, self._versions.exists, self.outcome.notes.append)
         wanted = names(self._wish.name, self._wish.release.version)
         for name, revision in parameters.behind(wanted, version or self._next()).items():
             if version is not None and not self._wish.dry_run:

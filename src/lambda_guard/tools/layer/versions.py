@@ -94,6 +94,19 @@ class Versions:
             answer = self._lambda.get_layer_version(LayerName=self._name, VersionNumber=version.number)
             return bool(answer["Content"]["CodeSha256"] == release.code_sha256)
 
+    def exists(self, number: int) -> bool:
+        """Check whether there is a version of this number.
+
+        Raises:
+            CloudError: AWS can't be asked, or refuses.
+        """
+        with self._place.asked(f"read version {number} of the layer {self._name}"):
+            try:
+                self._lambda.get_layer_version(LayerName=self._name, VersionNumber=number)
+            except self._lambda.exceptions.ResourceNotFoundException:
+                return False
+            return True
+
     def publish(self, release: Release, note: Callable[[str], object]) -> Version:
         """Publish a release that isn't there yet; returns the version, read back.
 
