@@ -33,20 +33,21 @@ class Covering:
     def tests_for(self, mutant: Mutant) -> list[str]:
         """Return the tests that execute the changed statement, in the order in which to run them.
 
-        What is executed at import alone belongs to all tests of its module, and to those of the file that is named
-        after the module, which may look at a table without executing a line.
+        What is executed at import alone belongs to all tests of its module, and to those beside one of them in the
+        folder that mirrors the module's: they may look at a table without executing a line.
         """
         module = Path(mutant.path).relative_to(PACKAGE)
-        own = f"tests/{module.parent / f'test_{module.stem}.py'}"
+        near = str("tests" / module.parent)
         lines = self.lines[mutant.path]
         found = {test for line in mutant.lines for test in lines[line]}
         if mutant.at_import:
             found |= {test for tests in lines.values() for test in tests}
-            found |= {test for test in self.seconds if test.startswith(own)}
+            beside = {file for test in found if (file := test.partition("::")[0]).rpartition("/")[0] == near}
+            found |= {test for test in self.seconds if test.partition("::")[0] in beside}
         for beginning, files in UNMEASURED.items():
             if str(module).startswith(beginning):
                 found |= {test for test in self.seconds if test.startswith(files)}
-        return self._in_turns([test for test in found if test in self.seconds], own.rpartition("/test_")[0])
+        return self._in_turns([test for test in found if test in self.seconds], near)
 
     def _in_turns(self, tests: list[str], near: str) -> list[str]:
         """A few of each file at a time, the quick ones first; those near the module before all others."""

@@ -6,6 +6,7 @@ import gc
 import importlib
 import inspect
 import io
+import json
 import logging
 import os
 import pkgutil
@@ -178,6 +179,17 @@ def plain():
     return lambda: ended_as(call, handler, {"id": 1})
 
 
+def awaiting(ending):
+    """A coroutine function is the handler."""
+    call = Call(ending)
+
+    @production
+    async def handler(event, context):
+        return call.end()
+
+    return lambda: ended_as(call, handler, {"id": 1})
+
+
 def failing(error):
     """The handler raises."""
     call = Call(error)
@@ -288,6 +300,8 @@ WAYS = {
     "writes": writing,
     "answers a request": lambda: answered(events.api_gateway()),
     "raises": lambda: failing(chained()),
+    "awaits": lambda: awaiting("done"),
+    "awaits, and raises": lambda: awaiting(ValueError("refused")),
     "exits": lambda: failing(SystemExit(1)),
     "answers in part": answering,
     "records": lambda: records(False),
@@ -435,6 +449,45 @@ def test_a_bug_of_ours_is_heard_of(module):
         said, counts = runs(name, "NameError")
         assert sum(counts) >= 1, f"{name} is broken, and nothing is counted"
         assert "could not do its part" in said, f"{name} is broken, and nothing is said"
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "ways"),
+    [
+        ("_guard.Guard.enter", "enter", ["plain", "awaits"]),
+        ("_guard.Guard.leave", "leave", ["plain", "raises", "awaits", "awaits, and raises"]),
+        ("batch.report.BatchReport.begin", "batch.begin", ["records", "records, async"]),
+        ("batch.report.BatchReport._open", "trace.item.enter", ["records", "records, async"]),
+        ("batch.report.BatchReport.end", "batch.end", ["records", "records, async"]),
+        ("propagation.inject._take_back", "inject.take_back", ["calls AWS"]),
+    ],
+)
+def test_a_bug_that_several_ways_reach_is_logged_once(name, part, ways):
+    """By the name of its part, whether the handler returns or raises, is awaited or not."""
+    _failsafe.forget()
+    with conditions() as captured:
+        for way in ways:
+            run = WAYS[way]()
+            with planted(REACHED[name][1], "NameError"):
+                run()
+    assert [line["location"] for line in captured.logs if "could not do its part" in line["message"]] == [
+        part
+    ]
+
+
+def test_a_timeout_of_which_nothing_can_be_seen_is_reported_all_the_same():
+    """Its error says no more than is known."""
+    said, _ = runs("timeout.snapshot.look", "NameError")
+    [error] = [
+        line["error"] for line in map(json.loads, said.splitlines()) if line.get("outcome") == "timeout"
+    ]
+    assert error["fingerprint"]
+    assert error == {
+        "type": "Timeout",
+        "message": "still at work",
+        "fingerprint": error["fingerprint"],
+        "stack": [],
+    }
 
 
 @pytest.mark.parametrize("error", ["MemoryError", "RecursionError"])

@@ -128,6 +128,31 @@ def test_a_copied_context_that_outlives_its_invocation_belongs_to_nobody(capture
     assert handler({}, make_context(aws_request_id="third")) is None
 
 
+def test_keys_that_are_appended_between_invocations_by_late_work_are_its_own(captured):
+    """In a copied context that outlived its invocation they aren't the process's: no later line has them."""
+    kept = []
+    production(lambda event, context: kept.append(contextvars.copy_context()))({}, None)
+    kept[0].run(logger.append_keys, order="late")
+    logger.info("outside")
+    production(lambda event, context: logger.info("inside"))({}, None)
+    assert [line.get("order") for line in captured.logs] == [None, None]
+
+
+def test_a_batch_item_takes_a_key_of_its_invocation_off(captured):
+    """For itself: what was appended for the whole batch, here in an empty context, stays on the other items' lines."""
+
+    @production(each_record=True)
+    def handler(record):
+        if record.body == "a":
+            contextvars.Context().run(logger.append_keys, tenant="t")
+            assert logger.get_current_keys() == {"tenant": "t"}
+            logger.remove_keys(["tenant"])
+        logger.info("at work")
+
+    handler(events.sqs("a", "b"), make_context())
+    assert [line.get("tenant") for line in captured.logs] == [None, "t"]
+
+
 def test_a_generator_that_is_finished_by_another_context_ends_in_peace(captured):
     """A handler that is run by a generator, step by step in different contexts, still ends its invocation."""
 

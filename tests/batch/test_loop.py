@@ -163,6 +163,20 @@ class TestTheRecordHandler:
             orders.handle(events.sqs("a", "b"), context)
         assert orders.seen == [("a", context), ("b", context)]
 
+    def test_may_be_a_class_method(self):
+        """A method of a class is called on that class."""
+        seen, context = [], make_context()
+
+        class Orders:
+            @classmethod
+            @production(each_record=True)
+            def handle(cls, record, context):
+                seen.append((cls, record.body, context))
+
+        with capture():
+            Orders.handle(events.sqs("a", "b"), context)
+        assert seen == [(Orders, "a", context), (Orders, "b", context)]
+
     def test_stays_reachable_for_its_own_tests(self):
         """`__wrapped__` is the handler of one record."""
         assert production(each_record=True)(refuse).__wrapped__ is refuse

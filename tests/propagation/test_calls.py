@@ -123,6 +123,13 @@ def test_the_resource_of_a_call(service, params, expected):
             {"Entries": [{"ErrorCode": "no"}, {"EventId": "2"}]},
             [("arn:b", "2")],
         ),
+        (
+            "eventbridgev2",
+            "PutRawEvents",
+            {"EventBusArn": "arn:b", "Entries": [{}, {}]},
+            {"Entries": [{"EventId": "1"}, {"EventId": "2"}]},
+            [("arn:b", "1"), ("arn:b", "2")],
+        ),
         ("sfn", "StartExecution", {"stateMachineArn": "m"}, {"executionArn": "x"}, [("m", "x")]),
         ("sfn", "StartSyncExecution", {"stateMachineArn": "m"}, {"executionArn": "x"}, [("m", "x")]),
         ("kinesis", "PutRecord", {"StreamName": "s"}, {"SequenceNumber": "1"}, [("s", "1")]),
@@ -172,13 +179,12 @@ def test_the_tables_name_what_the_services_have():
     for (service, operation), send in SENDS.items():
         model = models[service].operation_model(operation)
         assert set(send.target) <= set(model.input_shape.members)
-        if send.entries:
-            entry = model.input_shape.members[send.entries].member
-            answer = model.output_shape.members[send.answers].member
-            assert send.message_id in answer.members
-            assert not send.entry_target or send.entry_target in entry.members
+        if send.answers:
+            assert send.message_id in model.output_shape.members[send.answers].member.members
         elif send.message_id:
             assert send.message_id in model.output_shape.members
+        if send.entries:
+            assert send.entry_target in model.input_shape.members[send.entries].member.members
 
 
 VALUES = st.recursive(

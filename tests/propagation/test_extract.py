@@ -106,7 +106,7 @@ PLACES = {
     "sns-sqs, attribute": (_sqs(_notification(AWSTraceHeader=TEXT)), ONE, (SQS_ID, "sns-1")),
     "sns-sqs, traceparent": (_sqs(_notification(traceparent=W3C)), TWO, (SQS_ID, "sns-1")),
     "sns-sqs, parsed by a pipe": (
-        _sqs(json.loads(_notification(AWSTraceHeader=TEXT))),
+        _in(_sqs(), ("Records", 0, "body"), json.loads(_notification(AWSTraceHeader=TEXT))),
         ONE,
         (SQS_ID, "sns-1"),
     ),
@@ -238,6 +238,11 @@ PLACES = {
     "lambda, x-amzn-trace-id": ({"x-amzn-trace-id": TEXT}, ONE, ()),
     "lambda, W3C beside no object": ({"traceparent": W3C, "Payload": 7, "headers": "x"}, TWO, ()),
     "lambda, headers": ({"headers": {"x-amzn-trace-id": TEXT}}, ONE, ()),
+    "lambda, a request's headers, passed on": (
+        {"Input": {"multiValueHeaders": {"X-Amzn-Trace-Id": [TEXT]}}},
+        ONE,
+        (),
+    ),
     **{
         f"lambda, {key}": ({key: {"traceHeader": TEXT}}, ONE, ()) for key in ("Execution", "Input", "Payload")
     },

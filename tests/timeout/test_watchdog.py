@@ -169,15 +169,19 @@ def test_margin(seconds, before):
 
 def test_record(captured, released):
     """The record of a timeout has everything that one of an end has, the error, and where the handler stands."""
+    left = []
 
     @production(service="billing")
     def handler(event, context):
+        left.append(context.get_remaining_time_in_millis())
         waits_for_a_lock(captured, released)
 
     context = make_context(timeout_ms=600, function_name="bills", function_version="7")
     handler(events.sqs("{}", attempt=2), context)
     warned = captured.records[0]
     line = waits_for_a_lock.__code__.co_firstlineno
+    after_ms = int(warned["error"]["message"].split()[4])
+    assert left[0] - 200 <= after_ms <= warned["duration_ms"] + 1  # the margin is 100 ms
     threads = warned["stuck"]["threads"]
     warned["stuck"]["threads"] = [
         thread for thread in threads if thread["name"] == "releaser"
@@ -206,11 +210,10 @@ def test_record(captured, released):
         "attempt": 2,
         "error": {
             "type": "Timeout",
-            "message": f"still at work after {warned['error']['message'].split()[4]} ms"
-            f" in waits_for_a_lock (test_watchdog.py:{line + 4})",
+            "message": f"still at work after {after_ms} ms in waits_for_a_lock (test_watchdog.py:{line + 4})",
             "fingerprint": warned["error"]["fingerprint"],
             "stack": [
-                f"test_watchdog.py:{handler.__code__.co_firstlineno + 2} in handler",
+                f"test_watchdog.py:{handler.__code__.co_firstlineno + 3} in handler",
                 f"test_watchdog.py:{line + 4} in waits_for_a_lock",
             ],
         },

@@ -41,7 +41,7 @@ class Search:
 
     def carrier(self, names: object) -> TraceHeader | None:
         """Return the header among headers or attributes, whose names are written in any case."""
-        return _in_carrier(self, names, 0) or self.w3c
+        return _in_carrier(self, names) or self.w3c
 
 
 def _look_under(
@@ -55,50 +55,50 @@ def _look_under(
     return None
 
 
-def _xray(_search: Search, value: object, _depth: int) -> TraceHeader | None:
+def _xray(_search: Search, value: object, _depth: int = 0) -> TraceHeader | None:
     return parse(_first(_text_of(value)))
 
 
-def _traceparent(search: Search, value: object, _depth: int) -> None:
+def _traceparent(search: Search, value: object, _depth: int = 0) -> None:
     if search.w3c is None:
         search.w3c = from_w3c(_text_of(value))
 
 
-def _in_carrier(search: Search, carrier: object, depth: int) -> TraceHeader | None:
+def _in_carrier(search: Search, carrier: object, _depth: int = 0) -> TraceHeader | None:
     """Headers or attributes: an object of them, or as Kafka has it a list of objects with one each."""
     for each in islice(carrier, _KEYS_MOST) if isinstance(carrier, list) else (carrier,):
         if isinstance(each, dict):
-            found = _among_names(search, each, depth)
+            found = _among_names(search, each)
             if found is not None:
                 return found
     return None
 
 
-def _among_names(search: Search, carrier: dict[Any, Any], depth: int) -> TraceHeader | None:
+def _among_names(search: Search, carrier: dict[Any, Any]) -> TraceHeader | None:
     for name in islice(carrier, _KEYS_MOST):
         if type(name) is str and len(name) in _NAME_LENGTHS:
             read = _CARRIED.get(name.lower())
-            found = None if read is None else read(search, carrier[name], depth)
+            found = None if read is None else read(search, carrier[name])
             if found is not None:
                 return found
     return None
 
 
-def _in_any(search: Search, value: object, depth: int) -> TraceHeader | None:
+def _in_any(search: Search, value: object, _depth: int) -> TraceHeader | None:
     """Under a key that only a trigger's row knows: the header itself, or headers among which it is."""
-    return _xray(search, value, depth) if isinstance(value, str) else _in_carrier(search, value, depth)
+    return _xray(search, value) if isinstance(value, str) else _in_carrier(search, value)
 
 
-def _in_properties(search: Search, properties: object, depth: int) -> TraceHeader | None:
+def _in_properties(search: Search, properties: object, _depth: int) -> TraceHeader | None:
     """Amazon MQ: the `properties` of ActiveMQ are the carrier, the `basicProperties` of RabbitMQ hold it."""
     if not isinstance(properties, dict):
         return None
-    return _in_carrier(search, properties.get("headers"), depth) or _in_carrier(search, properties, depth)
+    return _in_carrier(search, properties.get("headers")) or _in_carrier(search, properties)
 
 
-def _in_item(search: Search, change: object, depth: int) -> TraceHeader | None:
+def _in_item(search: Search, change: object, _depth: int) -> TraceHeader | None:
     """A DynamoDB stream record: an attribute of the item that the writer put there (an outbox)."""
-    return _in_carrier(search, change.get("NewImage"), depth) if isinstance(change, dict) else None
+    return _in_carrier(search, change.get("NewImage")) if isinstance(change, dict) else None
 
 
 def _in_object(search: Search, value: object, depth: int) -> TraceHeader | None:
@@ -146,7 +146,7 @@ def _first(text: object) -> object:
 Place = Callable[[Search, Any, int], TraceHeader | None]
 
 # Among headers and attributes, by lower-case name.
-_CARRIED: Final[dict[str, Place]] = {
+_CARRIED: Final[dict[str, Callable[[Search, object], TraceHeader | None]]] = {
     **{name.lower(): _xray for name in XRAY_NAMES},
     W3C_TRACE_HEADER: _traceparent,
 }

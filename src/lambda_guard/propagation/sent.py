@@ -15,36 +15,34 @@ class Send(NamedTuple):
 
     Attributes:
         target: the parameters that name the target; the first one present is used.
-        entries: the parameter that lists the messages, or `""` if the call sends only one.
-        entry_target: the key of an entry that names its own target.
-        answers: the key of the response that lists the results.
+        answers: the key of the response that lists the results, or `""` if the call sends only one message.
         message_id: the key of a message's id, in the response or in one of its results.
+        entries: the parameter that lists the messages, if each of them names its own target.
+        entry_target: the key that names it.
     """
 
     target: tuple[str, ...]
-    entries: str = ""
-    entry_target: str = ""
     answers: str = ""
     message_id: str = "MessageId"
+    entries: str = ""
+    entry_target: str = ""
 
 
 SENDS: Final = {
     ("sqs", "SendMessage"): Send(("QueueUrl",)),
-    ("sqs", "SendMessageBatch"): Send(("QueueUrl",), "Entries", "", "Successful"),
+    ("sqs", "SendMessageBatch"): Send(("QueueUrl",), "Successful"),
     ("sns", "Publish"): Send(("TopicArn", "TargetArn")),
-    ("sns", "PublishBatch"): Send(("TopicArn",), "PublishBatchRequestEntries", "", "Successful"),
-    ("eventbridge", "PutEvents"): Send((), "Entries", "EventBusName", "Entries", "EventId"),
-    ("eventbridgev2", "PutEvents"): Send(("EventBusArn",), "Entries", "", "Entries", "EventId"),
-    ("eventbridgev2", "PutRawEvents"): Send(("EventBusArn",), "Entries", "", "Entries", "EventId"),
+    ("sns", "PublishBatch"): Send(("TopicArn",), "Successful"),
+    ("eventbridge", "PutEvents"): Send((), "Entries", "EventId", "Entries", "EventBusName"),
+    ("eventbridgev2", "PutEvents"): Send(("EventBusArn",), "Entries", "EventId"),
+    ("eventbridgev2", "PutRawEvents"): Send(("EventBusArn",), "Entries", "EventId"),
     ("sfn", "StartExecution"): Send(("stateMachineArn",), message_id="executionArn"),
     ("sfn", "StartSyncExecution"): Send(("stateMachineArn",), message_id="executionArn"),
     ("lambda", "Invoke"): Send(("FunctionName",), message_id=""),
     ("kinesis", "PutRecord"): Send(("StreamARN", "StreamName"), message_id="SequenceNumber"),
-    ("kinesis", "PutRecords"): Send(("StreamARN", "StreamName"), "Records", "", "Records", "SequenceNumber"),
+    ("kinesis", "PutRecords"): Send(("StreamARN", "StreamName"), "Records", "SequenceNumber"),
     ("firehose", "PutRecord"): Send(("DeliveryStreamName",), message_id="RecordId"),
-    ("firehose", "PutRecordBatch"): Send(
-        ("DeliveryStreamName",), "Records", "", "RequestResponses", "RecordId"
-    ),
+    ("firehose", "PutRecordBatch"): Send(("DeliveryStreamName",), "RequestResponses", "RecordId"),
 }
 
 
@@ -88,15 +86,13 @@ def sent(
         return
     names = (resource_name(params.get(name)) for name in send.target)
     target = next((name for name in names if name is not None), None)
-    if not send.entries:
+    if not send.answers:
         yield target, _message_id(send, response)
         return
     entries = params.get(send.entries) or ()
     for index, answer in enumerate(response.get(send.answers) or ()):
         if message_id := answer.get(send.message_id):  # an entry that failed has none
-            own = (
-                entries[index].get(send.entry_target) if send.entry_target and index < len(entries) else None
-            )
+            own = entries[index].get(send.entry_target) if index < len(entries) else None
             yield own or target or ("default" if service == "eventbridge" else None), str(message_id)
 
 

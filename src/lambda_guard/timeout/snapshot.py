@@ -30,8 +30,9 @@ class Stuck:
         stack: of the handler's thread, or of its main task if an event loop is waiting there; innermost last.
         tasks: the stacks of the event loop's other tasks.
         threads: (name, frames) of the other threads: the innermost frame of the user's code, and the
-            innermost of all. calls: AWS calls without a response, in the invocation record's form.
-            since_ms: milliseconds since the handler was called.
+            innermost of all.
+        calls: AWS calls without a response, in the invocation record's form.
+        since_ms: milliseconds since the handler was called; `None` where nothing could be seen.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Stuck:
         tasks: list[list[Frame]],
         threads: list[tuple[str, list[Frame]]],
         calls: list[dict[str, Any]],
-        since_ms: float,
+        since_ms: float | None,
     ) -> None:
         self.stack, self.tasks, self.threads, self.calls = stack, tasks, threads, calls
         self.since_ms = since_ms
@@ -63,9 +64,10 @@ class Stuck:
         """Return the invocation record's `error`; its fingerprint is the same for the same place."""
         file, line, function = stack_frames.own(self.stack)[-1] if self.stack else ("", 0, "")
         where = f" in {function} ({stack_frames.base(file)}:{line})" if file else ""
+        since = f" after {self.since_ms:.0f} ms" if self.since_ms is not None else ""
         return {
             _names.TYPE: _names.TIMEOUT_TYPE,
-            _names.MESSAGE: f"still at work after {self.since_ms:.0f} ms{where}{self._waiting()}",
+            _names.MESSAGE: f"still at work{since}{where}{self._waiting()}",
             _names.FINGERPRINT: fingerprint.of_place(_names.TIMEOUT_TYPE, self.stack),
             _names.STACK: stack_frames.said(self.stack),
         }
@@ -79,7 +81,7 @@ class Stuck:
         return f", waiting for {what} for {call[_names.FOR_MS]} ms"
 
 
-UNSEEN: Final = Stuck([], [], [], [], 0.0)  # used if looking fails
+UNSEEN: Final = Stuck([], [], [], [], None)  # used if looking fails
 
 
 def look(scope: Scope) -> Stuck:
