@@ -52,6 +52,8 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
     context = click.Context(command, info_name=name, parent=parent, **settings)
     path = context.command_path
     yield f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n"
+    for option, mode in getattr(command, "modes", {}).items():
+        yield from _sections(mode, f"{name} {option}", parent)
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             found = command.get_command(context, child)

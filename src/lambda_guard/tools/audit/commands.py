@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -13,6 +14,7 @@ from lambda_guard.tools.audit.deployed import deployed
 from lambda_guard.tools.audit.documents import FORMATS
 from lambda_guard.tools.audit.findings import Subject
 from lambda_guard.tools.audit.gathering import surveyed, templates
+from lambda_guard.tools.audit.rates_command import rates
 from lambda_guard.tools.audit.table import table
 from lambda_guard.tools.files import replacing
 from lambda_guard.tools.options import color_option
@@ -27,6 +29,7 @@ Examples:
   lambda-guard audit --stack orders                   what is deployed, with its parameters
   lambda-guard audit --account --state audit.state    every function, older ones too
   lambda-guard audit template.yaml --format sarif -o audit.sarif
+  lambda-guard audit --rates --function orders --since 7d    would a canary see enough?
   cfn-lint template.yaml -a lambda_guard.tools.audit.rules
 
 \b
@@ -50,7 +53,22 @@ _LEVELS = {
 }
 
 
-@click.command(name="audit", epilog=_EPILOG)
+class _Audit(click.Command):
+    """With an option of `modes`, another command, which takes other options."""
+
+    modes: Final[dict[str, click.Command]] = {"--rates": rates}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        for option, mode in self.modes.items():
+            if option in args:
+                others = [it for it in args if it != option]
+                return mode.make_context(f"{info_name} {option}", others, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(name="audit", epilog=_EPILOG, cls=_Audit)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[TEMPLATE|FOLDER]...")
 @click.option("--stack", "stacks", multiple=True, metavar="NAME", help="The template of a deployed stack.")
 @click.option(
@@ -91,6 +109,12 @@ _LEVELS = {
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; else standard output.",
+)
+@click.option(
+    "--rates",
+    is_flag=True,
+    expose_value=False,
+    help="Read logs instead: does a canary see enough? `lambda-guard audit --rates --help`.",
 )
 @color_option
 def audit(

@@ -43,12 +43,17 @@ def _shifted(subject: Subject) -> Iterator[tuple[Function, Deployment, float | N
 
 def _window(preference: str) -> float | None:
     """Return how long two versions are at work: a canary's step, or all steps of a linear one."""
+    return 60.0 * sum(minutes for _, minutes in steps(preference)) if _SHIFT.search(preference) else None
+
+
+def steps(preference: str) -> list[tuple[float, int]]:
+    """Return the steps before a new version has all traffic: its share of it, and for how many minutes."""
     found = _SHIFT.search(preference)
     if found is None:
-        return None
-    kind, percent, minutes = found[1], int(found[2]), int(found[3])
-    steps = 1 if kind == "Canary" else 100 // max(percent, 1) - 1
-    return 60.0 * minutes * steps
+        return []
+    kind, percent, minutes = found[1], max(int(found[2]), 1), int(found[3])
+    shares = [percent] if kind == "Canary" else range(percent, 100, percent)
+    return [(share / 100, minutes) for share in shares]
 
 
 def no_rollback(subject: Subject) -> Yield:
