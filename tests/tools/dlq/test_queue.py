@@ -22,6 +22,24 @@ def test_the_redrive_policy_of_a_dead_letter_queue():
     assert (queue.arn, queue.moves_to, queue.moves_after) == (ARN, f"{ARN}-too", 3)
 
 
+def test_what_the_attributes_say():
+    """All that are in it are counted: visible, in flight and delayed; times are in milliseconds."""
+    attributes = {
+        "QueueArn": f"{ARN}.fifo",
+        "FifoQueue": "true",
+        "ApproximateNumberOfMessages": "1",
+        "ApproximateNumberOfMessagesNotVisible": "20",
+        "ApproximateNumberOfMessagesDelayed": "300",
+        "MessageRetentionPeriod": "1209600",
+        "VisibilityTimeout": "90",
+    }
+    sqs = SimpleNamespace(get_queue_attributes=lambda **_: {"Attributes": attributes})
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/dead.fifo"
+    assert find_queue(url, sqs) == Queue(
+        url, f"{ARN}.fifo", fifo=True, count=321, retention_ms=1_209_600_000.0, visibility_ms=90_000.0
+    )
+
+
 def test_an_answer_without_attributes():
     """Nothing is known of such a queue but where it is; the rest is as in a queue that was created without options."""
     url = "http://127.0.0.1:9324/000000000000/dead"
