@@ -396,6 +396,8 @@ def with_changes(root):
 
 
 def behind(root):
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "Somebody's")
+    git(root, "branch", "--force", "upstream", "HEAD")
     git(root, "reset", "--quiet", "--hard", "HEAD^")
 
 
