@@ -1,6 +1,6 @@
 """The incidents of docs/incidents.md: what happens, in the local cloud, and the lines that are left of it.
 
-Each runs for 30 minutes of a clock of its own, on which a minute is over as soon as what happens in it has happened;
+Each runs for half an hour or more of a clock of its own, on which a minute is over as soon as what happens in it has happened;
 the times of all lines are then moved to that clock. What happens does so in the first half of a minute, queues are
 measured in the second. From minute 5 on things go wrong. Nothing else is invented, but for
 two incidents (`by_hand`) of services that the local cloud doesn't have.
@@ -25,10 +25,10 @@ from lambda_guard.tools.alarms.heartbeats import Scheduled
 CODE = Path(__file__).parent / "functions"
 BEGAN_MS = datetime(2026, 11, 23, 15, tzinfo=UTC).timestamp() * 1000
 MINUTE_MS = 60_000
-MINUTES = 30
 GOES_WRONG = 5
+WRONG_MS = BEGAN_MS + GOES_WRONG * MINUTE_MS
 WAIT_SECONDS = 240
-HANGS = 6  # each takes a second of our time
+HANGS = {5, 6, 7, 10, 15}  # each takes a second of our time
 
 
 def moved(at_ms, marks):
@@ -76,12 +76,14 @@ class Incident:
         act: called for each minute, with the stage and the minute.
         names: the functions, queues and topics whose lines count.
         by_hand: the local cloud hasn't such a service, so the metric is written by hand.
+        minutes: how long it is watched.
     """
 
     title: str
     act: Callable
     names: tuple[str, ...]
     by_hand: bool = False
+    minutes: int = 30
 
 
 @dataclass
@@ -156,8 +158,8 @@ def invoking(name, wrong, right="work"):
 
 
 def hanging(stage, minute):
-    if minute < GOES_WRONG + HANGS:
-        stage.cloud.invoke("Hanging", {"do": "hang" if minute >= GOES_WRONG else "work"})
+    if minute < GOES_WRONG or minute in HANGS:
+        stage.cloud.invoke("Hanging", {"do": "hang" if minute in HANGS else "work"})
 
 
 def once_in_a_day(stage, minute):
@@ -295,12 +297,14 @@ def slow_starts(stage, minute):
 
 
 def published(stage, minute):
+    """Publish two messages a minute."""
     topic = stage.cloud.topic_arn("News")
     stage.bystander()
     if minute == GOES_WRONG:
         gone = "arn:aws:lambda:eu-west-1:123456789012:function:deleted-long-ago"
         stage.cloud.client("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=gone)
-    stage.cloud.client("sns").publish(TopicArn=topic, Message="news")
+    for _ in range(2):
+        stage.cloud.client("sns").publish(TopicArn=topic, Message="news")
 
 
 INCIDENTS = (
@@ -327,7 +331,7 @@ INCIDENTS = (
         poisoned("OldReader", "OldQueue", "OldDead", only=GOES_WRONG),
         ("OldReader", "OldQueue", "OldDead"),
     ),
-    Incident("a queue's consumer is off", unread, ("Unread",)),
+    Incident("a queue's consumer is off", unread, ("Unread",), minutes=45),
     Incident("throttled by reserved concurrency", crowded, ("Crowded",)),
     Incident("requests are answered with 500", requested, ("Answering",)),
     Incident(
@@ -445,7 +449,7 @@ def collected():
 def _lines(incident, cloud, folder):
     stage, marks = Stage(cloud, folder), []
     with stage.own:
-        for minute in range(MINUTES):
+        for minute in range(incident.minutes):
             marks.append(_now_ms())
             incident.act(stage, minute)
             marks.append(_now_ms())

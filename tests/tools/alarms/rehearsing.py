@@ -1,6 +1,7 @@
 """Rehearses sets of alarms over the lines of incidents: which of them ring, and after how many minutes."""
 
 import json
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from lambda_guard.tools.alarms.fleet import Fleet, Queue, template
 from lambda_guard.tools.harden import canary
 from lambda_guard.tools.harden.settings import Settings
 
+from . import incidents
+
 NEW_VERSION = "2"
+NOTHING = "**nothing**"
 ROWS = tuple(row.name for row in (*catalogue.FLEET, catalogue.DEAD_LETTERS, catalogue.QUEUE_AGE))
 
 
@@ -58,7 +62,20 @@ def _resolved(node):
     return node
 
 
-def rung(document, lines, folder, wrong_ms):
+def ours(lines):
+    """Return which of our alarms ring in each incident, as the page has it, by the incident's title."""
+    common, found = fleet(incidents.DEAD_LETTER_QUEUES, incidents.QUEUES), {}
+    for incident in incidents.INCIDENTS:
+        more = heartbeats_of(it for it in incidents.SCHEDULED if it.key in incident.names)
+        for name in set(incidents.VERSIONED) & set(incident.names):
+            more |= canaries_of(name)
+        document = {**common, "Resources": common["Resources"] | more}
+        with tempfile.TemporaryDirectory() as folder:
+            found[incident.title] = told(_titled(rung(document, lines[incident.title], folder)))
+    return found
+
+
+def rung(document, lines, folder):
     """Return after how many minutes each alarm of a template rings first, by its logical id.
 
     Raises:
@@ -76,7 +93,7 @@ def rung(document, lines, folder, wrong_ms):
     found = {}
     for alarm in json.loads(done.stdout)["alarms"]:
         for ring in alarm["rings"][:1]:
-            minutes = (datetime.fromisoformat(ring["from"]).timestamp() * 1000 - wrong_ms) / 60_000
+            minutes = (datetime.fromisoformat(ring["from"]).timestamp() * 1000 - incidents.WRONG_MS) / 60_000
             assert minutes > 0, (alarm["alarm"], ring)
             found[alarm["alarm"]] = round(minutes)
     return found
@@ -84,8 +101,12 @@ def rung(document, lines, folder, wrong_ms):
 
 def told(found):
     """Write what rang as the table has it: the earliest first."""
-    named = sorted((minutes, _title(name)) for name, minutes in found.items())
-    return ", ".join(f"{name} {minutes}" for minutes, name in named) or "**nothing**"
+    named = sorted((minutes, name) for name, minutes in found.items())
+    return ", ".join(f"{name} {minutes}" for minutes, name in named) or NOTHING
+
+
+def _titled(found):
+    return {_title(name): minutes for name, minutes in found.items()}
 
 
 def _title(logical_id):

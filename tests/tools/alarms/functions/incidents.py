@@ -65,8 +65,14 @@ _DEEDS = {
 }
 
 
+def _wait():
+    """Wait as for a database: a function that only computes has the alarm Cpu ring, and rightly so."""
+    time.sleep(0.02)
+
+
 def plain(event, context):
     """Do it without lambda_guard, as older functions do."""
+    _wait()
     deed, _, value = event["do"].partition(":")
     _DEEDS[deed](int(value) if value.isdigit() else value)
 
@@ -76,6 +82,7 @@ versioned = production(dimensions=("function_version",))(plain)
 
 
 def _each(record):
+    _wait()
     _DEEDS[record.body](None)
 
 
@@ -95,4 +102,5 @@ def plain_records(event, context):
 @production
 def answering(event, context):
     """Answer a request: with a server error for one path."""
+    _wait()
     return {"statusCode": 500 if event["rawPath"] == "/fail" else 200, "body": ""}
