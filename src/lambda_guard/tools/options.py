@@ -44,8 +44,8 @@ def where_option(text: str) -> Callable[[Command], Command]:
     return click.option("--where", "conditions", multiple=True, metavar="CONDITION", help=text)
 
 
-def pairs(texts: Iterable[str], what: str) -> dict[str, str]:
-    """Read options that are written KEY=VALUE.
+def pairs(texts: Iterable[str], what: str, form: str) -> dict[str, str]:
+    """Read options that are written KEY=VALUE, or NAME=VALUE, as `form` has it.
 
     Raises:
         click.UsageError: one isn't.
@@ -54,6 +54,17 @@ def pairs(texts: Iterable[str], what: str) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise click.UsageError(f"{text!r} isn't a {what}: write KEY=VALUE")
+            raise click.UsageError(f"{text!r} isn't a {what}: write {form}")
         found[key] = value
     return found
+
+
+parameters_option = click.option(
+    "--parameter",
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _context, _parameter, texts: pairs(texts, "parameter", "NAME=VALUE"),
+    help="Of the template, in place of the default.",
+)

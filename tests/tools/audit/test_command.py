@@ -132,7 +132,8 @@ def test_no_template_at_all(audit):
     Path("empty").mkdir()
     code, _, err = audit("empty")
     assert (code, err) == (2, "lambda-guard: no template in empty\n")
-    assert audit("template.yaml", "--parameter", "Stage")[0] == 2
+    code, _, err = audit("template.yaml", "--parameter", "Stage")
+    assert (code, "'Stage' isn't a parameter: write NAME=VALUE" in err) == (2, True)
 
 
 ODD = """\

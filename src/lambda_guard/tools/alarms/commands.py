@@ -21,7 +21,7 @@ from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
-from lambda_guard.tools.options import json_option, pairs
+from lambda_guard.tools.options import json_option, pairs, parameters_option
 from lambda_guard.tools.terminal import say, warn
 
 _FLEET_EPILOG = """\b
@@ -112,7 +112,7 @@ def fleet_command(  # noqa: PLR0917 - the options
         namespaces=tuple(dict.fromkeys(namespaces)),
         dead_letter_queues=_queues(dead_letter_queues),
         queues=_queues(queues),
-        tags=pairs(tags, "tag"),
+        tags=pairs(tags, "tag", "KEY=VALUE"),
     )
     made = template(fleet)
     _write(output, made)
@@ -162,9 +162,7 @@ def heartbeats_command(templates: tuple[Path, ...], account: bool, output: Path 
 @alarms.command(name="rehearse", epilog=_REHEARSE_EPILOG)
 @click.argument("template", metavar="TEMPLATE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @source_options
-@click.option(
-    "--parameter", "parameters", multiple=True, metavar="KEY=VALUE", help="Of the template: a threshold."
-)
+@parameters_option
 @click.option(
     "--tune",
     type=click.IntRange(0),
@@ -176,7 +174,7 @@ def rehearse_command(  # noqa: PLR0917 - click passes options by name
     template: Path,
     target: Target,
     selection: Selection,
-    parameters: tuple[str, ...],
+    parameters: dict[str, str],
     tune: int | None,
     as_json: bool,
 ) -> int:
@@ -190,7 +188,7 @@ def rehearse_command(  # noqa: PLR0917 - click passes options by name
     with reader_for(target, selection) as reader:
         found = series.gather(_counted(selected(reader.read(), selection, reader), reader.tally))
     functions = found.values_of("FunctionName") | found.values_of("function_name")
-    declared = list(read_alarms(template, pairs(parameters, "parameter"), functions))
+    declared = list(read_alarms(template, parameters, functions))
     rehearsed = [rehearse(it, found) for it in declared if isinstance(it, Alarm)]
     for problem in (it for it in declared if isinstance(it, TemplateError)):
         warn(f"not rehearsed: {problem}")

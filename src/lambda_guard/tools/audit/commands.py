@@ -17,7 +17,7 @@ from lambda_guard.tools.audit.gathering import surveyed, templates
 from lambda_guard.tools.audit.rates_command import rates
 from lambda_guard.tools.audit.table import table
 from lambda_guard.tools.files import replacing
-from lambda_guard.tools.options import color_option
+from lambda_guard.tools.options import color_option, parameters_option
 from lambda_guard.tools.terminal import ESCAPED, Palette, When, palette_for, warn
 
 _EPILOG = """\b
@@ -79,9 +79,7 @@ class _Audit(click.Command):
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep AWS's answers here, and go on from there after an interruption; deleted at the end.",
 )
-@click.option(
-    "--parameter", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="In place of the default."
-)
+@parameters_option
 @click.option(
     "--fleet",
     "namespaces",
@@ -123,7 +121,7 @@ def audit(
     stacks: tuple[str, ...],
     whole: bool,
     state: Path | None,
-    parameters: tuple[str, ...],
+    parameters: dict[str, str],
     namespaces: tuple[str, ...],
     fail_on: str,
     form: str,
@@ -141,7 +139,7 @@ def audit(
     """
     if not (paths or stacks or whole):
         raise click.UsageError("name a template or a folder, or say --stack NAME or --account")
-    surveys, unread = _surveys(paths, dict(_parameter(text) for text in parameters))
+    surveys, unread = _surveys(paths, parameters)
     if stacks or whole:
         surveys += deployed(stacks, state, whole=whole)
     reports = _reports(surveys, frozenset(namespaces))
@@ -149,13 +147,6 @@ def audit(
     if unread:
         return 2
     return int(any(it.severity in _LEVELS[fail_on] for report in reports for it in report.findings))
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"--parameter {text}: write NAME=VALUE")
-    return name, value
 
 
 def _surveys(paths: Sequence[Path], values: dict[str, str]) -> tuple[list[Survey], list[str]]:

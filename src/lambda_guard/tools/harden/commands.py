@@ -12,7 +12,7 @@ from lambda_guard.tools.harden.hardening import Hardened
 from lambda_guard.tools.harden.hardening import harden as hardened
 from lambda_guard.tools.harden.insertion import as_yaml
 from lambda_guard.tools.harden.settings import FILE, read_settings
-from lambda_guard.tools.options import pairs
+from lambda_guard.tools.options import parameters_option
 from lambda_guard.tools.terminal import say, warn
 
 _EPILOG = f"""\b
@@ -42,16 +42,14 @@ Exit codes:
 @click.command(name="harden", epilog=_EPILOG)
 @click.argument("template", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--diff", is_flag=True, help="Show what would be written, and write nothing.")
-@click.option(
-    "--parameter", "-p", "parameters", multiple=True, metavar="NAME=VALUE", help="In place of the default."
-)
+@parameters_option
 @click.option(
     "--settings",
     "settings_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"In place of {FILE}.",
 )
-def harden(template: Path, diff: bool, parameters: tuple[str, ...], settings_file: Path | None) -> int:
+def harden(template: Path, diff: bool, parameters: dict[str, str], settings_file: Path | None) -> int:
     """Write into a template what the checklist misses in it.
 
     Dead-letter queues and redrive, partial batch responses where the code answers them, tracing, log groups that
@@ -67,7 +65,7 @@ def harden(template: Path, diff: bool, parameters: tuple[str, ...], settings_fil
         raise TemplateError(f"{template}: the template can't be read: {error}") from error
     bom = "\ufeff" * text.startswith("\ufeff")
     settings = read_settings(settings_file, template)
-    done = hardened(template, text.removeprefix(bom), pairs(parameters, "parameter"), settings)
+    done = hardened(template, text.removeprefix(bom), parameters, settings)
     if diff:
         old, new = (it.splitlines(keepends=True) for it in (text.removeprefix(bom), done.text))
         for line in difflib.unified_diff(old, new, str(template), str(template)):
