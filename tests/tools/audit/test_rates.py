@@ -10,7 +10,7 @@ from lambda_guard.tools.audit.checks.shifting import steps
 from lambda_guard.tools.audit.rates import PREFERENCES, seen, trials, window
 from lambda_guard.tools.group import run
 
-from ..conftest import Logs
+from ..conftest import BEGAN, Logs
 
 LOGS = Logs()
 HOUR = 3_600_000
@@ -177,3 +177,27 @@ def test_the_formula_agrees_with_deployments_that_are_played():
                 break
             at += chance.expovariate(a_minute)
     assert rang / played == pytest.approx(seen(trials("Canary10Percent10Minutes", a_minute), 25), abs=0.015)
+
+
+def test_a_log_group_is_read_as_it_is(services, capsys, monkeypatch):
+    """Of a function without lambda_guard, in Lambda's text format: its lines have the times that CloudWatch gives them."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", services.endpoint)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    client = services.client("logs")
+    group = "/aws/lambda/older"
+    client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName="a")
+    events = [
+        {"timestamp": int(BEGAN + minute * 60_000), "message": line}
+        for minute in range(121)
+        for line in (LOGS.start(minute), LOGS.end(minute), LOGS.report(minute))
+    ]
+    client.put_log_events(logGroupName=group, logStreamName="a", logEvents=events)
+    since = ("--since", "2026-11-23T15:00:00Z", "--until", "2026-11-23T18:00:00Z")
+    assert run(["audit", "--rates", "--function", "older", *since, "--json"]) == 0
+    out, err = capsys.readouterr()
+    (told,) = json.loads(out)["functions"]
+    assert (told["function"], told["invocations"]) == ("older", 121), err
+    assert told["per_minute"]["median"] == pytest.approx(1.0, abs=0.01)
