@@ -265,6 +265,54 @@ def test_a_package_with_other_files_for_each_target_is_refused(tmp_path):
     assert build(tmp_path, *options, "--arch", "arm64", UV_FIND_LINKS=str(index))[0] == 0
 
 
+def test_what_only_describes_a_wheel_may_differ(tmp_path):
+    """The list of what was compiled into it is another one for each target, and stays out: pydantic has one."""
+    index = tmp_path / "wheels"
+    index.mkdir()
+    for machine in ("x86_64", "aarch64"):
+        files = {
+            f"rusty/core.cpython-{machine}.so": machine,
+            "rusty-1.0.dist-info/sboms/rusty.cyclonedx.json": machine,
+            "rusty/sboms/data.json": "its own",
+        }
+        wheel(index, "rusty", f"py3-none-manylinux2014_{machine}", files)
+    code, _, err = build(tmp_path, "--python", FOUND[0], "--with", "rusty", UV_FIND_LINKS=str(index))
+    assert code == 0, err
+    with zipfile.ZipFile(tmp_path / "lambda-guard-layer.zip") as archive:
+        names = {name for name in archive.namelist() if "rusty" in name and not name.endswith(".pyc")}
+    assert names == {
+        "python/rusty.py",
+        "python/rusty/core.cpython-x86_64.so",
+        "python/rusty/core.cpython-aarch64.so",
+        "python/rusty/sboms/data.json",
+        "python/rusty-1.0.dist-info/METADATA",
+    }
+
+
+@pytest.mark.parametrize(
+    ("addition", "variables", "advice"),
+    [
+        ("wrapt<1.10", {}, "ask for another version with --with: the layer's own packages keep those of its lock"),
+        ("two words", {}, "write --with as pip takes it, such as 'requests>=2'"),
+        ("-r /etc/hosts", {}, "write --with as pip takes it, such as 'requests>=2'"),
+        ("", {}, "write --with as pip takes it, such as 'requests>=2'"),
+        (
+            "requests",
+            {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"},
+            "check the names given to --with and the connection; UV_INDEX=URL adds a package index of your own",
+        ),
+    ],
+)
+def test_an_addition_that_cant_be_had_is_said_with_what_to_do(addition, variables, advice, tmp_path):
+    """uv's reason stands there, and below it what to change; no zip is written."""
+    if variables:
+        variables = {**variables, "UV_CACHE_DIR": str(tmp_path / "cache")}
+    code, _, err = build(tmp_path, *ONE, "--with", addition, **variables)
+    assert code == 1
+    assert err.rstrip().endswith(advice)
+    assert not list(tmp_path.glob("lambda-guard-layer*"))
+
+
 def test_what_lambda_would_refuse_is_refused(tmp_path):
     """More than 250 MB unzipped: nothing is written, and the message names the limit."""
     big = wheel(tmp_path, "big", files={"big/data.bin": b"\0" * (251 * 1024 * 1024)})

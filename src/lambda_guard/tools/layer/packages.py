@@ -38,7 +38,10 @@ _NOT_NEEDED: Final = (
     "INSTALLER",
     "REQUESTED",
     "direct_url.json",
+    "uv_cache.json",
 )
+_SBOMS: Final = "*.dist-info/sboms/*"
+"""What is in a wheel's compiled modules: another one for each target. https://peps.python.org/pep-0770/"""
 _AT_ONCE: Final = 4
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """A disk, a quota or the process's own limit."""
@@ -92,7 +95,7 @@ def install(
         ]  # fmt: skip
         _run([*common, "--no-deps", "--require-hashes", "-r", str(lock)], target)
         if additions:
-            _run([*common, "-c", str(lock), "--excludes", str(excluded), *additions], target)
+            _run([*common, "-c", str(lock), "--excludes", str(excluded), "--", *additions], target)
         say(f"{target}: packages installed")
         return own
 
@@ -125,7 +128,7 @@ def _package(tree: Path, folder: str, paths: set[str]) -> Package:
 def _merge(own: Path, tree: Path, target: Target) -> None:
     for path in sorted(own.rglob("*")):
         relative = path.relative_to(own)
-        if path.is_dir() or any(fnmatch(part, pattern) for part in relative.parts for pattern in _NOT_NEEDED):
+        if path.is_dir() or not _is_needed(relative):
             continue
         there = tree / relative
         if not there.exists():
@@ -136,6 +139,12 @@ def _merge(own: Path, tree: Path, target: Target) -> None:
                 f"{relative.as_posix()} is another file for {target} than for the targets before it: "
                 "build a layer for each, with --python and --arch"
             )
+
+
+def _is_needed(path: Path) -> bool:
+    if fnmatch(path.as_posix(), _SBOMS):
+        return False
+    return not any(fnmatch(part, pattern) for part in path.parts for pattern in _NOT_NEEDED)
 
 
 def _run(command: Sequence[str], target: Target) -> None:
@@ -152,6 +161,12 @@ def _next_step(reason: str) -> str:
         return "\nmake room there, or set TMPDIR and UV_CACHE_DIR"
     if "wheel" in reason:
         return "\nleave this target out with --python and --arch, or name a version with --with that has a wheel for it"
+    if "registry" in reason or "Failed to fetch" in reason:
+        return "\ncheck the names given to --with and the connection; UV_INDEX=URL adds a package index of your own"
+    if "Failed to parse" in reason:
+        return "\nwrite --with as pip takes it, such as 'requests>=2'"
+    if "unsatisfiable" in reason:
+        return "\nask for another version with --with: the layer's own packages keep those of its lock"
     return ""
 
 
