@@ -292,7 +292,11 @@ def test_what_only_describes_a_wheel_may_differ(tmp_path):
 @pytest.mark.parametrize(
     ("addition", "variables", "advice"),
     [
-        ("wrapt<1.10", {}, "ask for another version with --with: the layer's own packages keep those of its lock"),
+        (
+            "wrapt<1.10",
+            {},
+            "ask for another version with --with: the layer's own packages keep those of its lock",
+        ),
         ("two words", {}, "write --with as pip takes it, such as 'requests>=2'"),
         ("-r /etc/hosts", {}, "write --with as pip takes it, such as 'requests>=2'"),
         ("", {}, "write --with as pip takes it, such as 'requests>=2'"),
@@ -304,7 +308,7 @@ def test_what_only_describes_a_wheel_may_differ(tmp_path):
     ],
 )
 def test_an_addition_that_cant_be_had_is_said_with_what_to_do(addition, variables, advice, tmp_path):
-    """uv's reason stands there, and below it what to change; no zip is written."""
+    """The reason of uv stands there, and below it what to change; no zip is written."""
     if variables:
         variables = {**variables, "UV_CACHE_DIR": str(tmp_path / "cache")}
     code, _, err = build(tmp_path, *ONE, "--with", addition, **variables)
