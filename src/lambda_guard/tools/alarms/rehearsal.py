@@ -108,7 +108,7 @@ def _watched(alarm: Alarm, series: Series) -> tuple[list[_Watched], list[str]]:
     return found, [] if found else [_why_unfed(query.namespace, query.metric, series, query.schema)]
 
 
-def _one_watched(alarm: Alarm, series: Series, grid: list[int]) -> tuple[list[_Watched], list[str]]:
+def _one_watched(alarm: Alarm, series: Series, grid: Sequence[int]) -> tuple[list[_Watched], list[str]]:
     """Do the same for an alarm on a metric, or on an expression of several."""
     samples = {name: _samples_of(metric, series) for name, metric in alarm.metrics.items()}
     unfed = [
@@ -129,7 +129,7 @@ def _one_watched(alarm: Alarm, series: Series, grid: list[int]) -> tuple[list[_W
     return [_Watched("", values, every, grid)], unfed
 
 
-def _grid(series: Series, alarm: Alarm) -> list[int]:
+def _grid(series: Series, alarm: Alarm) -> Sequence[int]:
     """Return the starts of all periods: from the first sample to the last, and on until an alarm can have ended."""
     if series.first > series.last:
         return []
@@ -139,7 +139,7 @@ def _grid(series: Series, alarm: Alarm) -> list[int]:
         raise UnreadError(
             f"the logs span {len(grid):,} periods of {alarm.period} s: choose a time with --since"
         )
-    return list(grid)
+    return grid
 
 
 def _samples_of(metric: Metric, series: Series) -> list[Sample]:
@@ -206,7 +206,8 @@ def _statistic(values: list[float], name: str) -> float:
 def _rings(alarm: Alarm, it: _Watched, threshold: float) -> Iterator[Ring]:
     """Yield the times in ALARM of one contributor."""
     made: Ring | None = None
-    for number, start in enumerate(it.grid):
+    for number in _turns(alarm, it):
+        start = it.grid[number]
         rings = _is_in_alarm(alarm, it, number, threshold, was=made is not None)
         now = start + alarm.period
         if rings and made is None:
@@ -218,26 +219,42 @@ def _rings(alarm: Alarm, it: _Watched, threshold: float) -> Iterator[Ring]:
         yield made
 
 
+def _turns(alarm: Alarm, it: _Watched) -> Iterator[int]:
+    """Yield the numbers of the periods that can change the state: those that look at a value, the next ones, the first.
+
+    A function that is seldom called has values in few of a month's periods.
+    """
+    unseen = 0
+    for start in (it.grid[0], *sorted(it.values)) if it.grid else ():
+        first = (start - it.grid[0]) // alarm.period
+        after = min(first + alarm.periods + _LOOKED_BACK + 1, len(it.grid))
+        yield from range(max(first, unseen), after)
+        unseen = max(unseen, after)
+
+
 def _is_in_alarm(alarm: Alarm, it: _Watched, number: int, threshold: float, *, was: bool) -> bool:
     """Return the state after a period: M of N, missing values filled in as the alarm says.
 
     With as many values as the alarm has periods within what is looked at, the newest of them count, and no missing one
-    does; with fewer all of them do, and missing ones fill up.
+    does; with fewer all of them do, and missing ones fill up. A contributor without any is OK. Where all values breach,
+    too few of them ring as soon as the oldest is M periods old, if missing ones are `missing`:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
     looked = it.grid[max(0, number - alarm.periods - _LOOKED_BACK + 1) : number + 1]
-    values = [it.values[at] for at in looked if at in it.values]
+    ages = [age for age, at in zip(range(len(looked), 0, -1), looked, strict=True) if at in it.values]
+    values = [it.values[looked[-age]] for age in ages]
     compare = _COMPARISONS[alarm.comparison]
     breaching = sum(compare(value, threshold) for value in values[-alarm.periods :])
     lacking = alarm.periods - len(values)
-    if lacking <= 0 or alarm.missing == "notBreaching":
+    if breaching >= alarm.datapoints or lacking <= 0 or (it.name and not values):
         return breaching >= alarm.datapoints
     if alarm.missing == "breaching":
         return breaching + lacking >= alarm.datapoints
+    if alarm.missing == "notBreaching" or breaching < len(values):
+        return False
     if alarm.missing == "ignore":
-        return was if breaching < alarm.datapoints else True
-    return (
-        breaching >= alarm.datapoints
-    )  # `missing`: without any value it is INSUFFICIENT_DATA, which rings no bell
+        return was
+    return bool(ages) and ages[0] >= alarm.datapoints  # none at all: INSUFFICIENT_DATA, which rings no bell
 
 
 def _behind(alarm: Alarm, it: _Watched, number: int) -> tuple[str, ...]:
