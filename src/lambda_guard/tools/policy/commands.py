@@ -1,0 +1,190 @@
+"""`lambda-guard policy`: the command."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from lambda_guard.errors import LambdaGuardError
+from lambda_guard.tools.files import replacing
+from lambda_guard.tools.logs.commands.invocations import selected
+from lambda_guard.tools.logs.commands.options import between, say_tally, time_options
+from lambda_guard.tools.logs.invocation import invocations_of
+from lambda_guard.tools.logs.readers import Reader, reader_for
+from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.policy.evidence import Evidence
+from lambda_guard.tools.policy.needs import Needs, needs_of
+from lambda_guard.tools.policy.resources import ACCOUNT, REGION, Place
+from lambda_guard.tools.policy.statements import INLINE_MOST, size
+from lambda_guard.tools.policy.statements import policy as policy_of
+from lambda_guard.tools.terminal import say, warn
+
+_EPILOG = """\b
+Examples:
+  lambda-guard policy --function orders --since 14d -o orders.json
+  lambda-guard policy app.log old.log.gz --function orders --account 123456789012 --region eu-west-1
+  lambda-guard policy --log-group '/aws/lambda/shop-*' --function shop-orders --since 30d --dead-letters ARN
+
+\b
+Exit codes:
+  0  the policy allows everything that was seen
+  1  something that was called isn't in it, or a source couldn't be read: standard error says what and why
+  2  a wrong command line
+"""
+_NAMED = 10
+
+
+@click.command(name="policy", epilog=_EPILOG)
+@click.argument("paths", nargs=-1, metavar="[SOURCE]...", type=click.Path(allow_dash=True))
+@click.option(
+    "--function", required=True, metavar="NAME", help="Whose policy; without SOURCE, its log group is read."
+)
+@click.option(
+    "--log-group", "groups", multiple=True, metavar="NAME", help="Read these log groups; * and ? match."
+)
+@time_options
+@click.option("--account", metavar="ID", help="The function's account, where the records don't tell it.")
+@click.option("--region", metavar="NAME", help="The function's Region, where the records don't tell it.")
+@click.option(
+    "--dead-letters",
+    metavar="ARN",
+    help="The queue or topic that Lambda sends failed events to: no record tells it.",
+)
+@click.option(
+    "--least-invocations",
+    type=click.IntRange(min=0),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Evidence of fewer makes a draft.",
+)
+@click.option(
+    "--least-days",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Evidence of fewer days makes a draft.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; else standard output.",
+)
+def policy(  # noqa: PLR0917 - click passes options by name
+    paths: Sequence[str],
+    function: str,
+    groups: Sequence[str],
+    since: str | None,
+    until: str | None,
+    account: str | None,
+    region: str | None,
+    dead_letters: str | None,
+    least_invocations: int,
+    least_days: int,
+    output: Path | None,
+) -> int:
+    """Make the IAM policy that a function needs, from the AWS calls in its invocation records.
+
+    Standard output gets the policy alone, as JSON; standard error gets what it rests on, what no call shows and is
+    there all the same, and what was called and can't be in it. An operation whose action isn't known is named; none is
+    guessed, and nothing is widened to * without a word.
+
+    What was observed isn't all that is needed: an error path that never ran called nothing. A policy from little
+    evidence is a draft, and the name of each of its statements says so. SOURCE is as for `lambda-guard invocations`.
+    """
+    _check(function, account, region, dead_letters)
+    selection = between(since, until)
+    with reader_for(_target(paths, groups, function), selection) as reader:
+        evidence = _gathered(reader, selection, function)
+    place = evidence.place(region, account)
+    needs = needs_of(evidence, place, dead_letters)
+    doubts = evidence.doubts(least_invocations, least_days)
+    document = policy_of(needs.granted, draft=bool(doubts))
+    _write(output, f"{json.dumps(document, indent=2)}\n")
+    _say_where(place)
+    _say(evidence, needs, doubts)
+    if (large := size(document)) > INLINE_MOST:
+        warn(f"it has {large:,} characters, and a role's inline policies may have {INLINE_MOST:,} in all")
+    unread = say_tally(reader.tally, evidence.invocations, filtered=True)
+    return 1 if needs.unknown else unread
+
+
+def _check(function: str, account: str | None, region: str | None, dead_letters: str | None) -> None:
+    """Refuse what would come to stand in the policy and isn't what it should be."""
+    checks = (
+        (function, r"[A-Za-z0-9_-]+", "the name of a function", "orders"),
+        (account, ACCOUNT.pattern, "an account", "123456789012"),
+        (region, REGION.pattern, "a Region", "eu-west-1"),
+        (
+            dead_letters,
+            r"arn:aws[a-z-]*:(sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+",
+            "the ARN of a queue or topic",
+            "arn:aws:sqs:eu-west-1:123456789012:failed",
+        ),
+    )
+    for value, pattern, what, example in checks:
+        if value is not None and not re.fullmatch(pattern, value):
+            raise click.UsageError(f"{value!r} isn't {what}: write it as in {example}")
+
+
+def _target(paths: Sequence[str], groups: Sequence[str], function: str) -> Target:
+    if paths and groups:
+        raise click.UsageError("name either files or log groups, not both")
+    if "" in (*paths, *groups):
+        raise click.UsageError("the name of a source is empty: is the variable that should hold it set?")
+    return Target(tuple(paths), tuple(groups), () if paths or groups else (function,))
+
+
+def _gathered(reader: Reader, selection: Selection, function: str) -> Evidence:
+    evidence = Evidence(function)
+    others: set[str] = set()
+    for one in invocations_of(selected(reader.read(), selection, reader)):
+        if one.function == function:
+            evidence.add(one)
+        elif len(others) < _NAMED:
+            others.add(one.function)
+    if not evidence.invocations:
+        say_tally(reader.tally, 0, filtered=True)
+        there = f"there are {', '.join(sorted(others))}" if others else "there is none of any function"
+        raise LambdaGuardError(f"no invocation of {function} in these logs: {there}")
+    if evidence.unrecorded == evidence.invocations:
+        raise LambdaGuardError(
+            f"no invocation record of {function} in these logs: its AWS calls are counted by @production alone"
+        )
+    return evidence
+
+
+def _write(output: Path | None, text: str) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replacing(output) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    say(f"wrote {output}")
+
+
+def _say_where(place: Place) -> None:
+    say(
+        f"resources without an ARN are in account {place.account or 'unknown'}, Region {place.region or 'unknown'}, "
+        "as typed or as every ARN of the records has it: --account and --region name others"
+    )
+
+
+def _say(evidence: Evidence, needs: Needs, doubts: Sequence[str]) -> None:
+    for line in evidence.lines():
+        say(line)
+    for why, actions in needs.unseen.items():
+        say(f"no call shows {', '.join(actions)}: {why}")
+    for line in dict.fromkeys(needs.wider):
+        say(f"wide: {line}")
+    for line in dict.fromkeys(needs.unknown):
+        warn(f"not in the policy: {line}")
+    say(
+        "not known from records: VPC interfaces, keys that services use in the function's name, calls without botocore"
+    )
+    if doubts:
+        warn(f"a draft: {'; '.join(doubts)}")

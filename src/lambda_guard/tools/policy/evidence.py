@@ -1,0 +1,134 @@
+"""What the records of a function tell of its AWS calls, and how much they are worth. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from lambda_guard import _names as names
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.policy.resources import REGION, Place
+
+_PLACED: Final = re.compile(
+    r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z0-9-]+):([0-9]{12}):|https://sqs\.([a-z0-9-]+)\.amazonaws\.[a-z.]+/([0-9]{12})/"
+)
+
+
+class Called(NamedTuple):
+    """One kind of call.
+
+    Attributes:
+        service: its id with hyphens, e.g. `secrets-manager`.
+        operation: e.g. `GetSecretValue`.
+        resource: its name, ARN or URL; None where the record names none.
+        region: where the record says that; empty otherwise.
+    """
+
+    service: str
+    operation: str
+    resource: str | None
+    region: str = ""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What was seen of one function.
+
+    Attributes:
+        function: its name.
+        invocations: how many there were.
+        unrecorded: those among them without an invocation record: their calls are unknown.
+        days: the days in UTC on which any ended, e.g. `2026-11-23`.
+        versions: the versions of the function.
+        outcomes: how many invocations ended how.
+        calls: how often each was made.
+        more: distinct calls that records left out, since they had too many.
+        triggers: (type, source) of what invoked it.
+        traced: whether records have spans.
+        places: (Region, account) in ARNs of the records; the function's own alone, where one has it.
+    """
+
+    function: str
+    invocations: int = 0
+    unrecorded: int = 0
+    days: set[str] = field(default_factory=set)
+    versions: set[str] = field(default_factory=set)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    calls: Counter[Called] = field(default_factory=Counter)
+    more: int = 0
+    triggers: set[tuple[str, str]] = field(default_factory=set)
+    traced: bool = False
+    places: set[tuple[str, str]] = field(default_factory=set)
+    _own: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, one: Invocation) -> None:
+        """Take one invocation of the function in."""
+        if not one.late:
+            self.invocations += 1
+            self.outcomes[one.verdict] += 1
+            self.unrecorded += one.record is None
+        if one.end_ms is not None:
+            self.days.add(datetime.fromtimestamp(one.end_ms / 1000.0, UTC).date().isoformat())
+        if one.version:
+            self.versions.add(one.version)
+        if one.record is None:
+            return
+        self.traced |= bool(one.text(names.SPAN_ID))
+        self.more += int(one.number(names.CALLS_MORE) or 0)
+        trigger = one.trigger
+        if isinstance(kind := trigger.get("type"), str):
+            self.triggers.add((kind, str(trigger.get(names.SOURCE) or "")))
+        self._own |= set(_places_in(one.execution))
+        self.places |= set(_places_in(str(trigger.get(names.SOURCE) or "")))
+        for entry in one.entries(names.CALLS):
+            self._count(entry)
+
+    def _count(self, entry: Mapping[str, object]) -> None:
+        resource, region = entry.get(names.RESOURCE), entry.get("region")
+        named = resource if isinstance(resource, str) and resource else None
+        elsewhere = region if isinstance(region, str) else ""
+        key = Called(str(entry.get("service")), str(entry.get(names.OPERATION)), named, elsewhere)
+        self.calls[key] += 1
+        self.places |= set(_places_in(named or ""))
+
+    def place(self, region: str | None, account: str | None) -> Place:
+        """Return where resources without an ARN are: as given, or where all ARNs of the records agree."""
+        places = self._own or self.places
+        regions = {one for one, _ in places if region is None or one == region}
+        accounts = {one for _, one in places}
+        return Place(
+            region or (regions.pop() if len(regions) == 1 else None),
+            account or (accounts.pop() if len(accounts) == 1 else None),
+        )
+
+    def doubts(self, least_invocations: int, least_days: int) -> list[str]:
+        """Return why a policy from it is a draft; nothing where it is evidence enough."""
+        found = []
+        if self.invocations < least_invocations:
+            found.append(f"{self.invocations:,} invocations are fewer than {least_invocations:,}")
+        if len(self.days) < least_days:
+            found.append(f"{len(self.days)} days are fewer than {least_days}")
+        if self.unrecorded:
+            found.append(f"{self.unrecorded:,} invocations have no record: their calls are unknown")
+        if self.more:
+            found.append(f"{self.more:,} calls were left out of records that had too many")
+        return found
+
+    def lines(self) -> Iterator[str]:
+        """Yield what it is, for people."""
+        span = f" ({min(self.days)} to {max(self.days)})" if self.days else ""
+        ended = ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common())
+        yield (
+            f"evidence: {self.invocations:,} invocations of {self.function} on {len(self.days)} days{span}, "
+            f"versions {', '.join(sorted(self.versions)) or 'unknown'}; {ended}"
+        )
+        if unseen := [one for one in (names.SUCCESS, names.FAILURE, names.TIMEOUT) if not self.outcomes[one]]:
+            yield f"never seen: {', '.join(unseen)}. What the function calls then, no record tells"
+
+
+def _places_in(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the Region and the account in an ARN or in a queue's URL, where there are both."""
+    if (found := _PLACED.match(text)) is not None and REGION.fullmatch(region := found[1] or found[3]):
+        yield region, found[2] or found[4]

@@ -1,0 +1,124 @@
+"""A function's evidence → what it needs of IAM, and what can't be known of that. Pure."""
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from lambda_guard.tools.policy.actions import asked_by
+from lambda_guard.tools.policy.evidence import Called, Evidence
+from lambda_guard.tools.policy.resources import Place, UnknownResource, granted_on
+from lambda_guard.tools.policy.statements import Need
+
+_POLLING: Final = {
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    "sqs": ("sqs", ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")),
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
+    "kinesis": (
+        "kinesis",
+        (
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+        ),
+    ),
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    "dynamodb": ("dynamodb", ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")),
+}
+"""Type of trigger → the service in its ARN, and what Lambda does there in the function's name."""
+
+_LISTING: Final = {"kinesis": "kinesis:ListStreams", "dynamodb": "dynamodb:ListStreams"}
+_POLLED_OTHERWISE: Final = frozenset({"kafka", "mq"})
+_SENDING: Final = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a function needs, as far as that is known.
+
+    Attributes:
+        granted: action, resource and condition, each once, in the order in which they were found.
+        unseen: why something is granted that no call shows → the actions.
+        unknown: what was called and can't be granted, each with why.
+        wider: what is granted although less may do, each with why.
+    """
+
+    granted: dict[Need, None] = field(default_factory=dict)
+    unseen: dict[str, list[str]] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    wider: list[str] = field(default_factory=list)
+
+    def grant(self, action: str, resource: str | None, place: Place, why: str) -> bool:
+        """Grant an action on a call's resource, or note that it can't be known and return false."""
+        try:
+            on = granted_on(action, resource, place)
+        except UnknownResource as reason:
+            self.unknown.append(f"{action} ({why}): {reason}")
+            return False
+        if on.wider:
+            self.wider.append(f"{action} on {on.arns[-1]}: {on.wider}")
+        condition = json.dumps(on.condition, sort_keys=True) if on.condition else ""
+        for arn in on.arns:
+            self.granted[Need(action, arn, condition)] = None
+        return True
+
+    def grant_unseen(self, action: str, resource: str | None, place: Place, why: str) -> None:
+        """Grant what no call shows."""
+        if self.grant(action, resource, place, why):
+            self.unseen.setdefault(why, []).append(action)
+
+
+def needs_of(evidence: Evidence, place: Place, dead_letters: str | None = None) -> Needs:
+    """Return what a function needs.
+
+    Args:
+        evidence: what its records tell.
+        place: where resources without an ARN are.
+        dead_letters: the ARN of the queue or topic that Lambda sends failed events to.
+    """
+    needs = Needs()
+    for called in sorted(
+        evidence.calls, key=lambda it: (it.service, it.operation, it.resource or "", it.region)
+    ):
+        _add_call(needs, called, replace(place, region=called.region or place.region))
+    _add_logs(needs, evidence, place)
+    for kind, source in sorted(evidence.triggers):
+        _add_polling(needs, kind, source, place)
+    if dead_letters is not None:
+        service = dead_letters.split(":")[2]
+        needs.grant_unseen(_SENDING[service], dead_letters, place, "Lambda sends failed events there")
+    return needs
+
+
+def _add_call(needs: Needs, called: Called, place: Place) -> None:
+    what = f"{called.service} {called.operation}" + (f" {called.resource}" if called.resource else "")
+    asked = asked_by(called.service, called.operation)
+    if asked is None:
+        needs.unknown.append(f"{what}: no action is known for this operation")
+        return
+    for action in asked.actions:
+        needs.grant(action, called.resource, place, what)
+    needs.unknown += [f"{action} ({what}): {on}" for action, on in asked.besides]
+    if asked.wider:
+        needs.wider.append(f"{', '.join(asked.actions)} ({what}): {asked.wider}")
+
+
+def _add_logs(needs: Needs, evidence: Evidence, place: Place) -> None:
+    why = "Lambda writes the function's logs there, unless its LoggingConfig names another group"
+    group = f"/aws/lambda/{evidence.function}"
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        needs.grant_unseen(action, group, place, why)
+    if evidence.traced:
+        for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments"):
+            needs.grant_unseen(action, None, place, "its records have spans")
+
+
+def _add_polling(needs: Needs, kind: str, source: str, place: Place) -> None:
+    why = f"Lambda polls its {kind} trigger"
+    if kind in _POLLED_OTHERWISE:
+        needs.unknown.append(f"{why} {source}: add what the trigger's page in Lambda's guide asks for")
+    for action in _POLLING[kind][1] if kind in _POLLING else ():
+        needs.grant_unseen(action, source if source.startswith("arn:") else None, place, why)
+    if kind in _LISTING:
+        needs.grant_unseen(_LISTING[kind], None, place, why)

@@ -1,0 +1,248 @@
+"""Which action on which resource each operation asks for."""
+
+import pytest
+
+from lambda_guard.tools.policy.actions import asked_by, kinds_of
+from lambda_guard.tools.policy.evidence import Called, Evidence
+from lambda_guard.tools.policy.needs import needs_of
+from lambda_guard.tools.policy.resources import Place
+
+HERE = Place("eu-west-1", "123456789012")
+AT = "eu-west-1:123456789012"
+QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/210987654321/orders"
+QUEUE = "arn:aws:sqs:eu-central-1:210987654321:orders"
+TOPIC = f"arn:aws:sns:{AT}:orders"
+TABLE = f"arn:aws:dynamodb:{AT}:table/orders"
+MACHINE = f"arn:aws:states:{AT}:stateMachine:orders"
+EXECUTION = f"arn:aws:states:{AT}:execution:orders:*"
+STREAM = f"arn:aws:kinesis:{AT}:stream/orders"
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+KEY = f"arn:aws:kms:{AT}:key/{KEY_ID}"
+GROUP = f"arn:aws:logs:{AT}:log-group:orders:*"
+CLUSTER = f"arn:aws:rds:{AT}:cluster:orders"
+POOL = f"arn:aws:cognito-idp:{AT}:userpool/eu-west-1_abc"
+SECRET = f"arn:aws:secretsmanager:{AT}:secret:orders-??????"
+PARAMETER = f"arn:aws:ssm:{AT}:parameter/shop/orders"
+FUNCTION = f"arn:aws:lambda:{AT}:function:orders"
+MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
+MODEL_ARN = f"arn:aws:bedrock:eu-west-1::foundation-model/{MODEL}"
+PROFILE = f"arn:aws:bedrock:{AT}:inference-profile/eu.{MODEL}"
+
+KNOWN = [
+    ("s3", "GetObject", "shop", ["s3:GetObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "HeadObject", "shop", ["s3:GetObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "PutObject", "shop", ["s3:PutObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "PutObject", f"arn:aws:s3:{AT}:accesspoint/in", ["s3:PutObject"], [f"arn:aws:s3:{AT}:accesspoint/in/object/*"]),
+    ("s3", "DeleteObject", "shop", ["s3:DeleteObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "DeleteObjects", "shop", ["s3:DeleteObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "CreateMultipartUpload", "shop", ["s3:PutObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "UploadPart", "shop", ["s3:PutObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "CompleteMultipartUpload", "shop", ["s3:PutObject"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "AbortMultipartUpload", "shop", ["s3:AbortMultipartUpload"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "ListObjectsV2", "shop", ["s3:ListBucket"], ["arn:aws:s3:::shop"]),
+    ("s3", "ListObjects", f"arn:aws:s3:{AT}:accesspoint/in", ["s3:ListBucket"], [f"arn:aws:s3:{AT}:accesspoint/in"]),
+    ("s3", "HeadBucket", "shop", ["s3:ListBucket"], ["arn:aws:s3:::shop"]),
+    ("s3", "ListBuckets", None, ["s3:ListAllMyBuckets"], ["*"]),
+    ("s3", "GetObjectTagging", "shop", ["s3:GetObjectTagging"], ["arn:aws:s3:::shop/*"]),
+    ("s3", "GetObjectAttributes", "shop", ["s3:GetObject", "s3:GetObjectAttributes"], ["arn:aws:s3:::shop/*"]),
+    *(
+        ("dynamodb", name, "orders", [f"dynamodb:{name}"], [TABLE])
+        for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem")
+    ),
+    ("dynamodb", "DescribeTable", TABLE, ["dynamodb:DescribeTable"], [TABLE]),
+    ("dynamodb", "TransactGetItems", "orders", ["dynamodb:GetItem"], [TABLE]),
+    (
+        "dynamodb",
+        "TransactWriteItems",
+        "orders",
+        ["dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        [TABLE],
+    ),
+    ("dynamodb-streams", "DescribeStream", f"{TABLE}/stream/2026-11-23T00:00:00.000", ["dynamodb:DescribeStream"],
+     [f"{TABLE}/stream/2026-11-23T00:00:00.000"]),
+    ("sqs", "SendMessage", QUEUE_URL, ["sqs:SendMessage"], [QUEUE]),
+    ("sqs", "SendMessageBatch", QUEUE_URL, ["sqs:SendMessage"], [QUEUE]),
+    ("sqs", "ReceiveMessage", QUEUE_URL, ["sqs:ReceiveMessage"], [QUEUE]),
+    ("sqs", "DeleteMessage", QUEUE_URL, ["sqs:DeleteMessage"], [QUEUE]),
+    ("sqs", "DeleteMessageBatch", QUEUE_URL, ["sqs:DeleteMessage"], [QUEUE]),
+    ("sqs", "ChangeMessageVisibility", QUEUE_URL, ["sqs:ChangeMessageVisibility"], [QUEUE]),
+    ("sqs", "ChangeMessageVisibilityBatch", QUEUE_URL, ["sqs:ChangeMessageVisibility"], [QUEUE]),
+    ("sqs", "GetQueueAttributes", QUEUE_URL, ["sqs:GetQueueAttributes"], [QUEUE]),
+    ("sqs", "GetQueueUrl", "orders", ["sqs:GetQueueUrl"], [f"arn:aws:sqs:{AT}:orders"]),
+    ("sns", "Publish", TOPIC, ["sns:Publish"], [TOPIC]),
+    ("sns", "PublishBatch", TOPIC, ["sns:Publish"], [TOPIC]),
+    ("sns", "Publish", f"arn:aws:sns:{AT}:endpoint/GCM/app/*", ["sns:Publish"], [f"arn:aws:sns:{AT}:endpoint/GCM/app/*"]),
+    ("eventbridge", "PutEvents", "default", ["events:PutEvents"], [f"arn:aws:events:{AT}:event-bus/default"]),
+    ("eventbridge", "PutEvents", f"arn:aws:events:{AT}:event-bus/shop", ["events:PutEvents"], [f"arn:aws:events:{AT}:event-bus/shop"]),
+    ("secrets-manager", "GetSecretValue", "orders", ["secretsmanager:GetSecretValue"], [SECRET]),
+    ("secrets-manager", "DescribeSecret", "orders", ["secretsmanager:DescribeSecret"], [SECRET]),
+    ("secrets-manager", "PutSecretValue", f"arn:aws:secretsmanager:{AT}:secret:orders", ["secretsmanager:PutSecretValue"], [SECRET]),
+    ("ssm", "GetParameter", "/shop/orders", ["ssm:GetParameter"], [PARAMETER]),
+    ("ssm", "GetParameter", "orders:3", ["ssm:GetParameter"], [f"arn:aws:ssm:{AT}:parameter/orders"]),
+    ("ssm", "GetParametersByPath", "/shop/orders", ["ssm:GetParametersByPath"], [PARAMETER]),
+    ("ssm", "PutParameter", "/shop/orders", ["ssm:PutParameter"], [PARAMETER]),
+    *(
+        ("kms", name, KEY_ID, [f"kms:{name}"], [KEY])
+        for name in ("Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "Sign", "Verify")
+    ),
+    ("kms", "GenerateRandom", None, ["kms:GenerateRandom"], ["*"]),
+    ("sfn", "StartExecution", MACHINE, ["states:StartExecution"], [MACHINE]),
+    ("sfn", "StartSyncExecution", MACHINE, ["states:StartSyncExecution"], [MACHINE]),
+    ("sfn", "DescribeExecution", EXECUTION, ["states:DescribeExecution"], [EXECUTION]),
+    ("sfn", "StopExecution", EXECUTION, ["states:StopExecution"], [EXECUTION]),
+    ("sfn", "SendTaskSuccess", None, ["states:SendTaskSuccess"], ["*"]),
+    ("sfn", "SendTaskFailure", None, ["states:SendTaskFailure"], ["*"]),
+    ("lambda", "Invoke", "orders", ["lambda:InvokeFunction"], [FUNCTION]),
+    ("lambda", "Invoke", "123456789012:function:orders:live", ["lambda:InvokeFunction"], [f"{FUNCTION}:live"]),
+    ("lambda", "InvokeWithResponseStream", FUNCTION, ["lambda:InvokeFunction"], [FUNCTION]),
+    ("lambda", "GetFunction", "orders", ["lambda:GetFunction"], [FUNCTION]),
+    ("sts", "AssumeRole", "arn:aws:iam::210987654321:role/a/b", ["sts:AssumeRole"], ["arn:aws:iam::210987654321:role/a/b"]),
+    ("sts", "GetCallerIdentity", None, [], []),
+    *(
+        ("kinesis", name, "orders", [f"kinesis:{name}"], [STREAM])
+        for name in ("PutRecord", "PutRecords", "DescribeStreamSummary", "GetShardIterator", "ListShards")
+    ),
+    ("firehose", "PutRecord", "orders", ["firehose:PutRecord"], [f"arn:aws:firehose:{AT}:deliverystream/orders"]),
+    ("firehose", "PutRecordBatch", "orders", ["firehose:PutRecordBatch"], [f"arn:aws:firehose:{AT}:deliverystream/orders"]),
+    ("cloudwatch", "PutMetricData", None, ["cloudwatch:PutMetricData"], ["*"]),
+    ("cloudwatch", "GetMetricData", None, ["cloudwatch:GetMetricData"], ["*"]),
+    ("cloudwatch-logs", "PutLogEvents", "orders", ["logs:PutLogEvents"], [GROUP]),
+    ("cloudwatch-logs", "CreateLogStream", "orders", ["logs:CreateLogStream"], [GROUP]),
+    ("cloudwatch-logs", "FilterLogEvents", "orders", ["logs:FilterLogEvents"], [GROUP]),
+    ("cloudwatch-logs", "StartQuery", "orders", ["logs:StartQuery"], [GROUP]),
+    ("cloudwatch-logs", "DescribeLogGroups", None, ["logs:DescribeLogGroups"], ["*"]),
+    ("bedrock-runtime", "InvokeModel", MODEL, ["bedrock:InvokeModel"], [MODEL_ARN]),
+    ("bedrock-runtime", "InvokeModelWithResponseStream", MODEL_ARN, ["bedrock:InvokeModelWithResponseStream"], [MODEL_ARN]),
+    ("bedrock-runtime", "Converse", MODEL, ["bedrock:InvokeModel"], [MODEL_ARN]),
+    (
+        "bedrock-runtime",
+        "ConverseStream",
+        f"eu.{MODEL}",
+        ["bedrock:InvokeModelWithResponseStream"],
+        [PROFILE, f"arn:aws:bedrock:*::foundation-model/{MODEL}"],
+    ),
+    ("cognito-identity-provider", "AdminGetUser", "eu-west-1_abc", ["cognito-idp:AdminGetUser"], [POOL]),
+    ("cognito-identity-provider", "AdminCreateUser", "eu-west-1_abc", ["cognito-idp:AdminCreateUser"], [POOL]),
+    ("cognito-identity-provider", "InitiateAuth", None, [], []),
+    ("athena", "StartQueryExecution", "primary", ["athena:StartQueryExecution"], [f"arn:aws:athena:{AT}:workgroup/primary"]),
+    ("iot-data-plane", "Publish", "shop/orders", ["iot:Publish"], [f"arn:aws:iot:{AT}:topic/shop/orders"]),
+    ("xray", "PutTraceSegments", None, ["xray:PutTraceSegments"], ["*"]),
+    ("textract", "AnalyzeDocument", None, ["textract:AnalyzeDocument"], ["*"]),
+]  # fmt: skip
+"""Service, operation, the record's resource → actions, ARNs."""
+
+UNKNOWN = [
+    ("s3", "PutObject", "shop--x-s3", "s3express:CreateSession"),
+    ("s3", "CopyObject", "shop", "s3:GetObject (s3 CopyObject shop): the object that it copies"),
+    ("s3", "UploadPartCopy", "shop", "s3:GetObject (s3 UploadPartCopy shop): the object that it copies"),
+    ("dynamodb", "ExecuteStatement", None, "that stands in the statement"),
+    ("dynamodb", "ExecuteTransaction", None, "that stands in the statement"),
+    ("kms", "Decrypt", None, "kms:Decrypt (kms Decrypt): the record names no resource"),
+    ("kms", "ReEncrypt", None, "kms:ReEncryptFrom (kms ReEncrypt): the key that it is encrypted with"),
+    ("sns", "Publish", None, "sns:Publish (sns Publish): the record names no resource"),
+    ("sns", "Publish", "orders", "names something else than its topic"),
+    ("ssm", "GetParameters", None, "ssm:GetParameters (ssm GetParameters): the record names no resource"),
+    ("ssm", "GetDocument", "orders", "names something else than its document"),
+    ("eventbridge", "PutRule", "orders", "names something else than its rule"),
+    ("secrets-manager", "BatchGetSecretValue", None, "a record names none of a list"),
+    ("kinesis", "GetRecords", None, "kinesis:GetRecords (kinesis GetRecords): the record names no resource"),
+    ("rds-data", "ExecuteStatement", CLUSTER, "secretsmanager:GetSecretValue"),
+    ("ses", "SendEmail", None, "ses:SendEmail (ses SendEmail): the record names no resource"),
+    ("sesv2", "SendEmail", None, "ses:SendEmail (sesv2 SendEmail): the record names no resource"),
+    ("ses", "SendRawEmail", None, "ses:SendRawEmail"),
+    ("appconfigdata", "StartConfigurationSession", "shop", "names something else than its configuration"),
+    ("appconfigdata", "GetLatestConfiguration", None, "appconfig:GetLatestConfiguration"),
+    ("athena", "GetQueryResults", None, "athena:GetQueryResults"),
+    ("ecs", "RunTask", "cluster", "names something else than its task-definition"),
+    ("apigatewaymanagementapi", "PostToConnection", None, "execute-api:ManageConnections"),
+    ("bedrock-runtime", "InvokeModel", f"arn:aws:bedrock:{AT}:inference-profile/x1y2", "the models of its inference"),
+    ("sqs", "SendMessage", "*", "isn't named as AWS names any"),
+    ("dynamodb", "Query", "orders*", "isn't named as AWS names any"),
+    ("dynamodb", "Query", 'o"}],"Effect":"Allow', "isn't named as AWS names any"),
+    ("dynamodb", "Query", "${aws:username}", "isn't named as AWS names any"),
+    ("sqs", "SendMessage", f"arn:aws:sqs:{AT}:*", "isn't named as AWS names any"),
+    ("s3", "GetObject", "arn:aws:s3:::shop/*", "isn't named as AWS names any"),
+    ("dynamodb", "Query", f"arn:aws:dynamodb:{AT}:table/*", "isn't named as AWS names any"),
+    ("kms", "Decrypt", f"arn:aws:kms:{AT}:key/*", "isn't named as AWS names any"),
+    ("sqs", "SendMessage", f"arn:aws:lambda:{AT}:function:orders", "names something else than its queue"),
+    ("nowhere", "Do", None, "no action is known"),
+    ("s3", "DoWhatNobodyKnows", "shop", "no action is known"),
+    ("../../etc", "passwd", None, "no action is known"),
+]  # fmt: skip
+"""Service, operation, resource → a part of what is said."""
+
+
+def needs(*call, place=HERE):
+    evidence = Evidence("orders")
+    evidence.calls[Called(*call)] += 1
+    found = needs_of(evidence, place)
+    for need in [one for one in found.granted if "/aws/lambda/orders" in one.resource]:
+        del found.granted[need]
+    return found
+
+
+def of_a_call(found):
+    return sorted({one.action for one in found.granted}), list(
+        dict.fromkeys(one.resource for one in found.granted)
+    )
+
+
+@pytest.mark.parametrize(("service", "operation", "resource", "actions", "arns"), KNOWN)
+def test_an_operation_asks_for(service, operation, resource, actions, arns):
+    """The actions and the ARNs, and nothing that stays unknown."""
+    found = needs(service, operation, resource)
+    assert of_a_call(found) == (actions, arns)
+    assert not found.unknown
+
+
+@pytest.mark.parametrize(("service", "operation", "resource", "why"), UNKNOWN)
+def test_what_cannot_be_known_is_said(service, operation, resource, why):
+    """It is named with its reason, and nothing is granted on a wildcard that nobody asked for."""
+    found = needs(service, operation, resource)
+    assert why in "\n".join(found.unknown)
+    assert not [one for one in found.granted if one.resource == "*" and kinds_of(one.action)]
+
+
+def test_the_tables_have_every_service_that_the_page_names():
+    """Seventy operations at least, of twenty services."""
+    rows = {
+        (service, operation) for service, operation, *_ in (*KNOWN, *UNKNOWN) if asked_by(service, operation)
+    }
+    assert len(rows) >= 90
+    assert len({service for service, _ in rows}) >= 20
+
+
+def test_a_key_by_its_alias_is_a_condition():
+    """An alias is no resource in IAM: every key, if it is named by this alias."""
+    (need,) = needs("kms", "Encrypt", "alias/shop").granted
+    assert need.resource == f"arn:aws:kms:{AT}:key/*"
+    assert need.condition == '{"StringEquals": {"kms:RequestAlias": "alias/shop"}}'
+    (need,) = needs("kms", "Encrypt", "arn:aws:kms:us-east-1:210987654321:alias/shop").granted
+    assert need.resource == "arn:aws:kms:us-east-1:210987654321:key/*"
+
+
+def test_a_secret_whose_name_may_end_as_an_arn_does_is_granted_both_ways():
+    """`my-secret` ends in six letters, too."""
+    arn = f"arn:aws:secretsmanager:{AT}:secret:my-secret"
+    assert of_a_call(needs("secrets-manager", "GetSecretValue", arn))[1] == [arn, f"{arn}-??????"]
+
+
+def test_a_name_without_a_place_stays_unknown():
+    """Which account and Region it is in is asked for, not guessed."""
+    found = needs("dynamodb", "Query", "orders", place=Place("eu-west-1"))
+    assert "--account" in found.unknown[0]
+    assert not found.granted
+    assert "--region" in needs("dynamodb", "Query", "orders", place=Place(None, "123456789012")).unknown[0]
+    assert "--region" in needs("bedrock-runtime", "Converse", MODEL, place=Place()).unknown[0]
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("cn-north-1", "arn:aws-cn:dynamodb:cn-north-1:123456789012:table/orders"),
+        ("us-gov-west-1", "arn:aws-us-gov:dynamodb:us-gov-west-1:123456789012:table/orders"),
+    ],
+)
+def test_the_region_of_a_call_goes_before_the_functions(region, arn):
+    """Where a record says in which Region a call was made, the resource is there, and in its partition."""
+    assert of_a_call(needs("dynamodb", "Query", "orders", region))[1] == [arn]

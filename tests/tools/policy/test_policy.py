@@ -1,0 +1,369 @@
+"""`lambda-guard policy`: records in, a policy out, and what is said about it."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_guard.tools.group import run
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.policy.evidence import Called, Evidence
+from lambda_guard.tools.policy.needs import needs_of
+from lambda_guard.tools.policy.resources import Place
+from lambda_guard.tools.policy.statements import policy, size
+
+from ..conftest import Logs
+from .matching import allows
+
+LOGS = Logs()
+AT = "eu-west-1:123456789012"
+TRIGGER = {"type": "sqs", "source": f"arn:aws:sqs:{AT}:orders", "records": 1}
+QUERY = {"service": "dynamodb", "operation": "Query", "resource": "stock", "count": 2, "errors": 0}
+ENOUGH = ("--least-invocations", "1", "--least-days", "1")
+
+
+@pytest.fixture
+def made(tmp_path, capsys):
+    """Run the command over records, each given by its own fields; gives code, policy or None, and standard error."""
+
+    def call(*records, options=ENOUGH, function="orders"):
+        log = tmp_path / "app.log"
+        lines = [
+            LOGS.record(number, 100 * number, 20, **{"trigger": TRIGGER, **fields})
+            for number, fields in enumerate(records)
+        ]
+        log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        code = run(["policy", str(log), "--function", function, *options])
+        said = capsys.readouterr()
+        return code, json.loads(said.out) if said.out else None, said.err
+
+    return call
+
+
+def test_the_whole_policy_of_one_function(made):
+    """What it called and what Lambda does in its name, by service and resource, and nothing else."""
+    code, document, said = made({"calls": [QUERY, {**QUERY, "operation": "GetItem"}]}, {"calls": [QUERY]})
+    assert code == 0
+    assert document == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "DynamodbStock",
+                "Effect": "Allow",
+                "Action": ["dynamodb:GetItem", "dynamodb:Query"],
+                "Resource": [f"arn:aws:dynamodb:{AT}:table/stock"],
+            },
+            {
+                "Sid": "LogsOrders",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": [f"arn:aws:logs:{AT}:log-group:/aws/lambda/orders:*"],
+            },
+            {
+                "Sid": "SqsOrders",
+                "Effect": "Allow",
+                "Action": ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+                "Resource": [f"arn:aws:sqs:{AT}:orders"],
+            },
+        ],
+    }
+    assert said == (
+        "resources without an ARN are in account 123456789012, Region eu-west-1, as typed or as every ARN of the "
+        "records has it: --account and --region name others\n"
+        "evidence: 2 invocations of orders on 1 days (2026-11-23 to 2026-11-23), versions $LATEST; success 2\n"
+        "never seen: error, timeout. What the function calls then, no record tells\n"
+        "no call shows logs:CreateLogStream, logs:PutLogEvents: Lambda writes the function's logs there, unless its "
+        "LoggingConfig names another group\n"
+        "no call shows sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ReceiveMessage: Lambda polls its sqs trigger\n"
+        "not known from records: VPC interfaces, keys that services use in the function's name, calls without "
+        "botocore\n"
+        "2 invocations, 0 failed; 2 lines read\n"
+    )
+
+
+def test_little_evidence_makes_a_draft(made):
+    """Every statement's name says so, and standard error says why."""
+    code, document, said = made({"calls": [QUERY], "calls_more": 3}, options=())
+    assert code == 0
+    assert all(it["Sid"].startswith("Draft") for it in document["Statement"])
+    assert (
+        "lambda-guard: a draft: 1 invocations are fewer than 1,000; 1 days are fewer than 7; "
+        "3 calls were left out of records that had too many\n" in said
+    )
+
+
+def test_an_unknown_operation_is_named_and_the_exit_code_says_so(made):
+    """The rest is done all the same."""
+    code, document, said = made({"calls": [QUERY, {**QUERY, "operation": "Guess"}]})
+    assert code == 1
+    assert (
+        "lambda-guard: not in the policy: dynamodb Guess stock: no action is known for this operation\n"
+        in said
+    )
+    assert allows(document, "dynamodb:Query", f"arn:aws:dynamodb:{AT}:table/stock")
+
+
+def test_two_accounts_in_one_source_are_asked_about(made):
+    """A table of no account known is left out; naming the account puts it in."""
+    records = (
+        {"calls": [QUERY]},
+        {"trigger": {"type": "sns", "source": "arn:aws:sns:eu-west-1:210987654321:news"}},
+    )
+    code, document, said = made(*records)
+    assert code == 1
+    assert "its account isn't known: name it with --account" in said
+    assert document["Statement"][0]["Sid"] == "SqsOrders"
+    code, document, _ = made(*records, options=(*ENOUGH, "--account", "123456789012"))
+    assert code == 0
+    assert allows(document, "dynamodb:Query", f"arn:aws:dynamodb:{AT}:table/stock")
+
+
+def test_a_durable_function_tells_its_own_account(made):
+    """The ARN of its execution is its own, whatever else the records name."""
+    execution = f"arn:aws:lambda:{AT}:function:orders:1/durable-execution/a/b"
+    other = {"type": "sns", "source": "arn:aws:sns:us-east-1:210987654321:news"}
+    code, document, _ = made({"calls": [QUERY], "durable": {"execution": execution}, "trigger": other})
+    assert code == 0
+    assert allows(document, "dynamodb:Query", f"arn:aws:dynamodb:{AT}:table/stock")
+
+
+@pytest.mark.parametrize(
+    ("trigger", "actions"),
+    [
+        (
+            {"type": "kinesis", "source": f"arn:aws:kinesis:{AT}:stream/s"},
+            [
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+                "kinesis:DescribeStream",
+            ],
+        ),
+        (
+            {"type": "dynamodb", "source": f"arn:aws:dynamodb:{AT}:table/t/stream/2026-11-23T00:00:00.000"},
+            ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream"],
+        ),
+    ],
+)
+def test_polling_a_stream_is_added(made, trigger, actions):
+    """Lambda reads it in the function's name, and lists the streams of the account."""
+    code, document, said = made({"trigger": trigger})
+    assert code == 0
+    assert all(allows(document, action, trigger["source"]) for action in actions)
+    assert allows(document, f"{trigger['type']}:ListStreams", "*")
+    assert f"wide: {trigger['type']}:ListStreams on *: IAM grants it on nothing narrower\n" in said
+
+
+def test_spans_dead_letters_and_brokers(made):
+    """Tracing and the dead-letter queue are added; what a broker's trigger asks for is left to its page, and said."""
+    queue = f"arn:aws:sqs:{AT}:failed"
+    kafka = {"type": "kafka", "source": f"arn:aws:kafka:{AT}:cluster/c/1"}
+    code, document, said = made(
+        {"span_id": "ab", "trigger": kafka}, options=(*ENOUGH, "--dead-letters", queue)
+    )
+    assert code == 1
+    assert allows(document, "xray:PutTraceSegments", "*")
+    assert allows(document, "sqs:SendMessage", queue)
+    assert "not in the policy: Lambda polls its kafka trigger" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--account", "12"), "'12' isn't an account: write it as in 123456789012"),
+        (("--region", "*"), "'*' isn't a Region: write it as in eu-west-1"),
+        (("--dead-letters", "arn:aws:sqs:eu-west-1:123456789012:*"), "isn't the ARN of a queue or topic"),
+        (("--log-group", "x"), "name either files or log groups, not both"),
+    ],
+)
+def test_what_is_typed_wrong_is_refused(made, options, message):
+    """Nothing that isn't what it should be comes to stand in a policy."""
+    code, document, said = made({}, options=options)
+    assert (code, document) == (2, None)
+    assert message in said
+
+
+def test_a_function_that_is_not_there_is_said(made):
+    """With the functions that are."""
+    code, document, said = made({}, function="billing")
+    assert (code, document) == (1, None)
+    assert "no invocation of billing in these logs: there are orders\n" in said
+
+
+def test_logs_without_records_make_no_policy(tmp_path, capsys):
+    """What was called isn't known then, and an empty policy would say that nothing was."""
+    log = tmp_path / "app.log"
+    log.write_text(f"{LOGS.line(1, 5, 'hello')}\n")
+    assert run(["policy", str(log), "--function", "orders"]) == 1
+    assert "no invocation record of orders in these logs" in capsys.readouterr().err
+    log.write_text("")
+    assert run(["policy", str(log), "--function", "orders"]) == 1
+    assert "there is none of any function" in capsys.readouterr().err
+
+
+def test_the_policy_can_be_written_to_a_file(made, tmp_path):
+    """The file has it, and standard output nothing."""
+    code, document, said = made({"calls": [QUERY]}, options=(*ENOUGH, "-o", str(tmp_path / "p.json")))
+    assert (code, document) == (0, None)
+    assert json.loads((tmp_path / "p.json").read_text())["Statement"][0]["Sid"] == "DynamodbStock"
+    assert "wrote " in said
+
+
+def test_a_policy_too_large_for_a_role_is_said(made):
+    """Inline policies of a role have 10,240 characters in all."""
+    calls = [{**QUERY, "resource": f"stock-{number:0200}"} for number in range(60)]
+    code, document, said = made({"calls": calls})
+    assert code == 0
+    assert (
+        f"it has {size(document):,} characters, and a role's inline policies may have 10,240 in all" in said
+    )
+
+
+def test_nothing_from_a_record_steers_the_terminal(made):
+    """Escapes, line ends and quotes in every name are written visibly, and the policy stays JSON without them."""
+    hostile = 'a\x1b[31m\u202e"}]\n\u2713 success  forged'
+    call = {"service": hostile, "operation": hostile, "resource": hostile, "region": hostile}
+    trigger = {"type": "kafka", "source": hostile}
+    code, document, said = made(
+        {"calls": [call, {**QUERY, "resource": hostile}], "function_version": hostile, "trigger": trigger},
+        options=(*ENOUGH, "--account", "123456789012", "--region", "eu-west-1"),
+    )
+    assert code == 1
+    assert [statement["Sid"] for statement in document["Statement"]] == ["LogsOrders"]
+    assert not {char for char in said if not char.isprintable()} - {"\n"}
+    assert not [line for line in said.splitlines() if line.startswith("\u2713")]
+
+
+# --- Properties -------------------------------------------------------------------------------------------------------
+
+HERE = Place("eu-west-1", "123456789012")
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{2,12}", fullmatch=True)
+SHAPES = {
+    ("dynamodb", "Query"): ("dynamodb:Query", "arn:aws:dynamodb:{at}:table/{name}"),
+    ("dynamodb", "PutItem"): ("dynamodb:PutItem", "arn:aws:dynamodb:{at}:table/{name}"),
+    ("sqs", "SendMessageBatch"): ("sqs:SendMessage", "arn:aws:sqs:{at}:{name}"),
+    ("s3", "HeadObject"): ("s3:GetObject", "arn:aws:s3:::{name}/a/key"),
+    ("s3", "ListObjectsV2"): ("s3:ListBucket", "arn:aws:s3:::{name}"),
+    ("eventbridge", "PutEvents"): ("events:PutEvents", "arn:aws:events:{at}:event-bus/{name}"),
+    ("secrets-manager", "GetSecretValue"): (
+        "secretsmanager:GetSecretValue",
+        "arn:aws:secretsmanager:{at}:secret:{name}-a1B2c3",
+    ),
+    ("ssm", "GetParameter"): ("ssm:GetParameter", "arn:aws:ssm:{at}:parameter/{name}"),
+    ("lambda", "Invoke"): ("lambda:InvokeFunction", "arn:aws:lambda:{at}:function:{name}"),
+    ("kinesis", "PutRecord"): ("kinesis:PutRecord", "arn:aws:kinesis:{at}:stream/{name}"),
+}
+CALLS = st.builds(
+    lambda shape, name, region: Called(*shape, name, region),
+    st.sampled_from(sorted(SHAPES)),
+    NAMES,
+    st.sampled_from(["", "us-east-1"]),
+)
+
+
+def asks(call):
+    """Return the action and the ARN that IAM is asked about, written down here by hand."""
+    action, arn = SHAPES[call.service, call.operation]
+    return action, arn.format(at=f"{call.region or 'eu-west-1'}:123456789012", name=call.resource)
+
+
+def neighbours(call):
+    """Yield calls beside it: another resource, Region or operation."""
+    yield call._replace(resource=f"{call.resource}x")
+    yield call._replace(resource=call.resource[:-1])
+    yield call._replace(region="us-east-1" if not call.region else "ap-south-1")
+    for service, operation in SHAPES:
+        yield call._replace(service=service, operation=operation)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(CALLS, max_size=12, unique=True))
+def test_a_policy_allows_what_was_called_and_nothing_beside_it(calls):
+    """Round trip: random calls, all allowed; of their neighbours, those that weren't called themselves aren't."""
+    evidence = Evidence("orders")
+    evidence.calls.update(calls)
+    document = policy(needs_of(evidence, HERE).granted, draft=False)
+    asked = {asks(call) for call in calls}
+    assert all(allows(document, *one) for one in asked)
+    beside = {asks(one) for call in calls for one in neighbours(call)} - asked
+    assert not [one for one in beside if allows(document, *one)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.permutations([Called(*shape, name) for shape in sorted(SHAPES) for name in ("a", "b")]))
+def test_the_order_of_calls_changes_nothing(calls):
+    """The same calls make the same bytes."""
+
+    def made_of(some):
+        evidence = Evidence("orders")
+        evidence.calls.update(some)
+        return json.dumps(policy(needs_of(evidence, HERE).granted, draft=False))
+
+    assert made_of(calls) == made_of(sorted(calls))
+
+
+NAMED = [
+    "orders",
+    "alias/shop",
+    "eu.anthropic.claude",
+    "arn:aws:sqs:*:123456789012:orders",
+    "arn:aws:sqs:eu-west-1:\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661\u0661:orders",
+    "arn:aws:sqs:us-*:123456789012:orders",
+    "arn:aws:sqs:eu-west-1:123456789012:orders",
+    "arn:aws:dynamodb:eu-west-1:123456789012:table/*",
+    "https://sqs.*.amazonaws.com/123456789012/orders",
+    "https://sqs.eu-west-1.amazonaws.com/123456789012/*",
+]
+WRITTEN = re.compile(
+    r"arn:aws:(sqs|dynamodb):[a-z0-9-]+:[0-9]{12}:(table/)?[\w.\-/#+=@,:$]+"
+    r"|arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[\w/*-]+"
+    r"|arn:aws:bedrock:[a-z0-9-]+:([0-9]{12})?:(foundation-model|inference-profile)/[\w.\-/#+=@,:$]+"
+    r"|arn:aws:bedrock:\*::foundation-model/[\w.\-/#+=@,:$]+"
+    r"|arn:aws:logs:[a-z0-9-]+:[0-9]{12}:log-group:/aws/lambda/orders:\*",
+    re.ASCII,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "service": st.sampled_from(["dynamodb", "sqs", "kms", "bedrock-runtime"])
+                | st.text()
+                | st.none(),
+                "operation": st.sampled_from(["Query", "SendMessage", "Decrypt", "Converse"])
+                | st.text()
+                | st.none(),
+                "resource": st.text() | st.text('arn:aws*?"\n{}$-/0') | st.none() | st.integers(),
+                "region": st.text() | st.none(),
+            },
+        )
+        | st.text()
+    ),
+    st.sampled_from(NAMED) | st.text() | st.integers() | st.lists(st.text()),
+)
+def test_no_record_breaks_out_of_the_policy(calls, trigger):
+    """Whatever a record holds: only Allow, no wildcard of an outsider's, names of letters and digits, and no exception."""
+    evidence = Evidence("orders")
+    record = {"record": "invocation", "calls": calls, "trigger": {"type": trigger, "source": trigger}}
+    evidence.add(Invocation("i", record=record))
+    needs = needs_of(evidence, evidence.place(None, None))
+    for statement in json.loads(json.dumps(policy(needs.granted, draft=False)))["Statement"]:
+        assert statement["Effect"] == "Allow"
+        assert re.fullmatch("[A-Za-z0-9]+", statement["Sid"])
+        assert all(WRITTEN.fullmatch(arn) for arn in statement["Resource"]), statement
+
+
+def test_the_matcher_itself():
+    """Wildcards match, case counts in resources alone, and Deny wins: the matcher that the proofs rest on."""
+    allow = {"Effect": "Allow", "Action": ["s3:Get*"], "Resource": ["arn:aws:s3:::a/?"]}
+    assert allows({"Statement": [allow]}, "S3:getobject", "arn:aws:s3:::a/b")
+    assert not allows({"Statement": [allow]}, "s3:GetObject", "arn:aws:s3:::A/b")
+    assert not allows({"Statement": [allow]}, "s3:GetObject", "arn:aws:s3:::a/bc")
+    assert not allows({"Statement": [allow]}, "s3:PutObject", "arn:aws:s3:::a/b")
+    deny = {"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}
+    assert not allows({"Statement": [allow, deny]}, "s3:GetObject", "arn:aws:s3:::a/b")
