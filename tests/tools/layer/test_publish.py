@@ -461,9 +461,10 @@ def test_a_ctrl_c_doesnt_wait_for_a_network_that_hangs(cloud, layer, operation, 
     """The first one lets what has begun finish, and says so; the second one ends it at once."""
     asked, over = threading.Event(), threading.Event()
 
-    def hanging(_request, _service):
+    def hanging(_request, service):
         asked.set()
         over.wait(240)
+        return denied(service)  # which nobody hears; it would be a call of the next test's else
 
     cloud.faults["eu-west-1", operation] = hanging
     command = [sys.executable, "-m", "lambda_guard.tools", "layer", "publish", layer]
