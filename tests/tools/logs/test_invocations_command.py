@@ -4,6 +4,8 @@ import errno
 import gzip
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -478,3 +480,23 @@ def test_a_restore_from_a_snapshot_is_shown(lambda_guard, write):
     text = lambda_guard("invocations", path).stdout.decode()
     assert "  cold 489 ms  " in text
     assert "restored in 489 ms, ran 12.3 ms" in text
+
+
+def test_the_count_comes_last_where_both_streams_go_to_one_place(shop):
+    """`2>&1 | less` shows it below the blocks, also where these are drawn in several pieces."""
+    code = (
+        "import sys\n"
+        "from lambda_guard.tools.group import run\n"
+        "from lambda_guard.tools.logs.commands import invocations as command\n"
+        "command.drawn_in_bulk = command.drawn\n"
+        "sys.exit(run(['invocations', *sys.argv[1:]]))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *shop],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"} | {"PYTHONUNBUFFERED": ""},
+        timeout=240,
+        check=True,
+    )
+    assert result.stdout.decode().splitlines()[-1] == "4 invocations, 2 failed; 11 lines read"

@@ -121,6 +121,7 @@ def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
     Returns:
         The exit code: 1 where something could not be read.
     """
+    sys.stdout.flush()  # where both streams go to one place, this comes last
     of = f" of {tally.invocations:,}" if shown != tally.invocations else ""
     plural = "s" * (tally.invocations != 1)
     say(f"{shown:,}{of} invocation{plural}, {tally.failed:,} failed; {tally.lines:,} lines read")
