@@ -72,7 +72,7 @@ def test_the_whole_policy_of_one_function(made):
     assert said == (
         "resources without an ARN are in account 123456789012, Region eu-west-1, as typed or as every ARN of the "
         "records has it: --account and --region name others\n"
-        "evidence: 2 invocations of orders on 1 days (2026-11-23 to 2026-11-23), versions $LATEST; success 2\n"
+        "evidence: 2 invocations of orders on 1 day (2026-11-23 to 2026-11-23), versions $LATEST; success 2\n"
         "never seen: error, timeout. What the function calls then, no record tells\n"
         "no call shows logs:CreateLogStream, logs:PutLogEvents: Lambda writes the function's logs there, unless its "
         "LoggingConfig names another group\n"
@@ -89,7 +89,7 @@ def test_little_evidence_makes_a_draft(made):
     assert code == 0
     assert all(it["Sid"].startswith("Draft") for it in document["Statement"])
     assert (
-        "lambda-guard: a draft: 1 invocations are fewer than 1,000; 1 days are fewer than 7; "
+        "lambda-guard: a draft: it rests on 1 of at least 1,000 invocations; it rests on 1 of at least 7 days; "
         "3 calls were left out of records that had too many\n" in said
     )
 
@@ -200,7 +200,10 @@ def test_logs_without_records_make_no_policy(tmp_path, capsys):
     assert "no invocation record of orders in these logs" in capsys.readouterr().err
     log.write_text("")
     assert run(["policy", str(log), "--function", "orders"]) == 1
-    assert "there is none of any function" in capsys.readouterr().err
+    assert (
+        "no invocation of orders in these logs: do --since and --until include any?"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_policy_can_be_written_to_a_file(made, tmp_path):

@@ -149,7 +149,7 @@ def _gathered(reader: Reader, selection: Selection, function: str) -> Evidence:
             others.add(one.function)
     if not evidence.invocations:
         say_tally(reader.tally, 0, filtered=True)
-        there = f"there are {', '.join(sorted(others))}" if others else "there is none of any function"
+        there = f"there are {', '.join(sorted(others))}" if others else "do --since and --until include any?"
         raise LambdaGuardError(f"no invocation of {function} in these logs: {there}")
     if evidence.unrecorded == evidence.invocations:
         raise LambdaGuardError(

@@ -107,9 +107,9 @@ class Evidence:
         """Return why a policy from it is a draft; nothing where it is evidence enough."""
         found = []
         if self.invocations < least_invocations:
-            found.append(f"{self.invocations:,} invocations are fewer than {least_invocations:,}")
+            found.append(f"it rests on {self.invocations:,} of at least {least_invocations:,} invocations")
         if len(self.days) < least_days:
-            found.append(f"{len(self.days)} days are fewer than {least_days}")
+            found.append(f"it rests on {len(self.days)} of at least {least_days} days")
         if self.unrecorded:
             found.append(f"{self.unrecorded:,} invocations have no record: their calls are unknown")
         if self.more:
@@ -121,11 +121,16 @@ class Evidence:
         span = f" ({min(self.days)} to {max(self.days)})" if self.days else ""
         ended = ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common())
         yield (
-            f"evidence: {self.invocations:,} invocations of {self.function} on {len(self.days)} days{span}, "
+            f"evidence: {_counted(self.invocations, 'invocation')} of {self.function} "
+            f"on {_counted(len(self.days), 'day')}{span}, "
             f"versions {', '.join(sorted(self.versions)) or 'unknown'}; {ended}"
         )
         if unseen := [one for one in (names.SUCCESS, names.FAILURE, names.TIMEOUT) if not self.outcomes[one]]:
             yield f"never seen: {', '.join(unseen)}. What the function calls then, no record tells"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _places_in(text: str) -> Iterator[tuple[str, str]]:
