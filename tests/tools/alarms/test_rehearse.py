@@ -456,6 +456,47 @@ def test_an_alarm_that_is_not_to_be_understood_does_not_stop_the_others(tmp_path
     assert "resource Half: CloudFormation would refuse it" in err
 
 
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [
+        ({"Period": 0}, "a Period is 10, 20, 30 or a multiple of 60, not 0"),
+        ({"Period": 45}, "a Period is 10, 20, 30 or a multiple of 60, not 45"),
+        ({"DatapointsToAlarm": 3}, "DatapointsToAlarm is from 1 to EvaluationPeriods, 2, not 3"),
+        ({"EvaluationPeriods": 0}, "DatapointsToAlarm is from 1 to EvaluationPeriods, 0, not 0"),
+        ({"Metrics": []}, "no entry of Metrics returns data"),
+    ],
+)
+def test_an_alarm_that_cloudwatch_would_refuse_is_not_called_quiet(properties, why, tmp_path, capsys, write):
+    """It can't be deployed, so that it would never ring; a composite alarm isn't passed over in silence, either."""
+    given = {"Namespace": "N", "MetricName": "X", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 2}
+    known = {"Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    alone = {"Type": "AWS::CloudWatch::Alarm", "Properties": {**given, **known, **properties}}
+    both = {"Type": "AWS::CloudWatch::CompositeAlarm", "Properties": {"AlarmRule": "ALARM(A)"}}
+    path = tmp_path / "alarms.yaml"
+    path.write_text(yaml.safe_dump({"Resources": {"A": alone, "Both": both}}))
+    assert run(["alarms", "rehearse", str(path), write(invocation(1, 0, outcome="timeout", Timeouts=1))]) == 0
+    out, err = capsys.readouterr()
+    assert "quiet" not in out
+    assert why in err
+    assert "resource Both: a composite alarm isn't evaluated" in err
+
+
+def test_a_time_that_is_no_date_is_passed_over(rehearsed):
+    """Milliseconds that were multiplied once too often are in no year; the other documents count."""
+    directive = {"Namespace": "N", "Dimensions": [[]], "Metrics": [{"Name": "X"}]}
+    lines = [
+        json.dumps({"_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}, "X": 2})
+        for at in (BEGAN, BEGAN * 1e6, 1e300, -1)
+    ]
+    watching = {
+        "Namespace": "N", "MetricName": "X", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1,
+        "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": watching}
+    (ring,) = rehearsed(lines, {"Resources": {"A": resource}})["A"]["rings"]
+    assert ring["value"] == 2
+
+
 def test_documents_of_no_invocation_are_metrics_too(rehearsed):
     """CloudWatch takes EMF from any line of any log group: what the local cloud counts, an agent, a container."""
     directive = {"Namespace": "AWS/SQS", "Dimensions": [["QueueName"]], "Metrics": [{"Name": "Age"}]}

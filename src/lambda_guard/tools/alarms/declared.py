@@ -12,7 +12,11 @@ from lambda_guard.templates.document import Location, TemplateError, load
 from lambda_guard.templates.template import Resource, Template
 
 ALARM: Final = "AWS::CloudWatch::Alarm"
+_COMPOSITE: Final = "AWS::CloudWatch::CompositeAlarm"
 _ANYWHERE: Final = Location("us-east-1", "123456789012", "")
+_MINUTE: Final = 60
+_SECONDS: Final = (10, 20, 30)
+"""The other periods of an alarm: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
 _PHYSICAL: Final = re.compile(r".+-(?P<logical_id>[A-Za-z0-9]+)-[A-Za-z0-9]{8,}")
 
 
@@ -83,13 +87,24 @@ def read_alarms(
             yield template.error(
                 resource.logical_id, f"CloudFormation would refuse it: {type(error).__name__} {error}"
             )
+    for resource in template.resources(_COMPOSITE):
+        yield template.error(
+            resource.logical_id, "a composite alarm isn't evaluated; those it is made of are"
+        )
 
 
 def _alarm(template: Template, it: Resource, functions: set[str]) -> Alarm:
     (declared,) = reading.alarms(template, it)
     given = declared.request
     metrics, expressions, watched, period = _watched(given, functions)
-    periods = given.get("EvaluationPeriods", 1)
+    periods = int(given.get("EvaluationPeriods", 1))
+    datapoints = int(given.get("DatapointsToAlarm", periods))
+    if period not in _SECONDS and (period < _MINUTE or period % _MINUTE):
+        raise template.error(it.logical_id, f"a Period is 10, 20, 30 or a multiple of 60, not {period}")
+    if not 1 <= datapoints <= periods:
+        raise template.error(
+            it.logical_id, f"DatapointsToAlarm is from 1 to EvaluationPeriods, {periods}, not {datapoints}"
+        )
     return Alarm(
         name=it.logical_id,
         severity=_severity(given.get("Tags")),
@@ -97,10 +112,10 @@ def _alarm(template: Template, it: Resource, functions: set[str]) -> Alarm:
         metrics=metrics,
         expressions=expressions,
         watched=watched,
-        threshold=None if "ThresholdMetricId" in given else given.get("Threshold", 0.0),
+        threshold=None if "ThresholdMetricId" in given else float(given.get("Threshold", 0.0)),
         comparison=str(given.get("ComparisonOperator")),
         period=period,
-        datapoints=given.get("DatapointsToAlarm", periods),
+        datapoints=datapoints,
         periods=periods,
         missing=str(given.get("TreatMissingData") or "missing"),
     )
@@ -112,16 +127,18 @@ def _watched(
     """Return the metrics and the expressions by id, the id of what is held against the threshold, and the period."""
     if "Metrics" not in given:
         statistic = str(given.get("Statistic") or given.get("ExtendedStatistic"))
-        return {"m": _metric(given, statistic, functions)}, {}, "m", given.get("Period", 60)
-    metrics, expressions, watched, period = dict[str, Metric](), dict[str, str](), "", 60
+        return {"m": _metric(given, statistic, functions)}, {}, "m", int(given.get("Period", _MINUTE))
+    metrics, expressions, watched, period = dict[str, Metric](), dict[str, str](), "", _MINUTE
     for query in given["Metrics"]:
         if stat := query.get("MetricStat"):
             metrics[query["Id"]] = _metric(stat["Metric"], stat["Stat"], functions)
         else:
             expressions[query["Id"]] = str(query["Expression"])
-        period = (stat or query).get("Period", period)
+        period = int((stat or query).get("Period", period))
         if query.get("ReturnData", True):
             watched = query["Id"]
+    if not watched:
+        raise ValueError("no entry of Metrics returns data")
     return metrics, expressions, watched, period
 
 

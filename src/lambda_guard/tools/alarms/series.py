@@ -13,6 +13,8 @@ from lambda_guard.tools.logs.reading.line_owner import load
 
 Dimensions = frozenset[tuple[str, str]]
 _SETS_MOST: Final = 30
+_NO_TIME_MS: Final = 253_402_300_800_000
+"""The year 10000: CloudWatch takes no value two hours ahead, and a clock that is that wrong stretches the whole."""
 _FAILED: Final = {names.FAILURE, names.TIMEOUT, KILLED}
 """What AWS/Lambda counts in Errors: neither a server error that was answered, nor a batch that failed in part."""
 OF_LAMBDA: Final = ("Invocations", "Errors", "Duration")
@@ -92,7 +94,7 @@ def _add_emf(found: Series, document: Mapping[str, Any], invocation: str) -> Non
     head = as_mapping(document.get(names.EMF))
     at = as_number(head.get(names.EMF_TIMESTAMP))
     directives = head.get(names.EMF_DIRECTIVES)
-    if at is None or not isinstance(directives, list):
+    if at is None or not 0 <= at < _NO_TIME_MS or not isinstance(directives, list):
         return
     for directive in map(as_mapping, directives):
         sets = directive.get(names.EMF_DIMENSIONS)
