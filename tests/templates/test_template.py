@@ -1,5 +1,6 @@
 """What a template declares, as it is read."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -445,3 +446,18 @@ def test_what_is_addressed_by_an_alias_reaches_the_function(read, caplog):
     assert [mapping.function for mapping in stack.mappings] == ["orders"]
     assert stack.outputs == {"Version": "$LATEST"}
     assert [line.message for line in caplog.records if "feature" in line.name] == []
+
+
+def test_several_translations_leave_no_line_on_standard_error(read, caplog):
+    """The translator's own metrics go nowhere, and it doesn't warn of them when the next template takes its place."""
+    for _ in range(2):
+        read(SHIFTED)
+    with pytest.raises(TemplateError):
+        read(
+            SHIFTED.replace(
+                "Outputs:", "  Wrong: {Type: AWS::Serverless::Function, Properties: {Runtime: 3}}\nOutputs:"
+            )
+        )
+    read(SHIFTED)
+    gc.collect()
+    assert [line.message for line in caplog.records if line.name.startswith("samtranslator")] == []

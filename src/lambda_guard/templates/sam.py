@@ -48,6 +48,8 @@ def translate(
         )
     except InvalidDocumentException as error:
         raise TemplateError(f"{file}: {'; '.join(cause.message for cause in error.causes)}") from error
+    finally:
+        translator.metrics.publish()  # to nowhere; metrics of its own that it still holds at its end are a WARNING, too
     template: Document = json.loads(json.dumps(undo_mark_unicode_str_in_template(plain), default=str))
     return template, paths
 
