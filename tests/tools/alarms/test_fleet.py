@@ -147,11 +147,11 @@ def test_queues_whose_names_differ_in_a_dash_have_an_alarm_each():
     [
         (
             ["--queue", "what is this"],
-            "'what is this' is no name of a queue: write its name, its URL, its ARN or",
+            "'what is this' isn't the name of a queue: write its name, its URL, its ARN or",
         ),
         (["--queue", "tag:team"], "'tag:team' isn't a tag: write tag:KEY=VALUE"),
         (["--queue", "tag:team=x' OR '1'='1"], "isn't a tag: write tag:KEY=VALUE, without quotes"),
-        (["--namespace", 'a"b'], "is no namespace"),
+        (["--namespace", 'a"b'], "isn't a namespace"),
         (["--tag", "owner"], "'owner' isn't a tag: write KEY=VALUE"),
     ],
 )
@@ -164,5 +164,5 @@ def test_bad_input_is_said_and_nothing_is_written(options, said, capsys):
 
 def test_a_namespace_that_is_wrong_makes_no_template():
     """The same by the library."""
-    with pytest.raises(AlarmError, match="no namespace"):
+    with pytest.raises(AlarmError, match="isn't a namespace"):
         template(Fleet(namespaces=("",)))

@@ -51,7 +51,9 @@ class Queue:
         name = text.rpartition("/")[2].rpartition(":")[2]  # an URL or an ARN ends with the name
         if _QUEUE.fullmatch(name):
             return cls(name=name)
-        raise AlarmError(f"{text!r} is no name of a queue: write its name, its URL, its ARN or tag:KEY=VALUE")
+        raise AlarmError(
+            f"{text!r} isn't the name of a queue: write its name, its URL, its ARN or tag:KEY=VALUE"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _alarms(fleet: Fleet) -> Iterator[tuple[str, Row, dict[str, Any]]]:
     for wrong in (
         name for name in fleet.namespaces if not _NAMESPACE.fullmatch(name) or name.startswith(":")
     ):
-        raise AlarmError(f"{wrong!r} is no namespace: up to 255 letters, digits and . - _ / # :")
+        raise AlarmError(f"{wrong!r} isn't a namespace: up to 255 letters, digits and . - _ / # :")
     taken: set[str] = set()
     for row in catalogue.FLEET:
         for namespace in fleet.namespaces if row.namespace == catalogue.OURS else (row.namespace,):
