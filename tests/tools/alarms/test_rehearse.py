@@ -226,6 +226,17 @@ def test_ignored_values_keep_a_state_only_while_no_good_one_is_seen():
     assert [it.ended for it in good] == [8 * 60]
 
 
+def test_an_expression_may_name_one_that_comes_later():
+    """CloudWatch takes them in any order; a circle is said."""
+    asked = {"watched": "most", "datapoints": 1, "periods": 1, "missing": "notBreaching"}
+    rings = rehearse(alarm(expressions={"most": "twice - 3", "twice": "m * 2"}, **asked), series("012")).rings
+    assert [it.value for it in rings] == [1.0]
+    assert (
+        "twice isn't evaluated"
+        in rehearse(alarm(expressions={"most": "twice", "twice": "most"}, **asked), series("012")).unread
+    )
+
+
 def test_a_contributor_without_values_is_fine():
     """Missing data of a query's contributor: one that isn't found any more is OK, whatever the alarm says of it."""
     query = 'SELECT SUM(Errors) FROM SCHEMA("Shop", Fn) GROUP BY Fn'

@@ -7,7 +7,7 @@ import math
 import operator
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -121,12 +121,21 @@ def _one_watched(alarm: Alarm, series: Series, grid: Sequence[int]) -> tuple[lis
         for name, metric in alarm.metrics.items()
     }
     reach = alarm.period * (alarm.periods + _LOOKED_BACK - 1)
-    for name, expression in alarm.expressions.items():
+    for name, expression in _in_order(alarm.expressions):
         known[name] = MetricMath(known, grid, reach=reach).evaluate(expression)
     values = known[alarm.watched]
     assert isinstance(values, dict)
     every = sorted((it for each in samples.values() for it in each), key=lambda it: it.at)
     return [_Watched("", values, every, grid)], unfed
+
+
+def _in_order(expressions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each expression after those that it names, wherever the template has them."""
+    left = dict(expressions)
+    while left:
+        free = (it for it, text in left.items() if left.keys().isdisjoint(re.findall(r"\w+", text)))
+        name = next(free, next(iter(left)))  # in a circle none is free: what the first names isn't known then
+        yield name, left.pop(name)
 
 
 def _grid(series: Series, alarm: Alarm) -> Sequence[int]:
