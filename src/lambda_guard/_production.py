@@ -305,6 +305,8 @@ def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: b
 
     def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
+        if records.owned and len(args) > 2:  # noqa: PLR2004 - the class, as in `_event_and_context`
+            wrapped, args = functools.partial(wrapped, args[0]), args[1:]
         return around(functools.partial(run, wrapped), instance, args, kwargs)
 
     return guarded

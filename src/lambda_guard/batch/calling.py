@@ -28,22 +28,24 @@ class Calling:
     Attributes:
         name: the record's keyword, or `None` for a record by position.
         context: whether the context is passed; its keyword, if it isn't passed as the second argument.
+        owned: whether the first parameter is an instance or a class.
 
     Raises:
         ConfigurationError: the handler can't be called with a record, or with a record and the context.
     """
 
-    __slots__ = ("context", "name")
+    __slots__ = ("context", "name", "owned")
 
     def __init__(self, handler: Any) -> None:
         function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
         self.name: str | None = None
         self.context: bool | str = False
+        self.owned = False
         try:
             parameters = list(inspect.signature(function).parameters.values())
         except (TypeError, ValueError):  # a builtin without a signature
             return
-        owned = bool(parameters) and parameters[0].name in ("self", "cls")
+        owned = self.owned = bool(parameters) and parameters[0].name in ("self", "cls")
         record, context, self.context = _read(parameters[owned:])
         if record is not None:
             names = [record.name, *([context.name] if context is not None else [])]
