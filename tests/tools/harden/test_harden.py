@@ -233,6 +233,11 @@ def test_settings_of_a_file(shop, capsys):
         ("[harden]\nretention = 7\n", "'retention' isn't a setting"),
         ('[harden]\nretention_days = "7"\n', "retention_days must be a whole number, not '7'"),
         ("[harden\n", "the settings can't be read"),
+        ("harden = 3\n", r"write one table, \[harden\]"),
+        ("[hardn]\nretention_days = 7\n", r"write one table, \[harden\]"),
+        ("[harden]\nretention_days = 31\n", "retention_days can't be 31: AWS takes 1, 3, 5, 7, 14, 30"),
+        ("[harden]\ndead_letter_days = 15\n", "dead_letter_days can't be 15: AWS takes 1 to 14"),
+        ("[harden]\nmax_receive_count = 0\n", "max_receive_count can't be 0: AWS takes 1 to 1000"),
     ],
 )
 def test_settings_that_are_wrong_are_said(tmp_path, text, said):

@@ -9,6 +9,16 @@ from lambda_guard.errors import LambdaGuardError
 
 FILE: Final = "lambda-guard.toml"
 _SECTION: Final = "harden"
+_ALLOWED: Final[dict[str, range | list[int]]] = {
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+    "retention_days": [
+        *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557),
+        *(2922, 3288, 3653),
+    ],
+    "dead_letter_days": range(1, 15),
+    "max_receive_count": range(1, 1001),
+    "retry_attempts": range(10_001),
+}
 
 
 class SettingsError(LambdaGuardError):
@@ -52,6 +62,8 @@ def read_settings(path: Path | None, beside: Path) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: the settings can't be read: {error}") from error
     section = document.get(_SECTION, {})
+    if document.keys() - {_SECTION} or not isinstance(section, dict):
+        raise SettingsError(f"{file}: write one table, [{_SECTION}], and the settings in it")
     known = {field.name: type(field.default) for field in fields(Settings)}
     return Settings(**{key: _checked(file, key, value, known) for key, value in section.items()})
 
@@ -62,4 +74,9 @@ def _checked(file: Path, key: str, value: Any, known: dict[str, type]) -> Any:
     if type(value) is not known[key]:
         kind = "a whole number" if known[key] is int else "a text"
         raise SettingsError(f"{file}: {key} must be {kind}, not {value!r}")
+    if key in _ALLOWED and value not in (allowed := _ALLOWED[key]):
+        span = (
+            f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+        )
+        raise SettingsError(f"{file}: {key} can't be {value}: AWS takes {span}")
     return value
