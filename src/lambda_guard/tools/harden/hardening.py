@@ -1,8 +1,8 @@
 """From a template's text to the text with what the checklist misses, finding by finding."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from lambda_guard.tools.audit.findings import Finding, Subject
 from lambda_guard.tools.harden.blocks import FUNCTION, MENDS, Asked, Block
 from lambda_guard.tools.harden.insertion import RefusedError, as_yaml, inserted
 from lambda_guard.tools.harden.settings import Settings
+
+Key = tuple[object, ...]
+"""What tells a finding from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,39 +76,69 @@ def _statements(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def harden(path: Path, text: str, parameters: Mapping[str, str], settings: Settings) -> Hardened:
     """Return a template's text with what the audit misses in it.
 
-    Each finding is mended wholly or not at all, and looked for anew after the ones before it.
+    Each finding is mended wholly or not at all; those that a mend brings are looked for in the next round.
 
     Raises:
         TemplateError: it isn't a template.
     """
     done: list[Block] = []
-    seen: dict[tuple[object, ...], Refused | None] = {}  # None: nothing can be written for it
+    seen: dict[Key, Refused | None] = {}  # None: nothing can be written for it
     while True:
         subject, findings = _findings(path, text, parameters)
-        todo = next((it for it in findings if it.rule in MENDS and _key(it) not in seen), None)
-        if todo is None:
+        todo = {_key(it): it for it in findings if it.rule in MENDS and _key(it) not in seen}
+        if not todo:
             refused = tuple(it for it in seen.values() if it is not None)
             left = tuple(it for it in findings if seen.get(_key(it)) is None)
             return Hardened(text, tuple(done), refused, left)
-        blocks = tuple(MENDS[todo.rule](Asked(todo, subject, settings)))
-        try:
-            new = _with(text, blocks)
-            stays = any(_key(it) == _key(todo) for it in _findings(path, new, parameters)[1])
-            why = "the audit doesn't see what mends it"
-        except RefusedError as error:
-            new, stays, why = text, True, str(error)
-        if stays:
-            seen[_key(todo)] = Refused(todo, why, blocks) if blocks else None
-        else:
+        blocks = {key: tuple(MENDS[it.rule](Asked(it, subject, settings))) for key, it in todo.items()}
+        new, why = _with(text, blocks)
+        stays = {_key(it) for it in _findings(path, new, parameters)[1]} & todo.keys() - why.keys()
+        why |= dict.fromkeys(stays, "the audit doesn't see what mends it")
+        seen |= {
+            key: Refused(todo[key], said, blocks[key]) if blocks[key] else None for key, said in why.items()
+        }
+        if not stays:  # else once more, without them
             text = new
-            done += blocks
+            done += [block for key, some in blocks.items() if key not in why for block in some]
 
 
-def _with(text: str, blocks: tuple[Block, ...]) -> str:
-    for _, some in groupby(blocks, key=lambda it: it.steps):
-        for block in some:
-            text = inserted(text, block.steps, block.content)
-    return text
+def _with(text: str, blocks: Mapping[Key, tuple[Block, ...]]) -> tuple[str, dict[Key, str]]:
+    """Return the text with all blocks at once; where that can't be, finding by finding, and why not for the others."""
+    try:
+        return inserted(text, (), _tree([block for some in blocks.values() for block in some])), {}
+    except RefusedError:
+        why: dict[Key, str] = {}
+    for key, some in blocks.items():
+        try:
+            text = inserted(text, (), _tree(some))
+        except RefusedError as error:
+            why[key] = str(error)
+    return text, why
+
+
+def _tree(blocks: Iterable[Block]) -> dict[str, Any]:
+    """Return blocks as one, from the top of the template on.
+
+    Raises:
+        RefusedError: two of them say different things in one place.
+    """
+    tree: dict[str, Any] = {}
+    for block in blocks:
+        content: Any = block.content
+        for step in reversed(block.steps):
+            content = {str(step): content}
+        _merge(tree, content, block)
+    return tree
+
+
+def _merge(tree: dict[str, Any], content: Mapping[str, Any], block: Block) -> None:
+    for key, value in content.items():
+        if key not in tree:
+            tree[key] = json.loads(json.dumps(value))
+        elif isinstance(tree[key], dict) and isinstance(value, Mapping):
+            _merge(tree[key], value, block)
+        elif tree[key] != value:
+            raise RefusedError(f"{key} would say two things", block.steps, block.content)
 
 
 def _findings(path: Path, text: str, parameters: Mapping[str, str]) -> tuple[Subject, tuple[Finding, ...]]:
@@ -113,6 +146,6 @@ def _findings(path: Path, text: str, parameters: Mapping[str, str]) -> tuple[Sub
     return subject, audit(subject).findings
 
 
-def _key(finding: Finding) -> tuple[object, ...]:
+def _key(finding: Finding) -> Key:
     """Return what tells a finding from others, wherever its lines have moved."""
     return finding.rule, finding.functions, finding.place.steps[:4]

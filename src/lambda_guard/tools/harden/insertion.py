@@ -47,10 +47,17 @@ def inserted(text: str, steps: Steps, block: Mapping[str, Any]) -> str:
         TemplateError: the text is no template.
     """
     root = compose(text)
-    for target, part in _lacking(root, steps, block):
-        text = _checked(text, target, part, _put(text, _found(root, target), part))
-        return inserted(text, steps, block)  # once more, since everything behind it has moved
-    return text
+    parts = list(_lacking(root, steps, block))
+    if not parts:
+        return text
+    newline = "\r\n" if "\r\n" in text else "\n"
+    ended = text if text.endswith("\n") else text + newline
+    puts = [(*_put(ended, _found(root, target), part), len(target)) for target, part in parts]
+    new = ended if any(at > len(text) for at, _, _ in puts) else text
+    # From the end on, so that nothing before has moved; of two at one place the inner one comes first in the text.
+    for at, lines, _ in sorted(puts, key=lambda it: (-it[0], it[2])):
+        new = f"{new[:at]}{lines}{new[at:]}"
+    return _checked(text, parts, new)
 
 
 def _lacking(root: Any, steps: Steps, block: Mapping[str, Any]) -> Iterator[tuple[Steps, Mapping[str, Any]]]:
@@ -85,59 +92,54 @@ def _found(root: Any, steps: Steps) -> Any:
     return node
 
 
-def _put(text: str, node: Any, block: Mapping[str, Any]) -> str:
-    """Return the text with a block at the end of a mapping, in the style of the mapping."""
+def _put(text: str, node: Any, block: Mapping[str, Any]) -> tuple[int, str]:
+    """Return where a block goes, and as what: at the end of a mapping, in its style; the text ends with a new line."""
     if node.flow_style:
-        return _put_in_flow(text, node, block)
-    newline = "\r\n" if "\r\n" in text else "\n"
+        return _put_in_flow(node, block)
     column = node.value[0][0].start_mark.column
-    at = _line_after(text, node)
-    lines = indent(as_yaml(block), " " * column).replace("\n", newline)
-    ahead = newline if at == len(text) and text and not text.endswith("\n") else ""
-    return f"{text[:at]}{ahead}{lines}{text[at:]}"
+    lines = indent(as_yaml(block), " " * column)
+    return _line_after(text, node), lines.replace("\n", "\r\n") if "\r\n" in text else lines
 
 
-def _put_in_flow(text: str, node: Any, block: Mapping[str, Any]) -> str:
+def _put_in_flow(node: Any, block: Mapping[str, Any]) -> tuple[int, str]:
     """Put it before the closing brace: `{A: 1, B: 2}`, and JSON, on a line of its own where its neighbours have one."""
     entries = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in block.items()]
     if not node.value:
-        at = node.start_mark.index + 1
-        return f"{text[:at]}{', '.join(entries)}{text[at:]}"
+        return node.start_mark.index + 1, ", ".join(entries)
     last = node.value[-1]
-    at = last[1].end_mark.index
     own_line = last[0].start_mark.line > node.start_mark.line
     space = f"\n{' ' * last[0].start_mark.column}" if own_line else " "
-    return f"{text[:at]},{space}{f',{space}'.join(entries)}{text[at:]}"
+    return last[1].end_mark.index, f",{space}{f',{space}'.join(entries)}"
 
 
 def _line_after(text: str, node: Any) -> int:
-    """Return where the line after a node in block style begins."""
+    """Return where the line after a node in block style begins; the text ends with a new line."""
     while node.id != "scalar" and not node.flow_style and node.value:
         node = node.value[-1] if node.id == "sequence" else node.value[-1][1]
     end = int(node.end_mark.index)
-    if end and text[end - 1] == "\n":  # a block scalar ends where the next line begins
-        return end
-    following = text.find("\n", end)
-    return len(text) if following < 0 else following + 1
+    # A block scalar ends where the next line begins.
+    return end if end and text[end - 1] == "\n" else text.index("\n", end) + 1
 
 
-def _checked(text: str, steps: Steps, block: Mapping[str, Any], new: str) -> str:
-    """Return the new text if it says what the old one said, and the block.
+def _checked(text: str, parts: list[tuple[Steps, Mapping[str, Any]]], new: str) -> str:
+    """Return the new text if it says what the old one said, and the parts.
 
     Raises:
         RefusedError: it doesn't.
     """
     expected = json.loads(json.dumps(written("", text).document))
-    target = expected
-    for step in steps:
-        target = target[step]
-    target.update(json.loads(json.dumps(block)))
+    for steps, part in parts:
+        target = expected
+        for step in steps:
+            target = target[step]
+        target.update(json.loads(json.dumps(part)))
     try:
         if written("", new).document == expected:
             return new
     except TemplateError:
         pass
-    raise RefusedError(f"{_path(steps)} is written in a way that nothing can be inserted into", steps, block)
+    steps, part = parts[0]
+    raise RefusedError(f"{_path(steps)} is written in a way that nothing can be inserted into", steps, part)
 
 
 def _path(steps: Steps) -> str:
