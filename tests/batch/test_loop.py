@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import os
+import re
 import threading
 import time
 import types
@@ -698,9 +699,10 @@ class TestTime:
             )
         given_back = [record["messageId"] for record in event["Records"][1:]]
         assert ids(answer) == given_back
-        assert [(line["level"], line["message"]) for line in captured.logs] == [
-            ("WARNING", "2 of 3 records were not begun: less than 250 ms were left")
-        ]
+        (line,) = captured.logs  # an eighth of what was left of two seconds when the batch was read
+        said = re.fullmatch(r"2 of 3 records were not begun: less than (\d+) ms were left", line["message"])
+        assert line["level"] == "WARNING"
+        assert 200 < int(said[1]) <= 250
         assert "message_id" not in captured.logs[0]
         assert captured.records[-1]["records"] == {
             "total": 3,
