@@ -95,7 +95,9 @@ def clients(deployed):
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "x")
         patch.setenv("AWS_REGION", "eu-west-1")
-        return new_clients()
+        clients = new_clients()
+        clients("lambda")  # a session reads its credentials once, whichever test comes first
+        yield clients
 
 
 @pytest.fixture
