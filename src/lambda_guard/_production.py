@@ -296,7 +296,7 @@ def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: b
     from .batch.loop import RecordHandler
 
     records = RecordHandler(handler, report=report)
-    run = records.run_async if is_async else records.run
+    run, owned = records.run_async if is_async else records.run, records.owned
     around: Around = _bare
     if is_async:
         around = _around_async(guard, _BATCH)
@@ -305,7 +305,7 @@ def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: b
 
     def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if records.owned and len(args) > 2:  # noqa: PLR2004 - the class, as in `_event_and_context`
+        if owned and len(args) + len(kwargs) > 2:  # noqa: PLR2004 - the class, as in `_event_and_context`
             wrapped, args = functools.partial(wrapped, args[0]), args[1:]
         return around(functools.partial(run, wrapped), instance, args, kwargs)
 

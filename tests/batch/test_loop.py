@@ -178,6 +178,29 @@ class TestTheRecordHandler:
             Orders.handle(events.sqs("a", "b"), context)
         assert seen == [(Orders, "a", context), (Orders, "b", context)]
 
+    @pytest.mark.parametrize("named", [(), ("context",), ("event", "context")])
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_of_a_class_takes_its_arguments_by_name_too(self, is_async, named):
+        """Since Python 3.13 the class comes as an argument more, however the others are passed."""
+        seen, given = [], {"event": events.sqs("a"), "context": make_context()}
+
+        class Orders:
+            @classmethod
+            @production(each_record=True)
+            def handle(cls, record):
+                seen.append((cls, record.body))
+
+            @classmethod
+            @production(each_record=True)
+            async def handle_async(cls, record):
+                seen.append((cls, record.body))
+
+        call = Orders.handle_async if is_async else Orders.handle
+        by_place = [given.pop(name) for name in ("event", "context") if name not in named]
+        with capture():
+            call(*by_place, **given)
+        assert seen == [(Orders, "a")]
+
     def test_stays_reachable_for_its_own_tests(self):
         """`__wrapped__` is the handler of one record."""
         assert production(each_record=True)(refuse).__wrapped__ is refuse
