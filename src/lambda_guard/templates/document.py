@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lambda_guard.errors import LambdaGuardError
 
@@ -33,6 +33,10 @@ class Location:
     def queue_url(self, name: str) -> str:
         """Return a queue's URL."""
         return f"{self.endpoint}/{self.account}/{name}"
+
+
+ANYWHERE: Final = Location("us-east-1", "123456789012", "")
+"""Of a stack of which only what doesn't depend on its place is asked."""
 
 
 class TemplateError(LambdaGuardError, ValueError):
@@ -69,7 +73,7 @@ def _parse(file: str, text: str) -> Any:
         raise TemplateError(f"{file}: not YAML: {error}") from error
 
 
-def written(document: Document) -> str:
+def as_plain_yaml(document: Document) -> str:
     """Return a template as YAML, in the order of its keys, without aliases, which CloudFormation doesn't read."""
     import yaml
 
@@ -116,6 +120,11 @@ def _unshared(file: str, document: Any) -> Any:
         return json.loads(json.dumps(document, default=str))
     except (ValueError, TypeError, RecursionError) as error:
         raise TemplateError(f"{file}: not a template: {error}") from error
+
+
+def without_default(document: Document) -> list[str]:
+    """Return the names of the parameters that a stack must be given."""
+    return [name for name, it in (document.get("Parameters") or {}).items() if "Default" not in it]
 
 
 def parameter_values(

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from lambda_guard.tools.files import replacing
 from lambda_guard.tools.terminal import ESCAPED, write_with
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -37,6 +39,25 @@ color_option = click.option(
     default="auto",
     help="Colours; auto: on terminals, unless NO_COLOR is set.",
 )
+output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; else standard output.",
+)
+
+
+def put(text: str, output: Path | None) -> None:
+    """Write a text to the file of `output_option`, whole or not at all; without one to standard output.
+
+    Raises:
+        OSError: the disk is full, say; it names the file.
+    """
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replacing(output) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", errors=ESCAPED)
 
 
 def where_option(text: str) -> Callable[[Command], Command]:

@@ -8,20 +8,19 @@ import click
 
 from lambda_guard import _names
 from lambda_guard._printable import visible
-from lambda_guard.templates.document import TemplateError, written
-from lambda_guard.tools.alarms import catalogue, cost, heartbeats, report, scheduled, series
+from lambda_guard.templates.document import TemplateError, as_plain_yaml
+from lambda_guard.tools.alarms import cost, heartbeats, report, scheduled, series
 from lambda_guard.tools.alarms.declared import Alarm, read_alarms
-from lambda_guard.tools.alarms.fleet import Fleet, Queue, template
+from lambda_guard.tools.alarms.fleet import Fleet, Queue, rows, template
 from lambda_guard.tools.alarms.rehearsal import Rehearsed, rehearse, tuned
 from lambda_guard.tools.aws import new_clients
-from lambda_guard.tools.files import replacing
 from lambda_guard.tools.logs.commands.invocations import selected
 from lambda_guard.tools.logs.commands.options import say_tally, source_options
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
-from lambda_guard.tools.options import json_option, pairs, parameters_option
+from lambda_guard.tools.options import json_option, output_option, pairs, parameters_option, put
 from lambda_guard.tools.terminal import say, warn
 
 _FLEET_EPILOG = """\b
@@ -44,12 +43,6 @@ Examples:
 """
 _TOPIC = "PagingTopic"
 _NEWS_EVERY = 50_000
-_output_option = click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write; else standard output.",
-)
 
 
 @click.group(name="alarms")
@@ -58,7 +51,7 @@ def alarms() -> None:
 
 
 @alarms.command(name="fleet", epilog=_FLEET_EPILOG)
-@_output_option
+@output_option
 @click.option(
     "--namespace",
     "namespaces",
@@ -117,11 +110,8 @@ def fleet_command(  # noqa: PLR0917 - the options
     made = template(fleet)
     _write(output, made)
     resources = made["Resources"]
-    constant = {
-        row.name for row in (*catalogue.FLEET, catalogue.DEAD_LETTERS, catalogue.QUEUE_AGE) if row.constant
-    }
-    always = [it for it in resources if any(it.startswith(name) for name in constant)]
-    monthly = cost.of(resources, always, functions)
+    constant = {logical_id for logical_id, row, _ in rows(fleet) if row.constant}
+    monthly = cost.of(resources, constant, functions)
     say(
         f"{len(resources)} alarms; for {functions:,} functions ${monthly.least:,.2f} a month if all goes well, "
         f"${monthly.most:,.2f} at most (prices of us-east-1)"
@@ -134,7 +124,7 @@ def fleet_command(  # noqa: PLR0917 - the options
 @alarms.command(name="heartbeats", epilog=_HEARTBEATS_EPILOG)
 @click.argument("templates", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--account", is_flag=True, help="Of what is deployed in this account and Region.")
-@_output_option
+@output_option
 def heartbeats_command(templates: tuple[Path, ...], account: bool, output: Path | None) -> int:
     """Write alarms on scheduled functions that fall silent, or never start.
 
@@ -234,13 +224,9 @@ def _say_left_out(made: heartbeats.Heartbeats) -> None:
 
 
 def _write(output: Path | None, document: dict[str, Any]) -> None:
-    text = written(document)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        with replacing(output) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
-        say(f"wrote {visible(str(output))}")
+    put(as_plain_yaml(document), output)
+    if output is not None:
+        say(f"wrote {output}")
 
 
 def _queues(texts: Iterable[str]) -> tuple[Queue, ...]:

@@ -4,7 +4,7 @@ Prices of us-east-1 from https://aws.amazon.com/cloudwatch/pricing/: an alarm co
 on a Metrics Insights query by those that the query matches; anomaly detection looks at three.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ class Cost:
     most: float
 
 
-def of(resources: dict[str, Any], constant: Iterable[str], functions: int) -> Cost:
+def of(resources: dict[str, Any], constant: Collection[str], functions: int) -> Cost:
     """Return what the alarms of a template cost.
 
     Args:
@@ -33,7 +33,7 @@ def of(resources: dict[str, Any], constant: Iterable[str], functions: int) -> Co
         constant: the logical ids of alarms whose metrics every function has.
         functions: how many there are in the Region; queues with a tag, and topics, are taken for as many.
     """
-    always, least, most = set(constant), 0.0, 0.0
+    least = most = 0.0
     for logical_id, resource in resources.items():
         metrics = resource["Properties"].get("Metrics")
         if metrics is None:
@@ -42,5 +42,5 @@ def of(resources: dict[str, Any], constant: Iterable[str], functions: int) -> Co
             least, most = least + _OF_BAND * METRIC, most + _OF_BAND * METRIC
         else:
             most += functions * METRIC
-            least += functions * METRIC if logical_id in always else 0
+            least += functions * METRIC if logical_id in constant else 0
     return Cost(least, most)

@@ -8,12 +8,11 @@ from typing import Any, Final
 
 from lambda_guard import _names as names
 from lambda_guard.templates import reading
-from lambda_guard.templates.document import Location, TemplateError, load
+from lambda_guard.templates.document import ANYWHERE, TemplateError, load, without_default
 from lambda_guard.templates.template import Resource, Template
 
 ALARM: Final = "AWS::CloudWatch::Alarm"
 _COMPOSITE: Final = "AWS::CloudWatch::CompositeAlarm"
-_ANYWHERE: Final = Location("us-east-1", "123456789012", "")
 _MINUTE: Final = 60
 _SECONDS: Final = (10, 20, 30)
 """The other periods of an alarm: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
@@ -75,9 +74,8 @@ def read_alarms(
         TemplateError: the template can't be read.
     """
     _, document = load(path)
-    declared = document.get("Parameters") or {}
-    open_ones = {name: "" for name, it in declared.items() if "Default" not in it}
-    template = Template(path, _ANYWHERE, parameters={**open_ones, **parameters})
+    given = {**dict.fromkeys(without_default(document), ""), **parameters}
+    template = Template(path, ANYWHERE, parameters=given)
     for resource in template.resources(ALARM):
         try:
             yield _alarm(template, resource, functions)

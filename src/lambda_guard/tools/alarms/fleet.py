@@ -82,7 +82,7 @@ def template(fleet: Fleet) -> dict[str, Any]:
     """
     alarms: dict[str, Any] = {}
     thresholds: dict[str, Any] = {}
-    for logical_id, row, properties in _alarms(fleet):
+    for logical_id, row, properties in rows(fleet):
         thresholds.setdefault(f"{row.name}Threshold", _threshold(row))
         alarms[logical_id] = {
             "Type": "AWS::CloudWatch::Alarm",
@@ -100,8 +100,12 @@ def template(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def _alarms(fleet: Fleet) -> Iterator[tuple[str, Row, dict[str, Any]]]:
-    """Yield logical id, row, and what is particular to the alarm."""
+def rows(fleet: Fleet) -> Iterator[tuple[str, Row, dict[str, Any]]]:
+    """Yield each alarm's logical id, its row, and what is particular to it.
+
+    Raises:
+        AlarmError: a namespace is none.
+    """
     for wrong in (
         name for name in fleet.namespaces if not _NAMESPACE.fullmatch(name) or name.startswith(":")
     ):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard.shapes import arns
-from lambda_guard.templates.document import Location, load
+from lambda_guard.templates.document import ANYWHERE, load, without_default
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.template import Template
 from lambda_guard.tools.alarms.heartbeats import Scheduled
@@ -13,7 +13,6 @@ from lambda_guard.tools.aws import Clients, NotPermittedError, explained
 from lambda_guard.tools.terminal import warn
 
 _FUNCTION: Final = ":function:"
-_ANYWHERE: Final = Location("us-east-1", "123456789012", "")
 
 
 def of_template(path: Path) -> Iterator[Scheduled]:
@@ -24,8 +23,7 @@ def of_template(path: Path) -> Iterator[Scheduled]:
     """
     _, document = load(path)
     # Names don't matter here, since the alarms refer to the functions.
-    open_ones = {name: "1" for name, it in (document.get("Parameters") or {}).items() if "Default" not in it}
-    stack = read_stack(Template(path, _ANYWHERE, parameters=open_ones))
+    stack = read_stack(Template(path, ANYWHERE, parameters=dict.fromkeys(without_default(document), "1")))
     logical_ids = {function.name: function.logical_id for function in stack.functions}
     for schedule in stack.schedules:
         if schedule.enabled and (logical_id := logical_ids.get(schedule.function)) is not None:

@@ -16,9 +16,8 @@ from lambda_guard.tools.audit.findings import Subject
 from lambda_guard.tools.audit.gathering import surveyed, templates
 from lambda_guard.tools.audit.rates_command import rates
 from lambda_guard.tools.audit.table import table
-from lambda_guard.tools.files import replacing
-from lambda_guard.tools.options import color_option, parameters_option
-from lambda_guard.tools.terminal import ESCAPED, Palette, When, palette_for, warn
+from lambda_guard.tools.options import color_option, output_option, parameters_option, put
+from lambda_guard.tools.terminal import Palette, When, palette_for, warn
 
 _EPILOG = """\b
 Examples:
@@ -102,12 +101,7 @@ class _Audit(click.Command):
     show_default=True,
     help="Of the report.",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write; else standard output.",
-)
+@output_option
 @click.option(
     "--rates",
     is_flag=True,
@@ -143,7 +137,8 @@ def audit(
     if stacks or whole:
         surveys += deployed(stacks, state, whole=whole)
     reports = _reports(surveys, frozenset(namespaces))
-    _write(output, _formatted(form, reports, unread, palette_for("never" if output else color)))
+    text = _formatted(form, reports, unread, palette_for("never" if output else color))
+    put(f"{text}\n", output)
     if unread:
         return 2
     return int(any(it.severity in _LEVELS[fail_on] for report in reports for it in report.findings))
@@ -184,11 +179,3 @@ def _reports(surveys: Sequence[Survey], covered: frozenset[str]) -> list[Report]
 
 def _formatted(form: str, reports: Sequence[Report], unread: Sequence[str], palette: Palette) -> str:
     return FORMATS[form](reports, unread) if form in FORMATS else "\n".join(table(reports, palette))
-
-
-def _write(output: Path | None, text: str) -> None:
-    if output is None:
-        click.echo(text)
-        return
-    with replacing(output) as unfinished:
-        unfinished.write_text(f"{text}\n", encoding="utf-8", errors=ESCAPED)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from lambda_guard import _names
 from lambda_guard.templates.marks import Steps
 from lambda_guard.templates.survey.model import Function
+from lambda_guard.tools.audit.checks.queues import least_visibility
 from lambda_guard.tools.audit.findings import Finding, Subject
 from lambda_guard.tools.harden import canary
 from lambda_guard.tools.harden.settings import Settings
@@ -152,7 +153,7 @@ def _visibility(asked: Asked) -> Iterator[Block]:
             sources = [it for reader in readers for it in survey.sources_of(reader)]
             read = [it.window for it in sources if survey.queue(it.source) is queue]
             window = max((it for it in read if isinstance(it, float)), default=0.0)
-            content = {"VisibilityTimeout": round(6 * max(times) + window)}
+            content = {"VisibilityTimeout": round(least_visibility(max(times), window))}
             yield asked.block(
                 "a message stays hidden while it is processed", _properties(queue.logical_id), content
             )

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.tools.files import replacing
 from lambda_guard.tools.logs.commands.invocations import selected
-from lambda_guard.tools.logs.commands.options import between, say_tally, time_options
+from lambda_guard.tools.logs.commands.options import between, checked, say_tally, time_options
 from lambda_guard.tools.logs.invocation import invocations_of
 from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.options import output_option, put
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.resources import ACCOUNT, REGION, Place
@@ -68,12 +68,7 @@ _NAMED = 10
     metavar="N",
     help="Evidence of fewer days makes a draft.",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write; else standard output.",
-)
+@output_option
 def policy(  # noqa: PLR0917 - click passes options by name
     paths: Sequence[str],
     function: str,
@@ -98,13 +93,17 @@ def policy(  # noqa: PLR0917 - click passes options by name
     """
     _check(function, account, region, dead_letters)
     selection = between(since, until)
-    with reader_for(_target(paths, groups, function), selection) as reader:
+    functions = () if paths or groups else (function,)
+    target = checked(Target(tuple(paths), tuple(groups), functions))
+    with reader_for(target, selection) as reader:
         evidence = _gathered(reader, selection, function)
     place = evidence.place(region, account)
     needs = needs_of(evidence, place, dead_letters)
     doubts = evidence.doubts(least_invocations, least_days)
     document = policy_of(needs.granted, draft=bool(doubts))
-    _write(output, f"{json.dumps(document, indent=2)}\n")
+    put(f"{json.dumps(document, indent=2)}\n", output)
+    if output is not None:
+        say(f"wrote {output}")
     _say_where(place)
     _say(evidence, needs, doubts)
     if (large := size(document)) > INLINE_MOST:
@@ -131,14 +130,6 @@ def _check(function: str, account: str | None, region: str | None, dead_letters:
             raise click.UsageError(f"{value!r} isn't {what}: write it as in {example}")
 
 
-def _target(paths: Sequence[str], groups: Sequence[str], function: str) -> Target:
-    if paths and groups:
-        raise click.UsageError("name either files or log groups, not both")
-    if "" in (*paths, *groups):
-        raise click.UsageError("the name of a source is empty: is the variable that should hold it set?")
-    return Target(tuple(paths), tuple(groups), () if paths or groups else (function,))
-
-
 def _gathered(reader: Reader, selection: Selection, function: str) -> Evidence:
     evidence = Evidence(function)
     others: set[str] = set()
@@ -156,15 +147,6 @@ def _gathered(reader: Reader, selection: Selection, function: str) -> Evidence:
             f"no invocation record of {function} in these logs: its AWS calls are counted by @production alone"
         )
     return evidence
-
-
-def _write(output: Path | None, text: str) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    with replacing(output) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-    say(f"wrote {output}")
 
 
 def _say_where(place: Place) -> None:

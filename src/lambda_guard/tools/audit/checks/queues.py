@@ -92,6 +92,14 @@ def _readers(subject: Subject, queue: Queue) -> tuple[str, ...]:
     return tuple(it.logical_id for it, _, read in _read(subject) if read is queue)
 
 
+def least_visibility(timeout: float, window: float) -> float:
+    """Return for how long a queue should hide its messages, in seconds.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    """
+    return _TIMES * timeout + window
+
+
 def short_visibility(subject: Subject) -> Yield:
     """Yield queues that show a message again while the function may still be at work with it."""
     for it, source, queue in _read(subject):
@@ -105,7 +113,7 @@ def short_visibility(subject: Subject) -> Yield:
         assert isinstance(it.seconds, float)
         assert isinstance(visibility, float)
         assert isinstance(window, float)
-        least = _TIMES * it.seconds + window
+        least = least_visibility(it.seconds, window)
         if visibility < least:
             place = source.place if queue is None else queue.at("VisibilityTimeout")
             found = _short(it, queue, visibility, least, place)

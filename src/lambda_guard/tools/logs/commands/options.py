@@ -69,7 +69,7 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         until: str | None,
         **others: object,
     ) -> int:
-        target = _checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
+        target = checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
         selection = between(since, until)
         if "html" in others:
             others["page"] = _page(others.pop("html"), others.pop("force"), others["as_json"], target)
@@ -88,7 +88,12 @@ def _page(html: object, force: object, as_json: object, target: Target) -> PageF
     return page
 
 
-def _checked(target: Target) -> Target:
+def checked(target: Target) -> Target:
+    """Return where to read from: standard input where nothing is named.
+
+    Raises:
+        click.UsageError: what was typed can't all hold, or there is nothing to read.
+    """
     if "" in (*target.paths, *target.groups, *target.functions, *target.stacks):
         raise click.UsageError("the name of a source is empty: is the variable that should hold it set?")
     if target.in_the_cloud and target.paths:
