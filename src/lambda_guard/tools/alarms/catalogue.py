@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from lambda_guard import _names
@@ -60,88 +61,70 @@ class Row:
     first: str
 
 
-_OF_FUNCTION: Final = ("FunctionName",)
-_OF_RECORD: Final = (_names.FUNCTION_NAME, _names.SERVICE)
 _FAILED: Final = "lambda-guard invocations --function NAME --failed --since 1h"
 _SHOWN: Final = "lambda-guard invocations --function NAME --since 1h"
 
 
-def _ours(name: str, metric: str, meaning: str, *, severity: Severity = "page", **settings: object) -> Row:
-    given = {"first": _FAILED, **settings}
-    return Row(
-        name=name,
-        namespace=OURS,
-        metric=metric,
-        schema=_OF_RECORD,
-        group_by=_names.FUNCTION_NAME,
-        severity=severity,
-        meaning=meaning,
-        **given,  # type: ignore[arg-type] # each is an attribute of the row
-    )
-
-
-def _lambda(name: str, metric: str, meaning: str, *, severity: Severity = "page", **settings: object) -> Row:
-    given = {"first": _FAILED, **settings}
-    return Row(
-        name=name,
-        namespace=LAMBDA,
-        metric=metric,
-        schema=_OF_FUNCTION,
-        group_by="FunctionName",
-        severity=severity,
-        meaning=meaning,
-        **given,  # type: ignore[arg-type] # likewise
-    )
-
+_ours: Final = partial(
+    Row,
+    namespace=OURS,
+    schema=(_names.FUNCTION_NAME, _names.SERVICE),
+    group_by=_names.FUNCTION_NAME,
+    severity="page",
+    first=_FAILED,
+)
+_lambda: Final = partial(
+    Row, namespace=LAMBDA, schema=("FunctionName",), group_by="FunctionName", severity="page", first=_FAILED
+)
 
 FLEET: Final = (
     _lambda(
-        "Errors",
-        "Errors",
-        "invocations fail, also of functions without lambda_guard, and those that were killed for their memory",
+        name="Errors",
+        metric="Errors",
+        meaning="invocations fail, also of functions without lambda_guard, and those that were killed for their memory",
         datapoints=3,
         periods=5,
         constant=True,
     ),
     _lambda(
-        "Throttles",
-        "Throttles",
-        "invocations are refused: the function's reserved concurrency, or the account's, is used up",
+        name="Throttles",
+        metric="Throttles",
+        meaning="invocations are refused: the function's reserved concurrency, or the account's, is used up",
         datapoints=3,
         periods=5,
         constant=True,
         first="lambda-guard invocations --function NAME --since 1h (what holds the environments so long?)",
     ),
     _ours(
-        "Timeouts",
-        _names.TIMEOUTS,
-        "an invocation ran into its timeout; the record has the line it was stuck at",
+        name="Timeouts",
+        metric=_names.TIMEOUTS,
+        meaning="an invocation ran into its timeout; the record has the line it was stuck at",
     ),
     _ours(
-        "FinalAttempts",
-        _names.FINAL_ATTEMPTS,
-        "a message failed for the last time and goes to the dead-letter queue",
+        name="FinalAttempts",
+        metric=_names.FINAL_ATTEMPTS,
+        meaning="a message failed for the last time and goes to the dead-letter queue",
         first="lambda-guard dlq list QUEUE",
     ),
     _ours(
-        "RecordFailures",
-        _names.RECORD_FAILURES,
-        "records of batches fail one by one, which AWS/Lambda's Errors doesn't count",
+        name="RecordFailures",
+        metric=_names.RECORD_FAILURES,
+        meaning="records of batches fail one by one, which AWS/Lambda's Errors doesn't count",
         severity="ticket",
         datapoints=2,
         periods=2,
     ),
     _ours(
-        "ServerErrors",
-        _names.SERVER_ERRORS,
-        "requests are answered with a status from 500 on, though the invocations succeed",
+        name="ServerErrors",
+        metric=_names.SERVER_ERRORS,
+        meaning="requests are answered with a status from 500 on, though the invocations succeed",
         datapoints=3,
         periods=5,
     ),
     _ours(
-        "Memory",
-        _names.MEMORY_UTILIZATION,
-        "memory is nearly used up: at 100 % Lambda kills the process",
+        name="Memory",
+        metric=_names.MEMORY_UTILIZATION,
+        meaning="memory is nearly used up: at 100 % Lambda kills the process",
         severity="ticket",
         statistic="MAX",
         threshold=85,
@@ -153,9 +136,9 @@ FLEET: Final = (
         first=_SHOWN,
     ),
     _ours(
-        "Cpu",
-        _names.CPU_UTILIZATION,
-        "the function computes all the time that it runs: more memory brings more CPU, and may cost less",
+        name="Cpu",
+        metric=_names.CPU_UTILIZATION,
+        meaning="the function computes all the time that it runs: more memory brings more CPU, and may cost less",
         severity="ticket",
         statistic="AVG",
         threshold=90,
@@ -167,9 +150,9 @@ FLEET: Final = (
         first=_SHOWN,
     ),
     _ours(
-        "MessageAge",
-        _names.MESSAGE_AGE,
-        "messages wait long before they are processed, those included that come again and again",
+        name="MessageAge",
+        metric=_names.MESSAGE_AGE,
+        meaning="messages wait long before they are processed, those included that come again and again",
         severity="ticket",
         statistic="MAX",
         threshold=900_000,
@@ -179,9 +162,9 @@ FLEET: Final = (
         first=_SHOWN,
     ),
     _ours(
-        "ColdStarts",
-        _names.INIT_DURATION,
-        "cold starts have become slow",
+        name="ColdStarts",
+        metric=_names.INIT_DURATION,
+        meaning="cold starts have become slow",
         severity="ticket",
         statistic="MAX",
         threshold=5_000,
@@ -192,16 +175,16 @@ FLEET: Final = (
         first="lambda-guard invocations --function NAME --where cold_start=true --since 1h",
     ),
     _ours(
-        "GuardErrors",
-        _names.GUARD_ERRORS,
-        "a part of lambda_guard failed; outcomes are the same, but something isn't recorded",
+        name="GuardErrors",
+        metric=_names.GUARD_ERRORS,
+        meaning="a part of lambda_guard failed; outcomes are the same, but something isn't recorded",
         severity="ticket",
         first="lambda-guard invocations --function NAME --where logger=lambda_guard --since 1h",
     ),
     _lambda(
-        "IteratorAge",
-        "IteratorAge",
-        "a stream's consumer is late, or stuck at a record that keeps failing",
+        name="IteratorAge",
+        metric="IteratorAge",
+        meaning="a stream's consumer is late, or stuck at a record that keeps failing",
         statistic="MAX",
         threshold=60_000,
         unit="ms",
@@ -209,29 +192,31 @@ FLEET: Final = (
         periods=3,
     ),
     _lambda(
-        "AsyncEventsDropped",
-        "AsyncEventsDropped",
-        "events were dropped after their last attempt; without a dead-letter queue or destination they are lost",
+        name="AsyncEventsDropped",
+        metric="AsyncEventsDropped",
+        meaning="events were dropped after their last attempt; "
+        "without a dead-letter queue or destination they are lost",
     ),
     _lambda(
-        "DestinationDeliveryFailures",
-        "DestinationDeliveryFailures",
-        "what failed couldn't be handed to its destination: look at the function's permissions and at size limits",
+        name="DestinationDeliveryFailures",
+        metric="DestinationDeliveryFailures",
+        meaning="what failed couldn't be handed to its destination: "
+        "look at the function's permissions and at size limits",
     ),
     _lambda(
-        "DeadLetterErrors",
-        "DeadLetterErrors",
-        "what failed couldn't be sent to the dead-letter queue: look at the function's permissions",
+        name="DeadLetterErrors",
+        metric="DeadLetterErrors",
+        meaning="what failed couldn't be sent to the dead-letter queue: look at the function's permissions",
     ),
     _lambda(
-        "DurableExecutionsFailed",
-        "DurableExecutionFailed",
-        "durable executions failed",
+        name="DurableExecutionsFailed",
+        metric="DurableExecutionFailed",
+        meaning="durable executions failed",
     ),
     _lambda(
-        "DurableExecutionsTimedOut",
-        "DurableExecutionTimedOut",
-        "durable executions ran into their timeout",
+        name="DurableExecutionsTimedOut",
+        metric="DurableExecutionTimedOut",
+        meaning="durable executions ran into their timeout",
     ),
     Row(
         name="DeliveriesFailed",
