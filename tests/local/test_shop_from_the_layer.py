@@ -74,9 +74,7 @@ def test_one_trace_through_functions_that_have_it_from_the_layer_alone(python, l
     assert traces == {name: {trace_id} for name in found}
     assert {it["name"] for it in documents if it["trace_id"] == trace_id} >= set(found)
     for of_it in found.values():
-        records = [
-            line["record"] for line in of_it if isinstance(line.get("record"), str)
-        ]  # not the platform's
+        records = [line["record"] for line in of_it if "record" in line]
         assert (records[0], set(records[1:])) == ("init", {"invocation"})
     assert not [
         line for of_it in found.values() for line in of_it if line.get("level") in {"WARNING", "ERROR"}

@@ -1,16 +1,12 @@
 """Takes an order over HTTP and tells the others."""
 
 import json
-import logging
 import os
 
 import boto3
 
 from lambda_guard import logger, metrics, production
 
-logging.getLogger("botocore").setLevel(
-    logging.WARNING
-)  # in Lambda's JSON format its INFO lines would be logged, too
 sns = boto3.client("sns")
 
 
