@@ -57,6 +57,7 @@ EXEMPT = {
     "tools": "not in a function",
     "local": "not in a function",
     "templates": "not in a function",
+    "iam": "not in a function",
     "shapes": "not in a function",
 }
 # What the user's code or logging calls itself, and what guards the rest.

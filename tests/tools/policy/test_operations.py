@@ -2,10 +2,10 @@
 
 import pytest
 
-from lambda_guard.tools.policy.actions import asked_by, kinds_of
+from lambda_guard.iam.actions import asked_by, kinds_of
+from lambda_guard.iam.resources import Place
 from lambda_guard.tools.policy.evidence import Called, Evidence
 from lambda_guard.tools.policy.needs import needs_of
-from lambda_guard.tools.policy.resources import Place
 
 HERE = Place("eu-west-1", "123456789012")
 AT = "eu-west-1:123456789012"

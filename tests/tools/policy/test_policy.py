@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambda_guard.iam.resources import Place
 from lambda_guard.tools.group import run
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.policy.evidence import Called, Evidence
 from lambda_guard.tools.policy.needs import needs_of
-from lambda_guard.tools.policy.resources import Place
 from lambda_guard.tools.policy.statements import policy, size
 
 from ..conftest import Logs

@@ -7,7 +7,7 @@ from typing import Final
 from lambda_guard import _names
 from lambda_guard._version import __version__
 
-ON_THE_DESK: Final = ("tools", "local", "templates", "testing")
+ON_THE_DESK: Final = ("tools", "local", "templates", "iam", "testing")
 """The packages that no function needs."""
 _ENTRY: Final = "lambda_guard_handler.py"
 _WRAPPER: Final = "lambda-guard"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.iam.resources import ACCOUNT, REGION, Place
 from lambda_guard.tools.logs.commands.invocations import selected
 from lambda_guard.tools.logs.commands.options import between, checked, say_tally, time_options
 from lambda_guard.tools.logs.invocation import invocations_of
@@ -16,7 +17,6 @@ from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.options import output_option, put
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.needs import Needs, needs_of
-from lambda_guard.tools.policy.resources import ACCOUNT, REGION, Place
 from lambda_guard.tools.policy.statements import INLINE_MOST, size
 from lambda_guard.tools.policy.statements import policy as policy_of
 from lambda_guard.tools.terminal import say, warn

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from lambda_guard import _names as names
+from lambda_guard.iam.resources import REGION, Place
 from lambda_guard.tools.logs.invocation import Invocation
-from lambda_guard.tools.policy.resources import REGION, Place
 
 _PLACED: Final = re.compile(
     r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z0-9-]+):([0-9]{12}):|https://sqs\.([a-z0-9-]+)\.amazonaws\.[a-z.]+/([0-9]{12})/"

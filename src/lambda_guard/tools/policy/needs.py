@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from lambda_guard.tools.policy.actions import asked_by
+from lambda_guard.iam.actions import asked_by
+from lambda_guard.iam.resources import Place, UnknownResource, granted_on
 from lambda_guard.tools.policy.evidence import Called, Evidence
-from lambda_guard.tools.policy.resources import Place, UnknownResource, granted_on
 from lambda_guard.tools.policy.statements import Need
 
 _POLLING: Final = {

@@ -7,9 +7,9 @@ import re
 from functools import cache
 from typing import Final
 
+from lambda_guard.iam.service_reference import actions_of
 from lambda_guard.templates.survey.nodes import Text
 from lambda_guard.tools.audit.findings import Found, Subject, Yield, unread
-from lambda_guard.tools.service_reference import actions_of
 
 _WIDE: Final = re.compile(r".*(FullAccess|PowerUser\w*)$|^AdministratorAccess$")
 _ALL: Final = re.compile(r"^(\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:\*)$")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from lambda_guard.tools.service_reference import actions_of
+from lambda_guard.iam.service_reference import actions_of
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from lambda_guard.tools.policy.actions import kinds_of
+from lambda_guard.iam.actions import kinds_of
 
 REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]{1,2}")
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
