@@ -12,7 +12,7 @@ from lambda_guard.tools.group import run
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.policy.evidence import Called, Evidence
 from lambda_guard.tools.policy.needs import needs_of
-from lambda_guard.tools.policy.statements import policy, size
+from lambda_guard.tools.policy.statements import policy, size, statements
 
 from ..conftest import Logs
 from .matching import allows
@@ -370,3 +370,16 @@ def test_the_matcher_itself():
     assert not allows({"Statement": [allow]}, "s3:PutObject", "arn:aws:s3:::a/b")
     deny = {"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}
     assert not allows({"Statement": [allow, deny]}, "s3:GetObject", "arn:aws:s3:::a/b")
+
+
+def test_a_statement_knows_what_asked_for_it():
+    """Calls by their number of invocations, the first three by name; what no call shows is told apart."""
+    evidence = Evidence("orders")
+    for name, count in (("a", 1), ("b", 1_200), ("c", 2), ("d", 2)):
+        evidence.calls[Called("dynamodb", "Query", name)] = count
+    made = {it.sid: it.why for it in statements(needs_of(evidence, HERE).granted, draft=False)}
+    assert made["Dynamodb"] == (
+        "dynamodb Query a in 1 invocation; dynamodb Query b in 1,200 invocations; "
+        "dynamodb Query c in 2 invocations; 1 other call"
+    )
+    assert made["LogsOrders"].startswith("no call shows it: Lambda writes the function's logs there")

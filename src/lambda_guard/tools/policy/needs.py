@@ -38,18 +38,19 @@ class Needs:
     """What a function needs, as far as that is known.
 
     Attributes:
-        granted: action, resource and condition, each once, in the order in which they were found.
+        granted: action, resource and condition, in the order in which they were found; each with what asked for it, and
+            in how many invocations: in none where no call shows it.
         unseen: why something is granted that no call shows → the actions.
         unknown: what was called and can't be granted, each with why.
         wider: what is granted although less may do, each with why.
     """
 
-    granted: dict[Need, None] = field(default_factory=dict)
+    granted: dict[Need, dict[str, int]] = field(default_factory=dict)
     unseen: dict[str, list[str]] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     wider: list[str] = field(default_factory=list)
 
-    def grant(self, action: str, resource: str | None, place: Place, why: str) -> bool:
+    def grant(self, action: str, resource: str | None, place: Place, why: str, invocations: int = 0) -> bool:
         """Grant an action on a call's resource, or note that it can't be known and return false."""
         try:
             on = granted_on(action, resource, place)
@@ -60,7 +61,7 @@ class Needs:
             self.wider.append(f"{action} on {on.arns[-1]}: {on.wider}")
         condition = json.dumps(on.condition, sort_keys=True) if on.condition else ""
         for arn in on.arns:
-            self.granted[Need(action, arn, condition)] = None
+            self.granted.setdefault(Need(action, arn, condition), {})[why] = invocations
         return True
 
     def grant_unseen(self, action: str, resource: str | None, place: Place, why: str) -> None:
@@ -81,7 +82,8 @@ def needs_of(evidence: Evidence, place: Place, dead_letters: str | None = None) 
     for called in sorted(
         evidence.calls, key=lambda it: (it.service, it.operation, it.resource or "", it.region)
     ):
-        _add_call(needs, called, replace(place, region=called.region or place.region))
+        there = replace(place, region=called.region or place.region)
+        _add_call(needs, called, there, evidence.calls[called])
     _add_logs(needs, evidence, place)
     for kind, source in sorted(evidence.triggers):
         _add_polling(needs, kind, source, place)
@@ -91,14 +93,14 @@ def needs_of(evidence: Evidence, place: Place, dead_letters: str | None = None) 
     return needs
 
 
-def _add_call(needs: Needs, called: Called, place: Place) -> None:
+def _add_call(needs: Needs, called: Called, place: Place, invocations: int) -> None:
     what = f"{called.service} {called.operation}" + (f" {called.resource}" if called.resource else "")
     asked = asked_by(called.service, called.operation)
     if asked is None:
         needs.unknown.append(f"{what}: no action is known for this operation")
         return
     for action in asked.actions:
-        needs.grant(action, called.resource, place, what)
+        needs.grant(action, called.resource, place, what, invocations)
     needs.unknown += [f"{action} ({what}): {on}" for action, on in asked.besides]
     if asked.wider:
         needs.wider.append(f"{', '.join(asked.actions)} ({what}): {asked.wider}")
