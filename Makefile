@@ -28,7 +28,7 @@ SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets
 
 help:
 	@sed -n '1,9s/^# //p' Makefile
@@ -61,7 +61,7 @@ unit: install
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy test-peers
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy test-peers test-budgets
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -182,10 +182,16 @@ docs: .venv-docs/installed
 
 # With the newest dependencies, which is what `pip install aws-lambda-guard` gives; the lock's are older.
 bench: install
-	@rm -rf build/wheel && $(UV) build --quiet --wheel --python $(BIN)/python --out-dir build/wheel .
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric build/wheel/*.whl
+	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric .
 	@$(BIN)/python -m benchmarks $(LEG)/bin/python
+
+# The budgets of instructions alone: they are the same on every machine. No processes beside them but the other legs.
+test-budgets: install
+	@echo "== budgets, in instructions"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric .
+	@$(LEG)/bin/python -m benchmarks.budgets --gate
 
 # Say `make mutants MUTANTS_OPTIONS="--sample 40"` for less; what is done isn't done again.
 mutants: $(MUTANTS)/installed

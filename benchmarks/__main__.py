@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-OF_A_FUNCTION = (("-m", "benchmarks.budgets"), ("-m", "benchmarks.batch"), ("-m", "benchmarks.watchdog"))
+OF_A_FUNCTION = (
+    ("-m", "benchmarks.budgets"),
+    ("-m", "benchmarks.runtime_client"),
+    ("-m", "benchmarks.watchdog"),
+)
 OF_THE_TOOLS = (("-m", "benchmarks.layer"), (str(HERE / "logs_throughput.py"),), (str(HERE / "replay.py"),))
 
 

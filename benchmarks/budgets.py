@@ -1,219 +1,261 @@
 """The budgets of warm calls and cold starts, as ratios in one run.
 
-    python -m benchmarks.budgets
+    python -m benchmarks.budgets            # with CPU time beside the instructions
+    python -m benchmarks.budgets --gate     # instructions alone: what CI asks
 
 Instructions are the gate: valgrind (`--tool=callgrind`) counts the same number for the same code, where the hash seed
-is fixed. Time stands beside them. Each contender runs in processes of its own, in turn with the others, so that a
-change of the machine's speed meets them all. Standard output is a pipe through the runtime client's own unbuffered
-stream, and the daemon a UDP socket that is read. Cold starts are whole processes, less what an interpreter needs
-that only imports the contenders.
+is fixed. A warm call is the difference between N and 2 N calls of a process that has been warmed up. A cold start is a
+whole process, less what an interpreter needs that only imports the contenders. CPU time stands beside them: contenders
+call in turn for slices of it, so that a change of the machine's speed meets them all. No absolute time is judged.
 """
 
 import contextlib
 import importlib.metadata
+import os
 import platform
-import re
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
-import threading
-import time
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
-from . import contenders
+from . import cases, processes
 
-ROUNDS = 7
-BATCHES = 100
-CALLS = 30
-PROCESSES = 15
-COUNTED = (300, 1300)  # calls of two processes, the difference of which is what warm calls cost
-CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+ROUNDS = 15
+SLICE_MS = 40
+WARM = 200  # calls before a slice is timed
+# How many calls of a case are counted: few of those that take long.
+FEW = {
+    "10 lines": 40,
+    "100 lines": 6,
+    "batch": 10,
+    "0 calls": 50,
+    "10 calls": 6,
+    "spaced": 6,
+    "traces": 1,
+    "traces, whole": 1,
+}
+FEW_OTHERWISE = 200
+APART_MS = 300
+OURS, POWERTOOLS, FLOOR = "lambda_guard", "powertools", "floor"
 
-SETUP = """
-import sys
-from awslambdaric.bootstrap import Unbuffered
-from benchmarks import contenders
-sys.stdout = Unbuffered(sys.stdout)
-handler, context = contenders.CONTENDERS[sys.argv[1]](), contenders.Context()
-"""
-TIMED = f"""{SETUP}
-import time
-times = []
-for batch in range(-20, {BATCHES}):
-    started = time.perf_counter()
-    for _ in range({CALLS}):
-        handler(contenders.EVENT, context)
-    if batch >= 0:
-        times.append((time.perf_counter() - started) / {CALLS} * 1e6)
-print(sorted(times)[len(times) // 10], file=sys.stderr)
-"""
-CALLED = f"""{SETUP}
-for _ in range(int(sys.argv[2])):
-    handler(contenders.EVENT, context)
-"""
-COLD = """
-import sys
-from benchmarks import contenders
-if sys.argv[1] != "interpreter":
-    contenders.CONTENDERS[sys.argv[1]]()(contenders.EVENT, contenders.Context())
-"""
 
-# What lambda_guard is measured in, and beside what; the budget is a share of the other's instructions.
+class Cost(NamedTuple):
+    """What is measured: one call of a contender, or its start.
+
+    Attributes:
+        case: one of `cases.CASES`, `spaced` (the standard case, with pauses between), or `cold`.
+        contender: one of `contenders.CONTENDERS`.
+        kind: `traced` or `untraced`.
+    """
+
+    case: str
+    contender: str
+    kind: str = "traced"
+
+
+class Row(NamedTuple):
+    """A ratio, and what it may be.
+
+    Attributes:
+        what: our cost in words.
+        ours: what is added up of costs, each with its factor.
+        against: the other in words.
+        theirs: the same of the other.
+        budget: the most that the ratio may be; None where the row is there to be seen.
+    """
+
+    what: str
+    ours: dict
+    against: str
+    theirs: dict
+    budget: float | None = None
+
+
+def one(case, contender, kind="traced"):
+    """Return one cost as such."""
+    return {Cost(case, contender, kind): 1}
+
+
+def line_more(contender):
+    """Return what a line more costs: a ninetieth of what a hundred cost more than ten."""
+    return {Cost("100 lines", contender): 1 / 90, Cost("10 lines", contender): -1 / 90}
+
+
+def call_more(contender):
+    """Return what is added to an AWS call: its share of ten calls, less the call itself."""
+    share = 1 / cases.CALLS
+    added = {Cost("10 calls", contender): share, Cost("0 calls", contender): -share}
+    return added | {Cost("10 calls", FLOOR): -share, Cost("0 calls", FLOOR): share}
+
+
+THREE = "Powertools' three decorators"
 ROWS = (
-    (
-        "warm call: a log line, a metric, a sampled trace",
-        ("warm", "lambda_guard"),
-        "Powertools' three decorators",
-        ("warm", "powertools"),
-        0.39,
-    ),
-    ("the same", ("warm", "lambda_guard"), "two lines and a datagram by hand", ("warm", "floor"), 1.9),
-    (
-        "cold path: import, decorate, first sampled call",
-        ("cold", "lambda_guard"),
-        "Powertools' three, as documented",
-        ("cold", "powertools"),
+    Row(
+        "cold: import, decorate, first sampled call",
+        one("cold", OURS),
+        "Powertools' three, traced",
+        one("cold", POWERTOOLS),
         0.62,
     ),
-    (
-        "cold path, tracing off",
-        ("untraced", "lambda_guard"),
-        "the same, traced",
-        ("cold", "powertools"),
+    Row(
+        "cold, tracing off",
+        one("cold", OURS, "untraced"),
+        "Powertools' three, traced",
+        one("cold", POWERTOOLS),
         0.57,
     ),
-    (
-        "cold path, tracing off",
-        ("untraced", "lambda_guard"),
+    Row(
+        "cold, tracing off",
+        one("cold", OURS, "untraced"),
         "the same, untraced",
-        ("untraced", "powertools"),
+        one("cold", POWERTOOLS, "untraced"),
         1.05,
     ),
+    Row("a line, a metric, a sampled trace", one("standard", OURS), THREE, one("standard", POWERTOOLS), 0.39),
+    Row(
+        "a line, a metric, a sampled trace",
+        one("standard", OURS),
+        "the same by hand",
+        one("standard", FLOOR),
+        1.9,
+    ),
+    Row(
+        "nothing but a record, untraced",
+        one("plain", OURS, "untraced"),
+        f"{THREE}, no line",
+        one("plain", POWERTOOLS, "untraced"),
+        1.3,
+    ),
+    Row("a line more", line_more(OURS), "the same by hand", line_more(FLOOR), 1.3),
+    Row("10 lines", one("10 lines", OURS), THREE, one("10 lines", POWERTOOLS)),
+    Row("100 lines", one("100 lines", OURS), THREE, one("100 lines", POWERTOOLS)),
+    Row("an exception", one("exception", OURS), THREE, one("exception", POWERTOOLS)),
+    Row("async def", one("async", OURS), f"{THREE}, asyncio.run", one("async", POWERTOOLS)),
+    Row(
+        "10 messages of a batch, a line each",
+        one("batch", OURS),
+        "Powertools' BatchProcessor",
+        one("batch", POWERTOOLS),
+        0.45,
+    ),
+    Row(
+        f"{cases.TRACES:,} traces, message by message",
+        one("traces", OURS),
+        "the same, tracing off",
+        one("traces", OURS, "untraced"),
+        1.25,
+    ),
+    Row(
+        f"{cases.TRACES:,} traces, a plain handler",
+        one("traces, whole", OURS),
+        "the same, tracing off",
+        one("traces, whole", OURS, "untraced"),
+        1.25,
+    ),
+    Row("what an AWS call costs more", call_more(OURS), "the X-Ray SDK's patch", call_more(POWERTOOLS), 1.2),
+    Row(f"calls {APART_MS} ms apart", one("spaced", OURS), THREE, one("spaced", POWERTOOLS)),
+    Row(f"calls {APART_MS} ms apart", one("spaced", OURS), "without pauses", one("standard", OURS)),
 )
-COLD_PATHS = [(kind, name) for kind in ("cold", "untraced") for name in ("lambda_guard", "powertools")]
 
 
-def main():
+def main(*options):
+    """Print the table; end with 1 where a budget is missed."""
+    rows = [row for row in ROWS if row.budget is not None or "--gate" not in options]
+    costs = list(dict.fromkeys(cost for row in rows for cost in (*row.ours, *row.theirs)))
     print(machine())
-    with daemon() as port:
-        times = warm_times(port) | cold_times(port)
-        counts = instructions(port)
-    print(f"\n{'what':50}{'against':34}{'time':>6}{'instructions':>14}{'budget':>8}")
-    missed = 0
-    for what, ours, against, other, budget in ROWS:
-        ratio = counts[ours] / counts[other] if counts else 0.0
-        missed += ratio > budget
-        verdict = ("met" if ratio <= budget else "MISSED") if counts else ""
-        counted = f"{ratio:14.3f}" if counts else f"{'-':>14}"
-        print(f"{what:50}{against:34}{_middle(times, ours, other):6.2f}{counted}{budget:8.2f}  {verdict}")
-    print(f"\nwarm, in µs a call: {_said(times, 'warm', 1)}; cold, in ms: {_said(times, 'cold', 1000)}")
+    with processes.daemon() as port:
+        counts = instructions(costs, port) if processes.has_valgrind() else {}
+        times = {} if "--gate" in options else cpu_times(costs, port)
     if not counts:
         print("Without valgrind no instructions are counted, and no budget is judged.")
+    return table(rows, counts, times)
+
+
+def table(rows, counts, times):
+    """Print a line for each row; return 1 where a budget is missed."""
+    print(f"\n{'what':46}{'against':38}{'CPU time':>9}{'instructions':>14}{'budget':>8}")
+    missed = 0
+    for row in rows:
+        counted = ratio(row, counts)
+        beside = statistics.median(found) if (found := _ratios(row, times)) else None
+        verdict = (
+            "" if counted is None or row.budget is None else "met" if counted <= row.budget else "MISSED"
+        )
+        missed += verdict == "MISSED"
+        figures = f"{_figure(beside):>9}{_figure(counted, 3):>14}{_figure(row.budget):>8}"
+        print(f"{row.what:46}{row.against:38}{figures}  {verdict}".rstrip())
+    if counts:
+        print("\ninstructions, in thousands:")
+        for case, kind in dict.fromkeys((cost.case, cost.kind) for cost in counts):
+            found = {
+                cost.contender: n for cost, n in counts.items() if (cost.case, cost.kind) == (case, kind)
+            }
+            print(f"  {case}, {kind}: {', '.join(f'{name} {n / 1000:,.0f}' for name, n in found.items())}")
     return 1 if missed else 0
 
 
-def warm_times(port):
-    """Return each contender's µs a call, a figure for each round: the first decile of its batches."""
-    found = {("warm", name): [] for name in contenders.CONTENDERS}
-    for number in range(ROUNDS):
-        for (_, name), times in found.items():
-            times.append(float(_run(TIMED, name, environment=contenders.environment(port)).stderr))
-        _progress("warm calls", number + 1, ROUNDS)
+def ratio(row, values):
+    """Return the ratio of a row, or None where one of its costs is unknown."""
+    if not all(cost in values for cost in (*row.ours, *row.theirs)):
+        return None
+    ours, theirs = (sum(values[c] * factor for c, factor in side.items()) for side in (row.ours, row.theirs))
+    return ours / theirs
+
+
+def instructions(costs, port):
+    """Return the instructions of each cost; several processes count at once, which changes no count."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        blank = pool.submit(
+            processes.cold_instructions,
+            processes.COLD,
+            "interpreter",
+            environment=processes.environment(port, "traced"),
+        )
+        counts = dict(zip(costs, pool.map(lambda cost: _counted(cost, port), costs), strict=True))
+    return {cost: n - blank.result() if cost.case == "cold" else n for cost, n in counts.items()}
+
+
+def _counted(cost, port):
+    environment = processes.environment(port, cost.kind)
+    if cost.case == "cold":
+        return processes.cold_instructions(processes.COLD, cost.contender, environment=environment)
+    command, case = (f"pause {APART_MS}", "standard") if cost.case == "spaced" else ("calls", cost.case)
+    few = FEW.get(cost.case, FEW_OTHERWISE)
+    return processes.warm_instructions(cost.contender, case, environment, command, few)
+
+
+def cpu_times(costs, port):
+    """Return the CPU time of each cost in ns, a figure for each round; none for starts and spaced calls."""
+    found = {cost: [] for cost in costs if cost.case in cases.CASES}
+    for case in dict.fromkeys(cost.case for cost in found):
+        with contextlib.ExitStack() as stack:
+            workers = {
+                cost: stack.enter_context(
+                    contextlib.closing(
+                        processes.Worker(cost.contender, case, processes.environment(port, cost.kind))
+                    )
+                )
+                for cost in found
+                if cost.case == case
+            }
+            for worker in workers.values():
+                worker.tell(f"calls {max(5, WARM // FEW.get(case, 1))}")
+            for _ in range(ROUNDS):
+                for cost, worker in workers.items():
+                    calls, taken = worker.tell(f"slice {SLICE_MS}")
+                    found[cost].append(taken / calls)
     return found
 
 
-def cold_times(port):
-    """Return the seconds of each cold path, a figure for each round."""
-    found = {key: [] for key in COLD_PATHS}
-    for number in range(PROCESSES):
-        interpreter = _seconds("interpreter", environment(port, "cold"))
-        for (kind, name), times in found.items():
-            times.append(_seconds(name, environment(port, kind)) - interpreter)
-        _progress("cold starts", number + 1, PROCESSES)
-    return found
+def _ratios(row, times):
+    if not all(cost in times for cost in (*row.ours, *row.theirs)):
+        return []
+    rounds = [{cost: values[n] for cost, values in times.items()} for n in range(ROUNDS)]
+    return [ratio(row, values) for values in rounds]
 
 
-def instructions(port):
-    """Return the instructions of a warm call and of each cold path; nothing where valgrind isn't installed."""
-    if shutil.which("valgrind") is None:
-        return {}
-    few, many = COUNTED
-    cold = environment(port, "cold")
-    counts = {
-        ("warm", name): (_count(CALLED, name, many, cold) - _count(CALLED, name, few, cold)) / (many - few)
-        for name in contenders.CONTENDERS
-    }
-    interpreter = _count(COLD, "interpreter", 1, cold)
-    for kind, name in COLD_PATHS:
-        counts[kind, name] = _count(COLD, name, 1, environment(port, kind)) - interpreter
-    return counts
-
-
-def environment(port, kind):
-    return {**contenders.environment(port, tracing=kind != "untraced"), "PYTHONHASHSEED": "0"}
-
-
-def _middle(times, one, other):
-    """Return the median of the rounds' ratios: what slows the machine for a while slows both of a round."""
-    return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
-
-
-def _said(times, kind, factor):
-    of_kind = {
-        name: statistics.median(found) * factor for (which, name), found in times.items() if which == kind
-    }
-    return ", ".join(f"{name} {value:.0f}" for name, value in of_kind.items())
-
-
-def _seconds(name, environment):
-    started = time.perf_counter()
-    _run(COLD, name, environment=environment)
-    return time.perf_counter() - started
-
-
-def _count(code, name, calls, environment):
-    return count(code, name, str(calls), environment=environment)
-
-
-def count(code, *arguments, environment, options=()):
-    """Return the instructions of a process of this interpreter."""
-    said = _run(code, *arguments, environment=environment, prefix=CALLGRIND, options=options).stderr
-    return int(re.search(r"Collected : (\d+)", said)[1])
-
-
-def _run(code, *arguments, environment, prefix=(), options=()):
-    return subprocess.run(
-        [*prefix, sys.executable, *options, "-c", code, *arguments],
-        env={"PYTHONPATH": str(Path(__file__).parent.parent), **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-
-
-@contextlib.contextmanager
-def daemon():
-    """Read what the X-Ray SDK sends; gives the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(0.2)
-        stop = threading.Event()
-
-        def drain():
-            while not stop.is_set():
-                with contextlib.suppress(TimeoutError):
-                    sock.recv(65536)
-
-        thread = threading.Thread(target=drain)
-        thread.start()
-        try:
-            yield sock.getsockname()[1]
-        finally:
-            stop.set()
-            thread.join()
+def _figure(value, digits=2):
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def machine():
@@ -223,10 +265,5 @@ def machine():
     return f"CPython {platform.python_version()}, {found}"
 
 
-def _progress(what, done, total):
-    if sys.stderr.isatty():
-        print(f"\r{what} {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -1,13 +1,15 @@
-"""The contenders of the benchmarks: one handler that logs a line and adds a metric, made fit in three ways.
+"""The contenders of the benchmarks: the same handlers, made fit in different ways.
 
-Each is chosen by name, imports what it needs by itself, and answers with its handler. Standard output and the
-X-Ray daemon are real: a pipe, and a UDP socket on loopback.
+Each imports what it needs by itself. Standard output and the X-Ray daemon are real: a pipe, and a UDP socket on
+loopback.
 """
 
+import functools
 import os
 import time
 
-EVENT = {"id": "o-1"}
+from . import cases
+
 ROOT = "1-6742a1b5-0123456789abcdef01234567"
 HEADER = f"Root={ROOT};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1"
 
@@ -33,6 +35,8 @@ def environment(daemon_port, tracing=True):
     """Return the environment in which every contender runs: Lambda's, and nothing else that matters."""
     return {
         "PATH": os.environ["PATH"],
+        "PYTHONHASHSEED": "0",
+        "AWS_REGION": "eu-west-1",
         "LAMBDA_TASK_ROOT": "/var/task",
         "AWS_LAMBDA_FUNCTION_NAME": "orders",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -45,88 +49,93 @@ def environment(daemon_port, tracing=True):
     }
 
 
-def guard():
+def bare(case):
+    """Nothing around the handler, and no lines or metrics either."""
+    body = cases.CASES[case] or (lambda *_: lambda *_: {"batchItemFailures": []})
+    return _synchronous(body(_nothing, _nothing))
+
+
+def guard(case):
+    """lambda_guard's decorator."""
     from lambda_guard import logger, metrics, production
 
-    @production
-    def handler(event, context):
-        logger.info("order accepted", order_id=event["id"])
-        metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
-        return {"accepted": event["id"]}
+    if case == "batch":
 
-    return handler
+        @production(each_record=True, report_batch_item_failures=True)
+        def handler(record):
+            logger.info("order accepted", order_id=record.json_body["order_id"])
+
+        return handler
+    if case.startswith("traces"):
+        return production(_nothing) if case.endswith("whole") else production(each_record=True)(_nothing)
+    body = cases.CASES[case](logger.info, lambda name: metrics.add_metric(name=name, unit="Count", value=1))
+    return production(body)
 
 
-def powertools():
+def powertools(case):
+    """Powertools' three decorators, and its batch processor, as its documentation has them."""
     from aws_lambda_powertools import Logger, Metrics, Tracer
 
     logger, metrics, tracer = Logger(), Metrics(), Tracer()
+    if case == "batch":
+        return _powertools_batch(logger, tracer)
+    body = cases.CASES[case](logger.info, lambda name: metrics.add_metric(name=name, unit="Count", value=1))
 
     @logger.inject_lambda_context
     @tracer.capture_lambda_handler
     @metrics.log_metrics
+    @functools.wraps(body)
     def handler(event, context):
-        logger.info("order accepted", order_id=event["id"])
-        metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
-        return {"accepted": event["id"]}
+        return run(event, context)
+
+    run = _synchronous(body)
+    return handler
+
+
+def _powertools_batch(logger, tracer):
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+    processor = BatchProcessor(event_type=EventType.SQS)
+
+    @tracer.capture_method
+    def each(record):
+        tracer.put_annotation("message_id", record.message_id)
+        logger.append_keys(message_id=record.message_id)
+        logger.info("order accepted", order_id=record.json_body["order_id"])
+
+    @logger.inject_lambda_context
+    @tracer.capture_lambda_handler
+    def handler(batch, context):
+        return process_partial_response(
+            event=batch, record_handler=each, processor=processor, context=context
+        )
 
     return handler
 
 
-def floor():
-    """Two lines of JSON and one datagram, written by hand for this handler alone."""
-    import json
-    import socket
-    import sys
+def floor(case):
+    """Lines of JSON and a datagram for each invocation and message, written by hand for these handlers alone."""
+    from .floor import Floor
 
-    host, port = os.environ["AWS_XRAY_DAEMON_ADDRESS"].split(":")
-    daemon = (host, int(port))
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setblocking(False)
-
-    def handler(event, context):
-        started = time.time()
-        header = dict(part.split("=", 1) for part in os.environ["_X_AMZN_TRACE_ID"].split(";"))
-        keys = {"function_name": context.function_name, "function_request_id": context.aws_request_id}
-        line = {
-            "level": "INFO",
-            "message": "order accepted",
-            "timestamp": started,
-            "order_id": event["id"],
-            **keys,
-        }
-        sys.stdout.write(json.dumps(line) + "\n")
-        ended = time.time()
-        metric = {
-            "_aws": {
-                "Timestamp": int(ended * 1000),
-                "CloudWatchMetrics": [
-                    {
-                        "Namespace": "Orders",
-                        "Dimensions": [["service"]],
-                        "Metrics": [{"Name": "OrdersAccepted", "Unit": "Count"}],
-                    }
-                ],
-            },
-            "service": "orders",
-            "OrdersAccepted": 1,
-        }
-        sys.stdout.write(json.dumps(metric) + "\n")
-        sys.stdout.flush()
-        document = {
-            "name": "## handler",
-            "id": os.urandom(8).hex(),
-            "trace_id": header["Root"],
-            "parent_id": header["Parent"],
-            "type": "subsegment",
-            "namespace": "local",
-            "start_time": started,
-            "end_time": ended,
-        }
-        sock.sendto(b'{"format":"json","version":1}\n' + json.dumps(document).encode(), daemon)
-        return {"accepted": event["id"]}
-
-    return handler
+    hand = Floor()
+    if case == "batch":
+        return hand.batch
+    return hand.around(_synchronous(cases.CASES[case](hand.log, hand.count)))
 
 
-CONTENDERS = {"lambda_guard": guard, "powertools": powertools, "floor": floor}
+def _synchronous(body):
+    """Return the body; of a coroutine function, what runs it as people do who have no help."""
+    import inspect
+
+    if not inspect.iscoroutinefunction(body):
+        return body
+    import asyncio
+
+    return lambda event, context: asyncio.run(body(event, context))
+
+
+def _nothing(*_, **__):
+    """Do nothing."""
+
+
+CONTENDERS = {"bare": bare, "lambda_guard": guard, "powertools": powertools, "floor": floor}

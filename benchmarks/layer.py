@@ -23,7 +23,7 @@ from lambda_guard.tools.layer.building import build
 from lambda_guard.tools.layer.packages import LOCK
 from lambda_guard.tools.layer.targets import PLATFORMS, PYTHONS, targets
 
-from . import budgets
+from . import budgets, processes
 
 MB = 1024 * 1024
 ZIPPED_MOST = 6.0
@@ -83,12 +83,12 @@ def _differences(one, other):
 
 
 def _cold_rows(place):
-    if shutil.which("valgrind") is None:
+    if not processes.has_valgrind():
         print("Without valgrind no instructions are counted, and the cold path isn't judged.")
         return
     ways = _ways(place)
-    with budgets.daemon() as port:
-        environment = {**budgets.environment(port, "cold"), "PYTHONDONTWRITEBYTECODE": "1"}
+    with processes.daemon() as port:
+        environment = {**processes.environment(port, "traced"), "PYTHONDONTWRITEBYTECODE": "1"}
         interpreter = _count("interpreter", ways["installed"], environment)
         counts = {
             name: _count("lambda_guard", path, environment) - interpreter for name, path in ways.items()
@@ -122,9 +122,10 @@ def _install(folder, *what):
     subprocess.run([*uv, "--target", folder, "--compile-bytecode", *what], check=True)
 
 
-def _count(name, path, environment, code=budgets.COLD):
+def _count(name, path, environment, code=processes.COLD):
     # Without site-packages, in which lambda_guard is, too.
-    return budgets.count(code, name, environment={**environment, "PYTHONPATH": path}, options=("-S",))
+    environment = {**environment, "PYTHONPATH": path}
+    return processes.cold_instructions(code, name, environment=environment, options=("-S",))
 
 
 if __name__ == "__main__":
