@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lambda_guard.templates.survey.model import Function
 from lambda_guard.templates.survey.nodes import Unknown
+from lambda_guard.tools.python_source import LARGEST, module_file, parsed
 
 ANSWER: Final = "batchItemFailures"
 _WITHOUT_CODE: Final = "lambda_guard_handler"
@@ -25,7 +26,6 @@ _POWERTOOLS: Final = {
     "AsyncBatchProcessor",
     "SqsFifoPartialProcessor",
 }
-_LARGEST: Final = 2_000_000
 _DEFINED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -74,29 +74,19 @@ def _read(function: Function, handler: str) -> Code:
         return _said(function.inline, name, None)
     if function.code is None:
         return Code("its code isn't here")
-    file = _module(function.code, module)
+    file = module_file(function.code, module)
     if file is None:
         return Code(f"there is no {module.replace('.', '/')}.py below {function.code}")
     try:
-        if file.stat().st_size > _LARGEST:
+        if file.stat().st_size > LARGEST:
             return Code(f"{file} is too large to be a handler's source")
         return _said(file.read_bytes(), name, file)
     except OSError as error:
         return Code(f"{file} can't be read: {error.strerror}")
 
 
-def _module(code: Path, module: str) -> Path | None:
-    below = code.joinpath(*module.split("."))
-    try:
-        return next((one for one in (below.with_suffix(".py"), below / "__init__.py") if one.is_file()), None)
-    except (OSError, ValueError):
-        return None
-
-
 def _said(text: str | bytes, name: str, file: Path | None) -> Code:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if (tree := parsed(text)) is None:
         return Code("its code can't be parsed", file=file)
     module = _Module(tree)
     handler = module.defined.get(name)

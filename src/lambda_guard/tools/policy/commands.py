@@ -19,12 +19,14 @@ from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.statements import INLINE_MOST, size
 from lambda_guard.tools.policy.statements import policy as policy_of
+from lambda_guard.tools.policy.unmade import code_at, code_option, say_unmade
 from lambda_guard.tools.terminal import say, warn
 
 _EPILOG = """\b
 Examples:
   lambda-guard policy --function orders --since 14d -o orders.json
   lambda-guard policy app.log old.log.gz --function orders --account 123456789012 --region eu-west-1
+  lambda-guard policy --function orders --since 21d --code template.yaml    what of the code no invocation called
   lambda-guard policy --log-group '/aws/lambda/shop-*' --function shop-orders --since 30d --dead-letters ARN
 
 \b
@@ -68,6 +70,7 @@ _NAMED = 10
     metavar="N",
     help="Evidence of fewer days makes a draft.",
 )
+@code_option
 @output_option
 def policy(  # noqa: PLR0917 - click passes options by name
     paths: Sequence[str],
@@ -80,6 +83,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     dead_letters: str | None,
     least_invocations: int,
     least_days: int,
+    code: Path | None,
     output: Path | None,
 ) -> int:
     """Make the IAM policy that a function needs, from the AWS calls in its invocation records.
@@ -95,16 +99,22 @@ def policy(  # noqa: PLR0917 - click passes options by name
     selection = between(since, until)
     functions = () if paths or groups else (function,)
     target = checked(Target(tuple(paths), tuple(groups), functions))
+    source = code_at(code, function) if code is not None else None
     with reader_for(target, selection) as reader:
         evidence = _gathered(reader, selection, function)
     place = evidence.place(region, account)
     needs = needs_of(evidence, place, dead_letters)
+    unmade = source.unmade(evidence.calls) if source is not None else []
     doubts = evidence.doubts(least_invocations, least_days)
+    if unmade:
+        doubts.append("its code has AWS calls that no invocation made")
     document = policy_of(needs.granted, draft=bool(doubts))
     put(f"{json.dumps(document, indent=2)}\n", output)
     if output is not None:
         say(f"wrote {output}")
     _say_where(place)
+    if source is not None:
+        say_unmade(source, unmade)
     _say(evidence, needs, doubts)
     if (large := size(document)) > INLINE_MOST:
         warn(f"it has {large:,} characters, and a role's inline policies may have {INLINE_MOST:,} in all")
