@@ -155,12 +155,12 @@ def test_what_is_not_honoured_is_named(read):
         "Fn: the event Bus of type EventBridgeRule doesn't fire here",
         "Fn: the property TimeoutInMillis of the event Http (HttpApi) is not honoured",
         "Fn: the property FilterCriteria of the event Queue (SQS) is not honoured",
-        "Policies and Role of Fn: permissions are not checked here",
+        "Policies and Role of Fn: permissions are not checked without --enforce-policies",
         "Runtime python3.99: functions run with this interpreter",
         "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
         "Queue (AWS::SQS::Queue): the property RedriveAllowPolicy is not honoured",
         "Table (AWS::DynamoDB::Table) is not created: the local cloud has no such resource",
-        "Role (AWS::IAM::Role) has no effect: permissions are not checked here",
+        "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
         "FnBus (AWS::Events::Rule): a rule without a schedule doesn't fire here",
         "the event source arn:aws:kinesis:r:1:stream/s is not polled here",
@@ -168,7 +168,7 @@ def test_what_is_not_honoured_is_named(read):
         assert sentence in said
     assert stack.functions[0].environment == {
         "TABLE": "Table",
-        "ARN": "arn:aws:dynamodb:eu-west-1:123456789012:Table",
+        "ARN": "arn:aws:dynamodb:eu-west-1:123456789012:table/Table",
     }
 
 

@@ -65,6 +65,18 @@ def local() -> None:
 )
 @click.option("--region", default="eu-west-1", show_default=True, help="Region of everything.")
 @click.option("--quiet", is_flag=True, help="Don't print the functions' log lines.")
+@click.option(
+    "--enforce-policies",
+    is_flag=True,
+    help="Hold each function to its role's policies: deny what they don't grant, as AWS does.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="FUNCTION=FILE",
+    help="With --enforce-policies, a policy as JSON in place of a function's role's; may be repeated.",
+)
 def up(  # noqa: PLR0917 - click passes options by name
     template: Path,
     port: int,
@@ -74,6 +86,8 @@ def up(  # noqa: PLR0917 - click passes options by name
     layers: tuple[str, ...],
     region: str,
     quiet: bool,
+    enforce_policies: bool,
+    policies: tuple[str, ...],
 ) -> None:
     """Start what TEMPLATE declares and run it until Ctrl-C.
 
@@ -81,23 +95,19 @@ def up(  # noqa: PLR0917 - click passes options by name
     """
     values = dict(_pair(parameter, "--parameter", "NAME=VALUE") for parameter in parameters)
     paths = dict(_pair(layer, "--layer", "NAME=PATH") for layer in layers)
+    files = dict(_pair(policy, "--policy", "FUNCTION=FILE") for policy in policies)
     with _ended_by_signals() as ended:
-        try:
-            cloud = _started(
-                template,
-                parameters=values,
-                layers=paths,
-                speed=speed,
-                logs=logs,
-                port=port,
-                region=region,
-            )
-        except LambdaGuardError as error:
-            click.secho(f"Error: {visible(str(error), _CONTINUED)}", fg="red", err=True)
-            sys.exit(error.exit_code)
-        except OSError as error:
-            click.secho(f"Error: {visible(str(error))}: choose another --port, or 0", fg="red", err=True)
-            sys.exit(1)
+        cloud = _started(
+            template,
+            parameters=values,
+            layers=paths,
+            speed=speed,
+            logs=logs,
+            port=port,
+            region=region,
+            enforce_policies=enforce_policies,
+            policies=files,
+        )
         with cloud:
             _describe(cloud, logs)
             if not quiet:
@@ -114,10 +124,18 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
 
 
 def _started(template: Path, **settings: Any) -> "Cloud":
-    require("the local cloud", *CLOUD, extra="local")
-    from lambda_guard.local.cloud import Cloud
+    """Start everything, or exit with the reason."""
+    try:
+        require("the local cloud", *CLOUD, extra="local")
+        from lambda_guard.local.cloud import Cloud
 
-    return Cloud(template, **settings)
+        return Cloud(template, **settings)
+    except LambdaGuardError as error:
+        click.secho(f"Error: {visible(str(error), _CONTINUED)}", fg="red", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        click.secho(f"Error: {visible(str(error))}: choose another --port, or 0", fg="red", err=True)
+        sys.exit(1)
 
 
 @contextmanager

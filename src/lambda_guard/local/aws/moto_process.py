@@ -28,8 +28,11 @@ _VARIABLES = {
 class MotoProcess:
     """SQS, SNS, CloudWatch Logs and the rest of moto on one loopback port; `control` answers Lambda's API."""
 
-    def __init__(self, guardian: Guardian, control: str, *, region: str, port: int = 0) -> None:
+    def __init__(
+        self, guardian: Guardian, control: str, *, region: str, port: int = 0, enforced: bool = False
+    ) -> None:
         self.region = region
+        self._enforced = enforced
         self._guardian = guardian
         self._lines: list[str] = []
         self._port: Future[str] = Future()
@@ -43,8 +46,9 @@ class MotoProcess:
 
     def _start(self, port: int, control: str) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        arguments = [str(port), control, *["enforced"] * self._enforced]
         return self._guardian.start(
-            [sys.executable, "-m", "lambda_guard.local.aws.moto_server", str(port), control],
+            [sys.executable, "-m", "lambda_guard.local.aws.moto_server", *arguments],
             env={**environment, **_VARIABLES, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
             cwd=os.path.dirname(os.path.abspath(__file__)),  # noqa: PTH100, PTH120 - just some directory
             output=self._output.writer,

@@ -1,6 +1,6 @@
 """moto's server in a process of its own, with what AWS documents and moto 5.2 doesn't do.
 
-`python -m lambda_guard.local.aws.moto_server PORT CONTROL`: a process of its own, because moto's state is
+`python -m lambda_guard.local.aws.moto_server PORT CONTROL [enforced]`: a process of its own, because moto's state is
 global: tests that use moto's decorators in the same process as a local cloud would reset it. Calls of Lambda's
 API go on to the cloud, whose functions it invokes.
 
@@ -34,7 +34,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from lambda_guard._names import HTTP_TRACE_HEADER
-from lambda_guard.local.runtime.callers import refusal
+from lambda_guard.local.runtime.callers import AUTHORIZE, refusal
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.platform_log import now_text
 from lambda_guard.propagation.header import parse
@@ -50,13 +50,23 @@ _RECEIVES_MOST = 3
 _OF_THE_PROTOCOL = {"Action", "Version"}
 
 
-def main(port: int, control: str) -> None:
-    """Serve until killed; the first line on stdout is the port."""
+def main(port: int, control: str, enforced: bool) -> None:
+    """Serve until killed; the first line on stdout is the port.
+
+    Args:
+        port: 0 for any free one.
+        control: the cloud's address, as `host:port`.
+        enforced: whether functions are held to their roles' policies.
+    """
     install(f"http://{control}/local/sns")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = DomainDispatcherApplication(create_backend_app)
     targets = {path: {"target": f"http://{control}"} for path in _LAMBDA}
-    front = ProxyMiddleware(moto, targets, timeout=None)  # type: ignore[arg-type]  # as long as the function's
+    front: Any = ProxyMiddleware(moto, targets, timeout=None)  # type: ignore[arg-type]  # as long as the function's
+    if enforced:
+        from lambda_guard.local.aws.authorization import held_to_policies
+
+        front = held_to_policies(front, moto, f"http://{control}{AUTHORIZE}")
     server = make_server(HOST, port, loopback_only(front), threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")
@@ -348,4 +358,4 @@ def _locked(method: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], enforced="enforced" in sys.argv[3:])

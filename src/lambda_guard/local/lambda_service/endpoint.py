@@ -10,14 +10,18 @@ import re
 import urllib.parse
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.invoker import Deployed, Invoker
+from lambda_guard.local.runtime.callers import AUTHORIZE
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import MappingDeclaration
+
+if TYPE_CHECKING:
+    from lambda_guard.local.permissions.deciding import Permissions
 
 _FUNCTIONS = "/2015-03-31/functions"
 _SYNCHRONOUS_BYTES_MOST = 6 * 1024 * 1024
@@ -31,10 +35,12 @@ class LambdaEndpoint:
 
     invoker: Invoker  # which needs moto, which needs this address
 
-    def __init__(self) -> None:
+    def __init__(self, permissions: "Permissions | None") -> None:
+        self._permissions = permissions
         self.mappings: tuple[MappingDeclaration, ...] = ()
         self._routes: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
             ("POST", "/local/sns", self._deliver),
+            ("POST", AUTHORIZE, self._authorize),
             ("POST", rf"{_FUNCTIONS}/([^/]+)/invocations", self._invoke),
             ("GET", rf"{_FUNCTIONS}/*", self._list_functions),
             ("GET", rf"{_FUNCTIONS}/([^/]+)(/configuration|)", self._get_function),
@@ -73,6 +79,10 @@ class LambdaEndpoint:
             self.invoker.metrics.notification_failed(delivery["event"]["Records"][0]["Sns"]["TopicArn"])
             _log.warning("SNS could not deliver: %s", error)
         return HttpResponse(status=HTTPStatus.ACCEPTED)
+
+    def _authorize(self, request: HttpRequest) -> HttpResponse:
+        assert self._permissions is not None
+        return _json({"refusal": self._permissions.refusal(json.loads(request.body))})
 
     def _invoke(self, request: HttpRequest, name: str) -> HttpResponse:
         if self.invoker.find(name) is None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,6 +29,9 @@ from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.shapes import arns
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import FunctionDeclaration
+
+if TYPE_CHECKING:
+    from lambda_guard.local.permissions.deciding import Permissions
 
 # "Lambda waits one minute before the first retry and two minutes before the second.":
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
@@ -71,6 +74,7 @@ class Invoker:
         daemon: XRayDaemon,
         metrics: ServiceMetrics,
         *,
+        permissions: "Permissions | None",
         sampled: bool,
     ) -> None:
         self._moto = moto
@@ -79,6 +83,7 @@ class Invoker:
         self._daemon = daemon
         self._sampled = sampled
         self.metrics = metrics
+        self._permissions = permissions
         self.functions: dict[str, Deployed] = {}
         self._lock = threading.Lock()
         self._results: deque[tuple[str, InvocationResult]] = deque(maxlen=_RECENT_RESULTS)
@@ -216,13 +221,12 @@ class Invoker:
             self._to_destination(event, declaration.on_failure, self._document(event, result, condition))
         if declaration.dead_letter_arn:
             with self._counted(event, declaration.dead_letter_arn, "DeadLetterErrors"):
-                self._deliver(
-                    declaration.dead_letter_arn, event.payload.decode(), _dead_letter(event, result)
-                )
+                attributes = _dead_letter(event, result)
+                self._deliver(event, declaration.dead_letter_arn, event.payload.decode(), attributes)
 
     def _to_destination(self, event: AsynchronousEvent, arn: str, document: str) -> None:
         with self._counted(event, arn, "DestinationDeliveryFailures"):
-            self._deliver(arn, document)
+            self._deliver(event, arn, document)
 
     @contextlib.contextmanager
     def _counted(self, event: AsynchronousEvent, arn: str, metric: str) -> Iterator[None]:
@@ -251,7 +255,11 @@ class Invoker:
         )
         return json.dumps(record)
 
-    def _deliver(self, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
+    def _deliver(
+        self, event: AsynchronousEvent, arn: str, body: str, attributes: dict[str, Any] | None = None
+    ) -> None:
+        if self._permissions is not None and (refusal := self._permissions.sends(event.function, arn)):
+            raise LocalCloudError(refusal)
         if arn.startswith("arn:aws:sqs:"):
             url = self._moto.queue_url(arn)
             self._moto.client("sqs").send_message(

@@ -1,4 +1,4 @@
-"""Who is answered on loopback: the programs of this machine, and the pages that it serves.
+"""Who calls on loopback, and is answered: the programs of this machine, and the pages that it serves.
 
 A page of any site can send requests to loopback and, by DNS rebinding, read the answers under a name of its own.
 Browsers write where a request comes from: https://fetch.spec.whatwg.org/#origin-header and
@@ -9,6 +9,10 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
+FUNCTION_KEY = "ASIALOCAL"
+"""How the access keys of functions begin, where they are held to policies."""
+AUTHORIZE = "/local/authorize"
+"""Where moto's process asks whether a function may make a call."""
 _PLACE = re.compile(
     r"(?:[a-z][a-z\d+.-]*://)?(\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?(?:/.*)?", re.ASCII | re.IGNORECASE
 )

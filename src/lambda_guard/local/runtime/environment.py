@@ -76,6 +76,7 @@ class FunctionSettings:
         python: the interpreter.
         layers: directories and zip archives, in their order.
         opt: the directory with the layers' content, which stands for `/opt`; by default `Function` makes it.
+        access_key: the id of the key in its credentials, by which the local cloud knows it.
     """
 
     name: str
@@ -95,6 +96,7 @@ class FunctionSettings:
     python: str = sys.executable
     layers: tuple[Path, ...] = ()
     opt: Path = OPT
+    access_key: str = "local"
 
     @property
     def arn(self) -> str:
