@@ -17,7 +17,7 @@ DEFAULTS = {
     "dimensions": (),
     "metrics_all": False,
     "capture_print": True,
-    "tracing": True,
+    "tracing": "xray",
     "disabled": False,
     "each_record": False,
     "report_batch_item_failures": False,
@@ -107,23 +107,26 @@ def test_an_empty_variable_is_none(said, variable):
 )
 def test_switches_take_the_usual_words(variable, name, said, value):
     """On and off, true and false, yes and no, 1 and 0, in any case."""
-    assert vars(resolve({}, {variable: said})) == {**DEFAULTS, name: value}
+    read = {True: "xray", False: ""}[value] if name == "tracing" else value
+    assert vars(resolve({}, {variable: said})) == {**DEFAULTS, name: read}
 
 
 @pytest.mark.parametrize(
     ("ours", "powertools", "tracing"),
     [
-        (None, "true", False),
-        (None, "false", True),
-        ("on", "true", True),
-        ("off", "false", False),
-        (None, None, True),
+        (None, "true", ""),
+        (None, "false", "xray"),
+        ("on", "true", "xray"),
+        ("off", "false", ""),
+        (None, None, "xray"),
+        ("otlp", "true", "otlp"),
+        (" OTLP ", None, "otlp"),
     ],
 )
 def test_tracing_is_off_where_powertools_is_told_so(ours, powertools, tracing):
     """`POWERTOOLS_TRACE_DISABLED` counts, unless `LAMBDA_GUARD_TRACING` says otherwise."""
     environ = {"LAMBDA_GUARD_TRACING": ours, "POWERTOOLS_TRACE_DISABLED": powertools}
-    assert resolve({}, {name: said for name, said in environ.items() if said}).tracing is tracing
+    assert resolve({}, {name: said for name, said in environ.items() if said}).tracing == tracing
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_tracing_is_off_where_powertools_is_told_so(ours, powertools, tracing):
         ),
         ("LAMBDA_GUARD_METRICS", "some", "LAMBDA_GUARD_METRICS='some' is not frugal or all: ignored"),
         ("LAMBDA_GUARD_CAPTURE_PRINT", "2", "LAMBDA_GUARD_CAPTURE_PRINT='2' is not true or false: ignored"),
-        ("LAMBDA_GUARD_TRACING", "x-ray", "LAMBDA_GUARD_TRACING='x-ray' is not on or off: ignored"),
+        ("LAMBDA_GUARD_TRACING", "x-ray", "LAMBDA_GUARD_TRACING='x-ray' is not on, otlp or off: ignored"),
         ("LAMBDA_GUARD_DISABLED", "maybe", "LAMBDA_GUARD_DISABLED='maybe' is not true or false: ignored"),
         *(
             (

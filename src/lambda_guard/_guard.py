@@ -50,7 +50,9 @@ class Guard:
         self._settings = settings
         snapstart = settings.initialization_type == _names.SNAP_START
         self._init_ms = None if snapstart else attempt("process.age", _process.age_ms)
-        self._tracer = attempt("trace.install", _make_tracer, handler) if settings.tracing else None
+        self._tracer = (
+            attempt("trace.install", _make_tracer, settings.tracing, handler) if settings.tracing else None
+        )
         sinks = tuple(self._sinks())
         self.entering = _steps(sinks, "enter")
         if settings.service == settings.function_name == UNKNOWN:  # in tests: only the context has a name
@@ -214,10 +216,10 @@ def _install_logging(settings: Settings) -> None:
         logger.warning("%s", warning)
 
 
-def _make_tracer(handler: str) -> "Tracer":
+def _make_tracer(kind: str, handler: str) -> "Tracer":
     from .sinks.tracer import make  # late: without tracing, it isn't imported
 
-    return make("xray", handler)
+    return make(kind, handler)
 
 
 def _install_snapstart(tracer: "Tracer | None") -> None:

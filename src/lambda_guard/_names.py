@@ -217,6 +217,16 @@ MANAGED_INSTANCES: Final = "lambda-managed-instances"
 ENV_TRACE_HEADER: Final = "_X_AMZN_TRACE_ID"
 ENV_DAEMON_ADDRESS: Final = "AWS_XRAY_DAEMON_ADDRESS"
 
+# --- Environment: OpenTelemetry's ------------------------------------------------------------------------------
+# https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+ENV_OTEL_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+ENV_OTEL_TRACES_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+ENV_OTEL_HEADERS: Final = "OTEL_EXPORTER_OTLP_HEADERS"
+ENV_OTEL_TRACES_HEADERS: Final = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+ENV_OTEL_SERVICE: Final = "OTEL_SERVICE_NAME"
+ENV_OTEL_RESOURCE: Final = "OTEL_RESOURCE_ATTRIBUTES"
+ENV_OTEL_SAMPLER: Final = "OTEL_TRACES_SAMPLER"
+
 DURABLE_SDK: Final = "aws_durable_execution_sdk_python"
 
 # --- Trace propagation -----------------------------------------------------------------------------------------

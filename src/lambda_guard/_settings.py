@@ -34,7 +34,7 @@ class Settings:
     dimensions: tuple[str, ...]
     metrics_all: bool
     capture_print: bool
-    tracing: bool
+    tracing: str  # a tracer of `sinks.tracer`, or empty
     disabled: bool
     each_record: bool
     report_batch_item_failures: bool
@@ -139,6 +139,14 @@ def _is_off(said: str) -> bool | None:
     return None if on is None else not on
 
 
+def _tracer(said: str) -> str | None:
+    return "otlp" if said.lower() == "otlp" else _TRACERS.get(is_on(said))
+
+
+def _tracer_unless(said: str) -> str | None:
+    return _TRACERS.get(_is_off(said))
+
+
 def _is_all(said: str) -> bool | None:
     return {"frugal": False, "all": True}.get(said.lower())
 
@@ -151,6 +159,7 @@ _ONLY_KNOWN: Final = (
     "service and function_name are always there"
 )
 
+_TRACERS: Final[dict[bool | None, str]] = {True: "xray", False: ""}
 _SAID: Final = (_text, "text")
 _ON: Final = (is_on, "true or false")
 _COUNT: Final = (_number, "a positive whole number")
@@ -191,10 +200,10 @@ OPTIONS: Final = (
     Option(
         "tracing",
         variables={
-            _names.ENV_TRACING: (is_on, "on or off"),
-            _names.ENV_PT_TRACE_DISABLED: (_is_off, "true or false"),
+            _names.ENV_TRACING: (_tracer, "on, otlp or off"),
+            _names.ENV_PT_TRACE_DISABLED: (_tracer_unless, "true or false"),
         },
-        default=True,
+        default="xray",
     ),
     Option("max_receive_count", variables={_names.ENV_MAX_RECEIVE_COUNT: _COUNT}),
     Option("replayed_lines", variables={_names.ENV_REPLAYED_LINES: (is_on, "on or off")}, default=True),

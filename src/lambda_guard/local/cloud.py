@@ -5,7 +5,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from lambda_guard.local._errors import CLOUD, LocalCloudError, OptionError, require
 from lambda_guard.local.api import ApiGateway, request_of
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
+from lambda_guard.local.aws.collector import Collector
 from lambda_guard.local.aws.moto_process import MotoProcess, own_session
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
-from lambda_guard.local.deployable import deployable
+from lambda_guard.local.deployable import deployable, named
 from lambda_guard.local.deployment import Deployment
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
@@ -29,8 +30,8 @@ from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
+from lambda_guard.otlp.reading import Received
 from lambda_guard.templates.document import Location
-from lambda_guard.templates.stack import QueueDeclaration, TopicDeclaration
 from lambda_guard.templates.template import Template
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         stack: the part of the template that runs here.
         warnings: a sentence for each part of the template that isn't honoured.
         daemon: the X-Ray daemon.
+        collector: where OpenTelemetry's spans go that a function sends to an endpoint, whichever it names.
 
     Raises:
         OptionError: the speed or the region doesn't exist, or one of `layers` can't be used.
@@ -105,6 +107,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
         self._guardian = Guardian()
         self.daemon = XRayDaemon()
+        self.collector = Collector()
         self._clock = Clock(speed)
         self._activity = Activity()
         self._permissions = _permissions(region) if enforce_policies else None
@@ -125,7 +128,8 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._lambda_endpoint.invoker = self._invoker
         self._gateway = ApiGateway(self._invoker, region)
         self._cloudwatch = CloudWatchWriter(self._moto)
-        services = (self._moto, self._cloudwatch, self._guardian, self.daemon, self._permissions)
+        receivers = self.daemon, self.collector
+        services = (self._moto, self._cloudwatch, self._guardian, *receivers, self._permissions)
         variables, directory = dict(environment or {}), Path(self._directory.name)
         self._deployment = Deployment(
             *services, directory=directory, logs=log_files, environment=variables, freeze=freeze
@@ -188,15 +192,15 @@ class Cloud(AbstractContextManager["Cloud"]):
 
     def queue_url(self, name: str) -> str:
         """Return the URL of a queue by logical id or name; LocalCloudError where there is none."""
-        return self._location.queue_url(_named(name, "queue", self.stack.queues))
+        return self._location.queue_url(named(name, "queue", self.stack.queues))
 
     def queue_arn(self, name: str) -> str:
         """Return the ARN of a queue by logical id or name; LocalCloudError where there is none."""
-        return self._location.arn("sqs", _named(name, "queue", self.stack.queues))
+        return self._location.arn("sqs", named(name, "queue", self.stack.queues))
 
     def topic_arn(self, name: str) -> str:
         """Return the ARN of a topic by logical id or name; LocalCloudError where there is none."""
-        return self._location.arn("sns", _named(name, "topic", self.stack.topics))
+        return self._location.arn("sns", named(name, "topic", self.stack.topics))
 
     def invoke(
         self, function: str, event: Any = None, *, trace_header: str | None = None, client_context: Any = None
@@ -275,6 +279,10 @@ class Cloud(AbstractContextManager["Cloud"]):
     def documents(self) -> list[Document]:
         """Return the X-Ray documents so far: those of the functions and the Lambda service's own."""
         return self.daemon.documents()
+
+    def spans(self) -> list[Received]:
+        """Return OpenTelemetry's spans so far, those sent to the daemon and those sent to the collector."""
+        return [*self.daemon.spans(), *self.collector.spans()]
 
     def messages(self, queue: str) -> dict[str, int]:
         """Return how many messages of a queue are `visible`, `in_flight` and `delayed`."""
@@ -365,6 +373,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._cloudwatch.close()
         self._lambda_endpoint.close()
         self.daemon.close()
+        self.collector.close()
         for group in self._deployment.log_groups.values():
             group.close()
         self._metrics.log.close()
@@ -376,9 +385,8 @@ class Cloud(AbstractContextManager["Cloud"]):
 
 
 def _permissions(region: str) -> "Permissions":
-    from lambda_guard.local.permissions.deciding import (
-        Permissions,
-    )  # late: it needs IAM's actions, which are many
+    # Late: it needs IAM's actions, which are many.
+    from lambda_guard.local.permissions.deciding import Permissions
 
     return Permissions(region)
 
@@ -390,10 +398,3 @@ def _check_options(speed: float, region: str) -> None:
     partitions = session.get_available_partitions()
     if not any(region in session.get_available_regions("sqs", partition) for partition in partitions):
         raise OptionError(f"there is no region {region!r}; say, for example, eu-west-1")
-
-
-def _named(name: str, what: str, declarations: Iterable[QueueDeclaration | TopicDeclaration]) -> str:
-    names = {declaration.logical_id: declaration.name for declaration in declarations}
-    if name not in names and name not in names.values():
-        raise LocalCloudError(f"there is no {what} {name!r}; there are: {', '.join(names) or 'none'}")
-    return names.get(name, name)

@@ -2,16 +2,23 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.layers import on_this_machine
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
-from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration, Stack
+from lambda_guard.templates.stack import (
+    FunctionDeclaration,
+    MappingDeclaration,
+    QueueDeclaration,
+    Stack,
+    TopicDeclaration,
+)
 from lambda_guard.templates.template import Template
 
 _UNCHECKED = "permissions are not checked without --enforce-policies"
@@ -191,3 +198,11 @@ def _event_warnings(function: str, events: Any) -> Iterator[str]:
             continue
         for key in sorted(set(event.get("Properties") or {}) - set(_HONOURED["events"][kind])):
             yield f"{function}: the property {key} of the event {name} ({kind}) is not honoured"
+
+
+def named(name: str, what: str, declarations: Iterable[QueueDeclaration | TopicDeclaration]) -> str:
+    """Return the name of a queue or a topic by logical id or name; LocalCloudError where there is none."""
+    names = {declaration.logical_id: declaration.name for declaration in declarations}
+    if name not in names and name not in names.values():
+        raise LocalCloudError(f"there is no {what} {name!r}; there are: {', '.join(names) or 'none'}")
+    return names.get(name, name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
+from lambda_guard.local.aws.collector import Collector
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
 from lambda_guard.local.deployable import CONCURRENCY
@@ -36,6 +37,7 @@ class Deployment:
     cloudwatch: CloudWatchWriter
     guardian: Guardian
     daemon: XRayDaemon
+    collector: Collector
     permissions: "Permissions | None"
     _: KW_ONLY
     directory: Path
@@ -66,7 +68,7 @@ class Deployment:
             **self._layers(declaration, layers),
             timeout=declaration.timeout,
             memory=declaration.memory,
-            environment={**declaration.environment, **self.environment},
+            environment=self.collector.instead({**declaration.environment, **self.environment}),
             log_format=declaration.log_format,
             reserved_concurrency=declaration.reserved_concurrency or CONCURRENCY,
             log=group,

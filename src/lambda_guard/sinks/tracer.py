@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..propagation.calls import Call
 
 # The module of each tracer, with `make(handler)` and `collect(take)`, imported when it is needed.
-HOMES: Final = {"xray": "lambda_guard.sinks.xray.tracer"}
+HOMES: Final = {"xray": "lambda_guard.sinks.xray.tracer", "otlp": "lambda_guard.sinks.otlp.tracer"}
 
 
 class Tracer(Sink):
@@ -57,7 +57,7 @@ def make(kind: str, handler: str) -> Tracer:
     return tracer
 
 
-def collect(kind: str, take: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-    """Pass every document to `take` instead of sending it, until the returned function is called; for tests."""
+def collect(kind: str, take: Callable[[Any], object]) -> Callable[[], None]:
+    """Pass every document or span to `take`, unsent, until the returned function is called; for tests."""
     stop: Callable[[], None] = import_module(HOMES[kind]).collect(take)
     return stop

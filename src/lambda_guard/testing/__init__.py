@@ -15,6 +15,7 @@ Each name is imported when it is first used: the pytest plugin, which every sess
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..otlp.span import Span
     from . import events
     from ._capture import Captured, Metric, Segment, capture
     from .context import make_context
@@ -23,7 +24,7 @@ TRACE_HEADER = (
     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|5dd5f2f6:0"
 )
 
-__all__ = ["TRACE_HEADER", "Captured", "Metric", "Segment", "capture", "events", "make_context"]
+__all__ = ["TRACE_HEADER", "Captured", "Metric", "Segment", "Span", "capture", "events", "make_context"]
 
 if not TYPE_CHECKING:  # with it, a type checker would accept any name
 

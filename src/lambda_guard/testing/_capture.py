@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import _names
 from .._failsafe import attempt
+from ..otlp.span import Span
 from ..propagation.place import set_environment
 from ..sinks.tracer import collect
 from ._loggers import write_as_in_lambda
@@ -67,6 +68,7 @@ class Captured:
     def __init__(self) -> None:
         self._stream = io.StringIO()
         self._documents: list[dict[str, Any]] = []
+        self._spans: list[Span] = []
 
     @property
     def output(self) -> str:
@@ -134,6 +136,11 @@ class Captured:
             for document in self._documents
         ]
 
+    @property
+    def spans(self) -> list[Span]:
+        """Every span of OpenTelemetry's, if `LAMBDA_GUARD_TRACING=otlp`, in the order in which they were sent."""
+        return list(self._spans)
+
 
 def _is_record(line: dict[str, Any]) -> bool:
     return line.get(_names.RECORD) == _names.RECORD_INVOCATION
@@ -186,9 +193,10 @@ class capture:  # noqa: N801 - used as a verb: `with capture() as captured:`
             if self._header is not None:
                 undo.callback(set_environment, set_environment(self._header))
             # Without a header, too: messages may have their own.
-            stop = attempt("trace.collect", collect, "xray", captured._documents.append)  # noqa: SLF001 - as above
-            if stop is not None:
-                undo.callback(stop)
+            for kind, taken in (("xray", captured._documents), ("otlp", captured._spans)):  # noqa: SLF001 - as above
+                stop = attempt("trace.collect", collect, kind, taken.append)
+                if stop is not None:
+                    undo.callback(stop)
             self._entered.append(undo.pop_all())
         return captured
 

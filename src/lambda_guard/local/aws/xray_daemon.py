@@ -1,8 +1,9 @@
-"""The X-Ray daemon's front: a UDP socket on loopback that keeps the documents it is sent.
+"""The X-Ray daemon's front: a UDP socket on loopback that keeps the documents and spans it is sent.
 
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-daemon
 """
 
+import binascii
 import contextlib
 import json
 import socket
@@ -11,13 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from lambda_guard.local.runtime.http_server import HOST
+from lambda_guard.otlp.reading import Received, from_protobuf
 
 Document = dict[str, Any]
 _DATAGRAM_MOST = 65_536
+_MARKS = (b"T1S", b"T1U")  # of spans of sampled traces, and of others
 
 
 class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
-    """Collects segment and subsegment documents; use as a context manager or `close` it.
+    """Collects segment and subsegment documents, and OpenTelemetry's spans; use as a context manager or `close` it.
 
     Attributes:
         address: `host:port`, for `AWS_XRAY_DAEMON_ADDRESS`.
@@ -31,6 +34,7 @@ class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
         self.address = f"{HOST}:{self._socket.getsockname()[1]}"
         self._changed = threading.Condition()
         self._documents: list[Document] = []
+        self._spans: list[Received] = []
         self._malformed: list[bytes] = []
         self._closed = False
         self._thread = threading.Thread(target=self._collect, name="xray-daemon", daemon=True)
@@ -40,6 +44,11 @@ class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
         """Return the documents received so far, in the order of arrival."""
         with self._changed:
             return list(self._documents)
+
+    def spans(self) -> list[Received]:
+        """Return the spans received so far, in the order of arrival; `sampled` says by which mark they came."""
+        with self._changed:
+            return list(self._spans)
 
     def malformed(self) -> list[bytes]:
         """Return the datagrams that the real daemon would have thrown away."""
@@ -56,6 +65,7 @@ class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
         """Forget what was received."""
         with self._changed:
             self._documents.clear()
+            self._spans.clear()
             self._malformed.clear()
 
     def wait_for(self, predicate: Callable[[list[Document]], Any], timeout: float = 5.0) -> list[Document]:
@@ -88,6 +98,8 @@ class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
             with self._changed:
                 if document is None:
                     self._malformed.append(datagram)
+                elif isinstance(document, list):
+                    self._spans += document
                 else:
                     self._documents.append(document)
                 self._changed.notify_all()
@@ -106,11 +118,15 @@ class XRayDaemon(contextlib.AbstractContextManager["XRayDaemon"]):
         self.close()
 
 
-def _parse(datagram: bytes) -> Document | None:
-    """Read `{"format":"json","version":1}`, a newline and one document; None where it isn't that."""
+def _parse(datagram: bytes) -> Document | list[Received] | None:
+    """Read `{"format":"json","version":1}`, a newline and one document, or marked spans; None where it isn't that."""
     try:
-        header, document = (json.loads(part) for part in datagram.split(b"\n", 1))
-    except ValueError:
+        first, content = datagram.split(b"\n", 1)
+        header = json.loads(first)
+        if content[:3] in _MARKS:
+            return from_protobuf(binascii.a2b_base64(content[3:], strict_mode=True))
+        document = json.loads(content)
+    except ValueError:  # base64's, too
         return None
     well_formed = isinstance(document, dict) and header == {"format": "json", "version": 1}
     return document if well_formed else None

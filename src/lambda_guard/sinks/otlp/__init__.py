@@ -1,0 +1,1 @@
+"""OpenTelemetry: `tracer` is told what happens and makes spans of it, `daemon` or `collector` sends them."""

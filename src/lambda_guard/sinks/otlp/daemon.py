@@ -1,0 +1,100 @@
+"""Spans to Lambda's own X-Ray daemon, in protobuf's form, each datagram a request.
+
+After the header that documents of X-Ray have, too, comes `T1S`, or `T1U` for what isn't sampled, and base64: as AWS's
+own exporter has it, https://github.com/aws-observability/aws-otel-python-instrumentation (`otlp_udp_exporter`).
+"""
+
+# `socket` on top of it costs a cold start more than all spans of an invocation.
+import _socket as socket
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Final
+
+from ..._json import cut
+from ...otlp import conventions, protobuf
+from ...otlp.span import Attributes, Event, Span
+
+_HEADER: Final = b'{"format":"json","version":1}\n'
+_BYTES_MOST: Final = 48_000  # 64,000 in base64; a datagram carries 65,507
+_TEXT_MOST: Final = 256  # characters of what a span that is too large keeps of a text
+_LINKS_MOST: Final = 100
+_DEFAULT: Final = "127.0.0.1:2000"
+_PORT_MOST: Final = 65_535
+
+
+class Daemon:
+    """The socket, opened once.
+
+    Args:
+        address: `host:port`, or `tcp:host:port udp:host:port`, as `AWS_XRAY_DAEMON_ADDRESS` has it.
+
+    Raises:
+        OSError: there is no such host.
+        ValueError: it has no port.
+    """
+
+    def __init__(self, address: str) -> None:
+        of_udp = next((each[4:] for each in address.split() if each.startswith("udp:")), address)
+        host, _, port = (of_udp or _DEFAULT).rpartition(":")
+        if not 0 < int(port) <= _PORT_MOST:  # which the system would cut
+            raise ValueError(f"no port: {port}")
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+        self._family, self._to = found[0], found[4]
+        self._scope = protobuf.scope(**conventions.SCOPE)
+        self._resource: tuple[Attributes, bytes] = {}, b""
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open the socket, again where a snapshot has made it useless."""
+        self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_socket"):
+            self._socket.close()
+
+    def send(self, resource: Attributes, spans: list[Span]) -> None:
+        """Send spans of a resource, in as few datagrams as they fit into.
+
+        Raises:
+            OSError: the system didn't take them.
+        """
+        if self._resource[0] is not resource:
+            self._resource = resource, protobuf.resource(resource)
+        for mark, sampled in ((b"T1S", True), (b"T1U", False)):
+            for group in _groups([span for span in spans if span.sampled is sampled]):
+                request = protobuf.request(self._resource[1], self._scope, group)
+                self._socket.sendto(_HEADER + mark + b64encode(request), self._to)
+
+
+def _groups(spans: list[Span]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    size = 0
+    for span in spans:
+        encoded = _fitted(span)
+        if group and size + len(encoded) > _BYTES_MOST:
+            yield group
+            group, size = [], 0
+        group.append(encoded)
+        size += len(encoded)
+    if group:
+        yield group
+
+
+def _fitted(span: Span) -> bytes:
+    """Return a span that fits: one that is too large without its long texts, and with fewer links."""
+    encoded = protobuf.span(span)
+    if len(encoded) > _BYTES_MOST:
+        span.attributes = {key: _short(value) for key, value in list(span.attributes.items())[:_LINKS_MOST]}
+        span.events = [
+            Event(time, name, {key: _short(value) for key, value in said.items()})
+            for time, name, said in span.events[:_LINKS_MOST]
+        ]
+        span.name, span.description = cut(span.name, _TEXT_MOST), cut(span.description, _TEXT_MOST)
+        del span.links[_LINKS_MOST:]
+        encoded = protobuf.span(span)
+    return encoded
+
+
+def _short(value: object) -> object:
+    return cut(value, _TEXT_MOST) if isinstance(value, str) else value
