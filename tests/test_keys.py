@@ -1,5 +1,6 @@
 """Everything that is written, at once: each key of it has its name in `_names`, and its row in docs/records.md."""
 
+import contextlib
 import decimal
 import json
 import logging
@@ -9,6 +10,9 @@ import time
 import types
 from pathlib import Path
 
+import boto3
+import botocore.exceptions
+import botocore.stub
 import pytest
 
 from lambda_guard import _failsafe, _names, logger, metrics, production
@@ -23,8 +27,18 @@ ROWS = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.MULTILINE)
 DOCUMENTED = {
     part for row in ROWS for key in re.findall(r"`([^`]+)`", row) for part in key.replace("[]", "").split(".")
 }
-# The user's own, which stand where the user put them.
-USERS = {"order_id", "Orders", "Latency", "country", "lambda_guard", "queue_url"}
+# The user's own, which stand where the user put them, and X-Ray's for AWS calls.
+USERS = {
+    "order_id",
+    "Orders",
+    "Latency",
+    "country",
+    "lambda_guard",
+    "queue_url",
+    "table_name",
+    "bucket_name",
+    "response",
+}
 
 
 def chained():
@@ -99,6 +113,9 @@ def everything():
         logger.warning("outside")
         print(_failsafe.lost_lines(2))  # which a pipe would have to be full for: tests/test_full_stdout.py
         _break_a_part(decorated[0])
+        _call()
+        patch.setenv("LAMBDA_GUARD_CALL_RESOURCES", "off")
+        _call()
     patch.undo()
     logger.remove_keys(["sampling_rate"])
     logger.setLevel("INFO")
@@ -127,6 +144,42 @@ def _replay():
         patch.setitem(sys.modules, sdk, types.ModuleType(sdk))
         patch.setitem(sys.modules, f"{sdk}.context", types.SimpleNamespace(DurableContext=DurableContext))
         production(whole.__wrapped__)({"id": 1}, DurableContext())
+
+
+def _call():
+    """Have AWS called, without AWS: each key of `calls` is written."""
+    placed = {"region_name": "us-east-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    clients = {
+        name: boto3.client(name, **placed) for name in ("dynamodb", "kinesis", "lambda", "rds-data", "s3")
+    }
+    stubbers = {name: botocore.stub.Stubber(client) for name, client in clients.items()}
+    arn = "arn:aws:kinesis:us-east-1:210987654321:stream/orders"
+    said = (
+        f"not authorized to perform: a:B on resource: {arn} with an explicit deny in an identity-based policy: "
+        "arn:aws:iam::123456789012:policy/no, authorization id: EXAMPLE1a2b"
+    )
+    for name, operation in (("dynamodb", "query"), ("dynamodb", "execute_statement"), ("kinesis", "describe_stream_consumer"),
+                            ("lambda", "invoke"), ("rds-data", "execute_statement"), ("s3", "copy_object")):  # fmt: skip
+        stubbers[name].add_client_error(operation, "AccessDeniedException", said, 403)
+
+    def handler(event, context):
+        calls = (
+            lambda: clients["dynamodb"].query(TableName="orders", IndexName="by-date"),
+            lambda: clients["dynamodb"].execute_statement(Statement="DELETE FROM orders WHERE id='1'"),
+            lambda: clients["kinesis"].describe_stream_consumer(StreamARN=arn, ConsumerName="a"),
+            lambda: clients["lambda"].invoke(FunctionName="f", Qualifier="live"),
+            lambda: clients["rds-data"].execute_statement(resourceArn=arn, secretArn=arn, sql=""),
+            lambda: clients["s3"].copy_object(Bucket="a", Key="k", CopySource="b/k"),
+            lambda: clients["s3"].generate_presigned_url("get_object", Params={"Bucket": "a", "Key": "k"}),
+        )
+        for call in calls:
+            with contextlib.suppress(botocore.exceptions.ClientError):
+                call()
+
+    with contextlib.ExitStack() as stack:
+        for stubber in stubbers.values():
+            stack.enter_context(stubber)
+        production(handler)({}, make_context())
 
 
 def _break_a_part(handler):
@@ -166,7 +219,7 @@ def test_everything_is_written(everything):
     """The run above writes what it is there for."""
     found = {key for each in everything for key in keys(each)}
     assert found >= _names.TOP_KEYS - {
-        "truncated", "init_ms", "sent", "sent_more", "calls", "calls_more", "upstreams_more",
+        "truncated", "init_ms", "sent", "sent_more", "calls_more", "upstreams_more",
     }  # fmt: skip
     assert {
         "Errors",
@@ -177,5 +230,9 @@ def test_everything_is_written(everything):
         "GuardErrors",
         "Invocations",
     } <= found
+    assert {
+        "region", "account", "kind", "index", "source", "secret", "qualifier", "consumer", "presigned", "denied",
+        "action", "deny", "policy_type", "policy", "authorization_id",
+    } <= found  # fmt: skip
     assert {"subsegments", "cause", "links", "annotations", "in_progress"} <= found
     assert json.dumps(everything)

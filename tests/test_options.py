@@ -22,6 +22,7 @@ SHOWN = {
     "tracing": "`on`",
     "max_receive_count": NONE,
     "replayed_lines": "`on`",
+    "call_resources": "`on`",
     "disabled": "off",
 }
 

@@ -24,6 +24,7 @@ DEFAULTS = {
     "max_receive_count": None,
     "log_sample_rate": None,
     "replayed_lines": True,
+    "call_resources": True,
     "initialization_type": "",
     "managed_instances": False,
     "warnings": (),

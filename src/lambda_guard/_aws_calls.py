@@ -21,11 +21,15 @@ class Calls:
         if scope.tracer is not None:
             scope.tracer.begin_call(work, call)
             call.tracer = scope.tracer
-        if scope.aws is None:
-            scope.aws = AwsCalls()
-        call.totals = scope.aws
+        call.totals = _totals(scope)
         call.totals.in_flight[call] = perf_counter()  # last: if anything above fails, `end` is never called
         return True
+
+    def presigned(self, call: Call) -> None:
+        """Count a request that was signed for somebody else to send."""
+        work = _scope.work()
+        if work is not None:
+            _totals(work.scope).count(call)
 
     def header(self) -> str | None:
         """Return the header that names the call's span, or whichever span is the innermost here."""
@@ -45,9 +49,15 @@ class Calls:
         if call.tracer is not None:
             call.tracer.end_call(call, response, error)
         if totals is not None:
-            totals.count(call, failed=error is not None)
+            totals.count(call, response if isinstance(response, Mapping) else None, error)
             if isinstance(response, Mapping):
                 from .propagation.sent import note_sent  # late: many functions call nothing
 
                 header = parse(call.header) if call.header else None
                 note_sent(totals, call, header.parent if header is not None else None, response)
+
+
+def _totals(scope: _scope.Scope) -> AwsCalls:
+    if scope.aws is None:
+        scope.aws = AwsCalls(unnamed=not scope.settings.call_resources)
+    return scope.aws

@@ -175,6 +175,11 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
 
 
+def function_arn(context: object) -> str | None:
+    """Return the ARN that the function was invoked by, maybe with a qualifier, if its context has one."""
+    return _text(context, "invoked_function_arn")
+
+
 def set_invoked(invoked: bool) -> None:
     """Set whether an invocation has begun in this environment: the first one is a cold start."""
     _Process.invoked = invoked

@@ -15,6 +15,7 @@ SERVICE: Final = "service"
 LOGGER_NAME: Final = "logger"
 INVOCATION_ID: Final = "invocation_id"
 XRAY_TRACE_ID: Final = "xray_trace_id"
+FUNCTION_ARN: Final = "function_arn"
 FUNCTION_NAME: Final = "function_name"
 FUNCTION_VERSION: Final = "function_version"
 COLD_START: Final = "cold_start"
@@ -78,10 +79,25 @@ SENT: Final = "sent"  # [{service, operation, target, message_id, span_id}]
 OPERATION: Final = "operation"
 TARGET: Final = "target"
 SENT_MORE: Final = "sent_more"
-CALLS: Final = "calls"  # [{service, operation, resource, count, errors}]; in `stuck`, with for_ms
+CALLS: Final = "calls"  # [{service, operation, resource, …, count, errors, denied}]; in `stuck`, with for_ms
 RESOURCE: Final = "resource"
+CALL_REGION: Final = "region"
+CALL_ACCOUNT: Final = "account"
+CALL_KIND: Final = "kind"
+CALL_INDEX: Final = "index"
+CALL_SECRET: Final = "secret"  # noqa: S105 - the name of a key
+CALL_QUALIFIER: Final = "qualifier"
+CALL_CONSUMER: Final = "consumer"
+CALL_PRESIGNED: Final = "presigned"
 CALL_COUNT: Final = "count"
 CALL_ERRORS: Final = "errors"
+DENIED: Final = "denied"  # {count, action, resource, deny, policy_type, policy, authorization_id}
+DENIED_ACTION: Final = "action"
+DENIED_BY: Final = "deny"  # `explicit` or `implicit`
+DENIED_POLICY_TYPE: Final = "policy_type"
+DENIED_POLICY: Final = "policy"
+AUTHORIZATION_ID: Final = "authorization_id"
+CALLS_UNNAMED: Final = "calls_unnamed"  # the operator has resources left out
 FOR_MS: Final = "for_ms"
 CALLS_MORE: Final = "calls_more"
 ATTEMPT: Final = "attempt"
@@ -114,7 +130,7 @@ TOP_KEYS: Final = frozenset((
     SPAN_ID, PARENT_ID, TRACE_ID, LAMBDA_TRACE_ID, UPSTREAMS, UPSTREAMS_MORE, SENT, SENT_MORE, CALLS, CALLS_MORE,
     RECORDS, ATTEMPT, FINAL_ATTEMPT, MAX_RECEIVE_COUNT, QUEUE, ERROR, STUCK, TIMEOUT_WARNED, OVERRUN, DURATION_MS,
     REMAINING_MS, MEMORY_USED_MB, MEMORY_LIMIT_MB, CPU_MS, INIT_MS, TRIGGER_TYPE, TENANT_ID, HTTP, DURABLE, REPLAY,
-    SAMPLING_RATE, LOST_LINES,
+    SAMPLING_RATE, LOST_LINES, FUNCTION_ARN, CALLS_UNNAMED,
 ))  # fmt: skip
 
 UPSTREAMS_MOST: Final = 20
@@ -198,6 +214,7 @@ ENV_HANDLER: Final = "LAMBDA_GUARD_HANDLER"  # read by `lambda_guard_handler`, w
 ENV_EXEC_WRAPPER: Final = "LAMBDA_GUARD_EXEC_WRAPPER"  # read by the layer's script
 ENV_MAX_RECEIVE_COUNT: Final = "LAMBDA_GUARD_MAX_RECEIVE_COUNT"
 ENV_REPLAYED_LINES: Final = "LAMBDA_GUARD_REPLAYED_LINES"
+ENV_CALL_RESOURCES: Final = "LAMBDA_GUARD_CALL_RESOURCES"
 
 # --- Environment: Powertools' and Lambda's ---------------------------------------------------------------------
 ENV_PT_SERVICE: Final = "POWERTOOLS_SERVICE_NAME"
@@ -211,6 +228,7 @@ ENV_AWS_LOG_LEVEL: Final = "AWS_LAMBDA_LOG_LEVEL"
 ENV_FUNCTION_NAME: Final = "AWS_LAMBDA_FUNCTION_NAME"
 ENV_FUNCTION_VERSION: Final = "AWS_LAMBDA_FUNCTION_VERSION"
 ENV_MEMORY_SIZE: Final = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+ENV_REGION: Final = "AWS_REGION"
 ENV_INITIALIZATION_TYPE: Final = "AWS_LAMBDA_INITIALIZATION_TYPE"
 SNAP_START: Final = "snap-start"
 MANAGED_INSTANCES: Final = "lambda-managed-instances"

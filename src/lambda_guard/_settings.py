@@ -40,6 +40,7 @@ class Settings:
     report_batch_item_failures: bool
     max_receive_count: int | None
     replayed_lines: bool
+    call_resources: bool
     initialization_type: str
     managed_instances: bool
     warnings: tuple[str, ...]
@@ -207,6 +208,7 @@ OPTIONS: Final = (
     ),
     Option("max_receive_count", variables={_names.ENV_MAX_RECEIVE_COUNT: _COUNT}),
     Option("replayed_lines", variables={_names.ENV_REPLAYED_LINES: (is_on, "on or off")}, default=True),
+    Option("call_resources", variables={_names.ENV_CALL_RESOURCES: (is_on, "on or off")}, default=True),
     Option("disabled", variables={_names.ENV_DISABLED: _ON}, default=False),
 )
 _MEMORY: Final = Option("memory_limit_mb", variables={_names.ENV_MEMORY_SIZE: _COUNT})  # Lambda's own

@@ -1,37 +1,10 @@
-"""AWS calls as data: the resource of a call, and the totals of an invocation's calls.
-
-Pure functions over tables. The parameter names are those of the services' API references; only names of resources are
-read, never their contents.
-"""
+"""The AWS calls of an invocation: each while it is in progress, and their totals."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from .. import _names
-
-_RESOURCES: Final = {
-    "sqs": ("QueueUrl", "QueueName"),
-    "sns": ("TopicArn", "TargetArn"),
-    "dynamodb": ("TableName", "StreamArn"),
-    "s3": ("Bucket",),
-    "lambda": ("FunctionName",),
-    "sfn": ("stateMachineArn", "executionArn", "activityArn"),
-    "eventbridge": ("EventBusName", "Name"),
-    "eventbridgev2": ("EventBusArn", "Name"),
-    "kinesis": ("StreamARN", "StreamName"),
-    "firehose": ("DeliveryStreamName",),
-    "secrets-manager": ("SecretId",),
-    "ssm": ("Name", "Path"),
-    "kms": ("KeyId",),
-    "cloudwatch-logs": ("logGroupName",),
-    "scheduler": ("Name",),
-    "appconfigdata": ("ApplicationIdentifier",),
-    "athena": ("WorkGroup",),
-    "rds-data": ("resourceArn",),
-    "bedrock-runtime": ("modelId",),
-    "ecs": ("cluster",),
-    "sts": ("RoleArn",),
-}
+from .called import UNNAMED, More, account_of, named
 
 
 class Call:
@@ -49,11 +22,13 @@ class Call:
         environment: the trace header in the environment when it began; another invocation may change it meanwhile.
         given: the parameters that got the header, and their contents before.
         in_request: the name and value of the HTTP header, if we have set it.
+        endpoint_url: where the client sends its requests.
+        presigned: whether the request is signed for somebody else to send, and isn't sent.
     """
 
     __slots__ = (
-        "endpoint", "environment", "given", "header", "in_request", "operation", "params", "region", "service", "span",
-        "totals", "tracer",
+        "endpoint", "endpoint_url", "environment", "given", "header", "in_request", "operation", "params", "presigned",
+        "region", "service", "span", "totals", "tracer",
     )  # fmt: skip
 
     def __init__(
@@ -71,86 +46,103 @@ class Call:
         self.environment: str | None = None
         self.given: tuple[dict[str, Any], dict[str, Any]] | None = None
         self.in_request: tuple[str, str] | None = None
+        self.endpoint_url: str | None = None
+        self.presigned = False
+
+    def resource(self) -> str | None:
+        """Return the first resource that it names, or None."""
+        return named(self.service, self.operation, self.params, None, self.endpoint_url)[0].resource
+
+
+_Key: TypeAlias = tuple[str, str, str | None, str | None, More, bool]
 
 
 class AwsCalls:
     """The AWS calls of one invocation, and the messages that they sent.
 
     Attributes:
+        unnamed: whether resources are left out.
         in_flight: calls without a response yet → `time.perf_counter` at their start.
-        counts: (service, operation, resource) → [count, errors]; `more` counts the calls beyond the cap.
+        counts: (service, operation, resource, Region, more, presigned) → [count, errors]; `more` counts the calls
+            beyond the cap.
+        denied: by the same key, those among them that were denied, in the record's form.
         sent: the messages sent, in the record's form; `sent_more` counts those beyond the cap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, unnamed: bool = False) -> None:
+        self.unnamed = unnamed
         self.in_flight: dict[Call, float] = {}
-        self.counts: dict[tuple[str, str, str | None], list[int]] = {}
+        self.counts: dict[_Key, list[int]] = {}
+        self.denied: dict[_Key, dict[str, Any]] = {}
         self.more = 0
         self.sent: list[dict[str, Any]] = []
         self.sent_more = 0
 
-    def count(self, call: Call, *, failed: bool) -> None:
+    def count(
+        self, call: Call, response: Mapping[str, Any] | None = None, error: BaseException | None = None
+    ) -> None:
         """Count a call that has ended, once for each resource that it named."""
-        for resource in resources(call.service, call.params):
-            key = (call.service, call.operation, resource)
-            if key not in self.counts and len(self.counts) >= _names.CALLS_MOST:
-                self.more += 1
-                continue
-            count = self.counts.setdefault(key, [0, 0])
+        service, operation = call.service, call.operation
+        denials: list[dict[str, str]] = []
+        if error is not None or operation in _DENIED_IN_PART:
+            from .denial import denials_in  # late: most calls succeed
+
+            denials = denials_in(service, operation, response, error)
+        for resource, more in (
+            _UNNAMED if self.unnamed else named(service, operation, call.params, response, call.endpoint_url)
+        ):
+            key = (service, operation, resource, call.region, more, call.presigned)
+            count = self.counts.get(key)
+            if count is None:
+                if len(self.counts) >= _names.CALLS_MOST:
+                    self.more += 1
+                    continue
+                count = self.counts[key] = [0, 0]
             count[0] += 1
-            count[1] += failed
+            count[1] += error is not None
+            if denials:
+                self._add_denials(key, denials)
+
+    def _add_denials(self, key: _Key, denials: list[dict[str, str]]) -> None:
+        """Count the denials of a call; the newest is kept, since authorization ids expire."""
+        before = self.denied.get(key, {}).get(_names.CALL_COUNT, 0)
+        told = denials[-1]
+        if self.unnamed:
+            told = {name: value for name, value in told.items() if name not in _NAMING}
+        self.denied[key] = {_names.CALL_COUNT: before + len(denials), **told}
+
+    def as_record(self, region: str | None, account: str | None) -> list[dict[str, Any]]:
+        """Return the calls as the record has them.
+
+        Args:
+            region: the function's own, which isn't repeated.
+            account: likewise.
+        """
+        return [self._entry(key, count, region, account) for key, count in list(self.counts.items())]
+
+    def _entry(self, key: _Key, count: list[int], region: str | None, account: str | None) -> dict[str, Any]:
+        service, operation, resource, there, more, presigned = key
+        entry: dict[str, Any] = {
+            _names.SERVICE: service,
+            _names.OPERATION: operation,
+            _names.RESOURCE: resource,
+        }
+        if there != region and there is not None and not there.endswith("-global"):
+            entry[_names.CALL_REGION] = there
+        if resource is not None and (owner := account_of(resource)) is not None and owner != account:
+            entry[_names.CALL_ACCOUNT] = owner
+        entry.update(more)
+        if presigned:
+            entry[_names.CALL_PRESIGNED] = True
+        entry[_names.CALL_COUNT], entry[_names.CALL_ERRORS] = count
+        if (denied := self.denied.get(key)) is not None:
+            entry[_names.DENIED] = denied
+        return entry
 
 
-def resources(service: str, params: Mapping[str, Any]) -> list[str | None]:
-    """Return the resources that a call names, or `[None]` if it names none.
-
-    Args:
-        service: the service's id with hyphens, e.g. `sqs`, `secrets-manager`.
-        params: the call's parameters, as given by the caller.
-    """
-    for name in _RESOURCES.get(service, ()):
-        if (value := resource_name(params.get(name))) is not None:
-            return [value]
-    if service == "dynamodb":
-        return _tables(params) or [None]
-    if service == "eventbridge":
-        return _distinct(params.get("Entries"), "EventBusName", "default") or [None]
-    return [None]
-
-
-def resource_name(value: object) -> str | None:
-    """Return the name or ARN that a parameter holds; `None` where that may be somebody's address.
-
-    A query is cut off, and so is the id of a phone's endpoint or of an execution, which is whatever its caller chose.
-    """
-    if not isinstance(value, str):
-        return None
-    if ":e" in value:
-        before, kind, rest = value.partition(":endpoint/")
-        fields = value.split(":")
-        if kind:
-            value = f"{before}{kind}{rest.rpartition('/')[0]}/*"
-        elif len(fields) > _MACHINE and fields[_MACHINE - 1] in ("execution", "express"):
-            value = ":".join((*fields[: _MACHINE + 1], "*"))
-    value = value.partition("?")[0] if "?" in value else value
-    return None if "@" in value or value[:1] == "+" else value
-
-
-_MACHINE: Final = 6  # where `arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME` has the state machine
-
-
-def _tables(params: Mapping[str, Any]) -> list[str | None]:
-    if isinstance(items := params.get("RequestItems"), Mapping):
-        return [name for name in items if isinstance(name, str)]
-    found: dict[str | None, None] = {}
-    for item in params.get("TransactItems") or ():
-        for action in item.values() if isinstance(item, Mapping) else ():
-            if isinstance(action, Mapping) and isinstance(action.get("TableName"), str):
-                found[action["TableName"]] = None
-    return list(found)
-
-
-def _distinct(entries: Any, key: str, default: str) -> list[str | None]:
-    if not isinstance(entries, list | tuple):
-        return []
-    return list(dict.fromkeys(entry.get(key) or default for entry in entries if isinstance(entry, Mapping)))
+_UNNAMED: Final = (UNNAMED,)
+_NAMING: Final = (_names.RESOURCE, _names.DENIED_POLICY)
+_DENIED_IN_PART: Final = frozenset(
+    {"BatchExecuteStatement", "BatchGetSecretValue", "DeleteObjects", "PutEvents"}
+)
+"""Operations that succeed although a part of them is denied: `denial` knows where the response says so."""

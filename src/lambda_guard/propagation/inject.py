@@ -14,8 +14,10 @@ no quota are used: no message attributes, no bodies.
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import wraps
 from threading import Lock
 from typing import Any, Final, Protocol
 from weakref import WeakSet
@@ -34,6 +36,9 @@ class Observer(Protocol):
 
     def begin(self, call: Call) -> bool:
         """Note that a call begins; return false if it isn't observed (no invocation is running)."""
+
+    def presigned(self, call: Call) -> None:
+        """Note that a request was signed for somebody else to send."""
 
     def header(self) -> str | None:
         """Return the header that names the innermost span that is open now."""
@@ -84,12 +89,46 @@ def watch(module: Any, observer: Observer) -> None:
 
     if not getattr(module.BaseClient, "_lambda_guard", False):
         wrapt.wrap_function_wrapper(module, "BaseClient._make_api_call", make_api_call)
+        _watch_signing(module.BaseClient, observer)
         module.BaseClient._lambda_guard = True  # noqa: SLF001 - our mark
+
+
+def _watch_signing(base: Any, observer: Observer) -> None:
+    """Watch what botocore's `generate_presigned_url` and `generate_presigned_post` have in common with calls.
+
+    These are functions in the class of each service's client, which may exist already. Their requests are made by the
+    same method as those of calls, though they are sent by nobody, and most of the hooks don't see them.
+    """
+    if (make_request := getattr(base, "_convert_to_request_dict", None)) is None:  # another version's
+        return
+
+    @wraps(make_request)
+    def convert(self: Any, *args: Any, **kwargs: Any) -> Any:
+        request = make_request(self, *args, **kwargs)
+        if (context := kwargs.get("context")) is not None and "is_presign_request" in context:
+            by = sys._getframe(1).f_code.co_name  # noqa: SLF001 - a POST is made as if it created the bucket
+            attempt("inject.presigned", _signed, observer, self, kwargs, by)
+        return request
+
+    base._convert_to_request_dict = convert  # noqa: SLF001
+
+
+def _signed(observer: Observer, client: Any, made_of: Mapping[str, Any], by: str) -> None:
+    operation = "PutObject" if by == "generate_presigned_post" else made_of["operation_model"].name
+    call = _call(client, operation, made_of["api_params"])
+    call.presigned = True
+    observer.presigned(call)
 
 
 def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
     operation = args[0] if args else kwargs["operation_name"]
     params = args[1] if len(args) > 1 else kwargs.get("api_params")
+    call = _call(client, operation, params)
+    call.environment = os.environ.get(_names.ENV_TRACE_HEADER)
+    return call if observer.begin(call) else None
+
+
+def _call(client: Any, operation: str, params: Any) -> Call:
     meta = client.meta
     call = Call(
         meta.service_model.service_id.hyphenize(),
@@ -98,8 +137,8 @@ def _begin(observer: Observer, client: Any, args: tuple[Any, ...], kwargs: dict[
         meta.region_name,
         params if isinstance(params, Mapping) else {},
     )
-    call.environment = os.environ.get(_names.ENV_TRACE_HEADER)
-    return call if observer.begin(call) else None
+    call.endpoint_url = meta.endpoint_url
+    return call
 
 
 def _know(client: Any, observer: Observer) -> None:

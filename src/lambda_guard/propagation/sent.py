@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from .. import _names
-from .calls import AwsCalls, Call, resource_name
+from .called import resource_name
+from .calls import AwsCalls, Call
 
 
 class Send(NamedTuple):
@@ -62,7 +63,7 @@ def note_sent(totals: AwsCalls, call: Call, span_id: str | None, response: Mappi
         entry = {
             _names.SERVICE: call.service,
             _names.OPERATION: call.operation,
-            _names.TARGET: target,
+            _names.TARGET: None if totals.unnamed else target,
             _names.MESSAGE_ID: message_id,
         }
         if span_id is not None:

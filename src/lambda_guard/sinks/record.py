@@ -5,6 +5,7 @@ through the encoder. `docs/records.md` explains the keys.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite
@@ -12,7 +13,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _failsafe, _json, _names, _process, _stdout
-from .._invocation import Invocation, Outcome
+from .._invocation import Invocation, Outcome, function_arn
 from .._scope import Scope
 from ..failure import attempts, exceptions
 from ..trigger.table import TABLE
@@ -33,6 +34,7 @@ _LEVELS: Final = {
 # The CPU clock starts before the handler and stops after it: a few µs of our own lie between, up to 50 where caches are
 # cold, and the kernel reports it in µs. From this duration on that is 5 % at most.
 _CPU_SHARE_LEAST_MS: Final = 1.0
+_FUNCTION_ARN_FIELDS: Final = 7  # arn:aws:lambda:REGION:ACCOUNT:function:NAME, and maybe a qualifier
 
 
 class Record(Sink):
@@ -195,8 +197,8 @@ def _rare(scope: Scope, outcome: Outcome) -> dict[str, Any]:
     found = _asked(scope) if scope.http or scope.durable is not None or it.tenant_id is not None else {}
     if it.upstreams:
         _add_upstreams(found, it)
-    if scope.aws is not None:
-        _add_aws_calls(found, scope.aws)
+    if it.cold_start or scope.aws is not None:
+        _add_place(found, scope)
     if (batch := scope.batch) is not None:
         found[_names.RECORDS] = {
             _names.TOTAL: batch.total,
@@ -263,24 +265,33 @@ def _add_upstreams(found: dict[str, Any], it: Invocation) -> None:
         found[_names.UPSTREAMS_MORE] = more
 
 
-def _add_aws_calls(found: dict[str, Any], aws: "AwsCalls") -> None:
+def _add_place(found: dict[str, Any], scope: Scope) -> None:
+    """Add where the function is, and what it has called from there."""
+    if (arn := function_arn(scope.context)) is not None:
+        found[_names.FUNCTION_ARN] = arn
+    if scope.aws is not None:
+        _add_aws_calls(found, scope.aws, arn)
+
+
+def _add_aws_calls(found: dict[str, Any], aws: "AwsCalls", own_arn: str | None) -> None:
     if aws.sent:
         found[_names.SENT] = list(aws.sent)
         if aws.sent_more:
             found[_names.SENT_MORE] = aws.sent_more
     if aws.counts:
-        found[_names.CALLS] = [
-            {
-                _names.SERVICE: service,
-                _names.OPERATION: operation,
-                _names.RESOURCE: resource,
-                _names.CALL_COUNT: count,
-                _names.CALL_ERRORS: errors,
-            }
-            for (service, operation, resource), (count, errors) in list(aws.counts.items())
-        ]
+        found[_names.CALLS] = aws.as_record(*_own_place(own_arn))
         if aws.more:
             found[_names.CALLS_MORE] = aws.more
+        if aws.unnamed:
+            found[_names.CALLS_UNNAMED] = True
+
+
+def _own_place(own_arn: str | None) -> tuple[str | None, str | None]:
+    """Return the function's Region and account, as far as they are known."""
+    fields = (own_arn or "").split(":")
+    if len(fields) >= _FUNCTION_ARN_FIELDS:
+        return fields[3], fields[4]
+    return os.environ.get(_names.ENV_REGION), None
 
 
 def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:

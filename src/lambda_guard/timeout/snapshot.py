@@ -15,7 +15,6 @@ from .. import _names
 from .._scope import Scope
 from ..failure import fingerprint, stack_frames
 from ..failure.stack_frames import Frame
-from ..propagation.calls import resources
 
 _SELECTORS: Final = (f"{sep}selectors.py", f"{sep}windows_events.py")
 THREADS_MOST: Final = 10
@@ -182,11 +181,12 @@ def _in_short(innermost: FrameType) -> list[Frame]:
 
 
 def _calls(scope: Scope) -> Iterator[dict[str, Any]]:
-    in_flight = scope.aws.in_flight if scope.aws is not None else {}
-    for call, began in list(in_flight.items())[:CALLS_MOST]:
+    if scope.aws is None or not scope.aws.in_flight:
+        return
+    for call, began in list(scope.aws.in_flight.items())[:CALLS_MOST]:
         yield {
             _names.SERVICE: call.service,
             _names.OPERATION: call.operation,
-            _names.RESOURCE: resources(call.service, call.params)[0],
+            _names.RESOURCE: None if scope.aws.unnamed else call.resource(),
             _names.FOR_MS: round((perf_counter() - began) * 1000),
         }

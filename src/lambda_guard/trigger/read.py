@@ -197,7 +197,7 @@ def _read_shape(event: dict[str, Any]) -> Trigger | None:
     if shape.method and event.keys().isdisjoint(_AUTHORIZERS):
         return Trigger(row.type, source, http=_request(event, shape))
     if shape.chosen:
-        from lambda_guard.propagation.calls import resource_name  # late: few sources are
+        from lambda_guard.propagation.called import resource_name  # late: few sources are
 
         source = resource_name(source)
     if not shape.records:

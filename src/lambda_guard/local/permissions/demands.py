@@ -6,7 +6,7 @@ from typing import Any
 
 from lambda_guard.iam.actions import asked_by, kinds_of
 from lambda_guard.iam.resources import Place, UnknownResource, granted_on
-from lambda_guard.propagation.calls import resources
+from lambda_guard.propagation.called import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ def demands(service: str, operation: str, parameters: Mapping[str, Any], place: 
     asked = asked_by(service, operation)
     if asked is None:
         return None
-    named = resources(service, parameters)
+    names = dict.fromkeys(it.resource for it in named(service, operation, parameters))
     return [
         demand
         for action in asked.actions
-        for name in named
+        for name in names
         for demand in _on(action, name, parameters, place)
     ]
 

@@ -133,9 +133,7 @@ def end_call(span: Span, call: "Call", answer: object, error: BaseException | No
         answer: the service's response, also that of an error; anything else where there is none.
         error: the exception, where there is one.
     """
-    from ...propagation.calls import resources  # late: it's there once a call is
-
-    resource = resources(call.service, call.params)[0]
+    resource = call.resource()
     said = _json.cut(resource, _TEXT_MOST) if resource is not None else None
     span.name, span.attributes = conventions.call(call.service, call.operation, call.region, said)
     meta = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None

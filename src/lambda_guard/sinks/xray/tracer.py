@@ -147,7 +147,7 @@ class XRay(Tracer):
         """Close the subsegment of an AWS call with what the service said of it."""
         if call.span is None:
             return
-        from ...propagation.calls import resource_name  # late: it's there once a call is
+        from ...propagation.called import resource_name  # late: it's there once a call is
 
         answer = response if response is not None else getattr(error, "response", None)
         meta = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None
