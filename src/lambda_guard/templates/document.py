@@ -73,14 +73,6 @@ def _parse(file: str, text: str) -> Any:
         raise TemplateError(f"{file}: not YAML: {error}") from error
 
 
-def as_plain_yaml(document: Document) -> str:
-    """Return a template as YAML, in the order of its keys, without aliases, which CloudFormation doesn't read."""
-    import yaml
-
-    unshared = json.loads(json.dumps(document))
-    return str(yaml.safe_dump(unshared, sort_keys=False, width=110))
-
-
 def _loader() -> Any:
     import yaml
     from samtranslator.yaml_helper import intrinsics_multi_constructor

@@ -8,7 +8,8 @@ import click
 
 from lambda_guard import _names
 from lambda_guard._printable import visible
-from lambda_guard.templates.document import TemplateError, as_plain_yaml
+from lambda_guard.templates.document import TemplateError
+from lambda_guard.templates.writing import as_yaml
 from lambda_guard.tools.alarms import cost, heartbeats, report, scheduled, series
 from lambda_guard.tools.alarms.declared import Alarm, read_alarms
 from lambda_guard.tools.alarms.fleet import Fleet, Queue, rows, template
@@ -224,7 +225,7 @@ def _say_left_out(made: heartbeats.Heartbeats) -> None:
 
 
 def _write(output: Path | None, document: dict[str, Any]) -> None:
-    put(as_plain_yaml(document), output)
+    put(as_yaml(document, short=False), output)
     if output is not None:
         say(f"wrote {output}")
 

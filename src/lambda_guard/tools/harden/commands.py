@@ -7,10 +7,10 @@ import click
 
 from lambda_guard._printable import visible
 from lambda_guard.templates.document import TemplateError
+from lambda_guard.templates.writing import as_yaml
 from lambda_guard.tools.files import replacing
 from lambda_guard.tools.harden.hardening import Hardened
 from lambda_guard.tools.harden.hardening import harden as hardened
-from lambda_guard.tools.harden.insertion import as_yaml
 from lambda_guard.tools.harden.settings import FILE, read_settings
 from lambda_guard.tools.options import parameters_option
 from lambda_guard.tools.terminal import say, warn

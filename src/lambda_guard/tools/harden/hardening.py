@@ -8,10 +8,11 @@ from typing import Any
 
 from lambda_guard.templates.marks import written
 from lambda_guard.templates.survey.reading import survey
+from lambda_guard.templates.writing import as_yaml
 from lambda_guard.tools.audit.auditing import audit
 from lambda_guard.tools.audit.findings import Finding, Subject
 from lambda_guard.tools.harden.blocks import FUNCTION, MENDS, Asked, Block
-from lambda_guard.tools.harden.insertion import RefusedError, as_yaml, inserted
+from lambda_guard.tools.harden.insertion import RefusedError, inserted
 from lambda_guard.tools.harden.settings import Settings
 
 Key = tuple[object, ...]

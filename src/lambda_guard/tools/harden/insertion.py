@@ -5,19 +5,14 @@ new text says must be what the old one said and the block, or nothing is inserte
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from textwrap import indent
-from typing import Any, Final
-
-import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
+from typing import Any
 
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.templates.document import TemplateError
 from lambda_guard.templates.marks import Steps, compose, value_of, written
-
-_UNQUOTED: Final = re.compile(r"!(Ref|GetAtt) '([\w.]+)'")
-_WIDE: Final = 10_000
+from lambda_guard.templates.writing import as_yaml
 
 
 class RefusedError(LambdaGuardError):
@@ -144,29 +139,3 @@ def _checked(text: str, parts: list[tuple[Steps, Mapping[str, Any]]], new: str) 
 
 def _path(steps: Steps) -> str:
     return ".".join(map(str, steps))
-
-
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # the library has no types
-    """Writes intrinsics in their short form."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library's; CloudFormation reads none
-        return True
-
-
-def _represented(dumper: Any, data: dict[str, Any]) -> Any:
-    if len(data) == 1:
-        ((key, value),) = data.items()
-        if key in {"Ref", "Fn::Sub"} and isinstance(value, str):
-            return dumper.represent_scalar(f"!{key.removeprefix('Fn::')}", value)
-        if key == "Fn::GetAtt":
-            return dumper.represent_scalar("!GetAtt", ".".join(value))
-    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items())
-
-
-_Dumper.add_representer(dict, _represented)
-
-
-def as_yaml(block: Mapping[str, Any]) -> str:
-    """Return a block as YAML, in the order of its keys, with short intrinsics; it ends with a new line."""
-    text = yaml.dump(dict(block), Dumper=_Dumper, sort_keys=False, width=_WIDE, default_flow_style=False)
-    return _UNQUOTED.sub(r"!\1 \2", str(text))
