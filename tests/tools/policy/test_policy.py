@@ -12,8 +12,9 @@ from lambda_guard.iam.resources import Place
 from lambda_guard.tools.group import run
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.policy.evidence import Called, Evidence
+from lambda_guard.tools.policy.limits import size
 from lambda_guard.tools.policy.needs import needs_of
-from lambda_guard.tools.policy.statements import policy, size, statements
+from lambda_guard.tools.policy.statements import policy, statements
 
 from ..conftest import Logs
 
@@ -84,6 +85,7 @@ def test_the_whole_policy_of_one_function(made):
         "no call shows sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ReceiveMessage: Lambda polls its sqs trigger\n"
         "not known from records: VPC interfaces, keys that services use in the function's name, calls without "
         "botocore\n"
+        "DynamodbStock: dynamodb GetItem stock in 1 invocation; dynamodb Query stock in 2 invocations\n"
         "2 invocations, 0 failed; 2 lines read\n"
     )
 
@@ -225,7 +227,8 @@ def test_a_policy_too_large_for_a_role_is_said(made):
     code, document, said = made({"calls": calls})
     assert code == 0
     assert (
-        f"it has {size(document):,} characters, and a role's inline policies may have 10,240 in all" in said
+        f"the policy has {size(document):,} characters, and a role's inline policies may have 10,240 in all"
+        in said
     )
 
 

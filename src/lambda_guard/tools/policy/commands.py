@@ -1,6 +1,5 @@
 """`lambda-guard policy`: the command."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.options import output_option, put
 from lambda_guard.tools.policy.evidence import Evidence
+from lambda_guard.tools.policy.formats.made import made_of
+from lambda_guard.tools.policy.formats.table import FORMATS, say_of_format
 from lambda_guard.tools.policy.needs import Needs, needs_of
-from lambda_guard.tools.policy.statements import INLINE_MOST, size
-from lambda_guard.tools.policy.statements import policy as policy_of
 from lambda_guard.tools.policy.unmade import code_at, code_option, say_unmade
 from lambda_guard.tools.terminal import say, warn
 
@@ -27,6 +26,7 @@ Examples:
   lambda-guard policy --function orders --since 14d -o orders.json
   lambda-guard policy app.log old.log.gz --function orders --account 123456789012 --region eu-west-1
   lambda-guard policy --function orders --since 21d --code template.yaml    what of the code no invocation called
+  lambda-guard policy app.log --function orders --format sam      Policies for a function of SAM's
   lambda-guard policy --log-group '/aws/lambda/shop-*' --function shop-orders --since 30d --dead-letters ARN
 
 \b
@@ -71,6 +71,14 @@ _NAMED = 10
     help="Evidence of fewer days makes a draft.",
 )
 @code_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="json",
+    show_default=True,
+    help="Of the policy.",
+)
 @output_option
 def policy(  # noqa: PLR0917 - click passes options by name
     paths: Sequence[str],
@@ -84,11 +92,12 @@ def policy(  # noqa: PLR0917 - click passes options by name
     least_invocations: int,
     least_days: int,
     code: Path | None,
+    form: str,
     output: Path | None,
 ) -> int:
     """Make the IAM policy that a function needs, from the AWS calls in its invocation records.
 
-    Standard output gets the policy alone, as JSON; standard error gets what it rests on, what no call shows and is
+    Standard output gets the policy alone; standard error gets what it rests on, what no call shows and is
     there all the same, and what was called and can't be in it. An operation whose action isn't known is named; none is
     guessed, and nothing is widened to * without a word.
 
@@ -108,16 +117,15 @@ def policy(  # noqa: PLR0917 - click passes options by name
     doubts = evidence.doubts(least_invocations, least_days)
     if unmade:
         doubts.append("its code has AWS calls that no invocation made")
-    document = policy_of(needs.granted, draft=bool(doubts))
-    put(f"{json.dumps(document, indent=2)}\n", output)
+    made = made_of(evidence, needs, place, doubts)
+    put(FORMATS[form](made), output)
     if output is not None:
         say(f"wrote {output}")
     _say_where(place)
     if source is not None:
         say_unmade(source, unmade)
     _say(evidence, needs, doubts)
-    if (large := size(document)) > INLINE_MOST:
-        warn(f"it has {large:,} characters, and a role's inline policies may have {INLINE_MOST:,} in all")
+    say_of_format(made, form)
     unread = say_tally(reader.tally, evidence.invocations, filtered=True)
     return 1 if needs.unknown else unread
 

@@ -6,13 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-INLINE_MOST: Final = 10_240
-"""Characters that all inline policies of a role may have, without white space.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-"""
-
-
 _NAMED: Final = 3
 """Calls that a statement's comment names."""
 
@@ -40,6 +33,7 @@ class Statement(NamedTuple):
         resources: ARNs, sorted, or `*`.
         condition: operator → key → value.
         why: what asked for it, in a line.
+        called: whether a call shows it.
     """
 
     sid: str
@@ -47,6 +41,7 @@ class Statement(NamedTuple):
     resources: tuple[str, ...]
     condition: Mapping[str, Mapping[str, str]]
     why: str = ""
+    called: bool = False
 
     def plain(self) -> dict[str, Any]:
         """Return it as a policy document has it."""
@@ -79,8 +74,18 @@ def statements(needs: Mapping[Need, Mapping[str, int]], *, draft: bool) -> list[
         )
         asked = [needs[Need(action, arn, condition)] for arn in on for action in actions_of_all]
         limit = json.loads(condition) if condition else {}
-        made[sid] = Statement(sid, actions_of_all, tuple(on), limit, why_of(asked))
+        called = any(count for one in asked for count in one.values())
+        made[sid] = Statement(sid, actions_of_all, tuple(on), limit, why_of(asked), called)
     return list(made.values())
+
+
+def distinct(made: Iterable[Statement]) -> list[Statement]:
+    """Return statements with names that differ, as IAM wants them in a policy."""
+    named: dict[str, Statement] = {}
+    for it in made:
+        sid = _free(it.sid, named)
+        named[sid] = it._replace(sid=sid)
+    return list(named.values())
 
 
 def why_of(asked: Iterable[Mapping[str, int]]) -> str:
@@ -104,11 +109,6 @@ def policy(needs: Mapping[Need, Mapping[str, int]], *, draft: bool) -> dict[str,
 def document(made: Iterable[Statement]) -> dict[str, Any]:
     """Return the policy document with these statements."""
     return {"Version": "2012-10-17", "Statement": [it.plain() for it in made]}
-
-
-def size(document: Mapping[str, Any]) -> int:
-    """Return how many of a policy's characters count: all but white space."""
-    return len(re.sub(r"\s", "", json.dumps(document, separators=(",", ":"))))
 
 
 def _last(arn: str) -> str:

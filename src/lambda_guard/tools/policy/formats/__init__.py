@@ -1,0 +1,1 @@
+"""What a policy is written as: JSON, or for SAM, CloudFormation, Terraform and the CDK."""
