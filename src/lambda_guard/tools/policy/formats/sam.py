@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from textwrap import indent
 from typing import Any, Final
 
@@ -95,7 +94,6 @@ def _uses(template: PolicyTemplate, grants: list[_Pair], needed: set[_Pair]) -> 
             yield Use(template.name, tuple(sorted(arguments.items())), pairs)
 
 
-@cache
 def _pattern(resource: str) -> re.Pattern[str]:
     return re.compile(_PARAMETER.sub(r"(?P<\1>[^*]+)", re.escape(resource)))
 
