@@ -17,6 +17,9 @@ import pytest
 
 from lambda_guard.tools.layer.targets import PYTHONS
 
+# Distributions and a layer are built twice, by processes that share a busy machine.
+pytestmark = pytest.mark.timeout(1_300)
+
 ROOT = Path(__file__).parents[2]
 VERSION_LINE = Path("src/lambda_guard/_version.py")
 TARGETS = Path("src/lambda_guard/tools/layer/targets.py")
@@ -95,7 +98,7 @@ class Released:
             env={**self.environ, **environ},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
         return done.returncode, done.stdout, done.stderr
