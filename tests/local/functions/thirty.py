@@ -1,17 +1,16 @@
-"""Calls thirty services of AWS, one operation each, or the one that the event names; says which were denied."""
+"""Calls more than thirty services of AWS, one operation each; the event has the names that are known only at run time."""
 
 import functools
 
 import boto3
-from botocore.exceptions import ClientError
 
 from lambda_guard import production
 
-ZIP = b"zip"
 CALLS = {
     "acm": ("list_certificates", {}),
     "athena": ("get_work_group", {"WorkGroup": "primary"}),
-    "autoscaling": ("describe_auto_scaling_groups", {}),
+    "cloudformation": ("list_exports", {}),
+    "cloudtrail": ("describe_trails", {}),
     "cloudwatch": (
         "put_metric_data",
         {"Namespace": "Shop", "MetricData": [{"MetricName": "Orders", "Value": 1}]},
@@ -52,19 +51,9 @@ CALLS = {
         },
     ),
     "rekognition": ("detect_labels", {"Image": {"Bytes": b"x"}}),
-    "resourcegroupstaggingapi": ("get_resources", {}),
-    "route53": ("list_hosted_zones", {}),
     "s3": ("put_object", {"Bucket": "receipts", "Key": "2026/1.txt", "Body": b"x"}),
-    "scheduler": ("get_schedule", {"Name": "nightly"}),
     "secretsmanager": ("get_secret_value", {"SecretId": "token"}),
-    "ses": (
-        "send_email",
-        {
-            "Source": "shop@example.com",
-            "Destination": {"ToAddresses": ["a@example.com"]},
-            "Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}},
-        },
-    ),
+    "ses": ("get_send_quota", {}),
     "sesv2": ("list_contact_lists", {}),
     "sns": (
         "publish_batch",
@@ -82,7 +71,6 @@ CALLS = {
     "sts": ("assume_role", {"RoleArn": "arn:aws:iam::123456789012:role/other", "RoleSessionName": "shop"}),
     "textract": ("detect_document_text", {"Document": {"Bytes": b"x"}}),
     "transcribe": ("list_transcription_jobs", {}),
-    "xray": ("get_sampling_rules", {}),
 }
 
 client = functools.cache(boto3.client)
@@ -90,19 +78,11 @@ client = functools.cache(boto3.client)
 
 @production
 def handler(event, context):
-    errors = {}
-    for service in event["services"] or CALLS:
-        operation, parameters = CALLS[service]
-        given = {
-            key: event["names"].get(value, value) if isinstance(value, str) else value
+    for service, (operation, parameters) in CALLS.items():
+        names = {
+            key: event[value]
             for key, value in parameters.items()
+            if isinstance(value, str) and value in event
         }
-        try:
-            getattr(client(service), operation)(**given)
-        except ClientError as error:
-            errors[service] = [
-                error.response["Error"]["Code"],
-                error.response["Error"]["Message"],
-                error.response["ResponseMetadata"]["HTTPStatusCode"],
-            ]
-    return errors
+        getattr(client(service), operation)(**{**parameters, **names})
+    return len(CALLS)

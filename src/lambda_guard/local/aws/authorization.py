@@ -59,6 +59,8 @@ def held_to_policies(
     application: WSGIApplication, moto: DomainDispatcherApplication, control: str
 ) -> WSGIApplication:
     """Put each request with a function's key to the URL `control`, and answer it if that refuses it."""
+    session = requests.Session()
+    session.trust_env = False  # no proxy, and no look at each request for one
 
     def front(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         if (signed := _signed(environ)) is None:
@@ -67,7 +69,7 @@ def held_to_policies(
         call = _call(environ, moto)
         asked = {"key": key, "region": region, "path": environ["PATH_INFO"], **_described(call)}
         text = json.dumps(asked, default=lambda _content: None)  # bytes and times: no name of a resource
-        answer = requests.post(control, data=text.encode(), timeout=30)
+        answer = session.post(control, data=text.encode(), timeout=30)
         answer.raise_for_status()
         if call is None or (message := answer.json()["refusal"]) is None:
             return application(environ, start_response)

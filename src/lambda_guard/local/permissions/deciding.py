@@ -15,7 +15,11 @@ from lambda_guard.local.runtime.callers import FUNCTION_KEY
 from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.shapes import arns
 
-_SENDING: Final = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
+_SENDING: Final = {
+    "lambda": ("lambda:InvokeFunction",),
+    "sns": ("sns:Publish",),
+    "sqs": ("sqs:SendMessage",),
+}
 _log = logging.getLogger(__name__)
 
 
@@ -149,12 +153,19 @@ class Permissions:
             action for action, it in decided.items() if not it.allowed and it.verdict is not Verdict.UNDECIDED
         ]
 
+    @staticmethod
+    def sending(arn: str) -> tuple[str, ...]:
+        """Return the action that a destination asks for; none for another kind of resource."""
+        target = arns.parse(arn)
+        return _SENDING.get(target.service, ()) if target is not None else ()
+
     def sends(self, function: str, arn: str) -> str | None:
         """Return why the Lambda service may not send to a destination in the function's name; None where it may."""
-        target, held = arns.parse(arn), self._held.get(function)
-        if held is None or target is None or (action := _SENDING.get(target.service)) is None:
+        held = self._held.get(function)
+        if held is None:
             return None
-        return next(self._refused(function, held, [Demand(action, arn)], action), None)
+        wanted = [Demand(action, arn) for action in self.sending(arn)]
+        return next(self._refused(function, held, wanted, f"to {arn}"), None)
 
     def denials(self) -> dict[Denial, int]:
         """Return how often what was refused, in a stable order."""

@@ -120,6 +120,13 @@ def _missed(permissions: Permissions, it: FunctionDeclaration) -> Iterator[str]:
         yield f"{it.logical_id}: {_without(missing)}: its log lines are lost on AWS, and kept here"
     if it.tracing and (missing := permissions.missing(it.name, _TRACING, "*")):
         yield f"{it.logical_id}: {_without(missing)}: its traces are lost on AWS, and kept here"
+    for what, arn in (
+        ("dead letters", it.dead_letter_arn),
+        ("failed events", it.on_failure),
+        ("results", it.on_success),
+    ):
+        if arn is not None and (missing := permissions.missing(it.name, permissions.sending(arn), arn)):
+            yield f"{it.logical_id}: {_without(missing)} on {arn}: its {what} are lost, and AWS refuses such a function"
 
 
 def _without(actions: Sequence[str]) -> str:
