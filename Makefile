@@ -69,7 +69,7 @@ test-pythons: install
 	@for python in $$(.ci/pythons 3.14); do \
 	  echo "== $$($$python -V): the core's tests"; \
 	  $(UV) venv --quiet --clear --python $$python $(LEG) && \
-	  $(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt --group test $(BESIDE) -e . && \
+	  $(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE) -e . && \
 	  $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
 	done
 
@@ -77,7 +77,7 @@ test-pythons: install
 test-runtime-only: install
 	@echo "== runtime dependencies only"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --python $(LEG)/bin/python -c requirements/constraints.txt .
+	@$(UV) pip install --quiet --python $(LEG)/bin/python .
 	@cd tests && ../$(LEG)/bin/python smoke.py
 
 # The wheel, away from the source tree, with the newest dependencies; on Python 3.13 where it is found.
@@ -199,7 +199,7 @@ mutants: $(MUTANTS)/installed
 
 $(MUTANTS)/installed: $(VENV)/installed
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(MUTANTS)
-	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python -c requirements/constraints.txt -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python -r requirements/dev.txt
 	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python --group mutants
 	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python --no-deps -e .
 	@touch $@
@@ -208,10 +208,10 @@ lock:
 	@test -x $(UV) || $(MAKE) install
 	@$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate \
-	  -c requirements/constraints.txt -o requirements/dev.txt
+	  -o requirements/dev.txt
 	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate $(OF_RUNTIME) \
-	  -c requirements/constraints.txt -o src/lambda_guard/tools/layer/requirements.txt
+	  -o src/lambda_guard/tools/layer/requirements.txt
 
 # One zip for every runtime of Lambda's, into build/.
 layer: install

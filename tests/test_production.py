@@ -142,7 +142,7 @@ def test_a_decorated_handler_looks_like_the_handler(original):
 
 
 def test_attributes_of_the_handler_are_reached():
-    """What stands on a handler can be read and set through the decorated one."""
+    """What stands on a handler can be read from the decorated one, and set there, as with any decorator."""
 
     def marked(event, context):
         return None
@@ -150,7 +150,7 @@ def test_attributes_of_the_handler_are_reached():
     marked.route = "/orders"
     decorated = production(marked)
     decorated.owner = "shop"
-    assert (decorated.route, marked.owner) == ("/orders", "shop")
+    assert (decorated.route, decorated.owner) == ("/orders", "shop")
 
 
 @production
@@ -191,6 +191,160 @@ def test_methods_keep_their_instance():
         assert Orders("orders").handle({}, None) == "orders"
         assert Refunds("refunds").handle({}, None) == "refunds"
     assert len(captured.records) == 2
+
+
+def test_a_method_may_be_called_in_every_way():
+    """Bound or not, with or without a context, by name: the event that is read is the event, not the instance."""
+
+    class Orders:
+        @production
+        def handle(self, event, context=None):
+            return self, event, context
+
+        @production
+        @staticmethod
+        def static(event, context=None):
+            return event, context
+
+        @staticmethod
+        @production
+        def static_below(event, context):
+            return event, context
+
+        @production
+        @classmethod
+        def of_class(cls, event, context=None):
+            return cls, event, context
+
+        @production
+        def unusual(this, event, context):  # noqa: N805 - what is meant
+            return this, event, context
+
+    orders, event, context = Orders(), events.sqs("a"), make_context()
+    with capture() as captured:
+        for call in (orders.handle, functools.partial(Orders.handle, orders), production(orders.handle)):
+            assert call(event) == (orders, event, None)
+            assert call(event, context) == (orders, event, context)
+            assert (
+                call(event, context=context) == call(context=context, event=event) == (orders, event, context)
+            )
+        assert orders.static(event) == (event, None)
+        assert Orders.static(event, context) == orders.static_below(event, context) == (event, context)
+        assert Orders.of_class(event) == orders.of_class(event=event) == (Orders, event, None)
+        assert orders.of_class(event, context) == (Orders, event, context)
+        assert orders.unusual(event, context) == (orders, event, context)
+    assert len(captured.records) == 19
+    assert {record["trigger"]["type"] for record in captured.records} == {"sqs"}
+
+
+def test_a_bound_method_stays_one():
+    """A decorated one is bound to the same instance, and isn't bound again where it becomes an attribute of a class."""
+
+    class Orders:
+        def handle(self, event, context):
+            return self
+
+    orders = Orders()
+    handler = production(orders.handle)
+
+    class Api:
+        handle = handler
+
+    with capture() as captured:
+        assert handler({}, None) is Api().handle({}, None) is orders
+    assert handler.__self__ is orders
+    assert production(handler) is handler
+    assert len(captured.records) == 2
+
+
+def test_a_batch_handler_is_bound_in_every_way():
+    """A method of one record gets its instance or class, whether the context is given or not."""
+    taken = []
+
+    class Orders:
+        @production(each_record=True)
+        def handle(self, record):
+            taken.append((self, record.body))
+
+        @production(each_record=True)
+        @classmethod
+        def of_class(cls, record):
+            taken.append((cls, record.body))
+
+        @production(each_record=True)
+        @staticmethod
+        def static(record):
+            taken.append((None, record.body))
+
+    orders, batch = Orders(), events.sqs("a")
+    with capture():
+        for call in (orders.handle, orders.of_class, orders.static):
+            call(batch)
+            call(batch, make_context())
+            call(event=batch, context=make_context())
+    assert taken == [(orders, "a")] * 3 + [(Orders, "a")] * 3 + [(None, "a")] * 3
+
+
+def test_a_decorator_on_top_is_not_taken_for_ours():
+    """What copies our function's attributes is a handler of its own: it is decorated, and the invocation recorded once."""
+
+    @production
+    def inner(event, context):
+        return "done"
+
+    @functools.wraps(inner)
+    def outer(event, context):
+        return inner(event, context)
+
+    decorated = production(outer)
+    assert decorated is not outer
+    with capture() as captured:
+        assert decorated({}, None) == "done"
+    assert len(captured.records) == 1
+
+
+WITHOUT_WRAPT = """
+    import asyncio, functools, json, sys
+
+    class Without:
+        def find_spec(name, path=None, target=None):
+            if name.partition(".")[0] == "wrapt":
+                raise ModuleNotFoundError("No module named 'wrapt'")
+    sys.meta_path.insert(0, Without)
+
+    from lambda_guard import production
+
+    class Resolver:
+        routes = {"/orders": 1}
+        def __call__(self, event, context):
+            return "resolved"
+
+    class AsyncResolver:
+        async def __call__(self, event, context):
+            return "awaited"
+
+    class Orders:
+        @production
+        def handle(self, event, context):
+            return "method"
+
+    resolver, record = production(Resolver()), production(each_record=True)(functools.partial(lambda record: None))
+    assert resolver.routes and resolver({}, None) == "resolved"
+    assert production(AsyncResolver())({}, None) == "awaited"
+    assert record({"Records": []}, None) is None
+    assert Orders().handle({}, None) == "method"
+    assert production(lambda event, context: "function")({}, None) == "function"
+"""
+
+
+def test_without_wrapt_functions_are_decorated_and_objects_run_bare(fresh):
+    """An object keeps its attributes rather than its record; one that needs us to be called is called. It is said."""
+    lines = [json.loads(line) for line in fresh(WITHOUT_WRAPT).splitlines()]
+    said = [line for line in lines if "could not do its part 'handler'" in line["message"]]
+    assert [line["exception"] for line in said] == ["No module named 'wrapt'"]
+    assert [line["message"].split()[0] for line in lines if line.get("record") == "invocation"] == [
+        "unknown",
+    ] * 4
 
 
 def test_a_callable_without_a_name_is_called_after_its_class():

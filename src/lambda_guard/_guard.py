@@ -10,7 +10,7 @@ from sys import modules
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-from . import _names, _process, _scope, _threads
+from . import _imports, _names, _process, _scope, _threads
 from ._failsafe import Step, attempt, attempt_all, failed
 from ._invocation import Outcome, read
 from ._settings import UNKNOWN, Settings
@@ -229,13 +229,7 @@ def _install_snapstart(tracer: "Tracer | None") -> None:
 
 
 def _install_calls() -> None:
-    import wrapt
-
-    wrapt.register_post_import_hook(_botocore_imported, "botocore.client")
-
-
-def _botocore_imported(module: Any) -> None:
-    attempt("calls.install", _watch_calls, module)
+    _imports.when_imported("botocore.client", _watch_calls)
 
 
 def _watch_calls(module: Any) -> None:

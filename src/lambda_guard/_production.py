@@ -1,15 +1,13 @@
 """The decorator: the checks at decoration, and the one frame around the handler."""
 
 import functools
-import inspect
 import os
+import sys
 from collections.abc import Callable, Collection, Coroutine
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, Self, TypeVar, cast, overload
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
-import wrapt
-
-from . import _settings
+from . import _handler, _settings
 from ._failsafe import attempt, failed
 from ._guard import Guard
 from .errors import ConfigurationError
@@ -21,46 +19,6 @@ if TYPE_CHECKING:  # at run time, a cold start would pay for it
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-_YIELDS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-Parameters = tuple[str, str, bool]  # names of the event and context parameters; whether it belongs to a class
-
-
-class BoundProduction(wrapt.BoundFunctionWrapper):  # type: ignore[misc]  # typed in wrapt 2 only
-    """A decorated method of an instance or class, which can be recognised by its type as well."""
-
-    @property
-    def __func__(self) -> Any:
-        """The decorated function, as for any method: `inspect.iscoroutinefunction` reads it."""
-        return self._self_parent
-
-
-class Production(wrapt.FunctionWrapper):  # type: ignore[misc]  # as above
-    """A decorated handler: looks like the handler, and is recognised by its type if it is decorated again."""
-
-    __bound_function_wrapper__ = BoundProduction
-
-    def __copy__(self) -> Self:
-        """The same, as with any function."""
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        """The same, as with any function."""
-        return self
-
-    def __reduce_ex__(self, _: object) -> str:
-        """Its name: functions are pickled by name."""
-        name: str = self.__wrapped__.__qualname__
-        return name
-
-
-class AsyncProduction(Production):
-    """A decorated `async def` handler: it returns its result, so it must not pass for a coroutine function."""
-
-    @property
-    def __code__(self) -> Any:
-        """The handler's code without the flag that `inspect.iscoroutinefunction` reads."""
-        code = self.__wrapped__.__code__
-        return code.replace(co_flags=code.co_flags & ~inspect.CO_COROUTINE)
 
 
 def _knowing_its_options(function: F) -> F:
@@ -170,51 +128,85 @@ def _check(handler: Any, options: dict[str, Any]) -> None:
             f"production() decorates a handler, not {type(handler).__name__}; options are given by keyword: "
             'write @production(service="orders")'
         )
-    decorated = handler.__func__ if isinstance(handler, BoundProduction) else handler
-    takes_batches = isinstance(decorated, Production) and not getattr(decorated, "_self_each_record", False)
-    if options.get("each_record") and takes_batches:
+    if options.get("each_record") and _is_decorated(handler) and not _takes_batches(handler):
         raise ConfigurationError(
             "each_record=True on a handler that is decorated already: it would get whole batches; "
             "write one @production(each_record=True) on it"
         )
 
 
-def _decorate(options: dict[str, Any], handler: Any) -> Any:
+def _is_decorated(handler: Any) -> bool:
+    function = _function_of(handler)
+    if type(function) is FunctionType:
+        return (
+            function.__globals__ is globals()
+        )  # a frame of ours: nobody decorates other functions of this module
+    objects = sys.modules.get(f"{__package__}._object")
+    return objects is not None and bool(objects.is_decorated(handler))
+
+
+def _function_of(handler: Any) -> Any:
+    return handler.__func__ if isinstance(handler, MethodType | staticmethod | classmethod) else handler
+
+
+def _takes_batches(decorated: Any) -> bool:
+    return bool(getattr(_function_of(decorated), "_self_takes_batches", False))
+
+
+def _decorate(options: dict[str, Any], handler: Any, binds: bool | None = None) -> Any:
     _check(handler, options)
-    if isinstance(handler, Production | BoundProduction):
+    if _is_decorated(handler):
         return handler
-    advice = attempt("handler", _advice_on, handler, bool(options.get("each_record")))
+    if isinstance(handler, staticmethod | classmethod):
+        inner = _decorate(options, handler.__func__, isinstance(handler, classmethod))
+        return handler if inner is handler.__func__ else type(handler)(inner)
+    if type(handler) is MethodType and type(handler.__func__) is FunctionType:
+        inner = _decorate(options, handler.__func__, binds=True)
+        return handler if inner is handler.__func__ else MethodType(inner, handler.__self__)
+    advice = attempt("handler", _handler.advice_on, handler, bool(options.get("each_record")))
     if advice is not None and options.get("each_record"):
         raise ConfigurationError(advice)  # a message would be deleted that nobody has processed
-    is_async = _is_async(handler)
-    decorated = AsyncProduction if is_async else Production
     guard = _guard_for(options, handler)
     if advice is not None and guard is not None:
         attempt("handler", lines.warn, advice)  # no error: the function may work
-    if options.get("each_record"):
+    return _framed(options, guard, handler, binds)
+
+
+def _framed(options: dict[str, Any], guard: Guard | None, handler: Any, binds: bool | None) -> Any:
+    """Return the handler in its frame: a function of a function, else an object like the handler."""
+    is_async, takes_batches = _handler.is_async(handler), bool(options.get("each_record"))
+    frame: Frame = _bare
+    if takes_batches:
         report = bool(options.get("report_batch_item_failures"))
-        taking_apart = decorated(handler, _around_records(guard, handler, is_async, report))
-        taking_apart._self_each_record = True  # noqa: SLF001 - wrapt stores names with this prefix on the wrapper
-        return taking_apart
-    if is_async:
-        return decorated(handler, _around_async(guard, _parameters(handler)))
-    return decorated(handler, _around(guard, _parameters(handler))) if guard is not None else handler
+        frame = _around_records(guard, handler, binds, is_async, report)
+    elif is_async:
+        frame = _around_async(guard, _handler.parameters(handler, binds))
+    elif guard is not None:
+        frame = _around(guard, _handler.parameters(handler, binds))
+    else:
+        return handler
+    if type(handler) is not FunctionType:
+        made = attempt("handler", _object_of, handler, frame, is_async, takes_batches)
+        if made is not None or not (is_async or takes_batches):
+            return made if made is not None else handler
+    decorated = functools.update_wrapper(frame(handler), handler)
+    for mark in _handler.MARKS:
+        vars(decorated).pop(mark, None)  # it returns its result, so it must not pass for a coroutine function
+    vars(decorated)["_self_takes_batches"] = takes_batches
+    return decorated
 
 
-def _advice_on(handler: Any, each_record: bool) -> str | None:
-    function = _inside(handler)
-    if type(function) is FunctionType and not function.__code__.co_flags & _YIELDS:
-        return None
-    from ._unfit import advice_on  # late: nearly all handlers are plain functions
+def _object_of(handler: Any, frame: "Frame", is_async: bool, takes_batches: bool) -> Any:
+    from . import _object  # late: it needs wrapt, and most handlers are functions
 
-    return advice_on(function, _name(handler), each_record)
+    return _object.decorated(handler, frame, is_async, takes_batches)
 
 
 def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
     """Return the guard, or `None` if the kill switch is on or if we fail: then the bare handler runs."""
     try:
         settings = _settings.resolve(options, os.environ)
-        return None if settings.disabled else Guard(settings, _name(handler))
+        return None if settings.disabled else Guard(settings, _handler.name(handler))
     except ConfigurationError:
         raise
     except Exception as error:
@@ -222,157 +214,115 @@ def _guard_for(options: dict[str, Any], handler: Any) -> Guard | None:
         return None
 
 
-Around = Callable[[Any, Any, Any, Any], Any]  # wrapt's: takes the handler, its instance, and its arguments
+Frame = Callable[[Any], Any]  # takes a handler, and returns the function that calls it in the frame
 
 
-def _around(guard: Guard, parameters: Parameters) -> Around:
+# long: contains the frame, in one piece: what it called would stand in the handler's tracebacks
+def _around(guard: Guard, parameters: _handler.Parameters) -> Frame:
     """Return the one frame around a handler: it calls the handler once, and returns or raises what the handler does."""
     enter, leave = _entering(guard, parameters), guard.leave
 
-    def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        try:
-            scope = attempt("enter", enter, args, kwargs)
-        except RecursionError:  # the stack may be too full for the failsafe, but not for the handler
-            scope = None
-        if scope is None:
-            return wrapped(*args, **kwargs)
-        try:
-            value = wrapped(*args, **kwargs)
-        except BaseException as error:
+    def around(handler: Any) -> Any:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             try:
-                attempt("leave", leave, scope, error, None)
+                scope = attempt("enter", enter, args, kwargs)
+            except RecursionError:  # the stack may be too full for the failsafe, but not for the handler
+                scope = None
+            if scope is None:
+                return handler(*args, **kwargs)
+            try:
+                value = handler(*args, **kwargs)
+            except BaseException as error:
+                try:
+                    attempt("leave", leave, scope, error, None)
+                except RecursionError:  # as above
+                    scope.open = False
+                raise
+            try:
+                attempt("leave", leave, scope, None, value)
             except RecursionError:  # as above
                 scope.open = False
-            raise
-        try:
-            attempt("leave", leave, scope, None, value)
-        except RecursionError:  # as above
-            scope.open = False
-        return value
+            return value
 
-    return guarded
+        return guarded
+
+    return around
 
 
-def _around_async(guard: Guard | None, parameters: Parameters) -> Around:
+# long: contains the frame, as above
+def _around_async(guard: Guard | None, parameters: _handler.Parameters) -> Frame:
     """Return the same for an `async def` handler; also without a guard, since Lambda can't run one by itself."""
     enter = _entering(guard, parameters) if guard is not None else None
 
-    def guarded(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        from . import _event_loop
+    def around(handler: Any) -> Any:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            from . import _event_loop
 
-        _event_loop.refuse_running_loop()
-        scope = attempt("enter", enter, args, kwargs) if enter is not None else None
-        ended: _event_loop.Ended[Any] = _event_loop.Ended()
-        try:
-            _event_loop.run(ended, wrapped, args, kwargs)
-            if ended.error is not None:
-                raise ended.error  # noqa: TRY301 - as the handler did
-        except BaseException as error:
+            _event_loop.refuse_running_loop()
+            scope = attempt("enter", enter, args, kwargs) if enter is not None else None
+            ended: _event_loop.Ended[Any] = _event_loop.Ended()
+            try:
+                _event_loop.run(ended, handler, args, kwargs)
+                if ended.error is not None:
+                    raise ended.error  # noqa: TRY301 - as the handler did
+            except BaseException as error:
+                if scope is not None and guard is not None:
+                    attempt("leave", guard.leave, scope, error, None)
+                ended.restore_context()
+                del (
+                    ended
+                )  # its own traceback would keep it alive, with everything that the handler referenced
+                raise
             if scope is not None and guard is not None:
-                attempt("leave", guard.leave, scope, error, None)
-            ended.restore_context()
-            del ended  # its own traceback would keep it alive, with everything that the handler referenced
-            raise
-        if scope is not None and guard is not None:
-            attempt("leave", guard.leave, scope, None, ended.value)
-        return ended.value
+                attempt("leave", guard.leave, scope, None, ended.value)
+            return ended.value
 
-    return guarded
+        return guarded
+
+    return around
 
 
-def _entering(guard: Guard, parameters: Parameters) -> Callable[[Any, Any], Any]:
+def _entering(guard: Guard, parameters: _handler.Parameters) -> Callable[[Any, Any], Any]:
+    unbound, read = parameters.unbound > 1, parameters.read
+
     def enter(args: Any, kwargs: Any) -> Any:
-        if len(args) == 2 and not kwargs:  # noqa: PLR2004 - as Lambda calls
+        if unbound and len(args) == 2 and not kwargs:  # noqa: PLR2004 - as Lambda calls
             return guard.enter(args[0], args[1])
-        return guard.enter(*_event_and_context(args, kwargs, parameters))
+        return guard.enter(*read(args, kwargs))
 
     return enter
 
 
-def _around_records(guard: Guard | None, handler: Any, is_async: bool, report: bool) -> Around:
+def _around_records(
+    guard: Guard | None, handler: Any, binds: bool | None, is_async: bool, report: bool
+) -> Frame:
     """Call the handler for each batch item; without a guard, too, since that isn't telemetry."""
     from .batch.loop import RecordHandler
 
-    records = RecordHandler(handler, report=report)
-    run, owned = records.run_async if is_async else records.run, records.owned
-    around: Around = _bare
+    records, parameters = RecordHandler(handler, report=report), _handler.parameters(handler, binds)
+    run, unbound = records.run_async if is_async else records.run, parameters.unbound
+    frame: Frame = _bare
     if is_async:
-        around = _around_async(guard, _BATCH)
+        frame = _around_async(guard, _handler.BATCH)
     elif guard is not None:
-        around = _around(guard, _BATCH)
+        frame = _around(guard, _handler.BATCH)
 
-    def guarded(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        if owned and len(args) + len(kwargs) > 2:  # noqa: PLR2004 - the class, as in `_event_and_context`
-            wrapped, args = functools.partial(wrapped, args[0]), args[1:]
-        return around(functools.partial(run, wrapped), instance, args, kwargs)
+    def around(handler: Any) -> Any:
+        whole = frame(functools.partial(run, handler))
 
-    return guarded
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            if args and len(args) + len(kwargs) > unbound:
+                one = functools.partial(handler, args[0])
+                return frame(functools.partial(run, one))(*args[1:], **kwargs)
+            return whole(*args, **kwargs)
 
+        return guarded
 
-_BATCH: Parameters = ("event", "context", False)
-
-
-def _bare(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-    return wrapped(*args, **kwargs)
-
-
-def _event_and_context(
-    args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Parameters
-) -> tuple[Any, Any]:
-    event, context, owned = parameters
-    if owned and len(args) + (event in kwargs) + (context in kwargs) > 2:  # noqa: PLR2004 - one more than there are
-        args = args[1:]  # the class of a class method, which is passed as an argument since Python 3.13
-    if len(args) > 1:
-        return args[0], args[1]
-    return (args[0] if args else kwargs.get(event)), kwargs.get(context)
+    return around
 
 
-def _parameters(handler: Any) -> Parameters:
-    """Return the names of the handler's parameters, for calls by keyword."""
-    try:
-        return _read_parameters(handler)
-    except Exception:  # a builtin, a mock: the names of its parameters are unknown
-        return "event", "context", False
-
-
-def _read_parameters(handler: Any) -> Parameters:
-    function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
-    code = getattr(function, "__code__", None)
-    if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
-        parameters = inspect.signature(function).parameters.values()
-        names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    else:  # on a cold start, `inspect.signature` takes longer than the rest of the decoration
-        names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-    if owned := bool(names) and names[0] in ("self", "cls"):
-        names = names[1:]
-    return names[0] if names else "event", names[1] if len(names) > 1 else "context", owned
-
-
-def _name(handler: Any) -> str:
-    function = _inside(handler)
-    name = attempt("name", getattr, function, "__name__", None)
-    return name if isinstance(name, str) else type(function).__name__
-
-
-def _inside(handler: Any) -> Any:
-    """Return the handler inside a `functools.partial`, `staticmethod` or `classmethod`."""
-    while isinstance(handler, functools.partial | staticmethod | classmethod):
-        handler = handler.func if isinstance(handler, functools.partial) else handler.__func__
+def _bare(handler: Any) -> Any:
     return handler
-
-
-def _is_async(handler: Any) -> bool:
-    function = _inside(handler)
-    if isinstance(function, Production | BoundProduction):
-        return False  # a decorated one returns its result, not a coroutine
-    if inspect.iscoroutinefunction(function):
-        return True
-    call = getattr(type(function), "__call__", None)  # noqa: B004 - the method itself is inspected
-    return (
-        not inspect.isfunction(function)
-        and not inspect.isclass(function)
-        and inspect.iscoroutinefunction(call)
-    )

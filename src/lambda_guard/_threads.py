@@ -13,9 +13,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-import wrapt
-
-from . import _scope
+from . import _imports, _scope
 from ._failsafe import attempt
 
 _MARK: Final = "_lambda_guard"
@@ -24,11 +22,11 @@ _MARK: Final = "_lambda_guard"
 def watch() -> None:
     """Watch the threads that are started from now on, and the pools once there are any."""
     _replace(threading.Thread, "start", _start)
-    wrapt.register_post_import_hook(_pools_imported, "concurrent.futures.thread")
+    _imports.when_imported("concurrent.futures.thread", _pools_imported)
 
 
 def _pools_imported(module: Any) -> None:
-    attempt("threads.install", _replace, module.ThreadPoolExecutor, "submit", _submit)
+    _replace(module.ThreadPoolExecutor, "submit", _submit)
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:

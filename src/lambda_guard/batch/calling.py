@@ -28,29 +28,26 @@ class Calling:
     Attributes:
         name: the record's keyword, or `None` for a record by position.
         context: whether the context is passed; its keyword, if it isn't passed as the second argument.
-        owned: whether the first parameter is an instance or a class.
 
     Raises:
         ConfigurationError: the handler can't be called with a record, or with a record and the context.
     """
 
-    __slots__ = ("context", "name", "owned")
+    __slots__ = ("context", "name")
 
     def __init__(self, handler: Any) -> None:
-        function = handler.__func__ if isinstance(handler, staticmethod | classmethod) else handler
         self.name: str | None = None
         self.context: bool | str = False
-        self.owned = False
         try:
-            parameters = list(inspect.signature(function).parameters.values())
+            parameters = list(inspect.signature(handler).parameters.values())
         except (TypeError, ValueError):  # a builtin without a signature
             return
-        owned = self.owned = bool(parameters) and parameters[0].name in ("self", "cls")
+        owned = bool(parameters) and parameters[0].name in ("self", "cls")
         record, context, self.context = _read(parameters[owned:])
         if record is not None:
             names = [record.name, *([context.name] if context is not None else [])]
             only = record.kind is not record.POSITIONAL_OR_KEYWORD
-            if only or _all_take(function, owned, names):
+            if only or _all_take(handler, owned, names):
                 self.name, self.context = record.name, context.name if context is not None else False
 
     def of(self, handler: Callable[..., Any], context: Any) -> Callable[[Any], Any]:

@@ -51,11 +51,6 @@ class RecordHandler:
         self.report = report
         self._calling = calling.Calling(handler)
 
-    @property
-    def owned(self) -> bool:
-        """Whether the handler's first parameter is an instance or a class."""
-        return self._calling.owned
-
     def run(self, handler: Callable[..., Any], event: Any = None, context: Any = None) -> Any:
         """Call the handler for each batch item, and return or raise the result of the batch.
 

@@ -63,20 +63,19 @@ def watch(module: Any, observer: Observer) -> None:
         module: `botocore.client`.
         observer: is notified of each call from now on.
     """
-    import wrapt
+    theirs = module.BaseClient._make_api_call  # noqa: SLF001 - every call goes through it, and nothing public
 
-    def make_api_call(
-        wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    @wraps(theirs)
+    def make_api_call(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         call = attempt("inject.begin", _begin, observer, client, args, kwargs)
         if call is None:
-            return wrapped(*args, **kwargs)
+            return theirs(client, *args, **kwargs)
         if len(args) > 1 and isinstance(args[1], dict):
             args = (args[0], dict(args[1]), *args[2:])  # a copy: the caller's dict isn't changed
         token = _in_flight.set(call)
         try:
             attempt("inject.register", _know, client, observer)
-            response = wrapped(*args, **kwargs)
+            response = theirs(client, *args, **kwargs)
         except BaseException as error:
             _in_flight.reset(token)
             attempt("inject.take_back", _take_back, call)
@@ -88,7 +87,7 @@ def watch(module: Any, observer: Observer) -> None:
         return response
 
     if not getattr(module.BaseClient, "_lambda_guard", False):
-        wrapt.wrap_function_wrapper(module, "BaseClient._make_api_call", make_api_call)
+        module.BaseClient._make_api_call = make_api_call  # noqa: SLF001 - as above
         _watch_signing(module.BaseClient, observer)
         module.BaseClient._lambda_guard = True  # noqa: SLF001 - our mark
 

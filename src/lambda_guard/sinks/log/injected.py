@@ -3,13 +3,13 @@
 Everything else that Powertools' decorator does, `@production` does by itself.
 """
 
+import functools
 import os
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Final
 
-import wrapt
-
-from ... import _json, _names, _settings
+from ... import _handler, _json, _names, _settings
 from ..._failsafe import attempt
 from ...trigger.read import raw_event
 from . import lines
@@ -36,17 +36,39 @@ def around(logger: Any, handler: Handler, log_event: bool | None, path: str | No
         lines.warn(_LEFT.format(getattr(handler, "__name__", "the handler")))
         return handler
 
-    def injected(wrapped: Handler, _: Any, args: Any, kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        event = args[0] if args else next(iter(kwargs.values()), None)
+    parameters = _handler.parameters(handler, binds=None)
+
+    def note(args: Any, kwargs: Any) -> None:
+        event, _ = parameters.read(args, kwargs)
         if path:
             attempt("log.correlation_id", _set_correlation_id, logger, path, event)
         if log_event:
             attempt("log.event", _log, logger, event)
+
+    return _preceded(handler, note)
+
+
+def _preceded(handler: Handler, note: Callable[[Any, Any], None]) -> Handler:
+    """Return a handler that calls `note` with its arguments first: a function of a function, else an object like it."""
+
+    def called(wrapped: Handler, _: Any, args: Any, kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        attempt("log.inject_lambda_context", note, args, kwargs)
         return wrapped(*args, **kwargs)
 
-    wrapper: Handler = wrapt.FunctionWrapper(handler, injected)
-    return wrapper
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        attempt("log.inject_lambda_context", note, args, kwargs)
+        return await handler(*args, **kwargs)
+
+    if type(handler) is not FunctionType:
+        import wrapt  # late: what the object has stays reachable
+
+        wrapper: Handler = wrapt.FunctionWrapper(handler, called)
+        return wrapper
+    if _handler.is_async(handler):
+        return functools.wraps(handler)(awaited)
+    return functools.wraps(handler)(lambda *args, **kwargs: called(handler, None, args, kwargs))
 
 
 def _set_correlation_id(logger: Any, path: str, event: Any) -> None:
