@@ -88,7 +88,7 @@ def define(request):
 
 def guard_of(handler):
     """Return the guard of a decorated handler, whose steps are data."""
-    wrapper = handler._self_wrapper
+    wrapper = handler
     enter = wrapper.__closure__[wrapper.__code__.co_freevars.index("enter")].cell_contents
     return enter.__closure__[enter.__code__.co_freevars.index("guard")].cell_contents
 

@@ -28,7 +28,7 @@ def module(tmp_path, monkeypatch):
 def test_a_module_is_reacted_to_when_it_has_been_imported(module):
     """The reaction finds the whole module, before whoever imports it goes on."""
     seen = []
-    _imports.when_imported(module, lambda found: seen.append(found.limit))
+    _imports.when_imported(module, "test", lambda found: seen.append(found.limit))
     assert (seen, module in sys.modules) == ([], False)
     assert importlib.import_module(module).limit == 7
     assert seen == [7]
@@ -38,14 +38,14 @@ def test_a_module_that_is_there_is_reacted_to_at_once(module):
     """Also where two ask for the same one, each for itself."""
     importlib.import_module(module)
     seen = []
-    _imports.when_imported(module, lambda found: seen.append(("first", found.limit)))
-    _imports.when_imported(module, lambda found: seen.append(("second", found.limit)))
+    _imports.when_imported(module, "test", lambda found: seen.append(("first", found.limit)))
+    _imports.when_imported(module, "test", lambda found: seen.append(("second", found.limit)))
     assert seen == [("first", 7), ("second", 7)]
 
 
 def test_nothing_of_ours_stays_on_the_module(module):
     """Its loader is its own while its code runs and afterwards, and so is its spec's: resources and sources are found."""
-    _imports.when_imported(module, lambda found: None)
+    _imports.when_imported(module, "test", lambda found: None)
     spec = importlib.util.find_spec(module)
     assert (spec.origin, spec.loader.name) == (importlib.util.find_spec(module).origin, module)
     found = importlib.import_module(module)
@@ -59,7 +59,7 @@ def test_a_reaction_that_fails_does_not_fail_the_import(module):
     def react(found):
         raise ValueError(found)
 
-    _imports.when_imported(module, react)
+    _imports.when_imported(module, "test", react)
     assert importlib.import_module(module).limit == 7
     assert _failsafe.take_count() == 1
 
@@ -69,7 +69,7 @@ def test_an_import_that_fails_fails_as_it_would(module, tmp_path):
     seen = []
     file = tmp_path / f"{module}.py"
     file.write_text("raise LookupError('no limit')\n")
-    _imports.when_imported(module, seen.append)
+    _imports.when_imported(module, "test", seen.append)
     with pytest.raises(LookupError, match="no limit"):
         importlib.import_module(module)
     assert (seen, module in sys.modules) == ([], False)
@@ -81,7 +81,7 @@ def test_an_import_that_fails_fails_as_it_would(module, tmp_path):
 
 def test_a_module_that_is_not_there_is_missing_as_before(module):
     """What nobody can find isn't found by us."""
-    _imports.when_imported(f"{module}_x", lambda found: None)
+    _imports.when_imported(f"{module}_x", "test", lambda found: None)
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module(f"{module}_x")
 
@@ -93,7 +93,7 @@ def test_a_module_in_a_zip_file_shares_its_loader_with_others(module, tmp_path, 
         package.writestr("zipped_too.py", "limit = 4\n")
     monkeypatch.syspath_prepend(tmp_path / "package.zip")
     seen = []
-    _imports.when_imported("zipped_late", seen.append)
+    _imports.when_imported("zipped_late", "test", seen.append)
     others = importlib.import_module("zipped_too"), importlib.import_module("zipped_late")
     assert [each.limit for each in others] == [4, 3]
     assert seen == [others[1]]
@@ -113,7 +113,7 @@ def test_other_finders_may_ask_for_the_module_again(module):
                 return importlib.util.find_spec(name)
             return None
 
-    _imports.when_imported(module, seen.append)
+    _imports.when_imported(module, "test", seen.append)
     for place in (0, len(sys.meta_path)):
         sys.meta_path.insert(place, Asking)
         assert importlib.import_module(module).limit == 7
@@ -130,7 +130,7 @@ def test_a_finder_of_the_old_kind_has_its_say(module):
         pass
 
     sys.meta_path.insert(0, Old)
-    _imports.when_imported(module, lambda found: None)
+    _imports.when_imported(module, "test", lambda found: None)
     assert next(each for each in sys.meta_path if type(each) is _imports._Finder).find_spec(module) is None
 
 
@@ -144,7 +144,7 @@ def test_a_loader_that_only_loads_is_left_alone(module):
             return spec if name == "loaded_late" else None
 
     sys.meta_path.append(Finder)
-    _imports.when_imported("loaded_late", lambda found: None)
+    _imports.when_imported("loaded_late", "test", lambda found: None)
     assert (
         next(each for each in sys.meta_path if type(each) is _imports._Finder).find_spec("loaded_late")
         is spec
@@ -165,7 +165,7 @@ def test_an_import_that_another_thread_has_begun_is_waited_for(module, tmp_path)
     importing.start()
     assert begun.wait(60)
     waiting = threading.Thread(
-        target=_imports.when_imported, args=(module, lambda found: seen.append(found.limit))
+        target=_imports.when_imported, args=(module, "test", lambda found: seen.append(found.limit))
     )
     waiting.start()
     go_on.set()
@@ -178,5 +178,5 @@ def test_an_import_that_another_thread_has_begun_is_waited_for(module, tmp_path)
 def test_there_is_one_finder(module):
     """However many modules are awaited, and however often."""
     for name in (module, "another_one", module):
-        _imports.when_imported(name, lambda found: None)
+        _imports.when_imported(name, "test", lambda found: None)
     assert [type(each) for each in sys.meta_path].count(_imports._Finder) == 1

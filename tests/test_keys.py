@@ -184,7 +184,7 @@ def _call():
 
 def _break_a_part(handler):
     """Have a part of ours fail, so that its line is written."""
-    closure = handler._self_wrapper.__closure__
+    closure = handler.__closure__
     enter = next(
         each.cell_contents for each in closure if getattr(each.cell_contents, "__name__", "") == "enter"
     )

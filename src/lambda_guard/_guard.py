@@ -229,7 +229,7 @@ def _install_snapstart(tracer: "Tracer | None") -> None:
 
 
 def _install_calls() -> None:
-    _imports.when_imported("botocore.client", _watch_calls)
+    _imports.when_imported("botocore.client", "calls.install", _watch_calls)
 
 
 def _watch_calls(module: Any) -> None:

@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 React = Callable[[Any], object]
 
 
-def when_imported(name: str, react: React) -> None:
+def when_imported(name: str, part: str, react: React) -> None:
     """Call `react(module)` when a module has been imported: now, if it has been already.
 
     Args:
         name: the module's. A second reaction to the same one takes the place of the first.
-        react: what it raises is counted as a failure of ours; the import isn't affected.
+        part: what would be missing, as in `_failsafe.attempt`: what `react` raises doesn't affect the import.
+        react: takes the module.
     """
-    _awaited[name] = react
+    _awaited[name] = part, react
     if not any(type(each) is _Finder for each in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     module = sys.modules.get(name)
     if getattr(getattr(module, "__spec__", None), "_initializing", False):
         module = attempt(
-            "import", import_module, name
-        )  # another thread is at it, and began before we were asked
+            part, import_module, name
+        )  # another thread has begun before we asked, and is waited for
     if module is not None:
-        attempt("import", react, module)
+        attempt(part, react, module)
 
 
-_awaited: Final[dict[str, React]] = {}
-_looking: Final[set[tuple[str, int]]] = (
-    set()
-)  # names that a thread is looking for: other finders may ask again
+_awaited: Final[dict[str, tuple[str, React]]] = {}
+# Names that a thread is looking for: other finders may ask for them again.
+_looking: Final[set[tuple[str, int]]] = set()
 
 
 class _Finder:
@@ -92,5 +92,5 @@ class _Loader:
             module.__spec__.loader = self._theirs
         module.__loader__ = self._theirs
         self._theirs.exec_module(module)
-        if (react := _awaited.get(module.__name__)) is not None:
-            attempt("import", react, module)
+        if (awaited := _awaited.get(module.__name__)) is not None:
+            attempt(*awaited, module)

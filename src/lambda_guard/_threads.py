@@ -22,7 +22,7 @@ _MARK: Final = "_lambda_guard"
 def watch() -> None:
     """Watch the threads that are started from now on, and the pools once there are any."""
     _replace(threading.Thread, "start", _start)
-    _imports.when_imported("concurrent.futures.thread", _pools_imported)
+    _imports.when_imported("concurrent.futures.thread", "threads.install", _pools_imported)
 
 
 def _pools_imported(module: Any) -> None:
