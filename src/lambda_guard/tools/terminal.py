@@ -98,6 +98,13 @@ def warn(text: str) -> None:
     say(f"lambda-guard: {text}")
 
 
+def progress(text: str) -> None:
+    """Show on a terminal how far something is, in place of what was shown last; an empty text takes it away."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{visible(text)}")
+        sys.stderr.flush()
+
+
 def write_with(errors: str, *streams: TextIO) -> None:
     """Have streams write what they can't take in one of our ways."""
     for stream in streams:

@@ -362,18 +362,19 @@ def test_another_resource_than_those_called_is_named(folder):
         import boto3, os
         db = boto3.resource("dynamodb")
         ok, failed = db.Table(os.environ["OK"]), db.Table(os.getenv("FAILED"))
-        ok.put_item()
-        db.Table("stock").get_item()
-        db.Table("audit").get_item()
+        def handler(event, context):
+            ok.put_item()
+            db.Table("stock").get_item()
+            db.Table("audit").get_item()
+            error(failed)
         def error(table):
             table.put_item()
-        error(failed)
         """
     )
     stock = "arn:aws:dynamodb:eu-west-1:123456789012:table/stock"
     assert unmade(root, ("dynamodb", "PutItem", "orders"), ("dynamodb", "GetItem", stock)) == [
-        "app.py:7: db.Table('audit').get_item asks for dynamodb:GetItem on audit",
-        "dynamodb:PutItem on $FAILED (app.py:9), $OK (app.py:5): invocations called 1 of these 2",
+        "app.py:8: db.Table('audit').get_item asks for dynamodb:GetItem on audit",
+        "dynamodb:PutItem on $FAILED (app.py:11), $OK (app.py:6): invocations called 1 of these 2",
     ]
     both = [("dynamodb", "PutItem", one) for one in ("orders", "failed")]
     assert unmade(root, *both, *(("dynamodb", "GetItem", one) for one in ("stock", "audit"))) == []
@@ -381,7 +382,9 @@ def test_another_resource_than_those_called_is_named(folder):
 
 def test_the_command_says_it_and_the_policy_is_a_draft(folder, tmp_path, capsys):
     """Standard error has each place; the policy's statements begin with Draft."""
-    root = folder(app="import boto3\nboto3.client('sqs').send_message()\nboto3.client(name)\n")
+    root = folder(
+        app="import boto3\nboto3.client(name)\ndef handler(e, c):\n    boto3.client('sqs').send_message()\n"
+    )
     log = tmp_path / "app.log"
     log.write_text(f"{LOGS.record(1, 100, 20)}\n")
     enough = (
@@ -399,13 +402,34 @@ def test_the_command_says_it_and_the_policy_is_a_draft(folder, tmp_path, capsys)
     assert all(one["Sid"].startswith("Draft") for one in json.loads(out)["Statement"])
     assert f"code: {root}, 1 module with 1 AWS call\n" in err
     assert (
-        "not known of the code: app.py:3: which service boto3.client(name) is for isn't written out\n" in err
+        "not known of the code: app.py:2: which service boto3.client(name) is for isn't written out\n" in err
     )
     assert (
-        "lambda-guard: no invocation made it: app.py:2: boto3.client('sqs').send_message asks for sqs:SendMessage\n"
+        "lambda-guard: no invocation made it: app.py:4: boto3.client('sqs').send_message asks for sqs:SendMessage\n"
         in err
     )
     assert "lambda-guard: a draft: its code has AWS calls that no invocation made\n" in err
+
+
+def test_a_call_of_a_module_is_made_where_no_record_tells_of_it(folder):
+    """While the environment starts: of a class's body, too, and not of what these only define."""
+    root = folder(
+        app="""
+        import boto3
+        s3 = boto3.client("s3")
+        s3.get_object()
+        class A:
+            s3.put_object()
+            def f(self):
+                s3.delete_object()
+        """
+    )
+    starting = " (while the environment starts: no record tells of that)"
+    assert unmade(root) == [
+        f"app.py:4: s3.get_object asks for s3:GetObject{starting}",
+        f"app.py:6: s3.put_object asks for s3:PutObject{starting}",
+        "app.py:8: s3.delete_object asks for s3:DeleteObject",
+    ]
 
 
 def test_code_is_read_before_logs(tmp_path, capsys):

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import click
 
-from lambda_guard.errors import LambdaGuardError
 from lambda_guard.iam.resources import ACCOUNT, REGION, Place
-from lambda_guard.tools.logs.commands.invocations import selected
 from lambda_guard.tools.logs.commands.options import between, checked, say_tally, time_options
-from lambda_guard.tools.logs.invocation import invocations_of
-from lambda_guard.tools.logs.readers import Reader, reader_for
-from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.logs.readers import reader_for
+from lambda_guard.tools.logs.selection import Target
 from lambda_guard.tools.options import output_option, put
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.formats.made import made_of
 from lambda_guard.tools.policy.formats.table import FORMATS, say_of_format
+from lambda_guard.tools.policy.gathering import gathered
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.unmade import code_at, code_option, say_unmade
 from lambda_guard.tools.terminal import say, warn
@@ -35,7 +33,6 @@ Exit codes:
   1  something that was called isn't in it, or a source couldn't be read: standard error says what and why
   2  a wrong command line
 """
-_NAMED = 10
 
 
 @click.command(name="policy", epilog=_EPILOG)
@@ -110,7 +107,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     target = checked(Target(tuple(paths), tuple(groups), functions))
     source = code_at(code, function) if code is not None else None
     with reader_for(target, selection) as reader:
-        evidence = _gathered(reader, selection, function)
+        evidence = gathered(reader, selection, function, account, region)
     place = evidence.place(region, account)
     needs = needs_of(evidence, place, dead_letters)
     unmade = source.unmade(evidence.calls) if source is not None else []
@@ -127,7 +124,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     _say(evidence, needs, doubts)
     say_of_format(made, form)
     unread = say_tally(reader.tally, evidence.invocations, filtered=True)
-    return 1 if needs.unknown else unread
+    return 1 if needs.unknown or evidence.stopped else unread
 
 
 def _check(function: str, account: str | None, region: str | None, dead_letters: str | None) -> None:
@@ -148,25 +145,6 @@ def _check(function: str, account: str | None, region: str | None, dead_letters:
             raise click.UsageError(f"{value!r} isn't {what}: write it as in {example}")
 
 
-def _gathered(reader: Reader, selection: Selection, function: str) -> Evidence:
-    evidence = Evidence(function)
-    others: set[str] = set()
-    for one in invocations_of(selected(reader.read(), selection, reader)):
-        if one.function == function:
-            evidence.add(one)
-        elif len(others) < _NAMED:
-            others.add(one.function)
-    if not evidence.invocations:
-        say_tally(reader.tally, 0, filtered=True)
-        there = f"there are {', '.join(sorted(others))}" if others else "do --since and --until include any?"
-        raise LambdaGuardError(f"no invocation of {function} in these logs: {there}")
-    if evidence.unrecorded == evidence.invocations:
-        raise LambdaGuardError(
-            f"no invocation record of {function} in these logs: its AWS calls are counted by @production alone"
-        )
-    return evidence
-
-
 def _say_where(place: Place) -> None:
     say(
         f"resources without an ARN are in account {place.account or 'unknown'}, Region {place.region or 'unknown'}, "
@@ -184,7 +162,8 @@ def _say(evidence: Evidence, needs: Needs, doubts: Sequence[str]) -> None:
     for line in dict.fromkeys(needs.unknown):
         warn(f"not in the policy: {line}")
     say(
-        "not known from records: VPC interfaces, keys that services use in the function's name, calls without botocore"
+        "not known from records: calls while the environment starts, by code of the module, VPC interfaces, keys that "
+        "services use in the function's name, calls without botocore"
     )
     if doubts:
         warn(f"a draft: {'; '.join(doubts)}")

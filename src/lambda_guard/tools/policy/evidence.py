@@ -3,17 +3,31 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from lambda_guard import _names as names
 from lambda_guard.iam.resources import REGION, Place
-from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.invocation import SERVER_ERROR, Invocation
+from lambda_guard.tools.policy.soundness import cut, damage
 
 _PLACED: Final = re.compile(
     r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z0-9-]+):([0-9]{12}):|https://sqs\.([a-z0-9-]+)\.amazonaws\.[a-z.]+/([0-9]{12})/"
 )
+
+
+KEPT_MOST: Final = 10_000
+"""Of different calls, versions, triggers: a policy has room for some hundred, and a forged log may have any number."""
+
+_FUNCTION_ARN: Final = "function_arn"
+_PARTLY: Final = "partly"
+_OUTCOMES_OF: Final = {
+    names.RECORDS: (_PARTLY, "a batch that failed in part"),
+    names.HTTP: (SERVER_ERROR, "an answer with a server error"),
+    names.DURABLE: (names.SUSPENDED, "a durable execution that waits"),
+}
+"""What an invocation can have → the outcome that only those have."""
 
 
 class Called(NamedTuple):
@@ -47,6 +61,12 @@ class Evidence:
         more: distinct calls that records left out, since they had too many.
         triggers: (type, source) of what invoked it.
         traced: whether records have spans.
+        damaged: what is wrong with records, each with how many have it, and the id of the first.
+        kinds: how many invocations had what only some can have: a batch, a request, a durable execution.
+        older: records with calls that don't tell where the function was.
+        homeless: invocations that belong to no account and Region that is known, where there are several.
+        crowded: what there was more of than is kept.
+        stopped: whether the reading was stopped.
         places: (Region, account) in ARNs of the records; the function's own alone, where one has it.
     """
 
@@ -60,6 +80,12 @@ class Evidence:
     more: int = 0
     triggers: set[tuple[str, str]] = field(default_factory=set)
     traced: bool = False
+    damaged: dict[str, tuple[int, str]] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    older: int = 0
+    homeless: int = 0
+    crowded: set[str] = field(default_factory=set)
+    stopped: bool = False
     places: set[tuple[str, str]] = field(default_factory=set)
     _own: set[tuple[str, str]] = field(default_factory=set)
 
@@ -68,22 +94,54 @@ class Evidence:
         if not one.late:
             self.invocations += 1
             self.outcomes[one.verdict] += 1
+            self.kinds.update(_kinds(one))
             self.unrecorded += one.record is None
         if one.end_ms is not None:
             self.days.add(datetime.fromtimestamp(one.end_ms / 1000.0, UTC).date().isoformat())
         if one.version:
             self.versions.add(one.version)
-        if one.record is None:
-            return
+        if one.record is not None:
+            self._add_record(one, one.record)
+            self._let_go()
+
+    def _add_record(self, one: Invocation, record: Mapping[str, object]) -> None:
+        if why := damage(record):
+            count, first = self.damaged.get(why, (0, one.invocation_id))
+            self.damaged[why] = count + 1, first
         self.traced |= bool(one.text(names.SPAN_ID))
-        self.more += int(one.number(names.CALLS_MORE) or 0)
+        self.more += max(0, int(one.number(names.CALLS_MORE) or 0))
         trigger = one.trigger
         if isinstance(kind := trigger.get("type"), str):
             self.triggers.add((kind, str(trigger.get(names.SOURCE) or "")))
         self._own |= set(_places_in(one.execution))
         self.places |= set(_places_in(str(trigger.get(names.SOURCE) or "")))
-        for entry in one.entries(names.CALLS):
-            self._count(entry)
+        self._own |= set(_places_in(one.text(_FUNCTION_ARN)))
+        entries = one.entries(names.CALLS)
+        self.older += bool(entries) and not record.get(_FUNCTION_ARN)
+        for entry in entries:
+            self._count(cut(entry))
+
+    def _let_go(self) -> None:
+        """Keep no more than memory has room for, whatever the records hold."""
+        for what, counted in (("calls", self.calls), ("outcomes", self.outcomes)):
+            while len(counted) > KEPT_MOST:
+                counted.popitem()
+                self.crowded.add(what)
+        for what, some in (("versions", self.versions), ("triggers", self.triggers), ("places", self.places)):
+            while len(some) > KEPT_MOST:
+                some.pop()
+                self.crowded.add(what)
+
+    def absorb(self, other: "Evidence") -> None:
+        """Take in what was gathered apart from it."""
+        for one in fields(self):
+            mine, theirs = getattr(self, one.name), getattr(other, one.name)
+            if isinstance(mine, Counter | set | dict):
+                mine.update(theirs)
+            elif isinstance(mine, bool):
+                setattr(self, one.name, mine or theirs)
+            elif isinstance(mine, int):
+                setattr(self, one.name, mine + theirs)
 
     def _count(self, entry: Mapping[str, object]) -> None:
         resource, region = entry.get(names.RESOURCE), entry.get("region")
@@ -114,6 +172,16 @@ class Evidence:
             found.append(f"{self.unrecorded:,} invocations have no record: their calls are unknown")
         if self.more:
             found.append(f"{self.more:,} calls were left out of records that had too many")
+        for why, (count, first) in self.damaged.items():
+            found.append(f"{counted(count, 'record')} can't be right: {why} (invocation {first})")
+        if self.homeless:
+            found.append(f"{counted(self.homeless, 'invocation')} of an account that isn't known: left out")
+        if self.crowded:
+            found.append(
+                f"there are more than {KEPT_MOST:,} {' and '.join(sorted(self.crowded))}: some were left out"
+            )
+        if self.stopped:
+            found.append("the reading was stopped before its end")
         return found
 
     def lines(self) -> Iterator[str]:
@@ -121,16 +189,40 @@ class Evidence:
         span = f" ({min(self.days)} to {max(self.days)})" if self.days else ""
         ended = ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common())
         yield (
-            f"evidence: {_counted(self.invocations, 'invocation')} of {self.function} "
-            f"on {_counted(len(self.days), 'day')}{span}, "
+            f"evidence: {counted(self.invocations, 'invocation')} of {self.function} "
+            f"on {counted(len(self.days), 'day')}{span}, "
             f"versions {', '.join(sorted(self.versions)) or 'unknown'}; {ended}"
         )
-        if unseen := [one for one in (names.SUCCESS, names.FAILURE, names.TIMEOUT) if not self.outcomes[one]]:
+        if unseen := list(self._unseen()):
             yield f"never seen: {', '.join(unseen)}. What the function calls then, no record tells"
+        if self.older:
+            yield (
+                f"{counted(self.older, 'record')} of an older version: a name without an ARN is taken to be in the "
+                "function's own Region and account, which they don't tell"
+            )
+
+    def _unseen(self) -> Iterator[str]:
+        yield from (one for one in (names.SUCCESS, names.FAILURE, names.TIMEOUT) if not self.outcomes[one])
+        for kind, (outcome, what) in _OUTCOMES_OF.items():
+            if self.kinds[kind] and not self.outcomes[outcome] and not self.kinds[outcome]:
+                yield what
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Return `1 day`, `2 days`."""
     return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _kinds(one: Invocation) -> Iterator[str]:
+    """Yield what an invocation had that only some can have, and how it ended by that."""
+    if isinstance(one.facts.get(names.RECORDS), Mapping):
+        yield names.RECORDS
+        if one.failed_records:
+            yield _PARTLY
+    if one.http:
+        yield names.HTTP
+    if one.execution:
+        yield names.DURABLE
 
 
 def _places_in(text: str) -> Iterator[tuple[str, str]]:

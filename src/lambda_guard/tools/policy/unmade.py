@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,9 +14,11 @@ from lambda_guard.tools.policy.code.files import Sources, sources
 from lambda_guard.tools.policy.code.indexing import index
 from lambda_guard.tools.policy.code.program import Program, reached
 from lambda_guard.tools.policy.code.sdk import Sdk
-from lambda_guard.tools.policy.evidence import Called
+from lambda_guard.tools.policy.evidence import Called, counted
 from lambda_guard.tools.python_source import parsed
 from lambda_guard.tools.terminal import say, warn
+
+_STARTING: Final = " (while the environment starts: no record tells of that)"
 
 code_option = click.option(
     "--code",
@@ -80,15 +83,11 @@ def code_at(path: Path, function: str) -> Code:
 def say_unmade(code: Code, unmade: Sequence[str]) -> None:
     """Say on standard error what the code has, and no invocation did."""
     calls = len({(one.place, one.text) for one in code.found.calls})
-    say(f"code: {code.path}, {_counted(code.modules, 'module')} with {_counted(calls, 'AWS call')}")
+    say(f"code: {code.path}, {counted(code.modules, 'module')} with {counted(calls, 'AWS call')}")
     for line in code.open():
         say(f"not known of the code: {line}")
     for line in unmade:
         warn(f"no invocation made it: {line}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _program(found: Sources) -> tuple[Program, list[str]]:
@@ -108,16 +107,16 @@ def _program(found: Sources) -> tuple[Program, list[str]]:
 
 def _unseen(found: Found, seen: Mapping[str, set[str | None]]) -> Iterator[str]:
     """Yield the places at which something is asked of IAM that no invocation asked for."""
-    places: dict[tuple[Place, str, str, bool], dict[str, None]] = defaultdict(dict)
+    places: dict[tuple[Place, str, str, bool, bool], dict[str, None]] = defaultdict(dict)
     for call in found.calls:
         on = _unseen_name(call, seen)
         for action in _asked(call.service, call.operation):
             if action not in seen or on:
-                places[call.place, call.text, on, call.sure][action] = None
-    for (place, text, on, sure), actions in places.items():
+                places[call.place, call.text, on, call.sure, call.starting][action] = None
+    for (place, text, on, sure, starting), actions in places.items():
         services = " or ".join(sorted({one.partition(":")[0] for one in actions}))
         doubt = "" if sure else f", if that is a client of {services}"
-        yield f"{place}: {text} asks for {', '.join(actions)}{f' on {on}' if on else ''}{doubt}"
+        yield f"{place}: {text} asks for {', '.join(actions)}{f' on {on}' if on else ''}{doubt}{_STARTING * starting}"
 
 
 def _asked(service: str, operation: str) -> tuple[str, ...]:

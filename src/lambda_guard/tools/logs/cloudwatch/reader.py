@@ -1,6 +1,5 @@
 """Reading CloudWatch Logs: asking the service where an index helps, paging through where it does not."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +30,8 @@ from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.stopping import Stop
+from lambda_guard.tools.terminal import progress
+from lambda_guard.tools.times import date_and_clock
 
 DEFAULT_WINDOW_MS: Final = 3_600_000.0
 
@@ -55,7 +56,7 @@ class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
         self._events = 0
 
     def __exit__(self, *exc_info: object) -> None:
-        self._clear_progress()
+        progress("")
         if self._scans:
             matched, size = totals(self._scans)
             self.tally.notes.append(f"{matched}, {size:.3f} GB scanned, about ${size * DOLLARS_PER_GB:.4f}")
@@ -203,7 +204,8 @@ class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
         try:
             for page in event_pages(self._logs, group, begin_ms, end_ms, stream=stream, term=term):
                 self._events += len(page)
-                self._show(f"{self._events:,} events read")
+                reached = f", up to {date_and_clock(page[-1]['timestamp'])}" if page else ""
+                progress(f"{self._events:,} events read{reached}")
                 yield page
         except CloudError as error:
             if len(self._groups) == 1:
@@ -214,16 +216,7 @@ class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
         if finished:
             self._scans.append(statistics)
         else:
-            self._show("{} so far, {:.3f} GB scanned".format(*totals([statistics])))
-
-    def _show(self, text: str) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
-
-    def _clear_progress(self) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+            progress("{} so far, {:.3f} GB scanned".format(*totals([statistics])))
 
 
 def _only(ids: set[str], blocks: Iterable[Block]) -> Iterator[Invocation]:

@@ -52,6 +52,7 @@ class CodeCall:
         place: where it is.
         text: how the source has it, e.g. `table.put_item`.
         named: its resource; None where nothing names one.
+        starting: whether a module calls it when it is imported, and no function.
         sure: false where only the method's name says that this is a client of AWS's.
     """
 
@@ -60,6 +61,7 @@ class CodeCall:
     place: Place
     text: str
     named: Named | None = None
+    starting: bool = False
     sure: bool = True
 
 
@@ -237,7 +239,7 @@ class _Finder:
             return
         for operation in operations:
             place = Place(site.scope.file, site.node.lineno)
-            yield CodeCall(service.id, operation, place, _text(site.node), named, sure)
+            yield CodeCall(service.id, operation, place, _text(site.node), named, site.scope.starting, sure)
 
     def _named(self, site: _Site) -> Named | None:
         """Return the resource that a call's keywords name."""

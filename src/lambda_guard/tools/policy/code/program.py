@@ -51,6 +51,11 @@ class Scope:
         return self.parent if self.parent is not None and isinstance(self.parent.node, ast.ClassDef) else None
 
     @property
+    def starting(self) -> bool:
+        """Whether its code runs when the module is imported."""
+        return not isinstance(self.node, FUNCTIONS) and (self.parent is None or self.parent.starting)
+
+    @property
     def top(self) -> "Scope":
         """The module."""
         return self if self.parent is None else self.parent.top
