@@ -128,8 +128,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         self._lambda_endpoint.invoker = self._invoker
         self._gateway = ApiGateway(self._invoker, region)
         self._cloudwatch = CloudWatchWriter(self._moto)
-        receivers = self.daemon, self.collector
-        services = (self._moto, self._cloudwatch, self._guardian, *receivers, self._permissions)
+        services = (self._moto, self._cloudwatch, self._guardian, self.daemon, self.collector)
         variables, directory = dict(environment or {}), Path(self._directory.name)
         self._deployment = Deployment(
             *services, directory=directory, logs=log_files, environment=variables, freeze=freeze

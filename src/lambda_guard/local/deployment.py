@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.collector import Collector
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
 from lambda_guard.local.deployable import CONCURRENCY
+from lambda_guard.local.runtime.callers import FUNCTION_KEY
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogGroup
 from lambda_guard.templates.stack import FunctionDeclaration, LayerDeclaration
-
-if TYPE_CHECKING:
-    from lambda_guard.local.permissions.deciding import Permissions
 
 
 @dataclass
@@ -25,7 +23,6 @@ class Deployment:
     """Makes functions, each with its log group and its layers.
 
     Attributes:
-        permissions: knows functions by their access keys; None where nothing is checked.
         directory: for what is unpacked.
         logs: the directory of the log files; None for no files.
         environment: variables for every function; they win over the template's.
@@ -38,7 +35,6 @@ class Deployment:
     guardian: Guardian
     daemon: XRayDaemon
     collector: Collector
-    permissions: "Permissions | None"
     _: KW_ONLY
     directory: Path
     logs: Path | None
@@ -60,7 +56,6 @@ class Deployment:
         group.listen(lambda event: self.cloudwatch.write(name, event))
         assert declaration.handler is not None
         assert declaration.code is not None
-        known = {} if self.permissions is None else {"access_key": self.permissions.key(declaration.name)}
         return Function(
             name=declaration.name,
             handler=declaration.handler,
@@ -77,7 +72,7 @@ class Deployment:
             endpoint_url=self.moto.endpoint,
             daemon_address=self.daemon.address,
             freeze=self.freeze,
-            **known,
+            access_key=f"{FUNCTION_KEY}{declaration.name}",
         )
 
     def _layers(

@@ -116,6 +116,7 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
     image = properties.get("PackageType") == "Image"
     handler, code = properties.get("Handler"), properties.get("Code")
     environment = (properties.get("Environment") or {}).get("Variables") or {}
+    logging = properties.get("LoggingConfig") or {}
     reserved = "ReservedConcurrentExecutions"
     yield FunctionDeclaration(
         logical_id=it.logical_id,
@@ -127,7 +128,8 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
         timeout=template.number(it, "Timeout", 3, 0.01),
         memory=int(template.number(it, "MemorySize", 128, 128)),
         environment={name: text(value) for name, value in environment.items()},
-        log_format="JSON" if (properties.get("LoggingConfig") or {}).get("LogFormat") == "JSON" else "Text",
+        log_format="JSON" if logging.get("LogFormat") == "JSON" else "Text",
+        log_group=logging.get("LogGroup"),
         tracing=(properties.get("TracingConfig") or {}).get("Mode") == "Active",
         reserved_concurrency=int(template.number(it, reserved, 0, 0, 1000))
         if reserved in properties

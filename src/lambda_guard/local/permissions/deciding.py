@@ -64,21 +64,17 @@ class Permissions:
     def __init__(self, region: str) -> None:
         self.place = Place(region, ACCOUNT)
         self._held: dict[str, Held] = {}
-        self._keys: dict[str, str] = {}
         self._lock = threading.Lock()
         self._said: set[str] = set()
         self._denied: Counter[Denial] = Counter()
 
     def hold(self, function: str, held: Held) -> None:
         """Hold a function to policies from now on, in place of those before."""
-        with self._lock:
-            self._held[function] = held
+        self._held[function] = held
 
-    def key(self, function: str) -> str:
-        """Return a function's access key, by which it is known."""
-        with self._lock:
-            known = self._keys.setdefault(f"{FUNCTION_KEY}{len(self._keys):011}", function)
-            return next(key for key, name in self._keys.items() if name == known)
+    def held(self, function: str) -> Held | None:
+        """Return what a function is held to; None where that is nothing."""
+        return self._held.get(function)
 
     def refusal(self, asked: Mapping[str, Any]) -> str | None:
         """Return why a call with a function's key is refused, in AWS's words; None where it passes.
@@ -86,9 +82,8 @@ class Permissions:
         Args:
             asked: the `key`, the `region` and, as far as they could be told, `service`, `operation` and `parameters`.
         """
-        function = self._keys.get(str(asked["key"]))
-        held = None if function is None else self._held.get(function)
-        if function is None or held is None:
+        function = str(asked["key"]).removeprefix(FUNCTION_KEY)
+        if (held := self._held.get(function)) is None:
             return None
         if "operation" not in asked:
             self._say(

@@ -58,10 +58,9 @@ def _on(action: str, name: str | None, parameters: Mapping[str, Any], place: Pla
         keys |= condition
     # A secret's ARN is granted twice, since records may have it with its six characters or without.
     for arn in on.arns[:1] if action.startswith("secretsmanager:") else on.arns:
+        untold = bool(kinds_of(action)) and ("*" in arn or "?" in arn)
         for exact in _exactly(action, arn, parameters):
-            yield Demand(
-                action, exact, keys, pattern=bool(kinds_of(action)) and ("*" in exact or "?" in exact)
-            )
+            yield Demand(action, exact, keys, pattern=untold and exact == arn)
 
 
 def _exactly(action: str, arn: str, parameters: Mapping[str, Any]) -> Iterator[str]:

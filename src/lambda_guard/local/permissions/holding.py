@@ -17,6 +17,7 @@ from lambda_guard.templates.template import Template
 PolicySource: TypeAlias = "str | Path | Mapping[str, Any]"
 _POLLING: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+_GIVEN: Final = "the policy given"
 _LOGGING: Final = ("logs:CreateLogStream", "logs:PutLogEvents")
 _TRACING: Final = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 
@@ -60,21 +61,17 @@ def enforced(
     ]
 
 
-def _held(function: FunctionDeclaration, role: Role, own: Any) -> Held:
-    if own is not None:
-        return Held(role.name or function.name, statements_of(own, "the policy given"))
-    return _of_role(role)
-
-
 def hold(permissions: Permissions | None, function: str, policy: PolicySource) -> None:
-    """Hold a function to a policy in place of what it was held to.
+    """Hold a function to a policy in place of its role's, within its permissions boundary.
 
     Raises:
         OptionError: it can't be used, or nothing is enforced.
     """
     if permissions is None:
         raise OptionError("policies hold nothing without enforce_policies=True")
-    permissions.hold(function, Held(function, statements_of(_document(function, policy), "the policy given")))
+    statements = statements_of(_document(function, policy), _GIVEN)
+    before = permissions.held(function) or Held(function, ())
+    permissions.hold(function, replace(before, statements=statements))
 
 
 def _document(name: str, source: PolicySource) -> Any:
@@ -94,10 +91,21 @@ def _document(name: str, source: PolicySource) -> Any:
     return document
 
 
-def _of_role(role: Role) -> Held:
+def _held(function: FunctionDeclaration, role: Role, own: Any) -> Held:
+    """Return what a function is held to: its role, or its own policy within the role's boundary.
+
+    Raises:
+        PolicyError: that can't be told.
+    """
+    if role.unread and own is not None:
+        return Held(role.name or function.name, statements_of(own, _GIVEN))
     if role.unread:
         raise PolicyError(role.unread)
-    documents = {**role.policies, **{arn: _managed(arn) for arn in role.managed}}
+    documents = (
+        {_GIVEN: own}
+        if own is not None
+        else {**role.policies, **{arn: _managed(arn) for arn in role.managed}}
+    )
     statements = [one for name, document in documents.items() for one in statements_of(document, name)]
     if role.boundary is None:
         return Held(role.name, statements)
@@ -115,7 +123,7 @@ def _managed(arn: str) -> Any:
 
 def _missed(permissions: Permissions, it: FunctionDeclaration) -> Iterator[str]:
     """Yield what the Lambda service can't do in the function's name on AWS, though it is done here."""
-    group = f"log-group:/aws/lambda/{it.name}:log-stream:any"
+    group = f"log-group:{it.log_group or f'/aws/lambda/{it.name}'}:log-stream:any"
     if missing := permissions.missing(it.name, _LOGGING, permissions.place.arn("logs", group)):
         yield f"{it.logical_id}: {_without(missing)}: its log lines are lost on AWS, and kept here"
     if it.tracing and (missing := permissions.missing(it.name, _TRACING, "*")):

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-FUNCTION_KEY = "ASIALOCAL"
-"""How the access keys of functions begin, where they are held to policies."""
+FUNCTION_KEY = "ASIALOCAL-"
+"""A function's access key is this and its name."""
 AUTHORIZE = "/local/authorize"
 """Where moto's process asks whether a function may make a call."""
 _PLACE = re.compile(
