@@ -11,6 +11,7 @@ from lambda_guard.tools.logs.commands.options import between, checked, say_tally
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.selection import Target
 from lambda_guard.tools.options import output_option, put
+from lambda_guard.tools.policy.diff.command import Comparison, diff_options
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.formats.made import made_of
 from lambda_guard.tools.policy.formats.table import FORMATS, say_of_format
@@ -26,11 +27,14 @@ Examples:
   lambda-guard policy --function orders --since 21d --code template.yaml    what of the code no invocation called
   lambda-guard policy app.log --function orders --format sam      Policies for a function of SAM's
   lambda-guard policy --log-group '/aws/lambda/shop-*' --function shop-orders --since 30d --dead-letters ARN
+  lambda-guard policy --function orders --since 21d --diff orders-role        what the role grants beside that
+  lambda-guard policy --function orders --since 21d --diff template.yaml --json
 
 \b
 Exit codes:
-  0  the policy allows everything that was seen
-  1  something that was called isn't in it, or a source couldn't be read: standard error says what and why
+  0  the policy allows everything that was seen; with --diff: so does what is compared, and nothing else
+  1  something that was called isn't in it, or a source couldn't be read: standard error says what and why;
+     with --diff: differences, or something that couldn't be read
   2  a wrong command line
 """
 
@@ -76,6 +80,7 @@ Exit codes:
     show_default=True,
     help="Of the policy.",
 )
+@diff_options
 @output_option
 def policy(  # noqa: PLR0917 - click passes options by name
     paths: Sequence[str],
@@ -90,6 +95,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     least_days: int,
     code: Path | None,
     form: str,
+    comparison: Comparison | None,
     output: Path | None,
 ) -> int:
     """Make the IAM policy that a function needs, from the AWS calls in its invocation records.
@@ -103,8 +109,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     """
     _check(function, account, region, dead_letters)
     selection = between(since, until)
-    functions = () if paths or groups else (function,)
-    target = checked(Target(tuple(paths), tuple(groups), functions))
+    target = checked(Target(tuple(paths), tuple(groups), () if paths or groups else (function,)))
     source = code_at(code, function) if code is not None else None
     with reader_for(target, selection) as reader:
         evidence = gathered(reader, selection, function, account, region)
@@ -112,19 +117,21 @@ def policy(  # noqa: PLR0917 - click passes options by name
     needs = needs_of(evidence, place, dead_letters)
     unmade = source.unmade(evidence.calls) if source is not None else []
     doubts = evidence.doubts(least_invocations, least_days)
-    if unmade:
-        doubts.append("its code has AWS calls that no invocation made")
+    doubts += ["its code has AWS calls that no invocation made"] * bool(unmade)
     made = made_of(evidence, needs, place, doubts)
-    put(FORMATS[form](made), output)
+    if comparison is None:
+        text, differs = FORMATS[form](made), bool(needs.unknown)
+    else:
+        text, differs = comparison.report(evidence, needs, place, doubts)
+    put(text, output)
     if output is not None:
         say(f"wrote {output}")
-    _say_where(place)
     if source is not None:
         say_unmade(source, unmade)
-    _say(evidence, needs, doubts)
-    say_of_format(made, form)
-    unread = say_tally(reader.tally, evidence.invocations, filtered=True)
-    return 1 if needs.unknown or evidence.stopped else unread
+    _say(evidence, needs, place, doubts)
+    if comparison is None:
+        say_of_format(made, form)
+    return max(differs, evidence.stopped, say_tally(reader.tally, evidence.invocations, filtered=True))
 
 
 def _check(function: str, account: str | None, region: str | None, dead_letters: str | None) -> None:
@@ -152,7 +159,8 @@ def _say_where(place: Place) -> None:
     )
 
 
-def _say(evidence: Evidence, needs: Needs, doubts: Sequence[str]) -> None:
+def _say(evidence: Evidence, needs: Needs, place: Place, doubts: Sequence[str]) -> None:
+    _say_where(place)
     for line in evidence.lines():
         say(line)
     for why, actions in needs.unseen.items():

@@ -42,12 +42,14 @@ class Needs:
             in how many invocations: in none where no call shows it.
         unseen: why something is granted that no call shows → the actions.
         unknown: what was called and can't be granted, each with why.
+        unplaced: the actions that calls ask for on something that isn't known.
         wider: what is granted although less may do, each with why.
     """
 
     granted: dict[Need, dict[str, int]] = field(default_factory=dict)
     unseen: dict[str, list[str]] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    unplaced: set[str] = field(default_factory=set)
     wider: list[str] = field(default_factory=list)
 
     def grant(self, action: str, resource: str | None, place: Place, why: str, invocations: int = 0) -> bool:
@@ -56,6 +58,7 @@ class Needs:
             on = granted_on(action, resource, place)
         except UnknownResource as reason:
             self.unknown.append(f"{action} ({why}): {reason}")
+            self.unplaced.add(action)
             return False
         if on.wider:
             self.wider.append(f"{action} on {on.arns[-1]}: {on.wider}")
@@ -99,6 +102,7 @@ def _add_call(needs: Needs, called: Called, place: Place, invocations: int) -> N
     if asked is None:
         needs.unknown.append(f"{what}: no action is known for this operation")
         return
+    needs.unplaced |= {action for action, _ in asked.besides}
     for action in asked.actions:
         needs.grant(action, called.resource, place, what, invocations)
     needs.unknown += [f"{action} ({what}): {on}" for action, on in asked.besides]

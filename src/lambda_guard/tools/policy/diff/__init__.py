@@ -1,0 +1,1 @@
+"""What a role grants beside what a function's records show."""
