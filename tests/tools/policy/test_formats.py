@@ -261,21 +261,24 @@ def test_more_managed_policies_than_a_role_may_have_are_said():
     assert said[1].startswith("it takes 13 managed policies, and a role has 10 unless its quota is raised")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(
             st.sampled_from(["Stock", "Stock2", "Stockx2"]),
-            st.lists(st.from_regex("a:[a-z]{40,90}", fullmatch=True), min_size=1, max_size=9, unique=True),
-            st.lists(st.from_regex("[a-z]{40,1200}", fullmatch=True), min_size=1, max_size=40, unique=True),
+            st.lists(st.integers(40, 90), min_size=1, max_size=9, unique=True),
+            st.lists(st.integers(40, 1_200), min_size=1, max_size=40, unique=True),
         ),
         min_size=1,
         max_size=9,
     )
 )
 def test_parts_are_the_whole(rows):
-    """Nothing is lost, nothing is added, and names differ within a policy."""
-    whole = [Statement(sid, tuple(actions), tuple(on), {}) for sid, actions, on in rows]
+    """Nothing is lost, nothing is added, and names differ within a policy; numbers are lengths of names."""
+    whole = [
+        Statement(sid, tuple(f"a:{'b' * each}" for each in actions), tuple("c" * each for each in on), {})
+        for sid, actions, on in rows
+    ]
     found = parts(whole)
     assert {one for part in found for one in pairs(document(part)["Statement"])} == set(
         pairs(document(whole)["Statement"])

@@ -13,8 +13,7 @@ from lambda_guard.tools.logs.selection import Target
 from lambda_guard.tools.options import output_option, put
 from lambda_guard.tools.policy.diff.command import Comparison, diff_options
 from lambda_guard.tools.policy.evidence import Evidence
-from lambda_guard.tools.policy.formats.made import made_of
-from lambda_guard.tools.policy.formats.table import FORMATS, say_of_format
+from lambda_guard.tools.policy.formats.options import Form, format_options
 from lambda_guard.tools.policy.gathering import gathered
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.unmade import code_at, code_option, say_unmade
@@ -25,7 +24,8 @@ Examples:
   lambda-guard policy --function orders --since 14d -o orders.json
   lambda-guard policy app.log old.log.gz --function orders --account 123456789012 --region eu-west-1
   lambda-guard policy --function orders --since 21d --code template.yaml    what of the code no invocation called
-  lambda-guard policy app.log --function orders --format sam      Policies for a function of SAM's
+  lambda-guard policy app.log --function orders --format terraform -o orders.tf
+  lambda-guard policy app.log --function shop-Orders-1A2B3C --format sam --template template.yaml --stack shop
   lambda-guard policy --log-group '/aws/lambda/shop-*' --function shop-orders --since 30d --dead-letters ARN
   lambda-guard policy --function orders --since 21d --diff orders-role        what the role grants beside that
   lambda-guard policy --function orders --since 21d --diff template.yaml --json
@@ -72,14 +72,7 @@ Exit codes:
     help="Evidence of fewer days makes a draft.",
 )
 @code_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(FORMATS)),
-    default="json",
-    show_default=True,
-    help="Of the policy.",
-)
+@format_options
 @diff_options
 @output_option
 def policy(  # noqa: PLR0917 - click passes options by name
@@ -94,7 +87,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     least_invocations: int,
     least_days: int,
     code: Path | None,
-    form: str,
+    form: Form,
     comparison: Comparison | None,
     output: Path | None,
 ) -> int:
@@ -118,9 +111,9 @@ def policy(  # noqa: PLR0917 - click passes options by name
     unmade = source.unmade(evidence.calls) if source is not None else []
     doubts = evidence.doubts(least_invocations, least_days)
     doubts += ["its code has AWS calls that no invocation made"] * bool(unmade)
-    made = made_of(evidence, needs, place, doubts)
+    made = form.made(evidence, needs, place, doubts)
     if comparison is None:
-        text, differs = FORMATS[form](made), bool(needs.unknown)
+        text, differs = form.text(made), bool(needs.unknown)
     else:
         text, differs = comparison.report(evidence, needs, place, doubts)
     put(text, output)
@@ -130,7 +123,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
         say_unmade(source, unmade)
     _say(evidence, needs, place, doubts)
     if comparison is None:
-        say_of_format(made, form)
+        form.say(made)
     return max(differs, evidence.stopped, say_tally(reader.tally, evidence.invocations, filtered=True))
 
 

@@ -124,7 +124,7 @@ def diff_options(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def compared(diff: str | None, as_json: bool, parameters: Mapping[str, str], **others: Any) -> int:
         if diff is None and (as_json or parameters):
-            raise click.UsageError("--json and --parameter are for --diff")
+            raise click.UsageError("--json goes with --diff, and --parameter with --diff or --template")
         comparison = None if diff is None else Comparison(diff, as_json, parameters)
         return command(comparison=comparison, **others)
 

@@ -14,33 +14,29 @@ from lambda_guard.tools.policy.statements import Statement
 
 
 def cloudformation(made: Made) -> str:
-    """Return resources in YAML, and the role's name as a parameter."""
+    """Return resources in YAML; the role's name is a parameter, where the function's template doesn't settle it."""
     role = {"Type": "String", "Description": f"The name of the role of {made.function}"}
+    parameters = as_yaml({"Parameters": {"Role": role}}) if made.role is None else ""
+    roles = {"Roles": [{"Ref": "Role"} if made.role is None else made.role]}
     if made.managed:
-        roles = {"Roles": [{"Ref": "Role"}]}
-        texts = [
-            managed_policy(name, part, roles)
-            for name, part in zip(made.named("Policy"), made.parts, strict=True)
-        ]
-    else:
-        (name,) = made.named("Policy")
-        properties = {"PolicyName": name, "Roles": [{"Ref": "Role"}]}
-        texts = [_resource(name, "AWS::IAM::Policy", properties, made.statements)]
-    resources = indent("".join(texts), "  ")
-    return f"{made.head()}{as_yaml({'Parameters': {'Role': role}})}Resources:\n{resources}"
+        return f"{made.head()}{parameters}{managed_policies(made, roles)}"
+    (name,) = made.named("Policy")
+    policy = _resource(made, name, {"PolicyName": name, **roles}, made.statements)
+    return f"{made.head()}{parameters}Resources:\n{policy}"
 
 
-def managed_policy(
-    name: str, part: Iterable[Statement], properties: Mapping[str, Any] = MappingProxyType({})
-) -> str:
-    """Return a managed policy as an entry of `Resources`."""
-    return _resource(name, "AWS::IAM::ManagedPolicy", properties, part)
+def managed_policies(made: Made, properties: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Return `Resources` with the parts of a policy as managed policies."""
+    named = zip(made.named("Policy"), made.parts, strict=True)
+    return "Resources:\n" + "".join(_resource(made, name, properties, part) for name, part in named)
 
 
-def _resource(name: str, kind: str, properties: Mapping[str, Any], part: Iterable[Statement]) -> str:
+def _resource(made: Made, name: str, properties: Mapping[str, Any], part: Iterable[Statement]) -> str:
+    kind = "AWS::IAM::ManagedPolicy" if made.managed else "AWS::IAM::Policy"
     document = {"PolicyDocument": {"Version": "2012-10-17"}}
     text = as_yaml({name: {"Type": kind, "Properties": {**properties, **document}}})
-    return f"{text}      Statement:\n{indent(listed((it.why, it.plain()) for it in part), ' ' * 6)}"
+    allowed = listed((it.why, made.plain(it)) for it in part)
+    return indent(f"{text}      Statement:\n{indent(allowed, ' ' * 6)}", "  ")
 
 
 def listed(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

@@ -13,7 +13,7 @@ from lambda_guard.iam.resources import Place
 from lambda_guard.iam.service_reference import actions_of
 from lambda_guard.templates.policy_templates import PolicyTemplate, policy_templates
 from lambda_guard.templates.writing import as_yaml
-from lambda_guard.tools.policy.formats.cloudformation import listed, managed_policy
+from lambda_guard.tools.policy.formats.cloudformation import listed, managed_policies
 from lambda_guard.tools.policy.formats.made import Made
 from lambda_guard.tools.policy.limits import INLINE_MOST, size
 from lambda_guard.tools.policy.statements import Statement, distinct, document
@@ -24,17 +24,25 @@ _PARAMETER: Final = re.compile(r"\\\$\\\{(\w+)\\\}")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A policy template with its arguments, and the pairs of action and resource that it grants."""
+    """A policy template with its arguments, the pairs of action and resource that it grants, and one resource."""
 
     name: str
     arguments: tuple[tuple[str, str], ...]
     pairs: frozenset[_Pair]
+    resource: str
+
+    def given(self, made: Made) -> dict[str, Any]:
+        """Return the arguments, with references to what the function's template owns."""
+        if len(self.arguments) > 1:
+            return dict(self.arguments)
+        return {name: made.owned.argument(self.resource, value) for name, value in self.arguments}
 
 
 def sam(made: Made) -> str:
     """Return `Policies` in YAML; where that is too large for a role, managed policies and references to them."""
     if made.managed:
-        return _managed(made)
+        names = as_yaml({"Policies": [{"Ref": name} for name in made.named("Policy")]})
+        return f"{made.head()}{names}{managed_policies(made)}"
     uses = fitting({pair for it in made.statements for pair in _pairs(it)}, made.place)
     if size(document(made.statements)) + len(uses) * size(document(())) > INLINE_MOST:
         uses = []  # each would be an inline policy of its own
@@ -42,21 +50,13 @@ def sam(made: Made) -> str:
     entries: list[tuple[str, Mapping[str, Any]]] = []
     for use in uses:
         why = "; ".join(dict.fromkeys(it.why for it in made.statements if use.pairs & set(_pairs(it))))
-        entries.append((why, {use.name: dict(use.arguments)}))
+        entries.append((why, {use.name: use.given(made)}))
     left = distinct(piece for it in made.statements for piece in _without(it, covered))
     text = indent(listed(entries), "  ")
     if left:
-        statements = indent(listed((it.why, it.plain()) for it in left), " " * 4)
+        statements = indent(listed((it.why, made.plain(it)) for it in left), " " * 4)
         text += f"  - Statement:\n{statements}"
     return f"{made.head()}Policies:\n{text}"
-
-
-def _managed(made: Made) -> str:
-    names = made.named("Policy")
-    resources = "".join(
-        indent(managed_policy(name, part), "  ") for name, part in zip(names, made.parts, strict=True)
-    )
-    return f"{made.head()}{as_yaml({'Policies': [{'Ref': name} for name in names]})}Resources:\n{resources}"
 
 
 def fitting(needed: set[_Pair], place: Place) -> list[Use]:
@@ -91,7 +91,7 @@ def _uses(template: PolicyTemplate, grants: list[_Pair], needed: set[_Pair]) -> 
         if action == whole[0] and (found := _pattern(whole[1]).fullmatch(resource)):
             arguments = found.groupdict()
             pairs = frozenset((one, _filled(text, arguments)) for one, text in grants)
-            yield Use(template.name, tuple(sorted(arguments.items())), pairs)
+            yield Use(template.name, tuple(sorted(arguments.items())), pairs, resource)
 
 
 def _pattern(resource: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""The formats by name, and what is to be known of a policy's size in each."""
+"""The formats by name, and what is to be known of a policy's size in each. Pure."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,6 @@ from lambda_guard.tools.policy.formats.sam import sam
 from lambda_guard.tools.policy.formats.terraform import terraform
 from lambda_guard.tools.policy.limits import ATTACHED_MOST, INLINE_MOST, MANAGED_MOST, size
 from lambda_guard.tools.policy.statements import document
-from lambda_guard.tools.terminal import say, warn
 
 
 def as_json(made: Made) -> str:
@@ -53,11 +52,3 @@ def too_large(made: Made, form: str) -> Iterator[str]:
             f"it takes {count} managed policies, and a role has {ATTACHED_MOST} unless its quota is raised: "
             "divide the function, or widen some statements by hand"
         )
-
-
-def say_of_format(made: Made, form: str) -> None:
-    """Say what the format itself doesn't."""
-    for line in said_beside(made, form):
-        say(line)
-    for line in too_large(made, form):
-        warn(line)
