@@ -41,6 +41,11 @@ class Calls:
         scope = _scope.current()
         return scope is not None and scope.tracer is not None and scope.tracer.is_header_overwritten()
 
+    def sends_w3c(self) -> bool:
+        """Return whether W3C's header goes with the request as well."""
+        scope = _scope.current()
+        return scope is not None and scope.tracer is not None and scope.tracer.sends_w3c
+
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Notify the tracer, count the call, and record the messages that it sent."""
         totals = call.totals  # of the invocation that has begun it, whichever is open by now

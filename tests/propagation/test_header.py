@@ -146,6 +146,12 @@ def test_w3c_keeps_trace_parent_and_decision(header):
         f"00-{header.root[2:].replace('-', '')}-{header.parent}-{'01' if header.is_sampled else '00'}"
     )
     assert from_w3c(traceparent) == TraceHeader(header.root, header.parent, "1" if header.is_sampled else "0")
+    assert header.w3c() == traceparent
+
+
+def test_w3c_needs_a_parent():
+    """Without a parent there is no `traceparent`."""
+    assert TraceHeader(ROOT).w3c() is None
 
 
 @pytest.mark.parametrize(

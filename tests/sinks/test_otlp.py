@@ -242,6 +242,27 @@ def test_an_aws_call(sqs):
     (request,) = sqs.sent
     assert parse(request.headers["X-Amzn-Trace-Id"].decode()).parent == call.span_id
     assert call.span_id.encode() in request.body
+    assert request.headers["traceparent"] == f"00-{call.trace_id}-{call.span_id}-01"
+    assert "traceparent" not in request.headers["Authorization"].decode()
+
+
+def test_a_traceparent_of_the_users_own_stays(sqs):
+    """What the caller's hooks have set is sent as it is."""
+
+    def theirs(params, **_):
+        params["headers"]["traceparent"] = "theirs"
+
+    sqs.meta.events.register("before-call", theirs)
+    spans_of(production(lambda event, context: send(sqs)))
+    assert sqs.sent[0].headers["traceparent"] in ("theirs", b"theirs")
+
+
+def test_xrays_documents_go_without_traceparent(sqs, monkeypatch):
+    """It goes with OpenTelemetry's spans alone."""
+    monkeypatch.setenv("LAMBDA_GUARD_TRACING", "on")
+    with capture(TRACE_HEADER):
+        production(lambda event, context: send(sqs))({}, make_context())
+    assert "traceparent" not in sqs.sent[0].headers
 
 
 def test_an_aws_call_that_is_refused(sqs):
@@ -461,7 +482,7 @@ def test_after_a_restore_it_sends_again(daemon):
     tracer = make("otlp", "handler")
     tracer._sender._socket.close()
     tracer.restored()
-    tracer._sender.send({}, [])
+    tracer._sender.send({}, [], 0)
 
 
 def test_nothing_of_xray_or_opentelemetry_is_imported(fresh):

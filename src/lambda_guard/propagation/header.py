@@ -87,6 +87,12 @@ class TraceHeader(NamedTuple):
             text += f";{name}={value}"
         return text
 
+    def w3c(self) -> str | None:
+        """The same as a W3C `traceparent`; None without a parent, which W3C's can't do without."""
+        if self.parent is None:
+            return None
+        return f"00-{self.root[2:10]}{self.root[11:]}-{self.parent}-{'01' if self.is_sampled else '00'}"
+
     def with_parent(self, parent: str | None) -> "TraceHeader":
         """The same trace, sent by another (sub)segment."""
         return TraceHeader(self.root, parent, self.sampled, self.lineage, self.extra)

@@ -25,6 +25,7 @@ from weakref import WeakSet
 from .. import _names
 from .._failsafe import attempt
 from .calls import Call
+from .header import parse
 from .place import own_header
 
 _ID: Final = "lambda_guard"
@@ -45,6 +46,9 @@ class Observer(Protocol):
 
     def is_header_overwritten(self) -> bool:
         """Return whether other code writes the HTTP header after the botocore events that a caller's hooks use."""
+
+    def sends_w3c(self) -> bool:
+        """Return whether W3C's header goes with the request as well."""
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Note how a call ended."""
@@ -200,14 +204,21 @@ def _into_request(observer: Observer, request: Any) -> None:
 
 
 def _once_more(observer: Observer, request: Any) -> None:
-    """Write the HTTP header again, over the one written by the X-Ray SDK's own patch.
+    """Write the HTTP header again, over the one written by the X-Ray SDK's own patch; and W3C's, if it is wanted.
 
-    If the work isn't recorded, that one names another trace, which is recorded, or a parent of zeros.
+    If the work isn't recorded, that one names another trace, which is recorded, or a parent of zeros. W3C's isn't part
+    of the signature: what stands between may change it.
     """
     call = _in_flight.get()
-    if call is not None and call.in_request is not None and observer.is_header_overwritten():
-        name, header = call.in_request
+    if call is None or call.in_request is None:
+        return
+    name, header = call.in_request
+    if observer.is_header_overwritten():
         request.headers[name] = header
+    if observer.sends_w3c() and _names.W3C_TRACE_HEADER not in request.headers:
+        parsed = parse(header)
+        if parsed is not None and (said := parsed.w3c()) is not None:
+            request.headers[_names.W3C_TRACE_HEADER] = said
 
 
 def _as_botocore(header: str | None) -> str | None:

@@ -19,9 +19,14 @@ HOMES: Final = {"xray": "lambda_guard.sinks.xray.tracer", "otlp": "lambda_guard.
 
 
 class Tracer(Sink):
-    """Records spans. `Work.trace` is reserved for its own state; `Work.place` has the ids."""
+    """Records spans. `Work.trace` is reserved for its own state; `Work.place` has the ids.
+
+    Attributes:
+        sends_w3c: whether AWS calls carry W3C's `traceparent` beside X-Ray's HTTP header.
+    """
 
     part = "trace"
+    sends_w3c = False
 
     def begin_item(self, item: "Work") -> None:
         """Note that a batch item has begun; set `item.recorded` if its end has to be reported as well."""

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import Final
 
+from ... import _names
 from ..._json import cut
 from ...otlp import conventions, protobuf
 from ...otlp.span import Attributes, Event, Span
@@ -29,15 +30,14 @@ class Daemon:
         address: `host:port`, or `tcp:host:port udp:host:port`, as `AWS_XRAY_DAEMON_ADDRESS` has it.
 
     Raises:
-        OSError: there is no such host.
-        ValueError: it has no port.
+        OSError: it isn't an address.
     """
 
     def __init__(self, address: str) -> None:
         of_udp = next((each[4:] for each in address.split() if each.startswith("udp:")), address)
         host, _, port = (of_udp or _DEFAULT).rpartition(":")
-        if not 0 < int(port) <= _PORT_MOST:  # which the system would cut
-            raise ValueError(f"no port: {port}")
+        if not (port.isdecimal() and 0 < int(port) <= _PORT_MOST):  # the system would cut a larger one
+            raise OSError(f"{_names.ENV_DAEMON_ADDRESS}={address[:64]!r} is not host:port: no spans are sent")
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
         self._family, self._to = found[0], found[4]
         self._scope = protobuf.scope(**conventions.SCOPE)
@@ -53,8 +53,8 @@ class Daemon:
         if hasattr(self, "_socket"):
             self._socket.close()
 
-    def send(self, resource: Attributes, spans: list[Span]) -> None:
-        """Send spans of a resource, in as few datagrams as they fit into.
+    def send(self, resource: Attributes, spans: list[Span], _: float) -> None:
+        """Send spans of a resource, in as few datagrams as they fit into, without waiting.
 
         Raises:
             OSError: the system didn't take them.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from copy import copy
+from math import inf
 from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -28,23 +29,31 @@ _open: ContextVar["_OpenCall | None"] = ContextVar("lambda_guard_otlp_call", def
 class Sender(Protocol):
     """Sends spans."""
 
-    def send(self, resource: Attributes, spans: list[Span]) -> None:
-        """Send spans of a resource; an `OSError` says how many were lost, and why."""
+    def send(self, resource: Attributes, spans: list[Span], seconds: float) -> None:
+        """Send spans of a resource, and take no longer than that; an `OSError` says what was lost, and why."""
 
     def reopen(self) -> None:
         """Renew what a copy of a snapshot can't use."""
 
 
 def make(_: str) -> Tracer:
-    """Return the tracer; the socket is opened at once, since INIT has a full CPU.
+    """Return the tracer; what it needs for sending is made at once, since INIT has a full CPU.
 
     Raises:
-        OSError: the address of the daemon doesn't exist.
+        OSError: the address of the receiver isn't one.
     """
+    sampler = os.environ.get(_names.ENV_OTEL_SAMPLER, "").strip()
+    return Otlp(_sender(os.environ), sampler)
+
+
+def _sender(environ: Mapping[str, str]) -> Sender:
+    if environ.get(_names.ENV_OTEL_ENDPOINT) or environ.get(_names.ENV_OTEL_TRACES_ENDPOINT):
+        from .collector import Collector  # late: it imports what HTTP needs
+
+        return Collector(environ)
     from .daemon import Daemon  # late: with a collector, there is none
 
-    sampler = os.environ.get(_names.ENV_OTEL_SAMPLER, "").strip()
-    return Otlp(Daemon(os.environ.get(_names.ENV_DAEMON_ADDRESS, "")), sampler)
+    return Daemon(environ.get(_names.ENV_DAEMON_ADDRESS, ""))
 
 
 def collect(take: Callable[[Any], object]) -> Callable[[], None]:
@@ -83,6 +92,8 @@ class Otlp(Tracer):
         sender: where spans go.
         sampler: `always_on`, `always_off`, or anything else for the decision that the trace came with.
     """
+
+    sends_w3c = True
 
     def __init__(self, sender: Sender, sampler: str) -> None:
         self._sender = sender
@@ -205,4 +216,5 @@ class Otlp(Tracer):
             self._resource = conventions.resource(
                 it.function, it.version, scope.settings.service, scope.settings.memory_limit_mb, os.environ
             )
-        self._sender.send(self._resource, found)
+        deadline = scope.invocation.deadline
+        self._sender.send(self._resource, found, inf if deadline is None else (deadline - time()) / 2)
