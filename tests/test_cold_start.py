@@ -158,11 +158,36 @@ def test_a_coroutine_function_needs_asyncio_and_nothing_else_does(fresh):
 
 
 def test_botocore_is_never_imported_by_us(fresh):
-    """Powertools asks for the bare package; no client, no session and no boto3 come with it, or with a sampled call."""
+    """No client, no session and no boto3 come with a sampled call, not even the bare package."""
     found = imported(fresh, **LAMBDA, _X_AMZN_TRACE_ID=f"{HEADER}1")
     modules = {name for step in found.values() for name in step}
-    assert "aws_xray_sdk" in modules
-    assert {name for name in modules if name.split(".")[0] in AWS} == {"botocore"}
+    assert {name for name in modules if name.split(".")[0] in AWS} == set()
+
+
+@pytest.mark.parametrize("environ", [{"LAMBDA_GUARD_TRACING": "off", "_X_AMZN_TRACE_ID": f"{HEADER}1"}])
+def test_a_handler_with_logger_and_metrics_imports_nothing_that_is_not_needed(fresh, environ):
+    """Neither what we depend on nor the standard library's heavy modules, up to the end of the first call."""
+    output = fresh(
+        """
+        import json, sys
+        from lambda_guard import production, logger, metrics
+
+        @production(service="orders")
+        def handler(event, context):
+            logger.info("order accepted", order_id=event["id"])
+            metrics.add_metric(name="OrdersAccepted", unit="Count", value=1)
+            print("printed")
+            return {"accepted": event["id"]}
+
+        handler({"id": "o-1"}, None)
+        print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+        """,
+        **LAMBDA,
+        **environ,
+    )
+    *lines, found = map(json.loads, output.splitlines())
+    assert len(lines) == 4
+    assert NOT_UNTIL_ASKED_FOR.isdisjoint(found)
 
 
 @pytest.mark.parametrize("first", ["boto3", "lambda_guard"])

@@ -568,14 +568,17 @@ BROKEN_IMPORTS = {
 
 @pytest.mark.parametrize("name", BROKEN_IMPORTS)
 def test_a_broken_import_changes_no_outcome(name, fresh):
-    """Without Powertools, without the X-Ray SDK, with an address of rubbish: lines and records are written."""
+    """Without Powertools, without the X-Ray SDK, with an address of rubbish: lines and records are written.
+
+    Nothing fails without Powertools, which nobody has asked for.
+    """
     output = fresh(FRESH + "\n    check()", **BROKEN_IMPORTS[name])
     lines = [json.loads(line) for line in output.splitlines()]
     assert [line["outcome"] for line in lines if "outcome" in line] == ["success", "error"]
     assert [line["message"] for line in lines if line.get("order_id") == "o-1"] == ["at work"] * 2
-    assert sum(line.get("GuardErrors", 0) for line in lines) > 0
     kinds = [line["location"] for line in lines if "could not do its part" in line.get("message", "")]
-    assert len(kinds) == len(set(kinds)) > 0
+    assert len(kinds) == len(set(kinds))
+    assert bool(kinds) == (sum(line.get("GuardErrors", 0) for line in lines) > 0) == (name != "Powertools")
 
 
 def test_a_botocore_that_is_not_what_it_was_changes_no_outcome(fresh):
@@ -601,6 +604,7 @@ def test_an_import_hook_that_fails_does_not_fail_the_users_import(fresh):
         FRESH
         + """
     import types
+    from importlib.machinery import ModuleSpec
 
     class Loader:
         def create_module(self, spec): return types.ModuleType(spec.name)
@@ -608,7 +612,6 @@ def test_an_import_hook_that_fails_does_not_fail_the_users_import(fresh):
 
     class Finder:
         def find_spec(self, name, path=None, target=None):
-            from importlib.machinery import ModuleSpec
             if name in ("botocore", "botocore.client"):
                 return ModuleSpec(name, Loader(), is_package=True)
 

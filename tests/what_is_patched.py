@@ -138,6 +138,14 @@ def message(number):
     }
 
 
+def import_powertools_late(logger):
+    """Do what its import does where a thread has had keys before."""
+    lines = importlib.import_module("lambda_guard.sinks.log.lines")
+    lines.ThreadKeys.variable = None
+    logger.thread_safe_clear_keys()
+    lines.share_thread_keys(sys.modules["aws_lambda_powertools.logging.formatter"])
+
+
 def of_durable_functions(production, context):
     """Return what changes on loggers and their handlers, without AWS's SDK, which may not be there."""
     sys.modules.setdefault("aws_durable_execution_sdk_python", types.ModuleType("sdk"))
@@ -212,6 +220,8 @@ def main():
     changed["invocation"] = sorted({name for each in during for name in each.changed_since(called)})
     caller({}, Context())
     noted = note("first AWS call", called)
+    import_powertools_late(logger)
+    noted = note("Powertools imported late", noted)
     error = ValueError("heavy")
 
     @production(each_record=True)

@@ -1,6 +1,6 @@
 """The public names besides the decorator.
 
-`logger` and `metrics` are created on demand; if Powertools can't be imported, stand-ins let the handler run.
+`logger` and `metrics` are created on demand.
 """
 
 import os
@@ -20,9 +20,11 @@ def current_invocation() -> Invocation | None:
 
 
 def logger() -> Any:
-    """Return `lambda_guard.logger`: Powertools' Logger, writing our log lines."""
+    """Return `lambda_guard.logger`, which writes our log lines."""
     attempt("settings", _set_defaults)
-    return attempt("log.logger", _powertools_logger) or _plain_logger()
+    from .sinks.log.logger import make_logger
+
+    return make_logger()
 
 
 def metrics() -> Any:
@@ -40,15 +42,3 @@ def _set_defaults() -> None:
     settings = _settings.resolve({}, os.environ)
     set_level_of(settings)
     Defaults.set(settings)
-
-
-def _powertools_logger() -> Any:
-    from .sinks.log.powertools import make_logger
-
-    return make_logger()
-
-
-def _plain_logger() -> Any:
-    from .sinks.log.plain import PlainLogger
-
-    return PlainLogger()

@@ -9,9 +9,9 @@ import logging
 import sys
 from contextlib import suppress
 from time import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ... import _json, _names, _scope, _stdout
+from ... import _imports, _json, _names, _scope, _stdout
 from ..._failsafe import attempt, failed
 from ..._invocation import Outcome
 from ..._scope import Defaults
@@ -19,6 +19,9 @@ from ..._settings import Settings
 from ..._stdout import timestamp
 from ...failure import exceptions
 from .. import Sink
+
+if TYPE_CHECKING:
+    from contextvars import ContextVar
 
 LOGGER_NAME: Final = "lambda_guard"
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
@@ -219,30 +222,27 @@ def _is_same(ours: Any, theirs: Any) -> bool:
         return False
 
 
-class _Powertools:
-    """Where Powertools' loggers keep the keys of a thread, once they are in use."""
+class ThreadKeys:
+    """Where the keys of a thread or task are kept: in one variable, ours or Powertools', for all loggers."""
 
-    variable: Any = None
+    variable: "ContextVar[dict[str, Any]] | None" = None  # until somebody may have set one
 
 
 def _thread_keys() -> dict[str, Any] | None:
-    variable = _Powertools.variable or thread_variable()
+    variable = ThreadKeys.variable
     return variable.get() if variable is not None else None
 
 
-def thread_variable() -> Any:
-    """Return the context variable that holds the keys of a thread or task; `None` where nobody has set any."""
-    if _Powertools.variable is None and (
-        formatter := sys.modules.get("aws_lambda_powertools.logging.formatter")
-    ):
-        _Powertools.variable = getattr(formatter, "THREAD_LOCAL_KEYS", None)
-    return _Powertools.variable
+def share_thread_keys(formatter: Any) -> None:
+    """Share the variable with Powertools' loggers: theirs, or ours, if that has been in use before they were imported.
 
-
-def use_thread_variable(variable: Any) -> Any:
-    """Hold the keys of a thread or task in `variable`, where Powertools has none for them."""
-    _Powertools.variable = variable
-    return variable
+    Args:
+        formatter: `aws_lambda_powertools.logging.formatter`.
+    """
+    if ThreadKeys.variable is not None:
+        formatter.THREAD_LOCAL_KEYS = ThreadKeys.variable
+    else:
+        ThreadKeys.variable = getattr(formatter, "THREAD_LOCAL_KEYS", None)
 
 
 class Handler(logging.Handler):
@@ -352,6 +352,7 @@ def line_logger() -> logging.Logger:
     handler = Handler()
     logger.addHandler(handler)
     logging.root.manager.loggerDict[LOGGER_NAME] = logger
+    _imports.when_imported("aws_lambda_powertools.logging.formatter", "log.keys", share_thread_keys)
     return logger
 
 
@@ -376,5 +377,5 @@ class LogKeys(Sink):
 
     def leave(self, scope: _scope.Scope, _: Outcome) -> None:
         """Take back those that the handler gave it."""
-        if _thread_keys() is not scope.thread_keys:
-            thread_variable().set(scope.thread_keys or {})
+        if ThreadKeys.variable is not None and _thread_keys() is not scope.thread_keys:
+            ThreadKeys.variable.set(scope.thread_keys or {})

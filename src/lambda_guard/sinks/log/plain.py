@@ -1,7 +1,7 @@
 """What `lambda_guard.logger` can do, without Powertools: its methods, and the keys that it appends.
 
-`powertools` puts Powertools' Logger on top. Where that can't be made (it isn't there, or one of its variables has a
-value that it refuses), `PlainLogger` stands in, so that no handler fails for it.
+`logger` makes Powertools' Logger of it once that is needed. Where it can't be made (it isn't there, or one of its
+variables has a value that it refuses), `PlainLogger` stands in, so that no handler fails for it.
 """
 
 import logging
@@ -17,10 +17,9 @@ from . import lines
 
 
 def _thread_variable() -> ContextVar[dict[str, Any]]:
-    """Return the variable that holds the keys of a thread or task: Powertools', so that its loggers have them, too."""
-    if (known := lines.thread_variable()) is None:
-        known = lines.use_thread_variable(ContextVar("lambda_guard_thread_keys", default={}))  # noqa: B039 - never changed
-    variable: ContextVar[dict[str, Any]] = known
+    """Return the variable that holds the keys of a thread or task, which Powertools' loggers share with us."""
+    if (variable := lines.ThreadKeys.variable) is None:
+        variable = lines.ThreadKeys.variable = ContextVar("lambda_guard_thread_keys", default={})  # noqa: B039 - never changed
     return variable
 
 
@@ -289,9 +288,13 @@ class PlainLogger(Methods, Keys):
     def __init__(self) -> None:
         self._logger = lines.line_logger()
         self.logger_handler = self.registered_handler = self._logger.handlers[0]
-        self.registered_formatter = self
         self.initial_log_level = self._logger.level
         self.sampling_rate = os.environ.get(_names.ENV_PT_SAMPLE_RATE)
+
+    @property
+    def registered_formatter(self) -> "PlainLogger":
+        """Itself: it has the keys."""
+        return self
 
     @property
     def log_level(self) -> int:

@@ -1,4 +1,4 @@
-"""`lambda_guard.logger`: Powertools' Logger, writing through our formatter.
+"""`lambda_guard.logger` as Powertools' Logger, writing through our formatter. Imported once Powertools is.
 
 What the handler appends to it ends with the invocation; what module-level code appends stays.
 """
@@ -6,8 +6,8 @@ What the handler appends to it ends with the invocation; what module-level code 
 import logging
 import warnings
 
-from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.logging.formatter import BasePowertoolsFormatter
+from aws_lambda_powertools.logging.logger import Logger  # from its home, which is there before the package is
 
 from .lines import format_line, line_logger
 from .plain import Keys, Methods
@@ -28,8 +28,11 @@ class _Logger(Methods, Keys, Logger):  # type: ignore[misc]  # as above
         return line_logger()
 
 
-def make_logger() -> Logger:
-    """Make `lambda_guard.logger`.
+def become(logger: object) -> None:
+    """Make a logger of ours an instance of Powertools' Logger.
+
+    Args:
+        logger: made of `Methods` and `Keys`, too.
 
     Raises:
         Exception: Powertools refuses one of its own variables.
@@ -45,6 +48,7 @@ def make_logger() -> Logger:
         warnings.simplefilter(
             "ignore"
         )  # that Lambda's log level is another one than ours: it is the operator's
-        logger = _Logger(service=ours.name, logger_handler=handler, level=ours.level)
-    logger._default_log_keys = {}  # noqa: SLF001 - it would append its own service key whenever keys are cleared
-    return logger
+        made = _Logger(service=ours.name, logger_handler=handler, level=ours.level)
+    made._default_log_keys = {}  # noqa: SLF001 - it would append its own service key whenever keys are cleared
+    vars(logger).update(vars(made))
+    logger.__class__ = _Logger
