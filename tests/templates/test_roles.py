@@ -107,3 +107,9 @@ def test_a_role_that_cannot_be_told_says_why(function, resources, why):
 def test_the_name_of_a_role():
     """The one that it is given, as messages of IAM have it."""
     assert role(Own=own(RoleName="orders-role")).name == "orders-role"
+
+
+def test_policies_of_other_roles():
+    """They are theirs."""
+    other = policy("Policy", PolicyName="p", Roles=[{"Ref": "Other"}])
+    assert role(Own=own(), Other=own(), Attached=other) == Role("Own")

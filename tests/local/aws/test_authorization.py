@@ -38,3 +38,11 @@ def test_the_sdk_reads_code_status_and_message(service, protocol, code, status):
     parsed = read.parse(given, model.operation_model(model.operation_names[0]).output_shape)
     assert (parsed["Error"]["Code"], parsed["Error"]["Message"]) == (code, MESSAGE)
     assert response.status_code == status
+
+
+def test_what_other_sdks_read():
+    """S3's error is the document itself; a service that spoke the query protocol names its older code in a header."""
+    session = botocore.session.Session()
+    assert refusal(session.get_service_model("s3"), "rest-xml", MESSAGE).get_data().startswith(b"<Error>")
+    headers = refusal(session.get_service_model("sqs"), "json", MESSAGE).headers
+    assert headers["x-amzn-query-error"] == "AccessDenied;Sender"

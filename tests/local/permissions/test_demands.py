@@ -42,6 +42,12 @@ EXACT = [
         {"QueueUrl": "http://127.0.0.1:4566/123456789012/orders"},
         [("sqs:SendMessage", f"arn:aws:sqs:{AT}:orders")],
     ),
+    (
+        "secrets-manager",
+        "GetSecretValue",
+        {"SecretId": f"arn:aws:secretsmanager:{AT}:secret:token-AbCdEf"},
+        [("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{AT}:secret:token-AbCdEf")],
+    ),
     ("ec2", "DescribeRegions", {}, [("ec2:DescribeRegions", "*")]),
     ("sts", "GetCallerIdentity", {}, []),
 ]
