@@ -1,6 +1,5 @@
 """`lambda-guard policy --diff`: what a role, a policy or a template grants beside what was used."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -91,7 +91,7 @@ def test_the_boundary_denies(account, diff):
     """By its own statement, also what the role's policies allow."""
     _, report, _ = diff(against="orders-role", calls=(QUERY, VERIFY))
     assert [(it["action"], it["reason"]) for it in report["not_granted"]] == [
-        ("kms:Verify", "denied by NoKeys of the permissions boundary bound")
+        ("kms:Verify", "denied by NoKeys of bound, the permissions boundary")
     ]
 
 

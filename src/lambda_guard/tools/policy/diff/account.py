@@ -40,7 +40,7 @@ class Account:
         role = self._asked(granted, "iam", "get_role", RoleName=name)
         boundary = ((role or {}).get("Role") or {}).get("PermissionsBoundary") or {}
         if arn := boundary.get("PermissionsBoundaryArn"):
-            self.limit(granted, arn)
+            granted.limit(self.policy(arn))
         for policy in self._pages(granted, "list_role_policies", "PolicyNames", RoleName=name):
             answer = self._asked(granted, "iam", "get_role_policy", RoleName=name, PolicyName=policy)
             if answer is not None:
@@ -58,23 +58,16 @@ class Account:
         """Return what a managed policy grants.
 
         Raises:
-            CloudError: it can't be read.
+            CloudError: AWS can't be reached.
         """
         granted = Granted(f"the policy {arn.rsplit('/', 1)[-1]}")
         self.attach(granted, arn)
-        if granted.unread:
-            raise CloudError(granted.unread[0])
         return granted
 
     def attach(self, granted: Granted, policy: str) -> None:
         """Add a managed policy by its ARN, or one of AWS's by its name alone."""
         if (document := self._managed(granted, policy)) is not None:
             granted.add(document, policy.rsplit("/", 1)[-1])
-
-    def limit(self, granted: Granted, policy: str) -> None:
-        """Take a managed policy as the permissions boundary."""
-        if (document := self._managed(granted, policy)) is not None:
-            granted.limit(document, f"the permissions boundary {policy.rsplit('/', 1)[-1]}")
 
     def _managed(self, granted: Granted, policy: str) -> Any:
         arns = (

@@ -67,7 +67,7 @@ class Comparison:
         if Path(self.given).is_file():
             return self._of_file(function, needs, place, account)
         if _POLICY_ARN.fullmatch(self.given):
-            return account.policy(self.given)
+            return _readable(account.policy(self.given))
         if _FILE.fullmatch(self.given) and not self.given.startswith("arn:"):
             raise LambdaGuardError(f"--diff: there is no file {self.given}")
         if not _ROLE.fullmatch(self.given):
@@ -85,9 +85,7 @@ class Comparison:
         if isinstance(read, dict) and "Resources" not in read:
             granted = Granted(f"the policy {self.given}")
             granted.add(read, Path(self.given).name)
-            if granted.unread:
-                raise LambdaGuardError(f"--diff: {granted.unread[0]}")
-            return granted
+            return _readable(granted)
         # Late: it imports SAM's translator.
         from lambda_guard.tools.policy.diff.template import TemplateRole
 
@@ -95,6 +93,13 @@ class Comparison:
         return TemplateRole(
             self.given, function, place, parameters=self.parameters, used=used, account=account
         ).granted()
+
+
+def _readable(granted: Granted) -> Granted:
+    """Return what a single policy grants, which was read or wasn't."""
+    if granted.unread:
+        raise LambdaGuardError(f"--diff: {granted.unread[0]}")
+    return granted
 
 
 def _clients(place: Place) -> Clients:

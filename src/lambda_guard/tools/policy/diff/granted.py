@@ -31,9 +31,8 @@ class Granted:
         except PolicyError as error:
             self.unread.append(str(error))
 
-    def limit(self, document: Any, policy: str) -> None:
-        """Take a policy as the permissions boundary, likewise."""
-        limits = Granted(self.what)
-        limits.add(document, policy)
-        self.boundary = [*(self.boundary or []), *limits.statements]
+    def limit(self, limits: "Granted") -> None:
+        """Take what was read of the permissions boundary, which limits nothing where it couldn't be read."""
         self.unread += limits.unread
+        if limits.statements or not limits.unread:
+            self.boundary = limits.statements

@@ -71,10 +71,9 @@ def _not_granted(found: Difference) -> Iterator[str]:
 
 def _because(decision: Decision) -> str:
     """Return which statement decides against a request, or that none allows it."""
-    of = "the permissions boundary" if decision.bounded else ""
     if decision.verdict is Verdict.DENIED:
-        return f"denied by {decision.statement}"
-    return f"no statement of {of} allows it" if of else "no statement allows it"
+        return f"denied by {decision.statement}{', the permissions boundary' * decision.bounded}"
+    return f"no statement{' of the permissions boundary' * decision.bounded} allows it"
 
 
 def _undecided(one: Answer) -> str:

@@ -131,7 +131,10 @@ class TemplateRole:
                 self._add(
                     granted, attached.at("PolicyDocument"), f"{logical_id}{self._line(attached, '', '')}"
                 )
-        self._limit(granted, it.at("PermissionsBoundary").text)
+        if (boundary := it.at("PermissionsBoundary").text) is not None:
+            limits = Granted(role)
+            self._attach(limits, boundary)
+            granted.limit(limits)
         return granted
 
     def _roles_of(self, it: Node) -> list[str]:
@@ -157,17 +160,6 @@ class TemplateRole:
             self._account.attach(granted, own)
         except CloudError as error:
             granted.unread.append(f"the managed policy {own} isn't in the template: {error}")
-
-    def _limit(self, granted: Granted, boundary: Text) -> None:
-        if boundary is None:
-            return
-        if isinstance(boundary, Unknown):
-            granted.unread.append(f"the permissions boundary {boundary} isn't settled in the template")
-            return
-        try:
-            self._account.limit(granted, boundary)
-        except CloudError as error:
-            granted.unread.append(f"the permissions boundary {boundary} isn't in the template: {error}")
 
     def _add(self, granted: Granted, document: Node, policy: str) -> None:
         listed = enumerate(document.at("Statement").items(), start=1)
