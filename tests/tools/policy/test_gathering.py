@@ -9,7 +9,7 @@ import pytest
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.group import run
 from lambda_guard.tools.logs.invocation import Invocation
-from lambda_guard.tools.logs.reading.streams import Tally
+from lambda_guard.tools.logs.readers import FileReader
 from lambda_guard.tools.logs.selection import Selection
 from lambda_guard.tools.policy.evidence import KEPT_MOST, Evidence
 from lambda_guard.tools.policy.gathering import gathered
@@ -200,14 +200,14 @@ def test_outcomes_that_a_function_of_its_kind_can_have(made, fields, unseen):
 # --- Long reading -----------------------------------------------------------------------------------------------------
 
 
-class Endless:
+class Endless(FileReader):
     """A source that never ends; at its third invocation, Ctrl-C is pressed."""
 
     def __init__(self):
-        self.tally = Tally()
+        super().__init__([])
         self.read_so_far = 0
 
-    def read(self):
+    def read(self, **_options):
         while True:
             self.read_so_far += 1
             if self.read_so_far == 3:
@@ -219,7 +219,7 @@ class Endless:
 def test_ctrl_c_makes_a_draft_of_what_was_read(capfd):
     """It ends the reading, not the work; a second one would."""
     source = Endless()
-    evidence = gathered(source, Selection(), "orders", None, None)
+    evidence = gathered(source, Selection(), "orders", (None, None))
     assert evidence.invocations == source.read_so_far == 3
     assert "the reading was stopped before its end" in evidence.doubts(0, 0)
     assert capfd.readouterr().err == "stopping: what was read so far makes a draft\n"
@@ -236,10 +236,10 @@ def test_no_invocation_at_all_is_no_evidence():
     """An empty source is refused with what may be the matter."""
 
     class Empty(Endless):
-        def read(self):
+        def read(self, **_options):
             return iter(())
 
     with pytest.raises(
         LambdaGuardError, match=r"no invocation of orders in these logs: do --since and --until include any\?"
     ):
-        gathered(Empty(), Selection(), "orders", None, None)
+        gathered(Empty(), Selection(), "orders", (None, None))

@@ -15,6 +15,7 @@ from lambda_guard.tools.policy.diff.command import Comparison, diff_options
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.formats.options import Form, format_options
 from lambda_guard.tools.policy.gathering import gathered
+from lambda_guard.tools.policy.insights import insights_option
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.unmade import code_at, code_option, say_unmade
 from lambda_guard.tools.terminal import say, warn
@@ -24,6 +25,7 @@ Examples:
   lambda-guard policy --function orders --since 14d -o orders.json
   lambda-guard policy app.log old.log.gz --function orders --account 123456789012 --region eu-west-1
   lambda-guard policy --function orders --since 21d --code template.yaml    what of the code no invocation called
+  lambda-guard policy --function orders --since 21d --insights 2.50    count by Logs Insights, for $2.50 at most
   lambda-guard policy app.log --function orders --format terraform -o orders.tf
   lambda-guard policy app.log --function shop-Orders-1A2B3C --format sam --template template.yaml --stack shop
   lambda-guard policy --log-group '/aws/lambda/shop-*' --function shop-orders --since 30d --dead-letters ARN
@@ -71,6 +73,7 @@ Exit codes:
     metavar="N",
     help="Evidence of fewer days makes a draft.",
 )
+@insights_option
 @code_option
 @format_options
 @diff_options
@@ -86,6 +89,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     dead_letters: str | None,
     least_invocations: int,
     least_days: int,
+    dollars: float | None,
     code: Path | None,
     form: Form,
     comparison: Comparison | None,
@@ -105,7 +109,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     target = checked(Target(tuple(paths), tuple(groups), () if paths or groups else (function,)))
     source = code_at(code, function) if code is not None else None
     with reader_for(target, selection) as reader:
-        evidence = gathered(reader, selection, function, account, region)
+        evidence = gathered(reader, selection, function, (account, region), dollars)
     place = evidence.place(region, account)
     needs = needs_of(evidence, place, dead_letters)
     unmade = source.unmade(evidence.calls) if source is not None else []

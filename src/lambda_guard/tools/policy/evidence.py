@@ -89,25 +89,25 @@ class Evidence:
     places: set[tuple[str, str]] = field(default_factory=set)
     _own: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, one: Invocation) -> None:
-        """Take one invocation of the function in."""
+    def add(self, one: Invocation, times: int = 1) -> None:
+        """Take one invocation of the function in, or as many as it stands for."""
         if not one.late:
-            self.invocations += 1
-            self.outcomes[one.verdict] += 1
+            self.invocations += times
+            self.outcomes[one.verdict] += times
             self.kinds.update(_kinds(one))
-            self.unrecorded += one.record is None
+            self.unrecorded += times * (one.record is None)
         if one.end_ms is not None:
             self.days.add(datetime.fromtimestamp(one.end_ms / 1000.0, UTC).date().isoformat())
         if one.version:
             self.versions.add(one.version)
         if one.record is not None:
-            self._add_record(one, one.record)
+            self._add_record(one, one.record, times)
             self._let_go()
 
-    def _add_record(self, one: Invocation, record: Mapping[str, object]) -> None:
+    def _add_record(self, one: Invocation, record: Mapping[str, object], times: int) -> None:
         if why := damage(record):
             count, first = self.damaged.get(why, (0, one.invocation_id))
-            self.damaged[why] = count + 1, first
+            self.damaged[why] = count + times, first
         self.traced |= bool(one.text(names.SPAN_ID))
         self.more += max(0, int(one.number(names.CALLS_MORE) or 0))
         trigger = one.trigger
@@ -119,7 +119,7 @@ class Evidence:
         entries = one.entries(names.CALLS)
         self.older += bool(entries) and not record.get(_FUNCTION_ARN)
         for entry in entries:
-            self._count(cut(entry))
+            self._count(cut(entry), times)
 
     def _let_go(self) -> None:
         """Keep no more than memory has room for, whatever the records hold."""
@@ -143,12 +143,12 @@ class Evidence:
             elif isinstance(mine, int):
                 setattr(self, one.name, mine + theirs)
 
-    def _count(self, entry: Mapping[str, object]) -> None:
+    def _count(self, entry: Mapping[str, object], times: int) -> None:
         resource, region = entry.get(names.RESOURCE), entry.get("region")
         named = resource if isinstance(resource, str) and resource else None
         elsewhere = region if isinstance(region, str) else ""
         key = Called(str(entry.get("service")), str(entry.get(names.OPERATION)), named, elsewhere)
-        self.calls[key] += 1
+        self.calls[key] += times
         self.places |= set(_places_in(named or ""))
 
     def place(self, region: str | None, account: str | None) -> Place:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+import click
+
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.iam.resources import REGION
 from lambda_guard.tools.logs.commands.invocations import selected
@@ -14,6 +16,7 @@ from lambda_guard.tools.logs.commands.options import say_tally
 from lambda_guard.tools.logs.invocation import Invocation, invocations_of
 from lambda_guard.tools.logs.readers import FileReader, Reader
 from lambda_guard.tools.logs.selection import Selection
+from lambda_guard.tools.policy import insights
 from lambda_guard.tools.policy.evidence import Evidence, counted
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import progress
@@ -47,17 +50,27 @@ class Gathering:
     by_home: dict[Home | None, Evidence] = field(default_factory=dict)
     crowded: int = 0
 
-    def add(self, one: Invocation) -> None:
-        """Take an invocation in, if it is the function's."""
+    def add_many(self, one: Invocation | None, times: int) -> None:
+        """Take in as many as one stands for; None for those without a record."""
+        if one is not None:
+            self.add(one, times)
+            return
+        evidence = self.by_home.setdefault(None, Evidence(self.function))
+        evidence.invocations += times
+        evidence.unrecorded += times
+        evidence.outcomes["no record"] += times
+
+    def add(self, one: Invocation, times: int = 1) -> None:
+        """Take an invocation in, or as many as it stands for, if it is the function's."""
         if one.function != self.function:
             if len(self.others) < _NAMED:
                 self.others.add(one.function)
             return
         home = _home(one)
         if home not in self.by_home and len(self.by_home) >= _HOMES_MOST:
-            self.crowded += 1
+            self.crowded += times
             return
-        self.by_home.setdefault(home, Evidence(self.function)).add(one)
+        self.by_home.setdefault(home, Evidence(self.function)).add(one, times)
 
     def chosen(self, account: str | None, region: str | None) -> Evidence:
         """Return the evidence of the one account and Region that the records have, or that was chosen.
@@ -98,7 +111,11 @@ class Gathering:
 
 
 def gathered(
-    reader: Reader, selection: Selection, function: str, account: str | None, region: str | None
+    reader: Reader,
+    selection: Selection,
+    function: str,
+    home: tuple[str | None, str | None],
+    dollars: float | None = None,
 ) -> Evidence:
     """Read the evidence of a function.
 
@@ -108,26 +125,45 @@ def gathered(
         reader: of the source.
         selection: what of it counts.
         function: its name.
-        account: the account that is meant, if there are several.
-        region: likewise, the Region.
+        home: the account and the Region that are meant, if there are several.
+        dollars: ask Logs Insights, if that costs this much at most; None reads everything.
 
     Raises:
         LambdaGuardError: the function, or a record of it, isn't there; or it is in several accounts.
     """
     gathering = Gathering(function)
+    stopped = False
+    if isinstance(reader, FileReader):
+        if dollars is not None:
+            raise click.UsageError("--insights asks CloudWatch Logs: it doesn't go with files")
+        stopped = _read(gathering, reader, selection)
+    elif dollars is None:
+        insights.say_alternative(reader)
+        stopped = _read(gathering, reader, selection)
+    else:
+        insights.check_cost(reader, dollars)
+        for one, times in insights.counted_by_insights(reader, function):
+            gathering.add_many(one, times)
+            reader.tally.invocations += times * (one is None or not one.late)
+            reader.tally.failed += times * (one is not None and one.failed and not one.late)
+    if refusal := gathering.refusal():
+        say_tally(reader.tally, 0, filtered=True)
+        raise LambdaGuardError(refusal)
+    evidence = gathering.chosen(*home)
+    evidence.stopped = stopped
+    evidence.homeless += gathering.crowded
+    return evidence
+
+
+def _read(gathering: Gathering, reader: Reader, selection: Selection) -> bool:
+    """Read everything; return whether that was stopped."""
+    every = invocations_of(selected(reader.read(), selection, reader))
     with Stop("stopping: what was read so far makes a draft") as stop:
-        every = invocations_of(selected(reader.read(), selection, reader))
         for one in _shown(every, gathering) if isinstance(reader, FileReader) else every:
             gathering.add(one)
             if stop.requested:
                 break
-    if refusal := gathering.refusal():
-        say_tally(reader.tally, 0, filtered=True)
-        raise LambdaGuardError(refusal)
-    evidence = gathering.chosen(account, region)
-    evidence.stopped = stop.requested
-    evidence.homeless += gathering.crowded
-    return evidence
+    return stop.requested
 
 
 def _shown(every: Iterator[Invocation], gathering: Gathering) -> Iterator[Invocation]:

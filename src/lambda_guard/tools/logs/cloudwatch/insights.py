@@ -78,7 +78,14 @@ def totals(scans: Sequence[Statistics]) -> tuple[str, float]:
 def run_query(
     logs: Any, groups: Sequence[LogGroup], query: str, window_ms: tuple[float, float], progress: Progress
 ) -> Iterator[Row]:
-    """Run a query over any number of groups, and give all its rows.
+    """Run a query for `FIELDS` over any number of groups, and give all its rows: see `rows_of_query`."""
+    return map(_row, rows_of_query(logs, groups, query, window_ms, progress))
+
+
+def rows_of_query(
+    logs: Any, groups: Sequence[LogGroup], query: str, window_ms: tuple[float, float], progress: Progress
+) -> Iterator[dict[str, str]]:
+    """Run a query over any number of groups, and give its rows, field by field; those of each fifty by themselves.
 
     Raises:
         CloudError: it could not be run; among them `NotPermittedError`, for the caller to fall back on
@@ -100,7 +107,7 @@ def _named(groups: Sequence[LogGroup]) -> dict[str, list[str]]:
     return {"logGroupNames": [group.name for group in groups]}
 
 
-def _rows(logs: Any, query_id: str, progress: Progress) -> Iterator[Row]:
+def _rows(logs: Any, query_id: str, progress: Progress) -> Iterator[dict[str, str]]:
     try:
         answer = _finished(logs, query_id, progress)
     except BaseException:
@@ -108,7 +115,8 @@ def _rows(logs: Any, query_id: str, progress: Progress) -> Iterator[Row]:
         logs.stop_query(queryId=query_id)
         raise
     while True:
-        yield from map(_row, answer.get("results", []))
+        for fields in answer.get("results", []):
+            yield {entry["field"]: str(entry["value"]) for entry in fields}
         token = answer.get("nextToken")
         if not token:
             return
@@ -131,9 +139,8 @@ def _finished(logs: Any, query_id: str, progress: Progress) -> dict[str, Any]:
     return answer
 
 
-def _row(fields: Sequence[dict[str, str]]) -> Row:
+def _row(told: Mapping[str, str]) -> Row:
     """Read a row; `@log` is `account:group`."""
-    told = {entry["field"]: str(entry["value"]) for entry in fields}
     log = told.get("@log", "")
     group = log.partition(":")[2] if log.partition(":")[0].isdigit() else log
     return Row(group, told.get("@logStream", ""), told.get("@timestamp", ""), told.get("@message", ""))

@@ -19,10 +19,12 @@ from lambda_guard.tools.logs.cloudwatch.insights import (
     Statistics,
     failed_query,
     naming_query,
+    rows_of_query,
     run_query,
     totals,
 )
 from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages
+from lambda_guard.tools.logs.cloudwatch.volume import ingested
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.reading.attempts import number_attempts, numbered_if_few
 from lambda_guard.tools.logs.reading.events import line_of
@@ -34,6 +36,7 @@ from lambda_guard.tools.terminal import progress
 from lambda_guard.tools.times import date_and_clock
 
 DEFAULT_WINDOW_MS: Final = 3_600_000.0
+_DAY_MS: Final = 86_400_000.0
 
 
 class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
@@ -77,6 +80,27 @@ class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
             self._fall_back(error)
             rows = list(self._search(ids))
         return self._at(places_of(row for row in rows if any(one in row.message for one in ids)))
+
+    def volume(self) -> float:
+        """Return how many bytes of logs there are to read.
+
+        Raises:
+            CloudError: that can't be known.
+        """
+        return ingested(self._clients("cloudwatch"), self._groups, self._window())
+
+    def days(self) -> float:
+        """Return how long the time is that is read."""
+        begin, end = self._window()
+        return (end - begin) / _DAY_MS
+
+    def asked(self, query: str) -> list[dict[str, str]]:
+        """Return the rows of a Logs Insights query, field by field; what it scanned is noted.
+
+        Raises:
+            CloudError: it can't be run.
+        """
+        return list(rows_of_query(self._logs, self._groups, query, self._window(), self._note_scan))
 
     def _failed(self) -> Iterator[Block]:
         try:
