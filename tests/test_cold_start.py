@@ -14,9 +14,11 @@ OURS = {
     "timeout", "timeout.watchdog", "trigger", "trigger.read", "trigger.table",
 }  # fmt: skip
 TRACE = [
+    "_socket",
     "lambda_guard.propagation.adoption",
+    "lambda_guard.sinks.daemon",
     "lambda_guard.sinks.tracer",
-    *(f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".span", ".tracer")),
+    *(f"lambda_guard.sinks.xray{name}" for name in ("", ".document", ".sending", ".span", ".tracer")),
 ]
 TYPING = {
     "collections", "contextlib", "copyreg", "functools", "itertools", "keyword", "operator", "re", "reprlib", "types", "typing",
@@ -39,7 +41,7 @@ AWS = {"boto3", "botocore", "s3transfer"}
 LAMBDA = {
     "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
     "LAMBDA_TASK_ROOT": "/var/task",
-}  # elsewhere the SDK imports botocore
+}
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled="
 STEPS = """
     import json, os, sys
@@ -120,23 +122,17 @@ def test_an_unsampled_call_imports_nothing_more(fresh, environ):
 
 
 def test_a_switched_off_trace_imports_nothing_at_decoration(fresh):
-    """With tracing off the SDK isn't imported, though there is a daemon."""
+    """With tracing off nothing is imported, though there is a daemon."""
     found = imported(fresh, LAMBDA_GUARD_TRACING="off", AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000")
     assert found["decorate"] == []
 
 
-def test_the_sdk_is_imported_at_decoration_where_there_is_a_daemon(fresh):
-    """In Lambda INIT has a full CPU: a sampled call needs nothing more."""
-    found = imported(fresh, AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000", _X_AMZN_TRACE_ID=f"{HEADER}1")
-    assert "aws_xray_sdk" in roots(found["decorate"])
-    assert roots(found["call"]) <= {"lambda_guard"}
-
-
-def test_the_sdk_is_imported_with_the_first_sampled_call_elsewhere(fresh):
-    """Without a daemon's address the SDK isn't imported before it is needed."""
-    found = imported(fresh, _X_AMZN_TRACE_ID=f"{HEADER}1")
+@pytest.mark.parametrize("environ", [{}, LAMBDA], ids=["elsewhere", "in Lambda"])
+def test_a_sampled_call_imports_nothing_more(fresh, environ):
+    """Neither the X-Ray SDK nor anything else, whether there is a daemon or not: INIT has imported what there is."""
+    found = imported(fresh, **environ, _X_AMZN_TRACE_ID=f"{HEADER}1")
     assert found["decorate"] == TRACE
-    assert "aws_xray_sdk" in roots(found["call"])
+    assert found["call"] == []
 
 
 def test_a_coroutine_function_needs_asyncio_and_nothing_else_does(fresh):
@@ -161,11 +157,11 @@ def test_botocore_is_never_imported_by_us(fresh):
     """No client, no session and no boto3 come with a sampled call, not even the bare package."""
     found = imported(fresh, **LAMBDA, _X_AMZN_TRACE_ID=f"{HEADER}1")
     modules = {name for step in found.values() for name in step}
-    assert {name for name in modules if name.split(".")[0] in AWS} == set()
+    assert {name for name in modules if name.split(".")[0] in {*AWS, "aws_xray_sdk"}} == set()
 
 
-@pytest.mark.parametrize("environ", [{"LAMBDA_GUARD_TRACING": "off", "_X_AMZN_TRACE_ID": f"{HEADER}1"}])
-def test_a_handler_with_logger_and_metrics_imports_nothing_that_is_not_needed(fresh, environ):
+@pytest.mark.parametrize("tracing", ["on", "off"])
+def test_a_handler_with_logger_and_metrics_imports_nothing_that_is_not_needed(fresh, tracing):
     """Neither what we depend on nor the standard library's heavy modules, up to the end of the first call."""
     output = fresh(
         """
@@ -183,7 +179,8 @@ def test_a_handler_with_logger_and_metrics_imports_nothing_that_is_not_needed(fr
         print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
         """,
         **LAMBDA,
-        **environ,
+        LAMBDA_GUARD_TRACING=tracing,
+        _X_AMZN_TRACE_ID=f"{HEADER}1",
     )
     *lines, found = map(json.loads, output.splitlines())
     assert len(lines) == 4

@@ -36,6 +36,7 @@ USERS = {
     "lambda_guard",
     "queue_url",
     "table_name",
+    "index_name",
     "bucket_name",
     "response",
 }

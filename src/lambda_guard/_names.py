@@ -234,6 +234,7 @@ SNAP_START: Final = "snap-start"
 MANAGED_INSTANCES: Final = "lambda-managed-instances"
 ENV_TRACE_HEADER: Final = "_X_AMZN_TRACE_ID"
 ENV_DAEMON_ADDRESS: Final = "AWS_XRAY_DAEMON_ADDRESS"
+ENV_XRAY_ENABLED: Final = "AWS_XRAY_SDK_ENABLED"
 
 # --- Environment: OpenTelemetry's ------------------------------------------------------------------------------
 # https://opentelemetry.io/docs/specs/otel/protocol/exporter/
@@ -274,6 +275,7 @@ SEGMENT_LINKS: Final = "links"
 SEGMENT_FAULT: Final = "fault"
 SEGMENT_THROTTLE: Final = "throttle"
 SEGMENT_HTTP: Final = "http"
+SEGMENT_RESPONSE: Final = "response"
 SEGMENT_STATUS: Final = "status"
 SEGMENT_SQL: Final = "sql"
 SEGMENT_AWS: Final = "aws"

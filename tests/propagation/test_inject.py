@@ -647,7 +647,7 @@ def test_no_call_is_waited_for_that_is_over(server, monkeypatch, broken):
     client = make_client(server, "sqs")
     parts = {
         "registering": (client.meta.events, "register_last"),
-        "opening": (xray_recorder, "current_segment"),
+        "opening": (xray_recorder.context, "put_subsegment"),
         "closing": (xray_recorder, "end_subsegment"),
     }
 
@@ -656,6 +656,7 @@ def test_no_call_is_waited_for_that_is_over(server, monkeypatch, broken):
 
     @production
     def handler(event, context):
+        xray_recorder.begin_subsegment("theirs")  # below which the call's is the X-Ray SDK's, too
         with monkeypatch.context() as patched:
             patched.setattr(*parts[broken], refuse)
             client.send_message(QueueUrl=QUEUE, MessageBody="a")

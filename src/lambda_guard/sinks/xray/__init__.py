@@ -1,4 +1,4 @@
-"""X-Ray: `tracer` is told what happens, `span` makes documents of it, `document` cuts them to what a datagram holds.
+"""X-Ray: `tracer` is told what happens, `span` and `calls` make documents of it, `sending` sends them.
 
-`recorder` is the only importer of the X-Ray SDK, and only it is loaded late.
+`bridge` and `emitter` alone know the X-Ray SDK; they are imported where the user's code has imported that.
 """

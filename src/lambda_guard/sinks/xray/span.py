@@ -4,66 +4,19 @@ Own trace: a subsegment below Lambda's segment. Adopted trace: a segment of this
 besides the subsegment in the own trace. Several upstream traces: a segment in each, for the time of the invocation.
 """
 
-import sys
 from collections.abc import Iterator
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ... import _json, _names
-from ..._scope import Scope, Work
+from ..._scope import Work
 from ...propagation.header import TraceHeader
-from ...propagation.place import new_id
-
-if TYPE_CHECKING:
-    from .recorder import Stack
+from ...propagation.place import Place, new_id
 
 _USERS: Final = (
     _names.SEGMENT_METADATA, _names.SEGMENT_AWS, _names.SEGMENT_HTTP, _names.SEGMENT_SQL, _names.SEGMENT_CAUSE,
     _names.SEGMENT_FAULT, _names.ERROR, _names.SEGMENT_THROTTLE,
 )  # fmt: skip
 ITEM: Final = "record"  # the name of an item's subsegment
-_making: Final = Lock()
-
-
-class _Late:
-    """The part that imports the X-Ray SDK: an unsampled function never needs it."""
-
-    recorder: Any = None
-
-
-class _Unavailable:
-    """Stands for the recorder where the X-Ray SDK can't be imported (it refuses a malformed daemon address, too)."""
-
-    @staticmethod
-    def ready() -> bool:
-        return False
-
-
-def recorder() -> Any:
-    """Return the part that knows the X-Ray SDK; imported on the first call.
-
-    Raises:
-        Exception: on the first call alone, whatever the import raises: it isn't tried again on each invocation.
-    """
-    if _Late.recorder is None:
-        try:
-            from . import recorder as loaded
-        except Exception:
-            _Late.recorder = _Unavailable
-            raise
-        _Late.recorder = loaded
-    return _Late.recorder
-
-
-def is_recorder_there() -> bool:
-    """Whether the X-Ray SDK has been imported already."""
-    return _Late.recorder not in (None, _Unavailable)
-
-
-def is_botocore_patched() -> bool:
-    """Return whether the user had the SDK patch botocore: its subsegments stand for calls then."""
-    patcher = sys.modules.get("aws_xray_sdk.core.patcher")
-    return patcher is not None and "botocore" in patcher._PATCHED_MODULES  # noqa: SLF001 - it tells nobody
 
 
 def is_sampled(header: TraceHeader | None) -> bool:
@@ -74,43 +27,48 @@ def is_sampled(header: TraceHeader | None) -> bool:
 class Span:
     """The tracer's state for some work.
 
-    The SDK's entities are made when somebody asks for them: most handlers never do, and they cost more than
-    the document.
-
     Attributes:
         work: an invocation, or an item of its batch; `scope` is that of the invocation.
+        place: of the work in its trace.
         name: of its subsegment.
         started: epoch seconds.
         recorded: whether its trace is sampled, so that the handler's own subsegments are kept.
-        made: the segment and the subsegment that they hang below, once they have been asked for.
-        before: the entities of the invocation around this one, if this one was called by its handler.
+        handler_id: of the subsegment that they hang below; in an adopted trace it is inside of our segment.
+        is_parent: whether anything hangs below it.
+        made: that segment and subsegment as the X-Ray SDK's entities, once the user's code has asked it for them.
+        before: the SDK's entities of the invocation around this one, if this one was called by its handler.
         is_fault: whether the invocation failed, also without an exception: it may have answered with a server error.
         mirrors: upstream trace → the id of the segment that this invocation has in it.
     """
 
-    __slots__ = ("before", "is_fault", "made", "mirrors", "name", "recorded", "scope", "started", "work")
+    __slots__ = (
+        "before", "handler_id", "is_fault", "is_parent", "made", "mirrors", "name", "place", "recorded", "scope",
+        "started", "work",
+    )  # fmt: skip
 
-    def __init__(self, work: Work, scope: Scope, name: str, started: float, recorded: bool) -> None:
+    def __init__(self, work: Work, place: Place, name: str, started: float, recorded: bool) -> None:
         self.work = work
-        self.scope = scope
+        self.place = place
+        self.scope = work.scope
         self.name = name
         self.started = started
         self.recorded = recorded
-        self.is_fault = False
-        self.made: Stack | None = None
-        self.before: Stack | None = None
+        self.is_fault = self.is_parent = False
+        self.handler_id = new_id() if place.adopted else place.span_id
+        self.made: tuple[Any, Any] | None = None
+        self.before: tuple[Any, ...] | None = None
         self.mirrors: dict[str, str] | None = None
 
     @property
-    def stack(self) -> "Stack | None":
-        """The segment and the subsegment that the handler's own ones hang below; `None` where nothing is recorded."""
-        if self.made is None and self.recorded:
-            with _making:
-                if self.made is None:
-                    self.before = recorder().entities()
-                    function = self.scope.invocation.function
-                    self.made = recorder().stack_of(self.work.place, function, self.name, self.started)
-        return self.made
+    def below(self) -> str:
+        """The id of the subsegment that the handler's own ones and those of AWS calls hang below."""
+        self.is_parent = True
+        return self.handler_id
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the work belongs to."""
+        return self.place.header.root
 
     def documents(
         self, outcome: str, ended: float, cause: dict[str, Any] | None
@@ -122,8 +80,7 @@ class Span:
             ended: epoch seconds.
             cause: X-Ray's, where it failed.
         """
-        place, own = self.work.place, self.scope.invocation.trace
-        assert place is not None
+        place, own = self.place, self.scope.invocation.trace
         if self.recorded and place.adopted:
             yield self._ended(
                 self._segment(place.header, place.span_id, outcome, ended, self._handler(ended, cause)), cause
@@ -135,39 +92,36 @@ class Span:
             yield self._ended(self._segment(header, self._mirror_id(header.root), outcome, ended, []), cause)
 
     def _handler(self, ended: float, cause: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return the handler's subsegment of an adopted segment; an item has one where it was asked for."""
-        stack = self.stack if self.work is self.scope else self.made
-        if stack is None:
+        """Return the handler's subsegment of an adopted segment; an item has one where something hangs below it."""
+        if not self.is_parent and self.work is not self.scope:
             return []
-        handler = stack[1]
         found: dict[str, Any] = {
-            _names.SEGMENT_NAME: handler.name,
-            _names.SEGMENT_ID: handler.id,
+            _names.SEGMENT_NAME: self.name,
+            _names.SEGMENT_ID: self.handler_id,
             _names.SEGMENT_NAMESPACE: "local",
-            _names.SEGMENT_START_TIME: handler.start_time,
+            _names.SEGMENT_START_TIME: self.started,
             _names.SEGMENT_END_TIME: ended,
         }
-        return [self._ended(_with_users(found, handler), cause)]
+        return [self._ended(found if self.made is None else _with_users(found, self.made[1]), cause)]
 
     def _segment(
         self, header: TraceHeader, span_id: str, outcome: str, ended: float, subsegments: list[dict[str, Any]]
     ) -> dict[str, Any]:
         """Return the segment of this function in an upstream trace."""
-        it, place = self.scope.invocation, self.work.place
+        it = self.scope.invocation
         found = self._document(it.function, span_id, header, outcome, ended)
         if subsegments:
             found[_names.SEGMENT_SUBSEGMENTS] = subsegments
-        if it.trace is not None and place is not None:
+        if it.trace is not None:
             found[_names.SEGMENT_ANNOTATIONS][_names.LAMBDA_TRACE_ID] = it.trace.root
-            found[_names.SEGMENT_LINKS] = [_link(it.trace.root, place.own_id)]
+            found[_names.SEGMENT_LINKS] = [_link(it.trace.root, self.place.own_id)]
         return found
 
     def _own(
         self, outcome: str, ended: float, cause: dict[str, Any] | None, upstreams: list[TraceHeader]
     ) -> dict[str, Any] | str:
         """Return the subsegment in the function's own trace."""
-        place = self.work.place
-        assert place is not None
+        place = self.place
         users = self.made[1] if self.made is not None and not place.adopted else None
         found = self._document(self.name, place.own_id, self._above(), outcome, ended)
         found |= {_names.SEGMENT_TYPE: _names.SUBSEGMENT, _names.SEGMENT_NAMESPACE: "local"}
@@ -188,8 +142,7 @@ class Span:
 
     def _id_in(self, upstream: TraceHeader) -> str | None:
         """Return the id of the work in an upstream trace; its sender's, where that isn't sampled."""
-        place = self.work.place
-        assert place is not None
+        place = self.place
         if not place.adopted:
             return self._mirror_id(upstream.root)
         return place.span_id if self.recorded or self.work is self.scope else upstream.parent
@@ -197,11 +150,10 @@ class Span:
     def plain(self, outcome: str, ended: float) -> str:
         """Return the usual document as text, written on every invocation."""
         scope = self.scope
-        it, place, own = scope.invocation, scope.place, scope.invocation.trace
-        assert place is not None
+        it, own = scope.invocation, scope.invocation.trace
         assert own is not None
         return (
-            f"{_NAME}{_json.quote(self.name)}{_ID}{place.own_id}{_TRACE}{own.root}{_PARENT}{own.parent}"
+            f"{_NAME}{_json.quote(self.name)}{_ID}{self.place.own_id}{_TRACE}{own.root}{_PARENT}{own.parent}"
             f"{_START}{it.started!r}{_END}{ended!r}{_INVOCATION}{_json.quote(it.invocation_id)}"
             f"{_SERVICE}{_json.quote(scope.settings.service)}{_TRIGGER}{it.trigger.type}"
             f'{_COLD if it.cold_start else _WARM}{outcome}"}}}}'

@@ -1,48 +1,78 @@
-"""The tracer that writes X-Ray documents. The X-Ray SDK is imported where something is sampled, and not before."""
+"""The tracer that writes X-Ray documents, without the X-Ray SDK; where the user's code uses that, it's told of ours."""
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
+from time import time
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import _names
 from ..._failsafe import attempt
+from ..._imports import when_imported
 from ..._invocation import Outcome
 from ..._scope import Scope, Work
 from ..tracer import Tracer
-from . import document
-from .span import ITEM, Span, is_botocore_patched, is_recorder_there, is_sampled, recorder
+from . import document, sending
+from .span import ITEM, Span, is_sampled
 
 if TYPE_CHECKING:
-    from ...propagation.calls import Call
+    from ...propagation.calls import AwsCalls, Call
+    from .calls import CallSpan
 
 _NAME_MOST: Final = 180  # characters, with room for the prefix in the 200 that X-Ray takes
 _NAME_CHARS: Final = frozenset(" _.:/%&#=+-@")  # besides letters and digits
-# Under which X-Ray knows the parameters that name a resource, as the SDK writes them.
-_RESOURCES: Final = {
-    "QueueUrl": "queue_url",
-    "TableName": "table_name",
-    "TopicArn": "topic_arn",
-    "FunctionName": "function_name",
-    "Bucket": "bucket_name",
-}
+
+
+class _Sdk:
+    """The bridge to the X-Ray SDK, and how that sends, once the user's code has imported it."""
+
+    bridge: Any = None
+    emitter: Any = None
 
 
 def make(handler: str) -> Tracer:
     """Return the tracer of a decorated handler; INIT has a full CPU, an invocation a fraction of one."""
-    if os.environ.get(_names.ENV_DAEMON_ADDRESS):
-        attempt("trace.install", _get_ready)
-    return XRay(handler)
+    tracer = XRay(handler)
+    if os.environ.get(_names.ENV_DAEMON_ADDRESS) and tracer.is_enabled:
+        attempt("trace.install", sending.is_ready)
+    if _Sdk.bridge is None:
+        when_imported("aws_xray_sdk.core", "trace.bridge", _build_bridge)
+    return tracer
 
 
-def _get_ready() -> None:
-    recorder().ready()
+def _build_bridge(_: ModuleType) -> None:
+    from . import bridge, emitter  # late: they import the SDK
+
+    emitter.collect()
+    bridge.ready()
+    _Sdk.bridge, _Sdk.emitter = bridge, emitter
 
 
 def collect(take: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-    """Hand every document to `take` instead of sending it, until the returned function is called; for tests."""
-    stop: Callable[[], None] = recorder().collect(take)
+    """Pass every document to `take` instead of sending it, until the returned function is called; for tests."""
+    stop_sending = sending.collect(take)
+
+    def stop() -> None:
+        stop_sending()
+        if _Sdk.bridge is not None:
+            _Sdk.emitter.collect()
+
+    if _Sdk.bridge is not None:
+        _Sdk.emitter.collect()
     return stop
+
+
+def _send(content: dict[str, Any] | str) -> None:
+    """Send a document: a dict, or JSON that is known to fit into a datagram."""
+    if _Sdk.bridge is not None:
+        _Sdk.emitter.send(content)  # the recorder's emitter may be the user's own
+    elif isinstance(content, str):
+        sending.send(content)
+    else:
+        for line in document.datagrams(content):
+            attempt("trace.send", sending.send, line)
 
 
 class XRay(Tracer):
@@ -55,14 +85,18 @@ class XRay(Tracer):
     def __init__(self, handler: str) -> None:
         said = "".join(char for char in handler if char.isalnum() or char in _NAME_CHARS)
         self.name = f"## {said[:_NAME_MOST] or 'handler'}"
+        self.is_enabled = sending.is_enabled()
+
+    def _is_ready(self) -> bool:
+        """Return whether documents can be sent, and the user's code hasn't told the SDK not to record."""
+        return self.is_enabled and sending.is_ready() and (_Sdk.bridge is None or _Sdk.bridge.ready())
 
     def enter(self, scope: Scope) -> None:
         """Have what the handler traces by itself kept, where the trace is sampled."""
         place = scope.place
         if place is not None:
-            header = place.header
-            recorded = header.sampled == "1" and header.parent is not None and recorder().ready()
-            scope.trace = Span(scope, scope, self.name, scope.invocation.started, recorded)
+            recorded = is_sampled(place.header) and self._is_ready()
+            scope.trace = Span(scope, place, self.name, scope.invocation.started, recorded)
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
         """Send the documents of an invocation that has ended."""
@@ -70,10 +104,15 @@ class XRay(Tracer):
         if span is None:
             return
         span.is_fault = outcome.kind not in _names.NO_FAILURE or scope.is_server_error
+        if scope.aws is not None:
+            for call in _in_flight(
+                scope.aws
+            ):  # a thread's that outlives the handler: its end is sent when it comes
+                _send(call.unfinished())
         if span.made is not None:
-            recorder().give_back(span.made, span.before)
+            _Sdk.bridge.give_back(span)
         elif span.recorded and not (span.is_fault or scope.invocation.upstreams):
-            recorder().send(span.plain(outcome.kind, outcome.ended))  # the usual, on the shortest way
+            _send(span.plain(outcome.kind, outcome.ended))  # the usual, on the shortest way
             return
         self._send(span, outcome.kind, outcome.ended, outcome.error)
 
@@ -82,8 +121,8 @@ class XRay(Tracer):
         place = item.place
         if place is not None:
             item.recorded = True
-            recorded = is_sampled(place.header) and recorder().ready()
-            item.trace = Span(item, item.scope, ITEM, item.started, recorded)
+            recorded = is_sampled(place.header) and self._is_ready()
+            item.trace = Span(item, place, ITEM, item.started, recorded)
 
     def end_item(self, item: Work, error: BaseException | None, ended: float) -> None:
         """Send the documents of an item that has ended."""
@@ -95,23 +134,23 @@ class XRay(Tracer):
     def _send(self, span: Span, outcome: str, ended: float, error: BaseException | None) -> None:
         if not (span.recorded or is_sampled(span.scope.invocation.trace) or span.mirrored()):
             return
-        xray = recorder()
-        if not span.recorded and not xray.ready():
+        if not span.recorded and not self._is_ready():
             return
         cause = document.cause(error) if error is not None else None
         if outcome == _names.TIMEOUT and cause is None:
             stack = span.scope.stuck.stack if span.scope.stuck is not None else []
             cause = document.cause_of_timeout(_names.TIMEOUT_TYPE, "ended after its deadline", stack)
         if span.made is not None and span.made[1].subsegments:
-            for child in xray.children(span.made):
-                xray.send(child)
+            for child in _Sdk.emitter.children(span.made):
+                _send(child)
         for whole in span.documents(outcome, ended, cause):
-            xray.send(whole)
+            _send(whole)
 
     def restored(self) -> None:
-        """Open the socket to the daemon again; what hasn't been imported has none."""
-        if is_recorder_there():
-            recorder().renew()
+        """Open the sockets to the daemon again: ours and the SDK's."""
+        sending.renew()
+        if _Sdk.bridge is not None:
+            _Sdk.emitter.renew()
 
     # --- Time running out -----------------------------------------------------------------------------------
 
@@ -122,76 +161,83 @@ class XRay(Tracer):
         complete segment to overwrite the in-progress segment".
         https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
         """
-        if not is_recorder_there() or scope.stuck is None:
-            return  # there is no time left to import the SDK, or nothing was seen
+        if scope.stuck is None:
+            return  # nothing was seen
         error = scope.stuck.as_error()
         cause = document.cause_of_timeout(error[_names.TYPE], error[_names.MESSAGE], scope.stuck.stack)
-        in_flight = list(scope.aws.in_flight) if scope.aws is not None else ()
-        calls = {call.span.id: call for call in in_flight if call.span is not None}
+        for call in _in_flight(scope.aws) if scope.aws is not None else ():
+            _send(call.unfinished(**{_names.SEGMENT_FAULT: True}))
         for work in (scope, *tuple(scope.at_work or ())):
             if work.trace is None and work is not scope:  # beyond those that are recorded
                 self.begin_item(work)
             if work.trace is not None:
-                _send_open(work.trace.made, calls)
+                _send_open(work.trace.made)
                 for whole in work.trace.documents(outcome.kind, outcome.ended, cause):
-                    recorder().send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
+                    _send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
 
     # --- AWS calls ------------------------------------------------------------------------------------------
 
     def begin_call(self, work: Work, call: "Call") -> None:
-        """Open a subsegment for an AWS call, in work that is recorded."""
-        if work.trace is not None and work.trace.recorded:
-            call.span = recorder().begin_call(call.endpoint)
+        """Open a subsegment for an AWS call, in work that is recorded; the SDK's own patch does that by itself."""
+        span: Span | None = work.trace
+        if span is None or not span.recorded or self.is_header_overwritten():
+            return
+        from . import calls  # late: many functions call nothing
+
+        above = _Sdk.bridge.innermost(span) if _Sdk.bridge is not None else None
+        call.span = calls.begin(call, span)
+        if above is not None:
+            _Sdk.bridge.begin_call(call.span, above)
 
     def end_call(self, call: "Call", response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Close the subsegment of an AWS call with what the service said of it."""
-        if call.span is None:
+        found: CallSpan | None = call.span
+        if found is None:
             return
-        from ...propagation.called import resource_name  # late: it's there once a call is
+        from . import calls  # late, as above
 
-        answer = response if response is not None else getattr(error, "response", None)
-        meta = answer.get("ResponseMetadata") if isinstance(answer, Mapping) else None
-        meta = meta if isinstance(meta, Mapping) else {}
-        aws = {
-            _names.OPERATION: call.operation,
-            _names.SEGMENT_REGION: call.region,
-            _names.SEGMENT_REQUEST_ID: meta.get("RequestId"),
-            _names.SEGMENT_RETRIES: meta.get("RetryAttempts"),
-            **{_RESOURCES[key]: resource_name(it) for key, it in call.params.items() if key in _RESOURCES},
-        }
-        recorder().end_call(
-            call.span,
-            {key: value for key, value in aws.items() if value is not None},
-            meta.get("HTTPStatusCode"),
-            document.cause(error) if error is not None else None,
-        )
+        calls.end(found)
+        if found.entity is None:
+            _send(found.document(response, error, time()))
+        else:
+            _Sdk.bridge.end_call(found.entity, *calls.facts(call, response, error))
 
     def current_id(self, work: Work) -> str | None:
-        """Return the id of the subsegment that is on top in this task or thread."""
-        if work.trace is None or not work.trace.recorded:
+        """Return the id of the subsegment that is innermost in this task or thread."""
+        span: Span | None = work.trace
+        if span is None or not span.recorded:
             return None
-        found: str | None = recorder().current_id()
-        return found
+        entity = _Sdk.bridge.innermost(span) if _Sdk.bridge is not None else None
+        if entity is not None:
+            return entity.id if entity.sampled else None
+        from . import calls  # late, as above
+
+        call = calls.innermost(span)
+        return call.id if call is not None else span.below
 
     def is_header_overwritten(self) -> bool:
         """Return whether the user had the SDK patch botocore."""
-        return is_botocore_patched()
+        patcher = sys.modules.get("aws_xray_sdk.core.patcher")
+        return patcher is not None and "botocore" in patcher._PATCHED_MODULES  # noqa: SLF001 - it tells nobody
 
 
-def _send_open(stack: "tuple[Any, ...] | None", calls: "Mapping[str, Call]") -> None:
+def _in_flight(calls: "AwsCalls") -> list["CallSpan"]:
+    """Return the AWS calls that haven't been answered and aren't among the SDK's entities."""
+    return [call.span for call in list(calls.in_flight) if call.span is not None and call.span.entity is None]
+
+
+def _send_open(stack: "tuple[Any, ...] | None") -> None:
     for child in list(stack[1].subsegments) if stack is not None else ():
         found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
         if found is not None:
-            recorder().send(_open(found, calls))
+            _send(_open(found))
 
 
-def _open(found: dict[str, Any], calls: "Mapping[str, Call]") -> dict[str, Any]:
+def _open(found: dict[str, Any]) -> dict[str, Any]:
     """Mark what the user's code has begun and not ended; what it has ended inside is complete as it is."""
     found.pop("cause_document", None)
-    if (call := calls.get(found[_names.SEGMENT_ID])) is not None:
-        found[_names.SEGMENT_AWS] = {_names.OPERATION: call.operation, _names.SEGMENT_REGION: call.region}
     children = [
-        _open(child, calls) if child.get(_names.SEGMENT_IN_PROGRESS) else child
+        _open(child) if child.get(_names.SEGMENT_IN_PROGRESS) else child
         for child in found.get(_names.SEGMENT_SUBSEGMENTS, ())
     ]
     return {**found, _names.SEGMENT_FAULT: True, **_having(children)}

@@ -1,4 +1,6 @@
-"""The X-Ray SDK, and all that is known of it: imported late, replaceable as a whole.
+"""The bridge to the X-Ray SDK, and all that is known of it: imported where the user's code has imported that.
+
+The user's subsegments hang below ours, whose entities are made when the SDK is asked for what is open.
 
 The SDK's own Lambda context compares only the trace's Root with the variable, so that a retry of one trace in
 a warm process hangs on the invocation before. And it stores entities per thread, in one list, so that threads
@@ -8,31 +10,29 @@ that was there.
 """
 
 import os
-from collections.abc import Callable
 from contextvars import ContextVar
+from threading import Lock
 from time import time
 from typing import Any, Final
 
 from aws_xray_sdk import global_sdk_config
 from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.context import Context
-from aws_xray_sdk.core.emitters.udp_emitter import PROTOCOL_DELIMITER, PROTOCOL_HEADER, UDPEmitter
 from aws_xray_sdk.core.models.facade_segment import FacadeSegment
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
 from aws_xray_sdk.core.models.trace_header import TraceHeader as SdkHeader
-from aws_xray_sdk.core.patcher import _PATCHED_MODULES
 from aws_xray_sdk.core.utils.atomic_counter import AtomicCounter
 
 from ... import _names, _scope
-from ..._failsafe import attempt
 from ...propagation.header import TraceHeader
-from ...propagation.place import Place, new_id
-from . import document
+from . import calls, emitter
+from .calls import CallSpan
+from .span import Span
 
 Stack = tuple[Any, ...]
 
-_PROTOCOL: Final = f"{PROTOCOL_HEADER}{PROTOCOL_DELIMITER}"
+_making: Final = Lock()
 _stack: ContextVar[Stack | None] = ContextVar("lambda_guard_entities", default=None)
 
 
@@ -46,13 +46,15 @@ class InvocationContext(Context):  # type: ignore[misc]  # the SDK has no types
         work = _scope.work()
         if work is None:
             return None
-        base: Stack | None = work.trace.stack if work.trace is not None else None
-        if base is None and work is not work.scope and work.scope.trace is not None:
-            base = work.scope.trace.stack  # an item that isn't recorded: what is around it
+        base = _base(work.trace)
+        if base is None and work is not work.scope:
+            base = _base(work.scope.trace)  # an item that isn't recorded: what is around it
         if base is None:
             return None
         stack = _stack.get()
-        return stack if stack is not None and stack[0] is base[0] else base
+        if stack is None or stack[0] is not base[0]:
+            stack = base
+        return _with_calls(work.trace, stack)
 
     def get_trace_entity(self) -> Any:
         """Return what is on top here."""
@@ -187,127 +189,105 @@ class FunctionSegment(_Origin, FacadeSegment):  # type: ignore[misc]  # the SDK 
 _COUNTER: Final = AtomicCounter()  # a facade never counts its references
 
 
-class TrimmingEmitter(UDPEmitter):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's emitter, which loses a document over 64 KB whole, with documents that fit."""
-
-    def send_entity(self, entity: Any) -> None:
-        """Send an entity, or a document of ours, in as many datagrams as it takes."""
-        attempt("trace.send", self._send, entity)
-
-    def _send(self, entity: Any) -> None:
-        content = entity.content if isinstance(entity, Prepared) else _finished(entity.to_dict(), time())
-        for line in [content] if isinstance(content, str) else document.datagrams(content):
-            self._send_data(_PROTOCOL + line)
-
-
-class Prepared:
-    """A document of ours, in the place where emitters expect an entity."""
-
-    def __init__(self, content: "dict[str, Any] | str") -> None:
-        self.content = content
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the document, as an entity would."""
-        import json
-
-        found: dict[str, Any] = json.loads(self.content) if isinstance(self.content, str) else self.content
-        return found
-
-    def serialize(self) -> str:
-        """Return the document's JSON, cut to fit, for emitters that aren't ours."""
-        return self.content if isinstance(self.content, str) else list(document.datagrams(self.content))[-1]
-
-
 def ready() -> bool:
     """Put our context into the recorder; false where the SDK has been told not to record."""
     recorder = xray_recorder
     if type(recorder.context) is not InvocationContext:
         recorder.context = InvocationContext(recorder.context)
-    if type(recorder.emitter) is UDPEmitter:
-        recorder.emitter.__class__ = TrimmingEmitter
-    elif type(recorder.emitter) is _Collector:  # outside Lambda, Powertools' Tracer switches the SDK off
-        global_sdk_config.set_sdk_enabled(True)  # unless `AWS_XRAY_SDK_ENABLED` is set
+    emitter.ready()
     enabled: bool = global_sdk_config.sdk_enabled()
     return enabled
 
 
-def renew() -> None:
-    """Open the socket to the daemon again, unless the emitter is somebody else's kind."""
-    emitter = xray_recorder.emitter
-    if type(emitter) in (UDPEmitter, TrimmingEmitter):
-        emitter._socket.close()  # noqa: SLF001 - the SDK never closes it
-        UDPEmitter.__init__(emitter, f"{emitter.ip}:{emitter.port}")
-
-
-def send(content: "dict[str, Any] | str") -> None:
-    """Send one document of ours: a dict, or JSON that is known to fit into a datagram."""
-    emitter = xray_recorder.emitter
-    if type(emitter) is not TrimmingEmitter:
-        emitter.send_entity(Prepared(content))
-    elif type(content) is str:
-        emitter._send_data(_PROTOCOL + content)  # noqa: SLF001 - the SDK's way to a datagram
-    else:
-        attempt("trace.send", _send_whole, emitter, content)
-
-
-def _send_whole(emitter: Any, content: dict[str, Any]) -> None:
-    for line in document.datagrams(content):
-        emitter._send_data(_PROTOCOL + line)  # noqa: SLF001 - as above
-
-
-def stack_of(place: Place, function: str, name: str, started: float) -> Stack:
+def _base(span: Any) -> Stack | None:
     """Return the entities of some work: Lambda's segment or, in an upstream trace, ours; and the subsegment below."""
+    if not isinstance(span, Span) or not span.recorded:
+        return None
+    if span.made is None:
+        with _making:
+            if span.made is None:
+                span.before = _stack.get()
+                span.made = _made(span)
+    return span.made
+
+
+def _made(span: Span) -> tuple[Any, Any]:
+    place, started = span.place, span.started
     segment: Any
     if place.adopted:
+        function = span.scope.invocation.function
         segment = AdoptedSegment(function, place.span_id, place.header, started)
-        handler = HandlerSubsegment(name, new_id(), segment, started, "local")
+        handler = HandlerSubsegment(span.name, span.below, segment, started, "local")
         segment.add_subsegment(handler)
     else:
         segment = FunctionSegment(place.header, started)
-        handler = HandlerSubsegment(name, place.span_id, segment, started, "local")
+        handler = HandlerSubsegment(span.name, span.below, segment, started, "local")
         segment.subsegments.append(handler)
     return segment, handler
 
 
-def entities() -> Stack | None:
-    """Return the entities that are open here, of whichever invocation."""
-    return _stack.get()
+def _with_calls(span: Any, stack: Stack) -> Stack:
+    """Return a stack with the AWS calls that are open here, made entities by now: the user's code is inside of one."""
+    call, found = calls.innermost(span), []
+    while call is not None and call.entity is None:
+        if not call.is_over:
+            found.append(call)
+        call = call.above
+    for each in reversed(found):
+        each.entity = _entity(each, stack[0])
+        stack[-1].add_subsegment(each.entity)
+        stack = (*stack, each.entity)
+    if found:
+        _stack.set(stack)
+    return stack
 
 
-def give_back(stack: Stack, before: Stack | None) -> None:
-    """Put back what `entities` gave before an invocation began, unless it is there."""
+def _entity(call: CallSpan, segment: Any) -> OurSubsegment:
+    found = OurSubsegment(call.call.endpoint, call.id, segment, call.started, _names.SEGMENT_AWS)
+    found.aws = calls.given(call.call)
+    return found
+
+
+def give_back(span: Span) -> None:
+    """Put back the entities from before an invocation, unless they are there."""
     current = _stack.get()
-    if current is not None and current[0] is stack[0]:
-        _stack.set(before)
+    if span.made is not None and current is not None and current[0] is span.made[0]:
+        _stack.set(span.before)
 
 
-def current_id() -> str | None:
-    """Return the id of the entity that is on top in this task or thread."""
-    entity = xray_recorder.get_trace_entity()
-    return entity.id if entity is not None and entity.sampled else None
-
-
-def begin_call(name: str) -> Any:
-    """Open a subsegment for an AWS call, unless the user had the SDK patch botocore, and it does that by itself."""
-    if "botocore" in _PATCHED_MODULES or not isinstance(xray_recorder.context, InvocationContext):
+def innermost(span: Span) -> Any:
+    """Return the entity that the user's code has opened last in this task or thread; `None` for ours."""
+    stack = _stack.get()
+    if stack is None or span.made is None or stack[0] is not span.made[0]:
         return None
-    above = xray_recorder.get_trace_entity()
-    if above is None or not above.sampled:
-        return xray_recorder.begin_subsegment(name, namespace="aws")  # one that is sent nowhere
-    subsegment = OurSubsegment(name, new_id(), xray_recorder.current_segment(), time(), "aws")
-    xray_recorder.context.put_subsegment(subsegment)
-    return subsegment
+    return stack[-1] if stack[-1] is not span.made[1] else None
 
 
-def end_call(subsegment: Any, aws: dict[str, Any], status: int | None, error: dict[str, Any] | None) -> None:
-    """Close the subsegment of an AWS call, and whatever was left open above it."""
+def begin_call(call: CallSpan, above: Any) -> None:
+    """Open the subsegment of an AWS call below what the user's code has opened."""
+    if not above.sampled:
+        call.entity = xray_recorder.begin_subsegment(
+            call.call.endpoint, namespace="aws"
+        )  # it is sent nowhere
+        return
+    assert call.span.made is not None
+    call.entity = _entity(call, call.span.made[0])
+    xray_recorder.context.put_subsegment(call.entity)
+
+
+def end_call(subsegment: Any, aws: dict[str, Any], more: dict[str, Any]) -> None:
+    """Close the subsegment of an AWS call, and whatever was left open above it.
+
+    Args:
+        subsegment: the entity.
+        aws: what is known of the call.
+        more: the fields beside that.
+    """
     subsegment.set_aws(aws)
-    if status is not None:
-        subsegment.put_http_meta(_names.SEGMENT_STATUS, status)
-    if error is not None:
-        subsegment.cause_document = error
-        if not (subsegment.__dict__.get(_names.ERROR) or subsegment.__dict__.get(_names.SEGMENT_THROTTLE)):
-            subsegment.add_fault_flag()
+    subsegment.http |= more.pop(_names.SEGMENT_HTTP, {})
+    if (cause := more.pop(_names.SEGMENT_CAUSE, None)) is not None:
+        subsegment.cause_document = cause
+    vars(subsegment).update(more)
     context = xray_recorder.context
     entities = context._entities() or ()  # noqa: SLF001 - ours
     while subsegment in entities and subsegment.in_progress:
@@ -315,47 +295,3 @@ def end_call(subsegment: Any, aws: dict[str, Any], status: int | None, error: di
         if (after := context._entities() or ()) == entities:  # noqa: SLF001 - ours
             break
         entities = after
-
-
-def children(stack: Stack) -> list[dict[str, Any]]:
-    """Return the documents of the subsegments below the handler's that haven't been sent.
-
-    What is still open ends now, in the document only: the entity may be at work in a thread of the user's.
-    """
-    handler = stack[1]
-    found = [attempt("trace.child", child.to_dict) for child in list(handler.subsegments) if child.sampled]
-    return [_finished(document, time()) for document in found if document]
-
-
-def _finished(found: dict[str, Any], now: float) -> dict[str, Any]:
-    if found.pop(_names.SEGMENT_IN_PROGRESS, False):
-        found[_names.SEGMENT_END_TIME] = now
-    if (error := found.pop("cause_document", None)) is not None:
-        found[_names.SEGMENT_CAUSE] = error
-    for child in found.get(_names.SEGMENT_SUBSEGMENTS, ()):
-        _finished(child, now)
-    return found
-
-
-class _Collector(TrimmingEmitter):
-    """Hands documents to a function instead of a daemon, as they would have gone out."""
-
-    def __init__(self, take: Callable[[dict[str, Any]], object]) -> None:
-        self._take = take
-
-    def _send_data(self, data: str) -> None:
-        import json
-
-        self._take(json.loads(data.split(PROTOCOL_DELIMITER, 1)[1]))
-
-
-def collect(take: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-    """Hand every document to `take` instead of sending it, until the returned function is called; for tests."""
-    before, enabled = xray_recorder.emitter, global_sdk_config.sdk_enabled()
-    xray_recorder.emitter = _Collector(take)
-
-    def stop() -> None:
-        xray_recorder.emitter = before
-        global_sdk_config.set_sdk_enabled(enabled)
-
-    return stop
