@@ -293,6 +293,38 @@ def test_tests_and_installed_packages_are_not_the_functions_code(folder):
     assert list(code.open()) == ["installed packages with AWS calls of their own, which weren't read: helper"]
 
 
+def test_what_is_imported_from_elsewhere_is_named(folder):
+    """A layer's modules may call anything; Python's own, AWS's, stubs and what is installed beside don't count."""
+    text = """
+        import json, os.path, boto3, requests.adapters
+        from shop_layer.tables import stock
+        from mypy_boto3_s3 import S3Client
+        from lambda_guard import production
+        from src.helper import help
+        import installed, helper
+        """
+    root = folder(app=text, helper="import yaml", installed="import other")
+    (root / "installed-1.dist-info").mkdir()
+    (root / "installed-1.dist-info" / "RECORD").write_text("installed.py,,\n")
+    assert list(code_at(root, "orders").open()) == [
+        "whether these call AWS, which it imports from elsewhere: requests, shop_layer, yaml"
+    ]
+
+
+def test_no_source_steers_the_terminal(folder, tmp_path, capsys):
+    """Names of files and whatever the code has are written visibly, a call a line."""
+    hostile = "a\x1b[31m\u202e"
+    root = folder(
+        **{hostile: f"import boto3\ndef f(x):\n    boto3.client('sqs').send_message(QueueUrl='{hostile}\\n')"}
+    )
+    log = tmp_path / "app.log"
+    log.write_text(f"{LOGS.record(1, 100, 20)}\n")
+    assert run(["policy", str(log), "--function", "orders", "--code", str(root)]) == 1
+    said = capsys.readouterr().err
+    assert "asks for sqs:SendMessage" in said
+    assert not {char for char in said if not char.isprintable()} - {"\n"}
+
+
 def test_a_zip_is_read_as_its_folder_is(folder, tmp_path):
     """And one that is broken is said."""
     archive = tmp_path / "code.zip"

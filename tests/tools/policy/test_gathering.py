@@ -5,6 +5,8 @@ import signal
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.tools.group import run
@@ -12,7 +14,7 @@ from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.readers import FileReader
 from lambda_guard.tools.logs.selection import Selection
 from lambda_guard.tools.policy.evidence import KEPT_MOST, Evidence
-from lambda_guard.tools.policy.gathering import gathered
+from lambda_guard.tools.policy.gathering import Gathering, gathered
 
 from ..conftest import Logs
 
@@ -243,3 +245,39 @@ def test_no_invocation_at_all_is_no_evidence():
         LambdaGuardError, match=r"no invocation of orders in these logs: do --since and --until include any\?"
     ):
         gathered(Empty(), Selection(), "orders", (None, None))
+
+
+# --- Whatever a record holds ------------------------------------------------------------------------------------------
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = (
+    "calls",
+    "calls_more",
+    "function_arn",
+    "function_version",
+    "outcome",
+    "trigger",
+    "records",
+    "http",
+    "durable",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from((*KEYS, "timestamp", "span_id")), ANYTHING, max_size=6), max_size=4
+    )
+)
+def test_no_record_stops_it(records):
+    """Values of any type in any place: evidence is counted, what is wrong is said, and nothing raises."""
+    gathering = Gathering("orders")
+    for record in records:
+        gathering.add(Invocation("i", record={"function_name": "orders", **record}))
+    evidence = gathering.chosen(None, None)
+    assert evidence.invocations == len(records)
+    assert all(isinstance(line, str) for line in (*evidence.lines(), *evidence.doubts(1, 1)))

@@ -245,3 +245,37 @@ def test_files_are_not_asked(tmp_path, capsys):
     assert run(["policy", str(log), "--function", "orders", "--insights", "1"]) == 2
     assert "--insights asks CloudWatch Logs: it doesn't go with files" in capsys.readouterr().err
     assert invocation_id(1) not in calls_query("orders")
+
+
+def test_log_groups_are_read_against_a_server(services, monkeypatch, capsys):
+    """Days of a log group; its size comes of its metric."""
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
+    for key, value in {**keys, "AWS_ENDPOINT_URL": services.endpoint}.items():
+        monkeypatch.setenv(key, value)
+    logs, cloudwatch = services.client("logs"), services.client("cloudwatch")
+    logs.create_log_group(logGroupName=GROUP)
+    logs.create_log_stream(logGroupName=GROUP, logStreamName="a")
+    events = [{"timestamp": int(BEGAN + at), "message": text} for at, text in sorted(lines())]
+    logs.put_log_events(logGroupName=GROUP, logStreamName="a", logEvents=events)
+    size = {
+        "MetricName": "IncomingBytes",
+        "Dimensions": [{"Name": "LogGroupName", "Value": GROUP}],
+        "Value": 4e9,
+    }
+    cloudwatch.put_metric_data(Namespace="AWS/Logs", MetricData=[{**size, "Timestamp": BEGAN / 1_000}])
+    times = ("--log-group", GROUP, "--since", "2026-11-23T15:00:00Z", "--until", "2026-12-01T00:00:00Z")
+    assert (
+        run(["policy", "--function", "orders", *times, "--least-invocations", "1", "--least-days", "1"]) == 1
+    )
+    said = capsys.readouterr()
+    assert "arn:aws:dynamodb:us-east-1:123456789012:table/stock" in said.out
+    assert (
+        "4.0 GB of logs are read page by page, which is free and takes 13m 20s or more; --insights 0.04"
+        in said.err
+    )
+    assert (
+        "evidence: 7 invocations of orders on 4 days (2026-11-23 to 2026-11-26), versions $LATEST, 7;"
+        in said.err
+    )
+    assert run(["policy", "--function", "orders", *times, "--insights", "0.03"]) == 1
+    assert "that is more than --insights 0.03: nothing was asked" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from lambda_guard.iam.actions import asked_by
 from lambda_guard.tools.policy.code.calls import CodeCall, Found, Place, find
 from lambda_guard.tools.policy.code.files import Sources, sources
 from lambda_guard.tools.policy.code.indexing import index
-from lambda_guard.tools.policy.code.program import Program, reached
+from lambda_guard.tools.policy.code.program import Program, imported_from_elsewhere, reached
 from lambda_guard.tools.policy.code.sdk import Sdk
 from lambda_guard.tools.policy.evidence import Called, counted
 from lambda_guard.tools.python_source import parsed
@@ -38,6 +38,7 @@ class Code:
         found: the AWS calls that it has.
         unread: what wasn't read, each with why.
         beside: installed packages that call AWS by themselves.
+        elsewhere: what it imports and isn't there, such as a layer.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Code:
     found: Found
     unread: tuple[str, ...]
     beside: tuple[str, ...]
+    elsewhere: tuple[str, ...]
 
     def unmade(self, called: Iterable[Called]) -> list[str]:
         """Return a line for each place with a call that no invocation made."""
@@ -60,6 +62,8 @@ class Code:
         yield from (f"{one}, so that its calls aren't known" for one in self.unread)
         if self.beside:
             yield f"installed packages with AWS calls of their own, which weren't read: {', '.join(self.beside)}"
+        if self.elsewhere:
+            yield f"whether these call AWS, which it imports from elsewhere: {', '.join(self.elsewhere)}"
 
 
 def code_at(path: Path, function: str) -> Code:
@@ -77,7 +81,15 @@ def code_at(path: Path, function: str) -> Code:
     program, unread = _program(found)
     modules = reached(program, found.start) if found.start else program.modules
     calls = find(program, modules, Sdk())
-    return Code(path, len(modules), calls, (*found.unread, *unread), tuple(sorted(found.beside)))
+    elsewhere = imported_from_elsewhere(program, modules) - found.installed
+    return Code(
+        path,
+        len(modules),
+        calls,
+        (*found.unread, *unread),
+        tuple(sorted(found.beside)),
+        tuple(sorted(elsewhere)),
+    )
 
 
 def say_unmade(code: Code, unmade: Sequence[str]) -> None:
@@ -91,7 +103,7 @@ def say_unmade(code: Code, unmade: Sequence[str]) -> None:
 
 
 def _program(found: Sources) -> tuple[Program, list[str]]:
-    program, unread = Program(), list[str]()
+    program, unread = Program(found.root), list[str]()
     for name, text in found.files.items():
         tree = parsed(text)
         module = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")

@@ -36,14 +36,18 @@ class Sources:
 
     Attributes:
         files: path from where its modules are imported, with `/` → text.
+        root: the name of their folder; empty where they are in none.
         start: the module of its handler; empty where that isn't known.
         beside: installed packages among them that use the SDK: they aren't read.
+        installed: all that was installed there, by the names that it is imported by.
         unread: files that weren't read, each with why.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
+    root: str = ""
     start: str = ""
     beside: set[str] = field(default_factory=set)
+    installed: set[str] = field(default_factory=set)
     unread: list[str] = field(default_factory=list)
 
 
@@ -89,7 +93,7 @@ def _of_template(path: Path, name: str) -> Sources:
     handler = function.handler if isinstance(function.handler, str) else ""
     module = handler.rpartition(".")[0].replace("/", ".")
     if function.inline is not None:
-        return Sources({"index.py": function.inline.encode()}, module)
+        return Sources({"index.py": function.inline.encode()}, start=module)
     assert function.code is not None
     found = sources(function.code, name)
     found.start = module
@@ -106,7 +110,9 @@ def _is_called(function: Function, name: str) -> bool:
 
 def _read(path: Path) -> Sources:
     if path.is_dir():
-        return _taken({name: (file.stat().st_size, file.read_bytes) for name, file in _below(path)})
+        found = _taken({name: (file.stat().st_size, file.read_bytes) for name, file in _below(path)})
+        found.root = path.resolve().name
+        return found
     if not zipfile.is_zipfile(path):
         return Sources({path.name: path.read_bytes()})
     with zipfile.ZipFile(path) as archive:
@@ -133,8 +139,9 @@ def _taken(every: Mapping[str, tuple[int, Callable[[], bytes]]]) -> Sources:
     installed = {
         line for name in every if name.endswith(".dist-info/RECORD") for line in _listed(name, *every[name])
     }
+    found.installed = {_package(name) for name in installed}
     for name, (length, text) in every.items():
-        package = name.partition("/")[0].removesuffix(".py")
+        package = _package(name)
         if not name.endswith(".py") or package in _KNOWN or ".." in PurePosixPath(name).parts:
             continue
         size += length
@@ -145,6 +152,10 @@ def _taken(every: Mapping[str, tuple[int, Callable[[], bytes]]]) -> Sources:
         elif package not in found.beside and any(word in text() for word in _SDK):
             found.beside.add(package)
     return found
+
+
+def _package(name: str) -> str:
+    return name.partition("/")[0].removesuffix(".py")
 
 
 def _listed(name: str, length: int, text: Callable[[], bytes]) -> Iterator[str]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-_ELSEWHERE: Final = frozenset(
-    {"", "aioboto3", "aiobotocore", "aws_lambda_powertools", "boto3", "botocore"}
-).union(sys.stdlib_module_names)
+_ELSEWHERE: Final = sys.stdlib_module_names | {
+    "", "aioboto3", "aiobotocore", "aws_lambda_powertools", "aws_xray_sdk", "boto3", "botocore", "lambda_guard",
+}  # fmt: skip
+_STUBS: Final = ("mypy_boto3", "types_aio", "types_boto")
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -105,6 +106,7 @@ class Program:
     """All modules of a function's code.
 
     Attributes:
+        root: the folder that they are in, which may be a package itself; empty where that isn't known.
         modules: by their dotted names.
         attributes: what is assigned to an attribute of this name, of whatever object.
         functions: functions, methods and lambdas that have a name.
@@ -115,6 +117,7 @@ class Program:
         imports: modules that a module names, as they are written.
     """
 
+    root: str = ""
     modules: dict[str, Scope] = field(default_factory=dict)
     attributes: dict[str, list[Given | Annotated | Scope]] = field(default_factory=lambda: defaultdict(list))
     functions: dict[str, list[Scope]] = field(default_factory=lambda: defaultdict(list))
@@ -127,6 +130,7 @@ class Program:
 
     def module(self, name: str) -> Scope | None:
         """Return a module by the name that it is imported by, which may leave out the folders above it."""
+        name = name.removeprefix(f"{self.root}.") if self.root else name
         if name in self.modules or name.partition(".")[0] in _ELSEWHERE:
             return self.modules.get(name)
         return next((self.modules[one] for one in sorted(self.modules) if one.endswith(f".{name}")), None)
@@ -203,3 +207,14 @@ def reached(program: Program, start: str) -> Mapping[str, Scope]:
             modules = (program.module(name) for name in (*program.imports[one.module], *above))
             left += [module for module in modules if module is not None]
     return found
+
+
+def imported_from_elsewhere(program: Program, modules: Mapping[str, Scope]) -> set[str]:
+    """Return what modules import that is neither of the program nor of Python, of AWS or of Powertools."""
+    every = {name for module in modules for name in program.imports[module]}
+    outside = {
+        name.partition(".")[0]
+        for name in every
+        if program.module(name) is None and program.module(name.rpartition(".")[0]) is None
+    }
+    return {name for name in outside - _ELSEWHERE if not name.startswith(_STUBS) and not program.module(name)}
