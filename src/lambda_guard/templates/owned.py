@@ -53,6 +53,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
 }
 _GENERATED: Final = re.compile(r"(.+)-([A-Za-z0-9]+)-[A-Za-z0-9]{8,13}")
+_VARIABLE: Final = re.compile(r"\$\{(\w+)(?:\.([\w.]+))?\}")
 _STREAM: Final = re.compile(r"/stream/[^/]+")
 _TABLES: Final = {"AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table"}
 _LOGS: Final = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/"
@@ -78,10 +79,12 @@ class Owned:
     Attributes:
         file: the template's name; empty without one.
         roles: by the logical id of a function, what refers to its role's name.
+        texts: what isn't an ARN, but written as for `Fn::Sub`, such as `${Orders.Arn}`.
     """
 
     file: str = ""
     roles: dict[str, Any] = field(default_factory=dict)
+    texts: set[str] = field(default_factory=set)
     _by_arn: dict[str, _One | None] = field(default_factory=dict)
     _logical_ids: frozenset[str] = frozenset()
 
@@ -91,6 +94,9 @@ class Owned:
 
     def reference(self, arn: str) -> Any:
         """Return how the template names an ARN; the ARN itself, if it isn't of a resource of the template."""
+        if arn in self.texts:
+            variable = _VARIABLE.fullmatch(arn)
+            return {"Fn::Sub": arn} if variable is None else _One(variable[1], "").refer(variable[2] or "")
         if (whole := self._by_arn.get(arn)) is not None:
             return whole.refer(_KINDS[whole.kind].arn)
         for end in (it.start() for it in re.finditer("[/:]", arn)):
@@ -125,10 +131,24 @@ class Owned:
         """Return why an ARN stays as it is; empty where it is a resource of the template."""
         if not self.file or arn == "*" or self.reference(arn) != arn:
             return ""
-        generated = _GENERATED.fullmatch(re.split("[:/]", arn)[-1])
-        if generated and generated[2] in self._logical_ids:
-            return f"it looks like {generated[2]} of a stack: name it with --stack {generated[1]}"
+        stack, logical_id = made_by_stack(re.split("[:/]", arn)[-1])
+        if logical_id in self._logical_ids:
+            return f"it looks like {logical_id} of a stack: name it with --stack {stack}"
         return f"{self.file} has no resource of this name"
+
+
+def made_by_stack(name: str) -> tuple[str, str]:
+    """Return the stack and the logical id in a name as CloudFormation makes it, `STACK-ID-RANDOM`; empty for others."""
+    generated = _GENERATED.fullmatch(name)
+    return (generated[1], generated[2]) if generated else ("", "")
+
+
+def sub_text(reference: Any) -> str:
+    """Return a reference of `Owned` as `Fn::Sub` would write it, which is how a survey has what isn't settled."""
+    if isinstance(reference, str):
+        return reference
+    ((name, value),) = reference.items()
+    return value if name == "Fn::Sub" else f"${{{value if name == 'Ref' else '.'.join(value)}}}"
 
 
 def owned(written: Written, here: Mapping[str, str], physical: Mapping[str, str]) -> Owned:

@@ -12,8 +12,10 @@ from lambda_guard.tools.audit.auditing import Report, runtimes
 from lambda_guard.tools.audit.auditing import audit as audited
 from lambda_guard.tools.audit.deployed import deployed
 from lambda_guard.tools.audit.documents import FORMATS
+from lambda_guard.tools.audit.evidence import Records, evidence_options
 from lambda_guard.tools.audit.findings import Subject
 from lambda_guard.tools.audit.gathering import surveyed, templates
+from lambda_guard.tools.audit.narrowing import narrowed
 from lambda_guard.tools.audit.rates_command import rates
 from lambda_guard.tools.audit.table import table
 from lambda_guard.tools.options import color_option, output_option, parameters_option, put
@@ -28,6 +30,7 @@ Examples:
   lambda-guard audit --stack orders                   what is deployed, with its parameters
   lambda-guard audit --account --state audit.state    every function, older ones too
   lambda-guard audit template.yaml --format sarif -o audit.sarif
+  lambda-guard audit template.yaml --evidence app.log        what to write in place of a wildcard
   lambda-guard audit --rates --function orders --since 7d    would a canary see enough?
   cfn-lint template.yaml -a lambda_guard.tools.audit.rules
 
@@ -101,6 +104,7 @@ class _Audit(click.Command):
     show_default=True,
     help="Of the report.",
 )
+@evidence_options
 @output_option
 @click.option(
     "--rates",
@@ -119,6 +123,7 @@ def audit(
     namespaces: tuple[str, ...],
     fail_on: str,
     form: str,
+    records: Records | None,
     output: Path | None,
     color: When,
 ) -> int:
@@ -137,6 +142,8 @@ def audit(
     if stacks or whole:
         surveys += deployed(stacks, state, whole=whole)
     reports = _reports(surveys, frozenset(namespaces))
+    if records is not None:
+        reports = [narrowed(it, parameters, records) for it in reports]
     text = _formatted(form, reports, unread, palette_for("never" if output else color))
     put(f"{text}\n", output)
     if unread:

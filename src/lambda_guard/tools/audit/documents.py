@@ -51,7 +51,31 @@ def _finding(it: Finding) -> dict[str, Any]:
         "what": it.what,
         "why": it.why,
         "mend": it.mend,
+        **_instead(it),
     }
+
+
+def _instead(it: Finding) -> dict[str, Any]:
+    """Return what the calls that were made ask for in place of a wide statement, if there is evidence of any."""
+    if (found := it.instead) is None:
+        return {}
+    return {
+        "instead": {
+            "statements": json.loads(found.document),
+            "evidence": list(found.evidence),
+            "draft": list(found.draft),
+            "left_out": list(found.left_out),
+            "unknown": found.unknown or None,
+        }
+    }
+
+
+def _said(it: Finding) -> str:
+    """Return a finding as a text; what to write instead is on lines of its own."""
+    text = f"{it.what}. {it.why} To mend it: {it.mend}"
+    if it.instead is None:
+        return f"{text}."
+    return "\n".join([f"{text}.", *it.instead.notes(), it.instead.text]).rstrip("\n")
 
 
 def as_sarif(reports: Sequence[Report], unread: Sequence[str]) -> str:
@@ -92,10 +116,12 @@ def _result(it: Finding, reason: str | None) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": it.rule,
         "level": it.severity,
-        "message": {"text": f"{it.what}. {it.why} To mend it: {it.mend}."},
+        "message": {"text": _said(it)},
         "locations": [_location(it)],
         "partialFingerprints": {"finding/v1": _fingerprint(it)},
     }
+    if instead := _instead(it):
+        result["properties"] = instead
     if reason is not None:
         result["suppressions"] = [{"kind": "inSource", "justification": reason}]
     return result
@@ -165,7 +191,7 @@ def _suite(root: ET.Element, report: Report) -> None:
 
 
 def _text(found: Sequence[Finding]) -> str:
-    return "\n".join(visible(f"{it.place}: {it.what}. {it.why} To mend it: {it.mend}") for it in found)
+    return "\n".join(visible(f"{it.place}: {_said(it)}", "\n") for it in found)
 
 
 FORMATS: Final[dict[str, Callable[[Sequence[Report], Sequence[str]], str]]] = {

@@ -16,6 +16,36 @@ SEVERITIES: Final[dict[str, Severity]] = {"E": "error", "W": "warning", "I": "no
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """What to write in place of a wide statement, by the calls that were made, or why that isn't known.
+
+    Attributes:
+        document: the statements as a list in JSON; intrinsics in their long form.
+        text: the same in YAML, each below a comment with what asked for it; empty where they aren't known.
+        evidence: what they rest on, a line each.
+        draft: why that is too little.
+        left_out: what was called and can't be in them.
+        unknown: why there are none.
+    """
+
+    document: str = "[]"
+    text: str = ""
+    evidence: tuple[str, ...] = ()
+    draft: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    unknown: str = ""
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is to be known of it, a line each."""
+        if self.unknown:
+            yield f"what to write instead isn't known: {self.unknown}"
+        yield from self.evidence
+        if self.draft:
+            yield f"a draft: {'; '.join(self.draft)}"
+        yield from (f"not in it: {one}" for one in self.left_out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something that isn't as the checklist asks.
 
@@ -27,6 +57,7 @@ class Finding:
         what: what was found, with its values.
         why: what goes wrong with it.
         mend: what to write instead.
+        instead: for a wide statement, what the calls that were made ask for; None without evidence of any.
     """
 
     rule: str
@@ -36,6 +67,7 @@ class Finding:
     what: str
     why: str
     mend: str
+    instead: Instead | None = None
 
     @property
     def severity(self) -> Severity:

@@ -7,7 +7,7 @@ from typing import Final
 from lambda_guard._printable import visible
 from lambda_guard.tools.audit.auditing import Report
 from lambda_guard.tools.audit.checklist import BY_RULE, GROUPS
-from lambda_guard.tools.audit.findings import Finding
+from lambda_guard.tools.audit.findings import Finding, Instead
 from lambda_guard.tools.terminal import Palette
 
 _MARKS: Final = {"error": "✗", "warning": "!", "note": "·"}
@@ -25,8 +25,12 @@ def table(reports: Sequence[Report], palette: Palette) -> Iterator[str]:
         for note in report.survey.notes:
             yield f"  {visible(note)}"
         yield ""
+        shown: Instead | None = None
         for finding in report.findings:
             yield from _finding(finding, palette)
+            if finding.instead is not None:
+                yield from _instead(finding.instead, palette, again=finding.instead == shown)
+                shown = finding.instead
         yield from _open(report, palette)
     yield summary(reports)
 
@@ -64,6 +68,13 @@ def _finding(finding: Finding, palette: Palette) -> Iterator[str]:
     yield f"{visible(str(finding.place))}  {head}  {visible(finding.what)}"
     yield f"    {palette.paint('dim', 'why ')}  {finding.why}"
     yield f"    {palette.paint('dim', 'mend')}  {visible(finding.mend)}"
+
+
+def _instead(instead: Instead, palette: Palette, *, again: bool) -> Iterator[str]:
+    """Yield what to write in place of a wide statement, by evidence; once where two findings are about it."""
+    yield f"    {palette.paint('dim', 'by evidence')}{'  as above' * again}"
+    for line in () if again else (*instead.notes(), *instead.text.splitlines()):
+        yield f"      {visible(line)}"
 
 
 def _open(report: Report, palette: Palette) -> Iterator[str]:
