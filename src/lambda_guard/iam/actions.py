@@ -19,11 +19,13 @@ class Asked:
         actions: the actions, on the resource that the call names, e.g. `("sqs:SendMessage",)`.
         besides: actions on a resource that no record names, each with what it is.
         wider: why this is more than a single call needs; empty where it isn't.
+        others: actions on another resource that the record names, each with that.
     """
 
     actions: tuple[str, ...] = ()
     besides: tuple[tuple[str, str], ...] = ()
     wider: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
 
 _PREFIXES: Final = {
@@ -106,9 +108,20 @@ _RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
 """Operations under another name, or by that of the single call that they repeat."""
 
 _SOURCE: Final = "the object that it copies: the record names only where to"
+STATEMENTS: Final = ("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction")
+OF_DATABASES: Final = (
+    "BatchExecuteStatement",
+    "BeginTransaction",
+    "CommitTransaction",
+    "ExecuteStatement",
+    "RollbackTransaction",
+)
 _WRITES: Final = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
 _PARTIQL: Final = (
     "the table, and whether it selects, inserts, updates or deletes: that stands in the statement"
+)
+_QUERIED: Final = (
+    "the tables, and the objects in S3 that hold them and get the results: they stand in the query"
 )
 _CREDENTIALS: Final = "the secret with the database's credentials (secretArn)"
 
@@ -120,10 +133,10 @@ _SEVERAL: Final[Mapping[tuple[str, str], Asked]] = {
         tuple(f"dynamodb:{name}" for name in _WRITES),
         wider="the record doesn't say which of the four kinds of item the transaction had",
     ),
-    **{
-        ("dynamodb", name): Asked((), (("dynamodb:PartiQL*", _PARTIQL),))
-        for name in ("BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction")
-    },
+    **{("dynamodb", name): Asked((), (("dynamodb:PartiQL*", _PARTIQL),)) for name in STATEMENTS},
+    ("athena", "StartQueryExecution"): Asked(
+        ("athena:StartQueryExecution",), (("glue:GetTable, s3:GetObject, s3:PutObject", _QUERIED),)
+    ),
     ("kms", "ReEncrypt"): Asked(
         (),
         (
@@ -137,13 +150,7 @@ _SEVERAL: Final[Mapping[tuple[str, str], Asked]] = {
     ),
     **{
         ("rds-data", name): Asked((f"rds-data:{name}",), (("secretsmanager:GetSecretValue", _CREDENTIALS),))
-        for name in (
-            "BatchExecuteStatement",
-            "BeginTransaction",
-            "CommitTransaction",
-            "ExecuteStatement",
-            "RollbackTransaction",
-        )
+        for name in OF_DATABASES
     },
 }
 
@@ -155,13 +162,18 @@ def asked_by(service: str, operation: str) -> Asked | None:
         service: its id with hyphens, as records have it, e.g. `secrets-manager`.
         operation: e.g. `GetSecretValue`.
     """
-    prefix = _PREFIXES.get(service, service)
+    prefix = prefix_of(service)
     if operation in _UNASKED.get(prefix, ()):
         return Asked()
     if (several := _SEVERAL.get((prefix, operation))) is not None:
         return several
     name = _RENAMED.get(prefix, {}).get(operation, operation)
     return Asked((f"{prefix}:{name}",)) if name in actions_of(prefix) else None
+
+
+def prefix_of(service: str) -> str:
+    """Return the prefix of a service's actions, by its id with hyphens."""
+    return _PREFIXES.get(service, service)
 
 
 def kinds_of(action: str) -> tuple[str, ...]:

@@ -89,7 +89,8 @@ def granted_on(action: str, resource: str | None, place: Place) -> On:
     if not (kinds := kinds_of(action)):
         return On(("*",), wider="IAM grants it on nothing narrower")
     if resource is None:
-        raise UnknownResource("the record names no resource of the call")
+        why = _UNNAMED.get(action) or _UNNAMED.get(service)
+        raise UnknownResource("the record names no resource of the call" + (f": {why}" if why else ""))
     if not (_ARN if resource.startswith("arn:") else _NAME).fullmatch(resource):
         raise UnknownResource("its resource isn't named as AWS names any")
     for kind in kinds:
@@ -99,13 +100,20 @@ def granted_on(action: str, resource: str | None, place: Place) -> On:
     raise UnknownResource(f"the record names something else than its {kinds[0]}")
 
 
+_UNNAMED: Final = {
+    "kms:Decrypt": "the key stands in the ciphertext, and in the response of a call that succeeds",
+    "ses": "an identity may be an address, which no record has",
+    "sns:Publish": "to a phone number it is granted on *",
+}
+"""By action or service, why no record names the resource."""
+
 _Rule: TypeAlias = Callable[[str, Place], On | None]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.\-/#+=@,:$]+")
 _ARN: Final = re.compile(
     r"arn:aws[a-z-]*:(?:"
     r"[a-z0-9-]+:[a-z0-9-]*:(?:[0-9]{12}|aws)?:[A-Za-z0-9_.\-/#+=@,:$]+"
-    # Cut off by the records themselves, which have no ids of phones and executions: see `propagation.calls`.
+    # Cut off by the records themselves, which have no ids of phones and executions: see `propagation.called`.
     r"|sns:[a-z0-9-]+:[0-9]{12}:endpoint/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/\*"
     r"|states:[a-z0-9-]+:[0-9]{12}:(?:execution|express):[A-Za-z0-9_.-]+:\*)"
 )
@@ -260,14 +268,37 @@ def _model(resource: str, place: Place) -> On | None:
     )
 
 
+_CONFIGURATION: Final = re.compile("([a-z0-9]{7})/([a-z0-9]{7})/([a-z0-9]{7})")
+
+
+def _configuration(resource: str, place: Place) -> On | None:
+    """https://docs.aws.amazon.com/appconfig/2019-10-09/APIReference/API_Application.html: ids have seven characters."""
+    if (ids := _CONFIGURATION.fullmatch(resource)) is None:
+        raise UnknownResource("its ARN has ids, and the call names it by names")
+    application, environment, profile = ids.groups()
+    rest = f"application/{application}/environment/{environment}/configuration/{profile}"
+    return On((place.arn("appconfig", rest),))
+
+
+def _websocket_api(resource: str, place: Place) -> On | None:
+    is_api = "/" in resource and ":" not in resource
+    return On((place.arn("execute-api", f"{resource}/*/@connections/*"),)) if is_api else None
+
+
 _RULES: Final[Mapping[tuple[str, str], _Rule]] = {
+    ("appconfig", "configuration"): _configuration,
     ("athena", "workgroup"): _named("athena", "workgroup/"),
+    ("bedrock", "agent-alias"): _named("bedrock", "agent-alias/"),
     ("bedrock", "foundation-model"): _model,
+    ("bedrock", "guardrail"): _named("bedrock", "guardrail/"),
+    ("bedrock", "knowledge-base"): _named("bedrock", "knowledge-base/"),
     ("cognito-idp", "userpool"): _named("cognito-idp", "userpool/"),
     ("dynamodb", "stream"): _by_arn("dynamodb", "table/"),
     ("dynamodb", "table"): _named("dynamodb", "table/"),
     ("events", "event-bus"): _named("events", "event-bus/"),
+    ("execute-api", "execute-api-general"): _websocket_api,
     ("firehose", "deliverystream"): _named("firehose", "deliverystream/"),
+    ("iot", "thing"): _named("iot", "thing/"),
     ("iot", "topic"): _named("iot", "topic/"),
     ("kinesis", "consumer"): _by_arn("kinesis", "stream/"),
     ("kinesis", "stream"): _named("kinesis", "stream/"),
@@ -281,6 +312,7 @@ _RULES: Final[Mapping[tuple[str, str], _Rule]] = {
     ("s3", "bucket"): _bucket,
     ("s3", "object"): _object,
     ("secretsmanager", "Secret"): _secret,
+    ("ses", "identity"): _by_arn("ses", "identity/"),
     ("sns", "topic"): _by_arn("sns", ""),
     ("sqs", "queue"): _queue,
     ("ssm", "parameter"): _parameter,

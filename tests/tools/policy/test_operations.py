@@ -124,12 +124,62 @@ KNOWN = [
     ("cognito-identity-provider", "AdminGetUser", "eu-west-1_abc", ["cognito-idp:AdminGetUser"], [POOL]),
     ("cognito-identity-provider", "AdminCreateUser", "eu-west-1_abc", ["cognito-idp:AdminCreateUser"], [POOL]),
     ("cognito-identity-provider", "InitiateAuth", None, [], []),
-    ("athena", "StartQueryExecution", "primary", ["athena:StartQueryExecution"], [f"arn:aws:athena:{AT}:workgroup/primary"]),
     ("iot-data-plane", "Publish", "shop/orders", ["iot:Publish"], [f"arn:aws:iot:{AT}:topic/shop/orders"]),
     ("xray", "PutTraceSegments", None, ["xray:PutTraceSegments"], ["*"]),
     ("textract", "AnalyzeDocument", None, ["textract:AnalyzeDocument"], ["*"]),
 ]  # fmt: skip
 """Service, operation, the record's resource → actions, ARNs."""
+
+TOLD = [
+    ("dynamodb", "Query", "orders", {"index": "by-date"}, {"dynamodb:Query": [f"{TABLE}/index/by-date"]}),
+    ("dynamodb", "Scan", TABLE, {"index": "by-date"}, {"dynamodb:Scan": [f"{TABLE}/index/by-date"]}),
+    *(
+        ("dynamodb", "TransactWriteItems", "orders", {"kind": kind}, {f"dynamodb:{kind}Item": [TABLE]})
+        for kind in ("ConditionCheck", "Delete", "Put", "Update")
+    ),
+    ("dynamodb", "TransactGetItems", "orders", {"kind": "Get"}, {"dynamodb:GetItem": [TABLE]}),
+    *(
+        ("dynamodb", name, "orders", {"kind": kind}, {f"dynamodb:PartiQL{kind}": [TABLE]})
+        for name in ("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction")
+        for kind in ("Delete", "Insert", "Select", "Update")
+    ),
+    ("dynamodb", "ExecuteStatement", "orders", {"kind": "Select", "index": "by-date"}, {"dynamodb:PartiQLSelect": [f"{TABLE}/index/by-date"]}),
+    ("s3", "CopyObject", "to-1", {"source": "from-1"}, {"s3:PutObject": ["arn:aws:s3:::to-1/*"], "s3:GetObject": ["arn:aws:s3:::from-1/*"]}),
+    (
+        "s3",
+        "UploadPartCopy",
+        "to-1",
+        {"source": f"arn:aws:s3:{AT}:accesspoint/in"},
+        {"s3:PutObject": ["arn:aws:s3:::to-1/*"], "s3:GetObject": [f"arn:aws:s3:{AT}:accesspoint/in/object/*"]},
+    ),
+    ("s3", "GetObject", "shop", {"presigned": True}, {"s3:GetObject": ["arn:aws:s3:::shop/*"]}),
+    ("kms", "ReEncrypt", KEY_ID, {"source": KEY}, {"kms:ReEncryptTo": [KEY], "kms:ReEncryptFrom": [KEY]}),
+    ("kms", "Decrypt", KEY, {}, {"kms:Decrypt": [KEY]}),
+    ("lambda", "Invoke", "orders", {"qualifier": "live"}, {"lambda:InvokeFunction": [f"{FUNCTION}:live"]}),
+    ("lambda", "Invoke", "orders", {"qualifier": "$LATEST"}, {"lambda:InvokeFunction": [f"{FUNCTION}:$LATEST"]}),
+    ("lambda", "Invoke", f"{FUNCTION}:7", {"qualifier": "7"}, {"lambda:InvokeFunction": [f"{FUNCTION}:7"]}),
+    ("kinesis", "DescribeStreamConsumer", STREAM, {"consumer": "a"}, {"kinesis:DescribeStreamConsumer": [f"{STREAM}/consumer/a:*"]}),
+    ("kinesis", "SubscribeToShard", f"{STREAM}/consumer/a:1", {}, {"kinesis:SubscribeToShard": [f"{STREAM}/consumer/a:1"]}),
+    (
+        "rds-data",
+        "ExecuteStatement",
+        CLUSTER,
+        {"secret": f"arn:aws:secretsmanager:{AT}:secret:orders"},
+        {"rds-data:ExecuteStatement": [CLUSTER], "secretsmanager:GetSecretValue": [SECRET]},
+    ),
+    ("secrets-manager", "BatchGetSecretValue", "orders", {}, {"secretsmanager:BatchGetSecretValue": ["*"], "secretsmanager:GetSecretValue": [SECRET]}),
+    ("ssm", "GetParameters", "/shop/orders", {}, {"ssm:GetParameters": [PARAMETER]}),
+    ("sqs", "GetQueueUrl", "orders", {"account": "210987654321", "region": "us-east-1"}, {"sqs:GetQueueUrl": ["arn:aws:sqs:us-east-1:210987654321:orders"]}),
+    ("appconfigdata", "StartConfigurationSession", "abcdef1/abcdef2/abcdef3", {},
+     {"appconfig:StartConfigurationSession": [f"arn:aws:appconfig:{AT}:application/abcdef1/environment/abcdef2/configuration/abcdef3"]}),
+    ("apigatewaymanagementapi", "PostToConnection", "a1b2/prod", {}, {"execute-api:ManageConnections": [f"arn:aws:execute-api:{AT}:a1b2/prod/POST/@connections/*"]}),
+    ("bedrock-agent-runtime", "InvokeAgent", "AGENT1", {"qualifier": "ALIAS1"}, {"bedrock:InvokeAgent": [f"arn:aws:bedrock:{AT}:agent-alias/AGENT1/ALIAS1"]}),
+    ("bedrock-agent-runtime", "Retrieve", "KB1", {}, {"bedrock:Retrieve": [f"arn:aws:bedrock:{AT}:knowledge-base/KB1"]}),
+    ("bedrock-runtime", "ApplyGuardrail", "gr1", {}, {"bedrock:ApplyGuardrail": [f"arn:aws:bedrock:{AT}:guardrail/gr1"]}),
+    ("iot-data-plane", "GetThingShadow", "lamp", {}, {"iot:GetThingShadow": [f"arn:aws:iot:{AT}:thing/lamp"]}),
+    ("sesv2", "SendEmail", f"arn:aws:ses:{AT}:identity/example.com", {}, {"ses:SendEmail": [f"arn:aws:ses:{AT}:identity/example.com"]}),
+]  # fmt: skip
+"""Service, operation, resource, what else the record says → the ARNs of each action."""
 
 UNKNOWN = [
     ("s3", "PutObject", "shop--x-s3", "s3express:CreateSession"),
@@ -145,13 +195,16 @@ UNKNOWN = [
     ("ssm", "GetDocument", "orders", "names something else than its document"),
     ("eventbridge", "PutRule", "orders", "names something else than its rule"),
     ("secrets-manager", "BatchGetSecretValue", None, "a record names none of a list"),
+    ("kinesis", "DescribeStreamConsumer", STREAM, "doesn't name the stream's consumer"),
+    ("bedrock-agent-runtime", "InvokeAgent", "AGENT1", "doesn't name the agent's alias"),
     ("kinesis", "GetRecords", None, "kinesis:GetRecords (kinesis GetRecords): the record names no resource"),
     ("rds-data", "ExecuteStatement", CLUSTER, "secretsmanager:GetSecretValue"),
     ("ses", "SendEmail", None, "ses:SendEmail (ses SendEmail): the record names no resource"),
     ("sesv2", "SendEmail", None, "ses:SendEmail (sesv2 SendEmail): the record names no resource"),
     ("ses", "SendRawEmail", None, "ses:SendRawEmail"),
-    ("appconfigdata", "StartConfigurationSession", "shop", "names something else than its configuration"),
+    ("appconfigdata", "StartConfigurationSession", "shop/prod/flags", "its ARN has ids, and the call names it by names"),
     ("appconfigdata", "GetLatestConfiguration", None, "appconfig:GetLatestConfiguration"),
+    ("athena", "StartQueryExecution", "primary", "s3:GetObject, s3:PutObject (athena StartQueryExecution primary): the tables"),
     ("athena", "GetQueryResults", None, "athena:GetQueryResults"),
     ("ecs", "RunTask", "cluster", "names something else than its task-definition"),
     ("apigatewaymanagementapi", "PostToConnection", None, "execute-api:ManageConnections"),
@@ -172,9 +225,10 @@ UNKNOWN = [
 """Service, operation, resource → a part of what is said."""
 
 
-def needs(*call, place=HERE):
+def needs(*call, place=HERE, besides=(), **more):
     evidence = Evidence("orders")
-    evidence.calls[Called(*call)] += 1
+    evidence.calls[Called(*call, **more)] += 1
+    evidence.calls.update(besides)
     found = needs_of(evidence, place)
     for need in [one for one in found.granted if "/aws/lambda/orders" in one.resource]:
         del found.granted[need]
@@ -193,6 +247,52 @@ def test_an_operation_asks_for(service, operation, resource, actions, arns):
     found = needs(service, operation, resource)
     assert of_a_call(found) == (actions, arns)
     assert not found.unknown
+
+
+@pytest.mark.parametrize(("service", "operation", "resource", "more", "expected"), TOLD)
+def test_what_a_record_tells_besides(service, operation, resource, more, expected):
+    """Indexes, kinds, sources and all the others narrow what is granted: nothing stays unknown, nothing is too wide."""
+    found = needs(service, operation, resource, **more)
+    granted = {}
+    for one in found.granted:
+        granted.setdefault(one.action, []).append(one.resource)
+    assert granted == expected
+    assert not found.unknown
+
+
+@pytest.mark.parametrize("more", [{"index": "*"}, {"index": "a/../b"}, {"index": "${a}"}])
+def test_what_is_no_name_widens_nothing(more):
+    """A forged index, version or consumer is refused."""
+    found = needs("dynamodb", "Query", "orders", **more)
+    assert not found.granted
+    assert "isn't named as AWS names any" in found.unknown[0]
+    found = needs("lambda", "Invoke", "orders", qualifier="*")
+    assert not found.granted
+    assert not needs("dynamodb", "ExecuteStatement", "orders", kind="*").granted
+    assert not needs("dynamodb", "Query", "orders", region="*", place=Place(None, "123456789012")).granted
+
+
+@pytest.mark.parametrize(
+    ("before", "operation", "action", "arn"),
+    [
+        (("kinesis", "GetShardIterator", "orders"), "GetRecords", "kinesis:GetRecords", STREAM),
+        (("athena", "StartQueryExecution", "a"), "GetQueryResults", "athena:GetQueryResults", f"arn:aws:athena:{AT}:workgroup/a"),
+        (("cloudwatch-logs", "StartQuery", "orders"), "GetQueryResults", "logs:GetQueryResults", GROUP),
+    ],
+)  # fmt: skip
+def test_a_token_is_on_what_it_was_given_for(before, operation, action, arn):
+    """What a call names by a token is what the call that got the token has named, in the same Region."""
+    service = before[0]
+    found = needs(service, operation, None, besides=[Called(*before)])
+    assert arn in [one.resource for one in found.granted if one.action == action]
+    elsewhere = needs(service, operation, None, besides=[Called(*before, "us-east-1")])
+    assert not [one for one in elsewhere.granted if one.action == action]
+
+
+def test_a_metrics_namespace_is_a_condition():
+    """The action is granted on `*` alone, but for this namespace."""
+    (need,) = needs("cloudwatch", "PutMetricData", "Shop/Orders").granted
+    assert need.condition == '{"StringEquals": {"cloudwatch:namespace": "Shop/Orders"}}'
 
 
 @pytest.mark.parametrize(("service", "operation", "resource", "why"), UNKNOWN)

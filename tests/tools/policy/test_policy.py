@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -267,9 +268,32 @@ SHAPES = {
     ("ssm", "GetParameter"): ("ssm:GetParameter", "arn:aws:ssm:{at}:parameter/{name}"),
     ("lambda", "Invoke"): ("lambda:InvokeFunction", "arn:aws:lambda:{at}:function:{name}"),
     ("kinesis", "PutRecord"): ("kinesis:PutRecord", "arn:aws:kinesis:{at}:stream/{name}"),
-}
+    ("dynamodb", "Query", "index", "by-date"): ("dynamodb:Query", "arn:aws:dynamodb:{at}:table/{name}/index/by-date"),
+    ("dynamodb", "TransactWriteItems", "kind", "Put"): ("dynamodb:PutItem", "arn:aws:dynamodb:{at}:table/{name}"),
+    ("dynamodb", "TransactWriteItems", "kind", "Delete"): ("dynamodb:DeleteItem", "arn:aws:dynamodb:{at}:table/{name}"),
+    ("dynamodb", "ExecuteStatement", "kind", "Select"): ("dynamodb:PartiQLSelect", "arn:aws:dynamodb:{at}:table/{name}"),
+    ("dynamodb", "ExecuteStatement", "kind", "Insert"): ("dynamodb:PartiQLInsert", "arn:aws:dynamodb:{at}:table/{name}"),
+    ("lambda", "Invoke", "qualifier", "live"): ("lambda:InvokeFunction", "arn:aws:lambda:{at}:function:{name}:live"),
+    ("sqs", "GetQueueUrl", "account", "210987654321"): ("sqs:GetQueueUrl", "arn:aws:sqs:{at}:{name}"),
+}  # fmt: skip
+
+
+def called(shape, name, region=""):
+    """Return a call of this shape."""
+    service, operation, *more = shape
+    return Called(service, operation, name, region, **({more[0]: more[1]} if more else {}))
+
+
+def shape_of(call):
+    """Return the shape of a call."""
+    more = [
+        (key, getattr(call, key)) for key in ("index", "kind", "qualifier", "account") if getattr(call, key)
+    ]
+    return (call.service, call.operation, *(more[0] if more else ()))
+
+
 CALLS = st.builds(
-    lambda shape, name, region: Called(*shape, name, region),
+    called,
     st.sampled_from(sorted(SHAPES)),
     NAMES,
     st.sampled_from(["", "us-east-1"]),
@@ -278,17 +302,17 @@ CALLS = st.builds(
 
 def asks(call):
     """Return the action and the ARN that IAM is asked about, written down here by hand."""
-    action, arn = SHAPES[call.service, call.operation]
-    return action, arn.format(at=f"{call.region or 'eu-west-1'}:123456789012", name=call.resource)
+    action, arn = SHAPES[shape_of(call)]
+    at = f"{call.region or 'eu-west-1'}:{call.account or '123456789012'}"
+    return action, arn.format(at=at, name=call.resource)
 
 
 def neighbours(call):
     """Yield calls beside it: another resource, Region or operation."""
-    yield call._replace(resource=f"{call.resource}x")
-    yield call._replace(resource=call.resource[:-1])
-    yield call._replace(region="us-east-1" if not call.region else "ap-south-1")
-    for service, operation in SHAPES:
-        yield call._replace(service=service, operation=operation)
+    yield replace(call, resource=f"{call.resource}x")
+    yield replace(call, resource=call.resource[:-1])
+    yield replace(call, region="us-east-1" if not call.region else "ap-south-1")
+    yield from (called(shape, call.resource, call.region) for shape in SHAPES)
 
 
 @settings(max_examples=150, deadline=None)
@@ -305,7 +329,7 @@ def test_a_policy_allows_what_was_called_and_nothing_beside_it(calls):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.permutations([Called(*shape, name) for shape in sorted(SHAPES) for name in ("a", "b")]))
+@given(st.permutations([called(shape, name) for shape in sorted(SHAPES) for name in ("a", "b")]))
 def test_the_order_of_calls_changes_nothing(calls):
     """The same calls make the same bytes."""
 
@@ -314,7 +338,7 @@ def test_the_order_of_calls_changes_nothing(calls):
         evidence.calls.update(some)
         return json.dumps(policy(needs_of(evidence, HERE).granted, draft=False))
 
-    assert made_of(calls) == made_of(sorted(calls))
+    assert made_of(calls) == made_of(sorted(calls, key=repr))
 
 
 NAMED = [
@@ -382,3 +406,103 @@ def test_a_statement_knows_what_asked_for_it():
         "dynamodb Query c in 2 invocations; 1 other call"
     )
     assert made["LogsOrders"].startswith("no call shows it: Lambda writes the function's logs there")
+
+
+FUNCTION_ARN = f"arn:aws:lambda:{AT}:function:orders:live"
+
+
+def test_a_record_says_where_its_function_is(made):
+    """Neither the account nor the Region has to be typed; what a call says of its own goes before."""
+    elsewhere = {**QUERY, "operation": "PutItem", "region": "us-east-1"}
+    theirs = {"service": "sns", "operation": "Publish", "resource": "arn:aws:sns:eu-west-1:210987654321:news"}
+    record = {
+        "function_arn": FUNCTION_ARN,
+        "trigger": {"type": "schedule"},
+        "calls": [QUERY, elsewhere, theirs],
+    }
+    code, document, said = made(record)
+    assert code == 0
+    assert allows(document, "dynamodb:Query", f"arn:aws:dynamodb:{AT}:table/stock")
+    assert allows(document, "dynamodb:PutItem", "arn:aws:dynamodb:us-east-1:123456789012:table/stock")
+    assert not allows(document, "dynamodb:PutItem", f"arn:aws:dynamodb:{AT}:table/stock")
+    assert allows(document, "sns:Publish", "arn:aws:sns:eu-west-1:210987654321:news")
+    assert "older" not in said
+
+
+def test_what_a_call_says_besides_is_granted_exactly(made):
+    """An index is no table, a deletion in a transaction no update, and a copy reads its source."""
+    calls = [
+        {**QUERY, "index": "by-date"},
+        {**QUERY, "operation": "TransactWriteItems", "kind": "Delete"},
+        {"service": "s3", "operation": "CopyObject", "resource": "to-1", "source": "from-1"},
+        {"service": "s3", "operation": "GetObject", "resource": "shop", "presigned": True},
+    ]
+    code, document, said = made({"function_arn": FUNCTION_ARN, "calls": calls})
+    assert code == 0
+    table = f"arn:aws:dynamodb:{AT}:table/stock"
+    assert allows(document, "dynamodb:Query", f"{table}/index/by-date")
+    assert not allows(document, "dynamodb:Query", table)
+    assert allows(document, "dynamodb:DeleteItem", table)
+    assert not allows(document, "dynamodb:UpdateItem", table)
+    assert allows(document, "s3:GetObject", "arn:aws:s3:::from-1/a/key")
+    assert allows(document, "s3:GetObject", "arn:aws:s3:::shop/a/key")
+    assert not allows(document, "s3:GetObject", "arn:aws:s3:::to-1/a/key")
+    assert "s3 GetObject shop (presigned) in 1 invocation" in said
+
+
+def test_a_denial_is_told_and_what_it_asked_for_besides_is_granted(made):
+    """The key that encrypts a bucket is in no call; what a policy denies, no other policy can allow."""
+    key = f"arn:aws:kms:{AT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    get = {"service": "s3", "operation": "GetObject", "resource": "shop", "count": 3, "errors": 3}
+    by_key = {
+        "count": 3,
+        "action": "kms:Decrypt",
+        "resource": key,
+        "deny": "implicit",
+        "policy_type": "identity-based",
+    }
+    by_scp = {
+        "count": 1,
+        "action": "dynamodb:Query",
+        "deny": "explicit",
+        "policy_type": "service control",
+        "authorization_id": "EXAMPLE1",
+    }
+    calls = [{**get, "denied": by_key}, {**QUERY, "denied": by_scp}]
+    code, document, said = made({"function_arn": FUNCTION_ARN, "calls": calls})
+    assert code == 0
+    assert allows(document, "kms:Decrypt", key)
+    assert "no call shows kms:Decrypt: AWS denied it to s3 GetObject shop\n" in said
+    assert (
+        f"s3 GetObject shop: denied 3 times: kms:Decrypt on {key}, nothing allows it, identity-based policy\n"
+        in said
+    )
+    assert (
+        "dynamodb Query stock: denied 1 time: dynamodb:Query, a policy denies it, service control policy, "
+        "authorization id EXAMPLE1\n" in said
+    )
+
+
+@pytest.mark.parametrize(
+    "denied",
+    [
+        "yes",
+        {"count": "x", "action": 7},
+        {"action": "kms:*", "resource": "*"},
+        {"action": "a", "resource": f"arn:aws:kms:{AT}:key/*"},
+        {"action": "kms:Decrypt", "resource": f"arn:aws:kms:{AT}:key/*", "deny": "implicit"},
+    ],
+)
+def test_a_forged_denial_widens_nothing(made, denied):
+    """An action or a resource that AWS wouldn't name isn't granted."""
+    _, document, _ = made({"function_arn": FUNCTION_ARN, "calls": [{**QUERY, "denied": denied}]})
+    assert not allows(document, "kms:Decrypt", f"arn:aws:kms:{AT}:key/a")
+    assert "*" not in json.dumps([it["Action"] for it in document["Statement"]])
+
+
+def test_records_without_resources_make_a_draft(made):
+    """The variable that leaves them out is named, since the policy can't be exact."""
+    unnamed = {"function_arn": FUNCTION_ARN, "calls": [{**QUERY, "resource": None}], "calls_unnamed": True}
+    code, _, said = made(unnamed)
+    assert code == 1
+    assert "a draft: 1 record leaves resources out: LAMBDA_GUARD_CALL_RESOURCES=off asks for it" in said

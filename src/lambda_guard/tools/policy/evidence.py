@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard.iam.called import Called
 from lambda_guard.iam.resources import REGION, Place
 from lambda_guard.tools.logs.invocation import SERVER_ERROR, Invocation
+from lambda_guard.tools.policy.entries import Denied, called_of, denied_of
 from lambda_guard.tools.policy.soundness import cut, damage
 
 _PLACED: Final = re.compile(
@@ -20,7 +22,6 @@ _PLACED: Final = re.compile(
 KEPT_MOST: Final = 10_000
 """Of different calls, versions, triggers: a policy has room for some hundred, and a forged log may have any number."""
 
-_FUNCTION_ARN: Final = "function_arn"
 _PARTLY: Final = "partly"
 _OUTCOMES_OF: Final = {
     names.RECORDS: (_PARTLY, "a batch that failed in part"),
@@ -28,22 +29,6 @@ _OUTCOMES_OF: Final = {
     names.DURABLE: (names.SUSPENDED, "a durable execution that waits"),
 }
 """What an invocation can have → the outcome that only those have."""
-
-
-class Called(NamedTuple):
-    """One kind of call.
-
-    Attributes:
-        service: its id with hyphens, e.g. `secrets-manager`.
-        operation: e.g. `GetSecretValue`.
-        resource: its name, ARN or URL; None where the record names none.
-        region: where the record says that; empty otherwise.
-    """
-
-    service: str
-    operation: str
-    resource: str | None
-    region: str = ""
 
 
 @dataclass(slots=True)
@@ -58,6 +43,9 @@ class Evidence:
         versions: the versions of the function.
         outcomes: how many invocations ended how.
         calls: how often each was made.
+        denied: those among them that AWS denied, with why, as far as the newest denial says so.
+        denials: how often it denied them.
+        unnamed: records that leave resources out, since a variable asks for it.
         more: distinct calls that records left out, since they had too many.
         triggers: (type, source) of what invoked it.
         traced: whether records have spans.
@@ -77,6 +65,9 @@ class Evidence:
     versions: set[str] = field(default_factory=set)
     outcomes: Counter[str] = field(default_factory=Counter)
     calls: Counter[Called] = field(default_factory=Counter)
+    denied: dict[Called, Denied] = field(default_factory=dict)
+    denials: Counter[Called] = field(default_factory=Counter)
+    unnamed: int = 0
     more: int = 0
     triggers: set[tuple[str, str]] = field(default_factory=set)
     traced: bool = False
@@ -113,11 +104,12 @@ class Evidence:
         trigger = one.trigger
         if isinstance(kind := trigger.get("type"), str):
             self.triggers.add((kind, str(trigger.get(names.SOURCE) or "")))
+        self.unnamed += record.get(names.CALLS_UNNAMED) is True
         self._own |= set(_places_in(one.execution))
         self.places |= set(_places_in(str(trigger.get(names.SOURCE) or "")))
-        self._own |= set(_places_in(one.text(_FUNCTION_ARN)))
+        self._own |= set(_places_in(one.text(names.FUNCTION_ARN)))
         entries = one.entries(names.CALLS)
-        self.older += bool(entries) and not record.get(_FUNCTION_ARN)
+        self.older += bool(entries) and not record.get(names.FUNCTION_ARN)
         for entry in entries:
             self._count(cut(entry), times)
 
@@ -144,12 +136,12 @@ class Evidence:
                 setattr(self, one.name, mine + theirs)
 
     def _count(self, entry: Mapping[str, object], times: int) -> None:
-        resource, region = entry.get(names.RESOURCE), entry.get("region")
-        named = resource if isinstance(resource, str) and resource else None
-        elsewhere = region if isinstance(region, str) else ""
-        key = Called(str(entry.get("service")), str(entry.get(names.OPERATION)), named, elsewhere)
+        key = called_of(entry)
         self.calls[key] += times
-        self.places |= set(_places_in(named or ""))
+        if isinstance(denied := entry.get(names.DENIED), Mapping):
+            self.denied[key] = denied_of(denied)
+            self.denials[key] += count if type(count := denied.get(names.CALL_COUNT)) is int else 1
+        self.places |= set(_places_in(key.resource or ""))
 
     def place(self, region: str | None, account: str | None) -> Place:
         """Return where resources without an ARN are: as given, or where all ARNs of the records agree."""
@@ -170,6 +162,9 @@ class Evidence:
             found.append(f"it rests on {len(self.days)} of at least {least_days} days")
         if self.unrecorded:
             found.append(f"{self.unrecorded:,} invocations have no record: their calls are unknown")
+        if self.unnamed:
+            leave = f"{counted(self.unnamed, 'record')} leave{'s' * (self.unnamed == 1)}"
+            found.append(f"{leave} resources out: {names.ENV_CALL_RESOURCES}=off asks for it")
         if self.more:
             found.append(f"{self.more:,} calls were left out of records that had too many")
         for why, (count, first) in self.damaged.items():
@@ -200,6 +195,8 @@ class Evidence:
                 f"{counted(self.older, 'record')} of an older version: a name without an ARN is taken to be in the "
                 "function's own Region and account, which they don't tell"
             )
+        for called, denied in self.denied.items():
+            yield f"{called}: denied {self.denials[called]:,} time{'s' * (self.denials[called] != 1)}{denied}"
 
     def _unseen(self) -> Iterator[str]:
         yield from (one for one in (names.SUCCESS, names.FAILURE, names.TIMEOUT) if not self.outcomes[one])

@@ -6,18 +6,19 @@ discovers are 200 at most: https://docs.aws.amazon.com/AmazonCloudWatch/latest/l
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 import click
 
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.iam.called import Called
 from lambda_guard.tools.aws import CloudError
 from lambda_guard.tools.logs.cloudwatch.insights import DOLLARS_PER_GB, ROWS_MOST
 from lambda_guard.tools.logs.cloudwatch.paging import quoted
 from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 from lambda_guard.tools.logs.invocation import Invocation
-from lambda_guard.tools.policy.evidence import Called
 from lambda_guard.tools.terminal import say
 from lambda_guard.tools.times import span
 
@@ -34,6 +35,7 @@ _REPORT: Final = '@type = "REPORT" or @message like ' + quoted('"type":"platform
 _IS_RECORD: Final = f"js.{names.RECORD} = {quoted(names.RECORD_INVOCATION)}"
 _IS_REPORT: Final = '@type = "REPORT" or js.type = "platform.report"'
 _PARSED: Final = "fields jsonParse(@message) as js"
+_KEYS: Final = tuple(one.name for one in fields(Called))
 _PER_INVOCATION: Final = (
     names.FUNCTION_NAME,
     names.FUNCTION_ARN,
@@ -57,7 +59,7 @@ insights_option = click.option(
 
 def calls_query(function: str) -> str:
     """Ask how many invocations of a function made each call."""
-    by = ", ".join((f"js.{names.FUNCTION_ARN}", *(f"c.{name}" for name in Called._fields)))
+    by = ", ".join((f"js.{names.FUNCTION_ARN}", *(f"c.{name}" for name in _KEYS)))
     return (
         f"filter {_RECORD} | {_PARSED} | filter {_IS_RECORD} and js.{names.FUNCTION_NAME} = {quoted(function)} "
         f"| unnest js.{names.CALLS} into c "
@@ -150,13 +152,18 @@ def counted_by_insights(reader: CloudWatchReader, function: str) -> Iterator[tup
     if reports > records:
         yield None, reports - records
     for row in _whole(reader.asked(calls_query(function))):
-        called = {name: row[f"c.{name}"] for name in Called._fields if row.get(f"c.{name}")}
+        called: dict[str, Any] = {name: row[f"c.{name}"] for name in _KEYS if row.get(f"c.{name}")}
         if not called:  # of a record without calls
             continue
+        if names.CALL_PRESIGNED in called:
+            called[names.CALL_PRESIGNED] = called[names.CALL_PRESIGNED] in _TRUE
         record = {names.FUNCTION_NAME: function, names.CALLS: [called]}
         if arn := row.get(f"js.{names.FUNCTION_ARN}"):
             record[names.FUNCTION_ARN] = arn
         yield Invocation("unknown", record=record, late=True), _number(row.get("invocations"))
+
+
+_TRUE: Final = ("1", "true")
 
 
 def _whole(rows: list[dict[str, str]]) -> list[dict[str, str]]:

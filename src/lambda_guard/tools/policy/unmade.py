@@ -9,12 +9,13 @@ from typing import Final
 import click
 
 from lambda_guard.iam.actions import asked_by
+from lambda_guard.iam.called import Called
 from lambda_guard.tools.policy.code.calls import CodeCall, Found, Place, find
 from lambda_guard.tools.policy.code.files import Sources, sources
 from lambda_guard.tools.policy.code.indexing import index
 from lambda_guard.tools.policy.code.program import Program, imported_from_elsewhere, reached
 from lambda_guard.tools.policy.code.sdk import Sdk
-from lambda_guard.tools.policy.evidence import Called, counted
+from lambda_guard.tools.policy.evidence import counted
 from lambda_guard.tools.python_source import parsed
 from lambda_guard.tools.terminal import say, warn
 
