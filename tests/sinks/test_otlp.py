@@ -480,7 +480,7 @@ def test_after_a_restore_it_sends_again(daemon):
     from lambda_guard.sinks.tracer import make
 
     tracer = make("otlp", "handler")
-    tracer._sender._socket.close()
+    tracer._sender._daemon.close()
     tracer.restored()
     tracer._sender.send({}, [], 0)
 

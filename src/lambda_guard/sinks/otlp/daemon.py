@@ -4,54 +4,35 @@ After the header that documents of X-Ray have, too, comes `T1S`, or `T1U` for wh
 own exporter has it, https://github.com/aws-observability/aws-otel-python-instrumentation (`otlp_udp_exporter`).
 """
 
-# `socket` on top of it costs a cold start more than all spans of an invocation.
-import _socket as socket
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Final
 
-from ... import _names
 from ..._json import cut
 from ...otlp import conventions, protobuf
 from ...otlp.span import Attributes, Event, Span
+from .. import daemon
 
-_HEADER: Final = b'{"format":"json","version":1}\n'
 _BYTES_MOST: Final = 48_000  # 64,000 in base64; a datagram carries 65,507
 _TEXT_MOST: Final = 256  # characters of what a span that is too large keeps of a text
 _LINKS_MOST: Final = 100
-_DEFAULT: Final = "127.0.0.1:2000"
-_PORT_MOST: Final = 65_535
 
 
 class Daemon:
-    """The socket, opened once.
+    """Lambda's daemon, as the receiver of spans.
 
     Args:
-        address: `host:port`, or `tcp:host:port udp:host:port`, as `AWS_XRAY_DAEMON_ADDRESS` has it.
+        address: as for `sinks.daemon`, which has the socket.
 
     Raises:
-        OSError: it isn't an address.
+        OSError, ValueError: it isn't an address.
     """
 
     def __init__(self, address: str) -> None:
-        of_udp = next((each[4:] for each in address.split() if each.startswith("udp:")), address)
-        host, _, port = (of_udp or _DEFAULT).rpartition(":")
-        if not (port.isdecimal() and 0 < int(port) <= _PORT_MOST):  # the system would cut a larger one
-            raise OSError(f"{_names.ENV_DAEMON_ADDRESS}={address[:64]!r} is not host:port: no spans are sent")
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
-        self._family, self._to = found[0], found[4]
+        self._daemon = daemon.Daemon(address)
         self._scope = protobuf.scope(**conventions.SCOPE)
         self._resource: tuple[Attributes, bytes] = {}, b""
-        self.reopen()
-
-    def reopen(self) -> None:
-        """Open the socket, again where a snapshot has made it useless."""
-        self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_socket"):
-            self._socket.close()
+        self.reopen = self._daemon.reopen
 
     def send(self, resource: Attributes, spans: list[Span], _: float) -> None:
         """Send spans of a resource, in as few datagrams as they fit into, without waiting.
@@ -64,7 +45,7 @@ class Daemon:
         for mark, sampled in ((b"T1S", True), (b"T1U", False)):
             for group in _groups([span for span in spans if span.sampled is sampled]):
                 request = protobuf.request(self._resource[1], self._scope, group)
-                self._socket.sendto(_HEADER + mark + b64encode(request), self._to)
+                self._daemon.send(mark + b64encode(request))
 
 
 def _groups(spans: list[Span]) -> Iterator[list[bytes]]:

@@ -50,6 +50,24 @@ def of_work(work: Work, outer: Span | None, everything: bool) -> Span | None:
     return span
 
 
+def describe(span: Span, work: Work) -> None:
+    """Give the span of an invocation or a batch item its name, kind and links, and what is known from the start."""
+    it = work.scope.invocation
+    item = work is not work.scope
+    span.attributes, span.events = {}, []  # a copy of the span may have others
+    source = _json.cut(it.trigger.source, _TEXT_MOST) if it.trigger.source else None
+    conventions.describe(span, it.function, it.trigger.type, source, None if item else it.trigger.records)
+    span.attributes["faas.invocation_id"] = it.invocation_id
+    if item:
+        said = {"messaging.message.id": _names.MESSAGE_ID, "lambda_guard.attempt": _names.ATTEMPT}
+        span.attributes |= {name: work.keys[key] for name, key in said.items() if key in work.keys}
+        span.links = list(_links_of_item(span, work))
+        return
+    span.links = list(_links(span, work.scope))
+    span.attributes["faas.coldstart"] = it.cold_start
+    conventions.invoked(span, getattr(work.scope.context, "invoked_function_arn", None))
+
+
 def end_work(span: Span, work: Work, outcome: str, error: BaseException | None, ended: float) -> Span:
     """Say what is known of an invocation or a batch item that has ended, and return its span.
 
@@ -60,20 +78,11 @@ def end_work(span: Span, work: Work, outcome: str, error: BaseException | None, 
         error: the exception, where there is one.
         ended: epoch seconds.
     """
-    it = work.scope.invocation
-    item = work is not work.scope
-    span.attributes, span.events = {}, []  # a copy of the span may have others
-    source = _json.cut(it.trigger.source, _TEXT_MOST) if it.trigger.source else None
-    conventions.describe(span, it.function, it.trigger.type, source, None if item else it.trigger.records)
-    span.attributes |= {"faas.invocation_id": it.invocation_id, "lambda_guard.outcome": outcome}
+    describe(span, work)
+    span.attributes["lambda_guard.outcome"] = outcome
     span.end_at(ended)
-    if item:
-        said = {"messaging.message.id": _names.MESSAGE_ID, "lambda_guard.attempt": _names.ATTEMPT}
-        span.attributes |= {name: work.keys[key] for name, key in said.items() if key in work.keys}
-        span.links = list(_links_of_item(span, work))
-    else:
-        span.links = list(_links(span, work.scope))
-        _say_of_invocation(span, work.scope)
+    if work is work.scope:
+        _say_of_outcome(span, work.scope)
     if error is not None:
         fail(span, error)
     elif outcome not in _names.NO_FAILURE:
@@ -81,9 +90,7 @@ def end_work(span: Span, work: Work, outcome: str, error: BaseException | None, 
     return span
 
 
-def _say_of_invocation(span: Span, scope: Scope) -> None:
-    span.attributes["faas.coldstart"] = scope.invocation.cold_start
-    conventions.invoked(span, getattr(scope.context, "invoked_function_arn", None))
+def _say_of_outcome(span: Span, scope: Scope) -> None:
     if scope.http is not None:
         conventions.http(span, scope.http)
     if scope.batch is not None and scope.batch.failed:

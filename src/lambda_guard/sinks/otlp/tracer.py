@@ -15,7 +15,7 @@ from ...otlp import conventions
 from ...otlp.span import CLIENT, Attributes, Span
 from ...propagation.place import new_id
 from ..tracer import Tracer
-from . import spans
+from . import bridge, spans
 
 if TYPE_CHECKING:
     from ...propagation.calls import Call
@@ -42,6 +42,7 @@ def make(_: str) -> Tracer:
     Raises:
         OSError: the address of the receiver isn't one.
     """
+    bridge.watch()
     sampler = os.environ.get(_names.ENV_OTEL_SAMPLER, "").strip()
     return Otlp(_sender(os.environ), sampler)
 
@@ -67,14 +68,21 @@ class _Ours:
 
     Attributes:
         span: the work's own, until it has ended; `None` where its trace isn't recorded.
+        bridged: the same as OpenTelemetry's own code sees it; `None` where the user's code has none.
         done: the spans of the invocation that have ended, and haven't been sent.
         over: whether the invocation is.
     """
 
-    __slots__ = ("done", "over", "span")
+    __slots__ = ("bridged", "done", "over", "span")
 
     def __init__(self, span: Span | None, done: list[Span]) -> None:
         self.span, self.done, self.over = span, done, False
+        self.bridged: bridge.Bridged | None = None
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether the user's SDK has made the span, and sends it."""
+        return self.bridged is not None and self.bridged.made is not None
 
 
 class _OpenCall(NamedTuple):
@@ -83,6 +91,12 @@ class _OpenCall(NamedTuple):
     span: Span
     work: Work
     around: "_OpenCall | None"
+    bridged: bridge.Bridged | None
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether the user's SDK has made the span, and sends it."""
+        return self.bridged is not None and self.bridged.made is not None
 
 
 class Otlp(Tracer):
@@ -109,7 +123,7 @@ class Otlp(Tracer):
     def enter(self, scope: Scope) -> None:
         """Begin the invocation's span, where its trace is recorded."""
         if not self._nothing:
-            scope.trace = _Ours(spans.of_work(scope, None, self._everything), [])
+            self._begin(scope, None, [])
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
         """End the invocation's span, and send what there is."""
@@ -118,7 +132,11 @@ class Otlp(Tracer):
             return
         ours.over = True
         if ours.span is not None:
-            ours.done.append(spans.end_work(ours.span, scope, outcome.kind, outcome.error, outcome.ended))
+            span = spans.end_work(ours.span, scope, outcome.kind, outcome.error, outcome.ended)
+            if not self._is_sent(ours, span):
+                ours.done.append(span)
+            if ours.bridged is None:
+                bridge.forget(span)
         if ours.done:
             self._send(scope, ours.done)
 
@@ -127,7 +145,7 @@ class Otlp(Tracer):
         outer: _Ours | None = item.scope.trace
         if outer is not None:
             item.recorded = True
-            item.trace = _Ours(spans.of_work(item, outer.span, self._everything), outer.done)
+            self._begin(item, outer.span, outer.done)
 
     def end_item(self, item: Work, error: BaseException | None, ended: float) -> None:
         """End the span of a batch item."""
@@ -135,7 +153,31 @@ class Otlp(Tracer):
             self.begin_item(item)
         if item.trace is not None and item.trace.span is not None:
             outcome = _names.FAILURE if error is not None else _names.SUCCESS
-            self._add(item, spans.end_work(item.trace.span, item, outcome, error, ended))
+            span = spans.end_work(item.trace.span, item, outcome, error, ended)
+            if not self._is_sent(item.trace, span):
+                self._add(item, span)
+
+    def _begin(self, work: Work, outer: Span | None, done: list[Span]) -> None:
+        """Begin the span of some work; where the user's SDK makes spans, it does, and its sampler decides."""
+        theirs = bridge.provider()
+        span = spans.of_work(work, outer, self._everything or theirs is not None)
+        work.trace = ours = _Ours(span, done)
+        place = work.place
+        if span is None or place is None or not bridge.is_there():
+            return
+        spans.describe(span, work)
+        ours.bridged = bridge.Bridged(span, place.header.parent, theirs)
+        if ours.is_theirs:
+            place.span_id = span.span_id  # the SDK has chosen it
+            if not place.adopted:
+                place.own_id = span.span_id
+
+    @staticmethod
+    def _is_sent(ours: _Ours, span: Span) -> bool:
+        """End what OpenTelemetry's own code sees of a span; return whether it sends it."""
+        if ours.bridged is not None:
+            ours.bridged.end(span)
+        return ours.is_theirs
 
     def warn(self, scope: Scope, outcome: Outcome) -> None:
         """Send what is open as if it ended now, and failed: the process may never get to send it.
@@ -148,11 +190,14 @@ class Otlp(Tracer):
         for work in (scope, *tuple(scope.at_work or ())):
             if work.trace is None:  # beyond those that are recorded
                 self.begin_item(work)
-            if work.trace.span is not None:
+            if work.trace.span is not None and not work.trace.is_theirs:
                 span = copy(work.trace.span)
                 found.append(spans.end_work(span, work, outcome.kind, None, outcome.ended))
         in_flight = list(scope.aws.in_flight) if scope.aws is not None else []
-        found += [spans.end_call(copy(call.span.span), call, None, None) for call in in_flight if call.span]
+        opened = [(call, call.span) for call in in_flight if call.span is not None]
+        found += [
+            spans.end_call(copy(each.span), call, None, None) for call, each in opened if not each.is_theirs
+        ]
         error = scope.stuck.as_error()
         for span in found:
             span.events = []
@@ -167,29 +212,45 @@ class Otlp(Tracer):
     def begin_call(self, work: Work, call: "Call") -> None:
         """Begin the span of an AWS call, in work that is recorded."""
         ours: _Ours | None = work.trace
-        if ours is None or ours.span is None:
+        if ours is None or ours.span is None or bridge.is_botocore_instrumented():
             return
-        above = _open.get()
-        parent = above.span if above is not None and above.work is work else ours.span
-        span = Span(ours.span.trace_id, new_id(), parent.span_id, time())
+        parent = self.current_id(work) or ours.span.span_id
+        span = Span(ours.span.trace_id, new_id(), parent, time())
         span.kind, span.sampled, span.remote = CLIENT, ours.span.sampled, False
-        call.span = _OpenCall(span, work, above)
+        bridged = None
+        if bridge.is_there():
+            spans.end_call(span, call, None, None)  # its name, for a sampler of the SDK's
+            bridged = bridge.Bridged(span, None, bridge.provider() if ours.is_theirs else None)
+        call.span = _OpenCall(span, work, _open.get(), bridged)
         _open.set(call.span)
 
     def end_call(self, call: "Call", response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """End the span of an AWS call, with what the service said of it."""
         if call.span is None:
             return
-        span, work, around = call.span
-        _open.set(around)
-        span.end_at(time())
+        opened: _OpenCall = call.span
+        _open.set(opened.around)
+        opened.span.end_at(time())
         answer = response if response is not None else getattr(error, "response", None)
-        self._add(work, spans.end_call(span, call, answer, error))
+        span = spans.end_call(opened.span, call, answer, error)
+        if opened.bridged is not None:
+            opened.bridged.end(span)
+        if not opened.is_theirs:
+            self._add(opened.work, span)
 
     def current_id(self, work: Work) -> str | None:
-        """Return the id of the AWS call that is being made here."""
+        """Return the id of the span that is open here: the user's own, or an AWS call's."""
+        ours: _Ours | None = work.trace
+        if ours is not None and ours.span is not None:
+            found = bridge.current_id(ours.span.trace_id)
+            if found is not None:
+                return found
         call = _open.get()
         return call.span.span_id if call is not None and call.work is work else None
+
+    def is_header_overwritten(self) -> bool:
+        """Return whether OpenTelemetry's instrumentation of botocore writes the header, without `Lineage`."""
+        return bridge.is_botocore_instrumented()
 
     # --- Sending --------------------------------------------------------------------------------------------
 
