@@ -17,7 +17,55 @@ SHOP = Path(__file__).parent.parent.parent / "examples" / "app" / "template.yaml
 SHOPS = ("Orders", "Billing", "Shipping")
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+SERVICE = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+PLACE = ("--account", "123456789012", "--region", "eu-west-1")
 ENOUGH = ("--least-invocations", "1", "--least-days", "0")
+
+
+@pytest.fixture(scope="module")
+def cloud(build, functions):
+    template = build.template(
+        Orders=build.queue(QueueName="orders"),
+        Placed=build.topic(TopicName="placed"),
+        Thirty=build.function("thirty.handler", FunctionName="thirty", Timeout=60, Tracing="PassThrough"),
+        Other=build.function("single.handler", FunctionName="other"),
+    )
+    with Cloud(template, root=functions, enforce_policies=True, policies={"Thirty": EVERYTHING}) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def event(cloud):
+    """What the calls are about, made by the test's own clients; the names that are known only then."""
+    made = cloud.client
+    role = "arn:aws:iam::123456789012:role/service"
+    made("events").create_event_bus(Name="orders")
+    made("s3").create_bucket(Bucket="receipts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    made("firehose").create_delivery_stream(
+        DeliveryStreamName="orders",
+        S3DestinationConfiguration={"RoleARN": role, "BucketARN": "arn:aws:s3:::receipts"},
+    )
+    made("kinesis").create_stream(StreamName="orders", ShardCount=1)
+    made("logs").create_log_group(logGroupName="audit")
+    made("logs").create_log_stream(logGroupName="audit", logStreamName="orders")
+    made("ssm").put_parameter(Name="/shop/limit", Value="1", Type="String")
+    done = {"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": True}}}
+    made("stepfunctions").create_state_machine(name="ship", roleArn=role, definition=json.dumps(done))
+    table = made("dynamodb").create_table(
+        TableName="stock",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )
+    return {
+        "first": "",
+        "QUEUE": cloud.queue_url("orders"),
+        "POOL": made("cognito-idp").create_user_pool(PoolName="shop")["UserPool"]["Id"],
+        "STREAM": table["TableDescription"]["LatestStreamArn"],
+        "KEY": made("kms").create_key()["KeyMetadata"]["KeyId"],
+        "SECRET": made("secretsmanager").create_secret(Name="token", SecretString="x")["ARN"],
+    }
 
 
 def policy_of(cloud, function, folder, *more):
@@ -29,8 +77,50 @@ def policy_of(cloud, function, folder, *more):
     return json.loads((folder / "policy.json").read_text())
 
 
+def difference(cloud, function, folder, before):
+    """Return the exit code and what the command finds between the function's lines and a policy."""
+    (folder / "lines.log").write_text("\n".join(line.message for line in cloud.logs(function)))
+    (folder / "before.json").write_text(json.dumps(before))
+    options = [
+        "--function",
+        cloud.function(function).name,
+        *PLACE,
+        "--diff",
+        str(folder / "before.json"),
+        "--json",
+    ]
+    result = CliRunner().invoke(policy, [str(folder / "lines.log"), *options], standalone_mode=False)
+    assert result.exception is None, result.output
+    return result.return_value, json.loads(result.stdout)
+
+
 def without(document, statement):
     return {**document, "Statement": [one for one in document["Statement"] if one is not statement]}
+
+
+def test_a_function_of_thirty_services_needs_every_statement_and_no_more(cloud, event, tmp_path):
+    """With the policy from its run the same run passes; with any one statement taken away it is denied just that."""
+    assert cloud.invoke("Thirty", event).payload >= 30
+    made = policy_of(cloud, "Thirty", tmp_path)
+    cloud.hold("Thirty", made)
+    assert cloud.invoke("Thirty", event).payload >= 30
+    assert not cloud.denied
+    for statement in made["Statement"]:
+        cloud.hold("Thirty", without(made, statement))
+        before = dict(cloud.denied)
+        result = cloud.invoke("Thirty", {**event, "first": statement["Action"][0].partition(":")[0]})
+        denied = [it for it, count in cloud.denied.items() if count > before.get(it, 0)]
+        if set(statement["Action"]) <= SERVICE and "audit" not in str(statement):
+            assert (
+                not denied
+            )  # what Lambda does by itself no call shows; the cloud says at its start what is missing
+            continue
+        assert result.function_error, statement
+        assert [it.action for it in denied] in [[action] for action in statement["Action"]], statement
+        record = json.loads(next(line for line in reversed(result.lines) if '"record":"invocation"' in line))
+        (told,) = [call["denied"] for call in record["calls"] if "denied" in call]
+        assert told["action"].lower() == denied[0].action.lower()
+        assert (told["deny"], told["policy_type"]) == ("implicit", "identity-based")
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +195,21 @@ def test_the_shop_needs_every_statement(shop, made):
     shop.hold("Orders", without(made["Orders"], statement))
     assert place(shop, 4) == 500
     assert [(it.function, it.action) for it in shop.denied] == [("orders", "sns:Publish")]
+
+
+def test_what_was_too_wide_is_named(shop, made, tmp_path):
+    """Beside the policy before, each statement that is wider than the run, with what to write instead; beside its own, none."""
+    code, found = difference(shop, "Orders", tmp_path, made["Orders"])
+    assert (code, found["wider"], found["not_granted"]) == (0, [], [])
+    (own,) = [one for one in made["Orders"]["Statement"] if one["Sid"] == "SnsPlaced"]
+    for wider in (
+        {"Action": "sns:*"},
+        {"Resource": "arn:aws:sns:eu-west-1:123456789012:*"},
+        {"Resource": "*"},
+    ):
+        before = [{**one, **wider} if one is own else one for one in made["Orders"]["Statement"]]
+        code, found = difference(shop, "Orders", tmp_path, {**made["Orders"], "Statement": before})
+        assert code == 1
+        assert [it["statement"] for it in found["wider"]] == ["SnsPlaced"]
+        assert found["wider"][0]["instead"] == [own]
+        assert found["not_granted"] == []

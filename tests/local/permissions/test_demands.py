@@ -48,6 +48,42 @@ EXACT = [
         {"SecretId": f"arn:aws:secretsmanager:{AT}:secret:token-AbCdEf"},
         [("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{AT}:secret:token-AbCdEf")],
     ),
+    *(
+        (
+            "s3",
+            "CopyObject",
+            {"Bucket": "shop", "Key": "new", "CopySource": source},
+            [("s3:PutObject", "arn:aws:s3:::shop/new"), ("s3:GetObject", "arn:aws:s3:::other/old one")],
+        )
+        for source in ("other/old%20one", "/other/old%20one?versionId=1")
+    ),
+    (
+        "dynamodb",
+        "TransactWriteItems",
+        {"TransactItems": [{"Put": {"TableName": "stock"}}, {"Delete": {"TableName": "prices"}}]},
+        [("dynamodb:PutItem", TABLE), ("dynamodb:DeleteItem", f"arn:aws:dynamodb:{AT}:table/prices")],
+    ),
+    (
+        "dynamodb",
+        "ExecuteStatement",
+        {"Statement": "SELECT * FROM stock WHERE id = '1'"},
+        [("dynamodb:PartiQLSelect", TABLE)],
+    ),
+    (
+        "lambda",
+        "Invoke",
+        {"FunctionName": "orders", "Qualifier": "live"},
+        [("lambda:InvokeFunction", f"arn:aws:lambda:{AT}:function:orders:live")],
+    ),
+    (
+        "ssm",
+        "GetParameters",
+        {"Names": ["/a", "b"]},
+        [
+            ("ssm:GetParameters", f"arn:aws:ssm:{AT}:parameter/a"),
+            ("ssm:GetParameters", f"arn:aws:ssm:{AT}:parameter/b"),
+        ],
+    ),
     ("ec2", "DescribeRegions", {}, [("ec2:DescribeRegions", "*")]),
     ("sts", "GetCallerIdentity", {}, []),
 ]

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from lambda_guard.iam.actions import asked_by, kinds_of
-from lambda_guard.iam.resources import Place, UnknownResource, granted_on
+from lambda_guard.iam.called import Called, grants_of
+from lambda_guard.iam.resources import On, Place
 from lambda_guard.propagation.called import named
 
 
@@ -35,23 +37,20 @@ def demands(service: str, operation: str, parameters: Mapping[str, Any], place: 
         parameters: as the service's API has them.
         place: the Region that is called, and the account.
     """
-    asked = asked_by(service, operation)
-    if asked is None:
+    if asked_by(service, operation) is None:
         return None
-    names = dict.fromkeys(it.resource for it in named(service, operation, parameters))
-    return [
-        demand
-        for action in asked.actions
-        for name in names
-        for demand in _on(action, name, parameters, place)
-    ]
+    found: list[Demand] = []
+    for one in named(service, operation, parameters):
+        more: dict[str, Any] = dict(one.more)
+        call = Called(service, operation, one.resource, **more)
+        for grant in grants_of(call, place):
+            found += _on(grant.action, grant.on, parameters, place)
+    return found
 
 
-def _on(action: str, name: str | None, parameters: Mapping[str, Any], place: Place) -> Iterator[Demand]:
+def _on(action: str, on: On | None, parameters: Mapping[str, Any], place: Place) -> Iterator[Demand]:
     keys = {"aws:RequestedRegion": place.region}
-    try:
-        on = granted_on(action, name, place)
-    except UnknownResource:
+    if on is None:
         yield Demand(action, "*", keys, pattern=True)
         return
     for condition in on.condition.values():
@@ -64,15 +63,23 @@ def _on(action: str, name: str | None, parameters: Mapping[str, Any], place: Pla
 
 
 def _exactly(action: str, arn: str, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ARNs by what records don't have, and a request does: keys of objects, names of streams and indexes."""
-    service = action.partition(":")[0]
-    if service == "s3" and arn.endswith("/*"):
-        several = (parameters.get("Delete") or {}).get("Objects") or ()
-        objects = [parameters["Key"]] if "Key" in parameters else [each["Key"] for each in several]
-        yield from (f"{arn[:-1]}{key}" for key in objects)
-    elif service == "logs" and arn.endswith(":*"):
+    """Yield the ARNs by what no record has, and a request does: keys of objects, names of log streams."""
+    if action.startswith("s3:") and arn.endswith("/*") and (keys := _keys(action, parameters)):
+        yield from (f"{arn[:-1]}{key}" for key in keys)
+    elif action.startswith("logs:") and arn.endswith(":*"):
         yield f"{arn[:-1]}log-stream:{parameters.get('logStreamName', '')}"
-    elif service == "dynamodb" and "IndexName" in parameters:
-        yield f"{arn}/index/{parameters['IndexName']}"
     else:
         yield arn
+
+
+def _keys(action: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the objects: of several, of the source of a copy, or the one.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+    """
+    if "Delete" in parameters:
+        return [str(each["Key"]) for each in parameters["Delete"].get("Objects", ())]
+    if action == "s3:GetObject" and "CopySource" in parameters:
+        source = unquote(str(parameters["CopySource"]).partition("?")[0]).lstrip("/")
+        return [source.partition("/object/" if source.startswith("arn:") else "/")[2]]
+    return [str(parameters["Key"])] if "Key" in parameters else []
