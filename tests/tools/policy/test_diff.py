@@ -256,6 +256,37 @@ def test_a_call_on_what_no_record_names_uses_what_is_granted(diff):
     assert (code, report["not_granted_anywhere"]) == (1, needed)
 
 
+def test_a_call_on_what_no_record_names_may_use_any_resource(diff):
+    """A key that is granted for it isn't unused, and everything but some actions may grant it."""
+    needed = ["kms:ReEncryptFrom", "kms:ReEncryptTo"]
+    own = (*OWN, allow("dynamodb:Query", STOCK))
+    key = f"arn:aws:kms:{AT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    sign = {**QUERY, "service": "kms", "operation": "Sign", "resource": key}
+    keys = [key, key.replace("1234", "5678")]
+    code, report, _ = diff(*own, allow([*needed, "kms:Sign"], keys), calls=(QUERY, KEYLESS, sign))
+    assert (code, report["wider"]) == (0, [])
+    but = {"Effect": "Allow", "NotAction": "kms:*", "Resource": "*"}
+    _, report, _ = diff(*own, but, calls=(QUERY, KEYLESS))
+    assert report["not_granted_anywhere"] == needed
+    _, report, _ = diff(*own, {**but, "NotAction": "iam:*"}, calls=(QUERY, KEYLESS))
+    assert report["not_granted_anywhere"] == []
+
+
+def test_an_action_that_needs_a_star_is_not_granted_by_an_arn(diff):
+    """Whatever the ARN."""
+    metric = {
+        "service": "cloudwatch",
+        "operation": "PutMetricData",
+        "resource": None,
+        "count": 1,
+        "errors": 0,
+    }
+    statement = allow("cloudwatch:PutMetricData", f"arn:aws:cloudwatch:{AT}:alarm:it")
+    code, report, _ = diff(*OWN, statement, calls=(metric,))
+    assert code == 1
+    assert [it["action"] for it in report["not_granted"]] == ["cloudwatch:PutMetricData"]
+
+
 def test_an_operation_without_a_known_action_is_something_to_say(diff):
     """Nothing can be compared with it."""
     code, report, said = diff(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.iam.actions import asked_by
+from lambda_guard.iam.called import asked_in
 from lambda_guard.iam.resources import Place
 from lambda_guard.tools.aws import Clients, clients_of, new_clients, new_session
 from lambda_guard.tools.options import added, json_option, parameters_option
@@ -59,7 +59,7 @@ class Comparison:
         else:
             listed = lines(evidence.function, granted, found, needs.granted, Palette(on=False))
             text = "".join(f"{line}\n" for line in listed)
-        unknown = any(asked_by(it.service, it.operation) is None for it in evidence.calls)
+        unknown = any(asked_in(it) is None for it in evidence.calls)
         return text, bool(found or granted.unread or unknown)
 
     def _granted(self, function: str, needs: Needs, place: Place) -> Granted:
