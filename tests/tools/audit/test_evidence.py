@@ -88,7 +88,7 @@ def test_the_checklists_own_case(audit):
             OLDER,
         ],
         "draft": [],
-        "left_out": [],
+        "mind": [],
         "unknown": None,
     }
 
@@ -170,9 +170,9 @@ def test_little_evidence_is_a_draft_and_what_is_left_out_is_said(audit):
         "it rests on 1 of at least 1,000 invocations",
         "it rests on 1 of at least 7 days",
     ]
-    assert found["WG902"]["left_out"] == [
-        "kms:Decrypt (kms Decrypt): the record names no resource of the call",
-        "its Condition: add it to each statement",
+    assert found["WG902"]["mind"] == [
+        "not in it: kms:Decrypt (kms Decrypt): the record names no resource of the call",
+        "its Condition isn't in it: add it to each statement",
     ]
 
 
@@ -207,10 +207,8 @@ def test_what_lambda_does_by_the_template_is_kept(audit):
         ("logs:PutLogEvents", lines),
     }
     assert not [arn for action, arn in allowed if "/aws/lambda/orders" in arn]
-    assert (
-        "kms:Decrypt on the key of the environment's variables, which no record names"
-        in found["EG901"]["left_out"]
-    )
+    key = "not in it: kms:Decrypt on the key of the environment's variables, which no record names"
+    assert key in found["EG901"]["mind"]
 
 
 def test_functions_that_share_a_role_share_the_statement(audit):
@@ -232,6 +230,14 @@ def test_functions_that_share_a_role_share_the_statement(audit):
     _, found, _ = audit(template, functions=("one", "two"))
     assert found["WG902"]["statements"] == [QUERY]
     assert len(found["WG902"]["evidence"]) == 6
+
+
+def test_more_than_a_role_takes_is_said(audit):
+    """A hundred tables have no room in an inline policy."""
+    calls = [{**CALLS[0], "resource": f"stock-{number:0100}"} for number in range(90)]
+    _, found, _ = audit(with_policies(statement("dynamodb:*")), calls=calls)
+    (said,) = found["WG902"]["mind"]
+    assert said.endswith("characters, and a role's inline policies may have 10,240")
 
 
 def test_text_and_sarif_have_it(audit):

@@ -64,7 +64,7 @@ def _instead(it: Finding) -> dict[str, Any]:
             "statements": json.loads(found.document),
             "evidence": list(found.evidence),
             "draft": list(found.draft),
-            "left_out": list(found.left_out),
+            "mind": list(found.mind),
             "unknown": found.unknown or None,
         }
     }

@@ -24,7 +24,7 @@ class Instead:
         text: the same in YAML, each below a comment with what asked for it; empty where they aren't known.
         evidence: what they rest on, a line each.
         draft: why that is too little.
-        left_out: what was called and can't be in them.
+        mind: what isn't in them, or keeps them from being written as they are.
         unknown: why there are none.
     """
 
@@ -32,7 +32,7 @@ class Instead:
     text: str = ""
     evidence: tuple[str, ...] = ()
     draft: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    mind: tuple[str, ...] = ()
     unknown: str = ""
 
     def notes(self) -> Iterator[str]:
@@ -42,7 +42,7 @@ class Instead:
         yield from self.evidence
         if self.draft:
             yield f"a draft: {'; '.join(self.draft)}"
-        yield from (f"not in it: {one}" for one in self.left_out)
+        yield from self.mind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from lambda_guard.tools.audit.evidence import Records
 from lambda_guard.tools.audit.findings import Finding, Instead
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.formats.cloudformation import listed
+from lambda_guard.tools.policy.limits import INLINE_MOST, size
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.statements import Need, statements
 
@@ -218,15 +219,24 @@ def _instead(wide: Statement | None, known: Sequence[_Known], own: Owned) -> Ins
         (it.why, {**it.plain(), "Resource": [own.reference(arn) for arn in it.resources]})
         for it in statements(covered, draft=bool(doubts))
     ]
-    left_out = [line for it in known for line in it.needs.unknown]
-    left_out += ["its Condition: add it to each statement"] * (wide is not None and wide.conditioned)
+    statement = [plain for _, plain in made]
     return Instead(
-        document=json.dumps([plain for _, plain in made]),
+        document=json.dumps(statement),
         text=listed(made),
         evidence=evidence,
         draft=doubts,
-        left_out=tuple(dict.fromkeys(left_out)),
+        mind=tuple(dict.fromkeys(_mind(wide, known, size({"Statement": statement})))),
     )
+
+
+def _mind(wide: Statement | None, known: Sequence[_Known], characters: int) -> Iterator[str]:
+    """Yield what isn't in the statements, or keeps them from being written as they are."""
+    for it in known:
+        yield from (f"not in it: {line}" for line in it.needs.unknown)
+    if wide is not None and wide.conditioned:
+        yield "its Condition isn't in it: add it to each statement"
+    if characters > INLINE_MOST:
+        yield f"it has {characters:,} characters, and a role's inline policies may have {INLINE_MOST:,}"
 
 
 def _unsettled(wide: Statement, granted: Iterable[Need], own: Owned) -> str:

@@ -93,7 +93,7 @@ def _put(text: str, node: Any, block: Mapping[str, Any]) -> tuple[int, str]:
         return _put_in_flow(node, block)
     column = node.value[0][0].start_mark.column
     lines = indent(as_yaml(block), " " * column)
-    return _line_after(text, node), lines.replace("\n", "\r\n") if "\r\n" in text else lines
+    return line_after(text, node), lines.replace("\n", "\r\n") if "\r\n" in text else lines
 
 
 def _put_in_flow(node: Any, block: Mapping[str, Any]) -> tuple[int, str]:
@@ -107,8 +107,8 @@ def _put_in_flow(node: Any, block: Mapping[str, Any]) -> tuple[int, str]:
     return last[1].end_mark.index, f",{space}{f',{space}'.join(entries)}"
 
 
-def _line_after(text: str, node: Any) -> int:
-    """Return where the line after a node in block style begins; the text ends with a new line."""
+def line_after(text: str, node: Any) -> int:
+    """Return where the line after a node begins; the text ends with a new line."""
     while node.id != "scalar" and not node.flow_style and node.value:
         node = node.value[-1] if node.id == "sequence" else node.value[-1][1]
     end = int(node.end_mark.index)
