@@ -75,6 +75,7 @@ def test_a_policy_that_fits_has_nothing_said_about_it(diff):
         "wider": [],
         "not_granted": [],
         "not_granted_anywhere": [],
+        "denied": [],
         "undecided": [],
         "unread": [],
         "draft": [],
@@ -362,6 +363,86 @@ def test_a_secret_by_its_whole_arn_is_not_too_narrow(diff):
     granted = f"arn:aws:secretsmanager:{AT}:secret:shop/db-a1B2c3"
     code, report, _ = diff(*OWN, allow("secretsmanager:GetSecretValue", granted), calls=(secret,))
     assert (code, report["wider"], report["not_granted"]) == (0, [], [])
+
+
+# --- Denied -----------------------------------------------------------------------------------------------------------
+
+ID = "abcdef0123456789abcdef"
+
+
+def denied(**said):
+    """Return a query that AWS denied twice, in these words."""
+    return {
+        **QUERY,
+        "errors": 2,
+        "denied": {"count": 2, "action": "dynamodb:Query", "resource": STOCK, **said},
+    }
+
+
+def test_a_denied_call_is_told_with_what_decides(diff):
+    """By the statements that are compared, in AWS's words, and with how to ask for its evaluation; not listed twice."""
+    call = denied(deny="implicit", policy_type="identity-based", authorization_id=ID)
+    code, report, _ = diff(*OWN, allow("s3:GetObject", "arn:aws:s3:::b/*"), calls=(call,), as_json=False)
+    assert code == 1
+    assert (
+        "denied, and why\n"
+        f"  dynamodb:Query on {STOCK}: no statement allows it\n"
+        f"    dynamodb Query stock: denied 2 times: dynamodb:Query on {STOCK}, nothing allows it, identity-based policy, "
+        f"authorization id {ID}\n"
+        f"    ask: aws iam-toolbox get-request-authorization-details --authorization-id {ID} --region eu-west-1\n"
+    ) in report
+    assert "used and not granted" not in report
+
+
+@pytest.mark.parametrize(
+    ("statements", "said", "reason", "code"),
+    [
+        ([allow("dynamodb:Query", STOCK), {"Sid": "No", "Effect": "Deny", "Action": "*", "Resource": STOCK}], {"deny": "explicit"}, "denied by No of policy.json", 1),
+        ([allow("dynamodb:Query", STOCK)], {}, "It of policy.json allows it: it was denied before that, or by another role", 0),
+        ([allow("dynamodb:Query", STOCK)], {"policy_type": "service control"}, "It of policy.json allows it, and a service control policy didn't, which isn't compared", 1),
+        ([allow("dynamodb:Query", STOCK, Condition={"Bool": {"a:b": "true"}})], {}, "It of policy.json depends on Bool a:b", 1),
+    ],
+)  # fmt: skip
+def test_the_reason_of_a_denial_is_as_exact_as_it_can_be(diff, statements, said, reason, code):
+    """The statement that denies; what isn't compared; what was granted since."""
+    found, report, _ = diff(*OWN, *statements, calls=(denied(**said),))
+    assert (found, [it["reason"] for it in report["denied"]]) == (code, [reason])
+    assert report["denied"][0]["count"] == 2
+    assert report["denied"][0]["policy_type"] == said.get("policy_type", "")
+
+
+def test_a_denial_without_words_is_about_what_the_call_asks_for(diff):
+    """One of a HEAD request has none; and one whose resource isn't known is told all the same."""
+    bare = {**QUERY, "errors": 1, "denied": {"count": 1}}
+    _, report, _ = diff(*OWN, calls=(bare,))
+    (told,) = report["denied"]
+    assert (told["action"], told["resource"], told["reason"]) == (
+        "dynamodb:Query",
+        STOCK,
+        "no statement allows it",
+    )
+    code, report, _ = diff(*OWN, calls=({**KEYLESS, "denied": {"count": 1}},))
+    assert code == 1
+    assert (report["denied"][0]["action"], report["denied"][0]["reason"]) == (
+        None,
+        "nothing is compared with it",
+    )
+
+
+def test_what_a_denial_asked_for_besides_is_told(diff):
+    """The key that encrypts a bucket, say: the action of the message, not the call's."""
+    key = f"arn:aws:kms:{AT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    call = {**QUERY, "service": "s3", "operation": "GetObject", "resource": "b"}
+    call["denied"] = {"count": 1, "action": "kms:Decrypt", "resource": key, "deny": "implicit"}
+    _, report, _ = diff(*OWN, allow("s3:GetObject", "arn:aws:s3:::b/*"), calls=(call,))
+    assert [(it["action"], it["resource"]) for it in report["denied"]] == [("kms:Decrypt", key)]
+    assert report["not_granted"] == []
+
+
+def test_a_forged_authorization_id_never_stands_in_a_command(diff):
+    """People copy it."""
+    _, report, _ = diff(*OWN, calls=(denied(authorization_id="abcdefgh; rm -rf /"),), as_json=False)
+    assert "rm -rf" not in report
 
 
 # --- Bad input --------------------------------------------------------------------------------------------------------

@@ -157,3 +157,59 @@ def test_without_an_account_a_role_cannot_be_read(diff, monkeypatch):
     code, report, said = diff(against="orders-role")
     assert (code, report) == (1, "")
     assert "no credentials for AWS: log in (aws sso login), or choose a profile with AWS_PROFILE" in said
+
+
+SERVICE_CONTROL = "arn:aws:organizations::1:policy/o-1/service_control_policy/p-1"
+ID = "abcdef0123456789abcdef"
+ANSWER = {
+    "evaluations": [
+        {
+            "action": "dynamodb:Query",
+            "resource": STOCK,
+            "evaluatedEffect": "EXPLICIT_DENY",
+            "checks": [
+                {
+                    "checkType": "SERVICE_CONTROL_POLICY",
+                    "evaluatedEffect": "EXPLICIT_DENY",
+                    "matchedPolicies": [
+                        {
+                            "uri": SERVICE_CONTROL,
+                            "matchedStatements": [{"sid": "NoTables", "evaluatedEffect": "DENY"}],
+                        }
+                    ],
+                },
+                {"checkType": "PRINCIPAL", "evaluatedEffect": "ALLOW"},
+                {"checkType": "PERMISSIONS_BOUNDARY", "evaluatedEffect": "IMPLICIT_DENY"},
+            ],
+        }
+    ]
+}
+
+
+def test_the_exact_statement_is_asked_for_by_the_authorization_id(account, diff, monkeypatch):
+    """Of AWS's evaluation: the policy and its Sid, and each other requirement that wasn't met."""
+    real, asked = BaseClient._make_api_call, []
+
+    def call(self, operation, request):
+        if operation == "GetRequestAuthorizationDetails":
+            asked.append((self.meta.region_name, request))
+            return ANSWER
+        return real(self, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    denied = {"count": 1, "authorization_id": ID, "policy_type": "service control", "deny": "explicit"}
+    code, report, _ = diff(against="orders-role", calls=({**QUERY, "region": "us-east-1", "denied": denied},))
+    assert asked == [("us-east-1", {"authorizationId": ID})]
+    assert code == 1
+    assert report["denied"][0]["evaluated"] == [
+        f"dynamodb:Query on {STOCK}: service control policy: denied by NoTables of {SERVICE_CONTROL}",
+        f"dynamodb:Query on {STOCK}: permissions boundary: nothing allows it",
+    ]
+
+
+def test_without_the_permission_to_ask_the_command_to_ask_is_told(account, diff, refused):
+    """Somebody else may have it."""
+    refused.add("GetRequestAuthorizationDetails")
+    denied = {"count": 1, "authorization_id": ID}
+    _, report, _ = diff(against="orders-role", calls=({**QUERY, "denied": denied},), as_json=False)
+    assert f"ask: aws iam-toolbox get-request-authorization-details --authorization-id {ID}" in report

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lambda_guard.tools.aws import Clients, CloudError, NoSuchResourceError, NotPermittedError, explained
+from lambda_guard.tools.policy.diff.denials import evaluation
 from lambda_guard.tools.policy.diff.granted import Granted
 
 _PATHS = ("", "service-role/", "job-function/")
@@ -16,10 +17,10 @@ class Account:
     """Reads policies; each that can't be read is noted where it belongs.
 
     Args:
-        clients: returns the clients; raises CloudError where there is no account.
+        clients: returns the clients of a Region, or of the function's; raises CloudError where there is no account.
     """
 
-    def __init__(self, clients: Callable[[], Clients]) -> None:
+    def __init__(self, clients: Callable[[str | None], Clients]) -> None:
         self._clients = clients
         self._opened: Clients | None = None
         self._unreachable: CloudError | None = None
@@ -63,6 +64,18 @@ class Account:
         granted = Granted(f"the policy {arn.rsplit('/', 1)[-1]}")
         self.attach(granted, arn)
         return granted
+
+    def evaluated(self, authorization_id: str, region: str | None) -> list[str]:
+        """Return what AWS's evaluation of a denied request says; nothing where AWS isn't asked anyway, or refuses."""
+        if self._opened is None:
+            return []
+        request = {"authorizationId": authorization_id}
+        try:
+            with explained("look at why a call was denied"):
+                client = self._clients(region)("iam-toolbox")
+                return list(evaluation(client.get_request_authorization_details(**request)))
+        except CloudError:
+            return []
 
     def attach(self, granted: Granted, policy: str) -> None:
         """Add a managed policy by its ARN, or one of AWS's by its name alone."""
@@ -137,5 +150,5 @@ class Account:
 
     def _client(self, service: str) -> Any:
         if self._opened is None:
-            self._opened = self._clients()
+            self._opened = self._clients(None)
         return self._opened(service)

@@ -16,6 +16,7 @@ from lambda_guard.iam.resources import Place
 from lambda_guard.tools.aws import Clients, clients_of, new_clients, new_session
 from lambda_guard.tools.options import added, json_option, parameters_option
 from lambda_guard.tools.policy.diff.account import Account
+from lambda_guard.tools.policy.diff.denials import denials
 from lambda_guard.tools.policy.diff.difference import difference
 from lambda_guard.tools.policy.diff.granted import Granted
 from lambda_guard.tools.policy.diff.report import document, lines
@@ -50,8 +51,9 @@ class Comparison:
         Raises:
             LambdaGuardError: what it is compared with can't be read.
         """
-        granted = self._granted(evidence.function, needs, place)
-        found = difference(granted, needs)
+        account = Account(lambda region: _clients(region or place.region))
+        granted = self._granted(evidence.function, needs, place, account)
+        found = difference(granted, needs, denials(evidence, granted, place, account.evaluated))
         if self.as_json:
             made = document(evidence.function, granted, found, needs.granted)
             made |= {"evidence": list(evidence.lines()), "draft": list(doubts)}
@@ -62,8 +64,7 @@ class Comparison:
         unknown = any(asked_in(it) is None for it in evidence.calls)
         return text, bool(found or granted.unread or unknown)
 
-    def _granted(self, function: str, needs: Needs, place: Place) -> Granted:
-        account = Account(lambda: _clients(place))
+    def _granted(self, function: str, needs: Needs, place: Place, account: Account) -> Granted:
         if Path(self.given).is_file():
             return self._of_file(function, needs, place, account)
         if _POLICY_ARN.fullmatch(self.given):
@@ -102,14 +103,10 @@ def _readable(granted: Granted) -> Granted:
     return granted
 
 
-def _clients(place: Place) -> Clients:
+def _clients(region: str | None) -> Clients:
     """Return clients that soon give up: a template is compared without an account, too."""
     settings = {"retries": {"mode": "standard", "max_attempts": 3}, "connect_timeout": 5, "read_timeout": 20}
-    return (
-        new_clients(**settings)
-        if place.region is None
-        else clients_of(new_session(), place.region, **settings)
-    )
+    return new_clients(**settings) if region is None else clients_of(new_session(), region, **settings)
 
 
 _OPTIONS: Final = added(

@@ -5,7 +5,6 @@ wider where one action was used on each.
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,13 @@ from typing import Any, Final, NamedTuple
 from lambda_guard.iam.matcher import Decision, Request, Statement, Verdict, decide, statements_of
 from lambda_guard.iam.patterns import Pattern, literal, read
 from lambda_guard.iam.service_reference import actions_of
+from lambda_guard.tools.policy.diff.denials import Denial, request_for
 from lambda_guard.tools.policy.diff.granted import Granted
 from lambda_guard.tools.policy.diff.unseen import reason_of, sends
 from lambda_guard.tools.policy.needs import Needs
 from lambda_guard.tools.policy.statements import Need
 from lambda_guard.tools.policy.statements import statements as statements_for
 
-_ARN: Final = re.compile(r"arn:[^:]+:[^:]+:([a-z0-9-]+):([0-9]{12}):")
 _WILD: Final = frozenset("*?")
 _TO_WHERE: Final = (
     "unless Lambda sends failed events or results there: --dead-letters names such a queue or topic"
@@ -75,6 +74,7 @@ class Difference:
     Attributes:
         findings: statements that grant more, in the order of the policies.
         not_granted: what was used, and isn't granted or is denied.
+        denied: what AWS denied, and why.
         undecided: what was used, where that depends on what isn't known.
         unplaced: actions that were used, on a resource that no record names, and that no statement grants at all.
         kept: why no call could show something that is granted, and the statement → its actions.
@@ -82,32 +82,30 @@ class Difference:
 
     findings: list[Finding] = field(default_factory=list)
     not_granted: list[Answer] = field(default_factory=list)
+    denied: list[Denial] = field(default_factory=list)
     undecided: list[Answer] = field(default_factory=list)
     unplaced: list[str] = field(default_factory=list)
     kept: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.findings or self.not_granted or self.unplaced)
+        denied = any(it.differs for it in self.denied)
+        return bool(self.findings or self.not_granted or self.unplaced or denied)
 
 
 def request_of(need: Need) -> Request:
     """Return the request that a need is."""
-    keys: dict[str, str] = {}
-    if found := _ARN.match(need.resource):
-        keys = {"aws:RequestedRegion": found[1], "aws:ResourceAccount": found[2]}
-    for of in (json.loads(need.condition) if need.condition else {}).values():
-        keys |= of
-    return Request(need.action, need.resource, keys, pattern=need.resource != "*")
+    return request_for(need.action, need.resource, json.loads(need.condition) if need.condition else None)
 
 
-def difference(granted: Granted, needs: Needs) -> Difference:
-    """Return what is granted beside what is needed."""
-    found = Difference()
+def difference(granted: Granted, needs: Needs, denied: Iterable[Denial] = ()) -> Difference:
+    """Return what is granted beside what is needed; what is denied isn't listed as not granted once more."""
+    found = Difference(denied=list(denied))
+    told = {(it.request.action.lower(), it.request.resource) for it in found.denied if it.request}
     for need, why in needs.granted.items():
         decision = decide(granted.statements, request_of(need), granted.boundary)
         if decision.verdict is Verdict.UNDECIDED:
             found.undecided.append(Answer(need, decision, why))
-        elif not decision.allowed:
+        elif not decision.allowed and (need.action.lower(), need.resource) not in told:
             found.not_granted.append(Answer(need, decision, why))
     allowing = [one for one in granted.statements if one.allows]
     unplaced = sorted(needs.unplaced)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lambda_guard._printable import visible
-from lambda_guard.iam.matcher import Decision, Verdict
+from lambda_guard.iam.matcher import Decision
+from lambda_guard.tools.policy.diff.denials import because, document_of, lines_of
 from lambda_guard.tools.policy.diff.difference import Answer, Difference, Finding
 from lambda_guard.tools.policy.diff.granted import Granted
 from lambda_guard.tools.policy.statements import Need, why_of
@@ -26,6 +27,7 @@ def lines(
     sections = (
         ("granted, and more than was used", (it for one in found.findings for it in _finding(one, needs))),
         ("used and not granted", _not_granted(found)),
+        ("denied, and why", (line for it in found.denied for line in lines_of(it))),
         ("open: it depends on what no record tells", map(_undecided, found.undecided)),
         ("unread", granted.unread),
         ("kept: no call could show these", map(_kept, found.kept.items())),
@@ -65,20 +67,12 @@ def _finding(one: Finding, needs: Mapping[Need, Mapping[str, int]]) -> Iterator[
 
 def _not_granted(found: Difference) -> Iterator[str]:
     for need, decision, why in found.not_granted:
-        yield f"{need.action} on {need.resource}: {_because(decision)} ({why_of([why])})"
+        yield f"{need.action} on {need.resource}: {because(decision)} ({why_of([why])})"
     yield from (f"{it}, on what isn't known: no statement is about it" for it in found.unplaced)
 
 
-def _because(decision: Decision) -> str:
-    """Return which statement decides against a request, or that none allows it."""
-    if decision.verdict is Verdict.DENIED:
-        return f"denied by {decision.statement}{', the permissions boundary' * decision.bounded}"
-    return f"no statement{' of the permissions boundary' * decision.bounded} allows it"
-
-
 def _undecided(one: Answer) -> str:
-    on = ", ".join(one.decision.undecided)
-    return f"{one.need.action} on {one.need.resource}: {one.decision.statement} depends on {on} ({why_of([one.why])})"
+    return f"{one.need.action} on {one.need.resource}: {because(one.decision)} ({why_of([one.why])})"
 
 
 def _kept(one: tuple[tuple[str, str], list[str]]) -> str:
@@ -95,10 +89,11 @@ def document(
         "granted_by": granted.what,
         "wider": [_finding_document(one, needs) for one in found.findings],
         "not_granted": [
-            {**_need(need, why), "reason": _because(decision), "statement": _name(decision)}
+            {**_need(need, why), "reason": because(decision), "statement": _name(decision)}
             for need, decision, why in found.not_granted
         ],
         "not_granted_anywhere": found.unplaced,
+        "denied": [document_of(it) for it in found.denied],
         "undecided": [
             {**_need(need, why), "statement": _name(decision), "depends_on": list(decision.undecided)}
             for need, decision, why in found.undecided
