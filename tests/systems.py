@@ -125,7 +125,8 @@ def _guesses(call):
             return name in {"open", "fdopen", "TextIOWrapper"}
         # What isn't written out is no mode: `archive.open(entry)`.
         return isinstance(modes[0], ast.Constant) and "b" not in str(modes[0].value)
-    return bool(given & {"text", "universal_newlines"})
+    switches = [it.value for it in call.keywords if it.arg in {"text", "universal_newlines"}]
+    return any(isinstance(value, ast.Constant) and value.value is True for value in switches)  # of subprocess
 
 
 def stubs():

@@ -262,7 +262,7 @@ def test_a_method_of_its_own_is_none_of_a_client(found):
 def test_what_cannot_be_told_is_said(folder, text, why):
     """With its line."""
     code = code_at(folder(app=f"import boto3\n{text}\n"), "orders")
-    assert list(code.open()) == [f"app.py:2: {why}"]
+    assert list(code.unknown()) == [f"app.py:2: {why}"]
 
 
 def test_a_file_that_cannot_be_parsed_is_said_and_the_rest_is_read(folder):
@@ -276,8 +276,8 @@ def test_a_file_that_cannot_be_parsed_is_said_and_the_rest_is_read(folder):
         "orders",
     )
     assert [one.operation for one in code.found.calls] == ["GetObject"]
-    assert next(code.open()) == "bad.py: it can't be parsed by this Python, so that its calls aren't known"
-    assert any(one.startswith("chained.py: ") for one in code.open())
+    assert next(code.unknown()) == "bad.py: it can't be parsed by this Python, so that its calls aren't known"
+    assert any(one.startswith("chained.py: ") for one in code.unknown())
 
 
 def test_tests_and_installed_packages_are_not_the_functions_code(folder):
@@ -290,7 +290,9 @@ def test_tests_and_installed_packages_are_not_the_functions_code(folder):
     (root / "helper-1.dist-info" / "RECORD").write_text("helper.py,sha256=x,3\nhelper-1.dist-info/RECORD,,\n")
     code = code_at(root, "orders")
     assert not code.found.calls
-    assert list(code.open()) == ["installed packages with AWS calls of their own, which weren't read: helper"]
+    assert list(code.unknown()) == [
+        "installed packages with AWS calls of their own, which weren't read: helper"
+    ]
 
 
 def test_what_is_imported_from_elsewhere_is_named(folder):
@@ -306,7 +308,7 @@ def test_what_is_imported_from_elsewhere_is_named(folder):
     root = folder(app=text, helper="import yaml", installed="import other")
     (root / "installed-1.dist-info").mkdir()
     (root / "installed-1.dist-info" / "RECORD").write_text("installed.py,,\n")
-    assert list(code_at(root, "orders").open()) == [
+    assert list(code_at(root, "orders").unknown()) == [
         "whether these call AWS, which it imports from elsewhere: requests, shop_layer, yaml"
     ]
 

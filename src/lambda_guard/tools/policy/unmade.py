@@ -57,7 +57,7 @@ class Code:
                 seen[action].add(one.resource)
         return [*_unseen(self.found, seen), *_variables(self.found, seen)]
 
-    def open(self) -> Iterator[str]:
+    def unknown(self) -> Iterator[str]:
         """Yield what isn't known of the code."""
         yield from (f"{place}: {why}" for place, why in self.found.unclear)
         yield from (f"{one}, so that its calls aren't known" for one in self.unread)
@@ -97,7 +97,7 @@ def say_unmade(code: Code, unmade: Sequence[str]) -> None:
     """Say on standard error what the code has, and no invocation did."""
     calls = len({(one.place, one.text) for one in code.found.calls})
     say(f"code: {code.path}, {counted(code.modules, 'module')} with {counted(calls, 'AWS call')}")
-    for line in code.open():
+    for line in code.unknown():
         say(f"not known of the code: {line}")
     for line in unmade:
         warn(f"no invocation made it: {line}")
