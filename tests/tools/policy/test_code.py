@@ -389,6 +389,26 @@ def test_a_call_that_no_invocation_made_is_named_with_its_action(folder):
     ]
 
 
+def test_what_a_record_tells_of_a_call_counts(folder):
+    """A transaction that put items has deleted none; what its code may hold besides can't be told."""
+    text = """
+        import boto3
+        db = boto3.client("dynamodb")
+        def handler(event, context):
+            db.transact_write_items()
+            db.put_item()
+            db.delete_item()
+            db.execute_statement()
+        """
+    put, select = (
+        Called("dynamodb", "TransactWriteItems", "stock", kind="Put"),
+        Called("dynamodb", "ExecuteStatement", "s", kind="Select"),
+    )
+    assert code_at(folder(app=text), "orders").unmade([put, select]) == [
+        "app.py:7: db.delete_item asks for dynamodb:DeleteItem"
+    ]
+
+
 def test_another_resource_than_those_called_is_named(folder):
     """A name that no invocation used, and more variables than there were resources."""
     root = folder(

@@ -130,6 +130,10 @@ def test_records_of_an_older_version_are_said(made):
         ({"calls": [{**QUERY, "service": ""}]}, "a call has no service or no operation"),
         ({"calls": [{**QUERY, "resource": ["stock"]}]}, "a call's resource isn't text"),
         ({"calls": [{**QUERY, "resource": "x" * 2_049}]}, "a call has a name of more than 2,048 characters"),
+        (
+            {"calls": [{**QUERY, "errors": 2, "denied": {"count": 2, "action": "x" * 2_049}}]},
+            "a call has a name of more than 2,048 characters",
+        ),
         ({"calls": [{**QUERY, "count": "2"}]}, "a call's count isn't a number of calls"),
         ({"calls": [{**QUERY, "errors": -1}]}, "a call's count isn't a number of calls"),
         ({"calls": [{**QUERY, "count": True}]}, "a call's count isn't a number of calls"),

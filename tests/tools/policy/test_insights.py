@@ -124,6 +124,26 @@ RECORDS = [
 ]
 
 
+DENIAL = {
+    "count": 2,
+    "action": "kms:Decrypt",
+    "deny": "implicit",
+    "policy_type": "identity-based",
+    "authorization_id": "a-1",
+}
+RECORDS += [
+    (
+        3 * DAY + 1,
+        {"calls": [{**QUERY, "errors": 2, "denied": DENIAL, "presigned": True}], "function_arn": ARN},
+    ),
+    (
+        3 * DAY + 2,
+        {"calls": [{**QUERY, "errors": 1, "presigned": True, "index": "by-date"}], "function_arn": ARN},
+    ),
+    (3 * DAY + 3, {"calls": [{**QUERY, "resource": None}], "calls_unnamed": True, "function_arn": ARN}),
+]
+
+
 def lines():
     """Write a log: records, lines that only look like some, those of another function, and platform lines."""
     found = []
@@ -143,16 +163,18 @@ def test_both_ways_find_the_same():
     paged, (counted, tally) = by_pages(Cloud(lines())), by_insights(Cloud(lines()))
     different = {one.name for one in fields(paged) if getattr(paged, one.name) != getattr(counted, one.name)}
     assert different == set()
-    assert paged.invocations == 7
+    assert paged.invocations == 10
+    assert [str(one) for one in counted.denied.values()] == [str(one) for one in paged.denied.values()]
+    assert sum(counted.denials.values()) == 2
     assert tally.notes == ["6 of 100 events matched, 4.000 GB scanned, about $0.0200"]
-    assert tally.invocations == 8
+    assert tally.invocations == 11
 
 
 def test_invocations_without_a_record_are_counted():
     """The platform's report alone tells of them, as text and as JSON."""
     killed = [(7, LOGS.start(50)), (7, LOGS.report(50)), (8, LOGS.platform("report", 51, 8, status="error"))]
     evidence, _ = by_insights(Cloud([*lines(), *killed]))
-    assert (evidence.invocations, evidence.unrecorded, evidence.outcomes["no record"]) == (9, 2, 2)
+    assert (evidence.invocations, evidence.unrecorded, evidence.outcomes["no record"]) == (12, 2, 2)
 
 
 def test_the_cost_is_said_first_and_nothing_dearer_is_asked(capsys):
@@ -181,7 +203,7 @@ def test_a_cost_that_is_not_known_is_not_paid():
     cloud.refuses_the_size()
     cloud.pages()
     with cloud.reader() as reader:
-        assert gathered(reader, reader._selection, "orders", (None, None)).invocations == 7
+        assert gathered(reader, reader._selection, "orders", (None, None)).invocations == 10
 
 
 def test_much_to_read_is_said_with_what_the_other_way_costs(capsys):
@@ -274,7 +296,7 @@ def test_log_groups_are_read_against_a_server(services, monkeypatch, capsys):
         in said.err
     )
     assert (
-        "evidence: 7 invocations of orders on 4 days (2026-11-23 to 2026-11-26), versions $LATEST, 7;"
+        "evidence: 10 invocations of orders on 4 days (2026-11-23 to 2026-11-26), versions $LATEST, 7;"
         in said.err
     )
     assert run(["policy", "--function", "orders", *times, "--insights", "0.03"]) == 1

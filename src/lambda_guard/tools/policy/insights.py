@@ -36,6 +36,15 @@ _IS_RECORD: Final = f"js.{names.RECORD} = {quoted(names.RECORD_INVOCATION)}"
 _IS_REPORT: Final = '@type = "REPORT" or js.type = "platform.report"'
 _PARSED: Final = "fields jsonParse(@message) as js"
 _KEYS: Final = tuple(one.name for one in fields(Called))
+_OF_DENIAL: Final = (
+    names.DENIED_ACTION,
+    names.RESOURCE,
+    names.DENIED_BY,
+    names.DENIED_POLICY_TYPE,
+    names.DENIED_POLICY,
+)
+"""Of a denial, what it has in common with others; its id is its own."""
+
 _PER_INVOCATION: Final = (
     names.FUNCTION_NAME,
     names.FUNCTION_ARN,
@@ -59,11 +68,14 @@ insights_option = click.option(
 
 def calls_query(function: str) -> str:
     """Ask how many invocations of a function made each call."""
-    by = ", ".join((f"js.{names.FUNCTION_ARN}", *(f"c.{name}" for name in _KEYS)))
+    keys = (*_KEYS, *(f"{names.DENIED}.{name}" for name in _OF_DENIAL))
+    by = ", ".join((f"js.{names.FUNCTION_ARN}", *(f"c.{key}" for key in keys)))
+    denied = f"c.{names.DENIED}.{{}}".format
     return (
         f"filter {_RECORD} | {_PARSED} | filter {_IS_RECORD} and js.{names.FUNCTION_NAME} = {quoted(function)} "
         f"| unnest js.{names.CALLS} into c "
-        f"| stats count(*) as invocations by {by} | limit {ROWS_MOST}"
+        f"| stats count(*) as invocations, sum({denied(names.CALL_COUNT)}) as denied, "
+        f"latest({denied(names.AUTHORIZATION_ID)}) as id by {by} | limit {ROWS_MOST}"
     )
 
 
@@ -72,6 +84,7 @@ def invocations_query() -> str:
     by = ", ".join(f"js.{name}" for name in _PER_INVOCATION)
     told = {
         "more": f"sum(js.{names.CALLS_MORE})",
+        "unnamed": f"count(js.{names.CALLS_UNNAMED})",
         "spans": f"count(js.{names.SPAN_ID})",
         "batches": f"count(js.{names.RECORDS}.{names.FAILED})",
         "failed": f"max(js.{names.RECORDS}.{names.FAILED})",
@@ -152,15 +165,23 @@ def counted_by_insights(reader: CloudWatchReader, function: str) -> Iterator[tup
     if reports > records:
         yield None, reports - records
     for row in _whole(reader.asked(calls_query(function))):
-        called: dict[str, Any] = {name: row[f"c.{name}"] for name in _KEYS if row.get(f"c.{name}")}
-        if not called:  # of a record without calls
-            continue
-        if names.CALL_PRESIGNED in called:
-            called[names.CALL_PRESIGNED] = called[names.CALL_PRESIGNED] in _TRUE
-        record = {names.FUNCTION_NAME: function, names.CALLS: [called]}
-        if arn := row.get(f"js.{names.FUNCTION_ARN}"):
-            record[names.FUNCTION_ARN] = arn
-        yield Invocation("unknown", record=record, late=True), _number(row.get("invocations"))
+        if called := _call(row):  # empty for a record without calls
+            record: dict[str, Any] = {names.FUNCTION_NAME: function, names.CALLS: [called]}
+            if arn := row.get(f"js.{names.FUNCTION_ARN}"):
+                record[names.FUNCTION_ARN] = arn
+            yield Invocation("unknown", record=record, late=True), _number(row.get("invocations"))
+
+
+def _call(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return the entry of `calls` that a row of `calls_query` stands for."""
+    called: dict[str, Any] = {name: row[f"c.{name}"] for name in _KEYS if row.get(f"c.{name}")}
+    if names.CALL_PRESIGNED in called:
+        called[names.CALL_PRESIGNED] = called[names.CALL_PRESIGNED] in _TRUE
+    if count := _number(row.get("denied")):
+        told = {name: row[key] for name in _OF_DENIAL if (key := f"c.{names.DENIED}.{name}") in row}
+        latest = {names.AUTHORIZATION_ID: row["id"]} if row.get("id") else {}
+        called[names.DENIED] = {names.CALL_COUNT: count, **told, **latest}
+    return called
 
 
 _TRUE: Final = ("1", "true")
@@ -188,6 +209,8 @@ def _record(row: Mapping[str, str]) -> dict[str, Any]:
         found[names.RECORDS] = {names.FAILED: _number(row.get("failed"))}
     if execution := row.get("execution"):
         found[names.DURABLE] = {names.EXECUTION: execution}
+    if _number(row.get("unnamed")):
+        found[names.CALLS_UNNAMED] = True
     if _number(row.get("spans")):
         found[names.SPAN_ID] = "some"
     return found | {names.TIMESTAMP: row.get("day", ""), names.CALLS_MORE: _number(row.get("more"))}

@@ -31,7 +31,7 @@ def _damage_of_call(call: object) -> str:
     resource = call.get(names.RESOURCE)
     if resource is not None and not isinstance(resource, str):
         return "a call's resource isn't text"
-    if any(isinstance(text, str) and len(text) > NAME_MOST for text in call.values()):
+    if _is_long(call):
         return f"a call has a name of more than {NAME_MOST:,} characters"
     if not all(_is_count(call.get(key, 0)) for key in (names.CALL_COUNT, names.CALL_ERRORS)):
         return "a call's count isn't a number of calls"
@@ -44,9 +44,19 @@ def _is_count(value: object) -> bool:
 
 def cut(call: Mapping[str, object]) -> Mapping[str, object]:
     """Return a call without names that are too long to be one: what is left of them is no name as AWS has them."""
-    if not any(isinstance(text, str) and len(text) > NAME_MOST for text in call.values()):
-        return call
-    return {
-        key: f"{text[:80]}…" if isinstance(text, str) and len(text) > NAME_MOST else text
-        for key, text in call.items()
-    }
+    return {key: _short(value) for key, value in call.items()} if _is_long(call) else call
+
+
+def _short(value: object) -> object:
+    if isinstance(value, Mapping):
+        return cut(value)
+    return f"{value[:80]}…" if isinstance(value, str) and len(value) > NAME_MOST else value
+
+
+def _is_long(call: Mapping[str, object]) -> bool:
+    """Whether it, or what it says of a denial, has a text that is too long."""
+    values = [
+        *call.values(),
+        *(denied.values() if isinstance(denied := call.get(names.DENIED), Mapping) else ()),
+    ]
+    return any(isinstance(text, str) and len(text) > NAME_MOST for text in values)

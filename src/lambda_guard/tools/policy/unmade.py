@@ -1,7 +1,7 @@
 """AWS calls that the code has and no invocation made: where a policy would cut off an error path."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from lambda_guard.iam.actions import asked_by
-from lambda_guard.iam.called import Called
+from lambda_guard.iam.called import Called, asked_in
 from lambda_guard.tools.policy.code.calls import CodeCall, Found, Place, find
 from lambda_guard.tools.policy.code.files import Sources, sources
 from lambda_guard.tools.policy.code.indexing import index
@@ -51,10 +51,7 @@ class Code:
 
     def unmade(self, called: Iterable[Called]) -> list[str]:
         """Return a line for each place with a call that no invocation made."""
-        seen: dict[str, set[str | None]] = defaultdict(set)
-        for one in called:
-            for action in _asked(one.service, one.operation):
-                seen[action].add(one.resource)
+        seen = _seen(called)
         return [*_unseen(self.found, seen), *_variables(self.found, seen)]
 
     def unknown(self) -> Iterator[str]:
@@ -118,13 +115,43 @@ def _program(found: Sources) -> tuple[Program, list[str]]:
     return program, unread
 
 
-def _unseen(found: Found, seen: Mapping[str, set[str | None]]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What invocations called.
+
+    Attributes:
+        on: the resources of each action that they asked for; None stands for any.
+        operations: (service, operation) of each call.
+    """
+
+    on: dict[str, set[str | None]]
+    operations: set[tuple[str, str]]
+
+
+def _seen(called: Iterable[Called]) -> _Seen:
+    on: dict[str, set[str | None]] = defaultdict(set)
+    operations = set[tuple[str, str]]()
+    for one in called:
+        operations.add((one.service, one.operation))
+        asked = asked_in(one)
+        if asked is None:
+            on[f"{one.service}:{one.operation}"].add(one.resource)
+            continue
+        for action, resource in (*((action, one.resource) for action in asked.actions), *asked.others):
+            on[action].add(resource)
+        for action, _ in asked.besides:
+            on[action].add(None)
+    return _Seen(on, operations)
+
+
+def _unseen(found: Found, seen: _Seen) -> Iterator[str]:
     """Yield the places at which something is asked of IAM that no invocation asked for."""
     places: dict[tuple[Place, str, str, bool, bool], dict[str, None]] = defaultdict(dict)
     for call in found.calls:
         on = _unseen_name(call, seen)
         for action in _asked(call.service, call.operation):
-            if action not in seen or on:
+            unasked = action not in seen.on and (call.service, call.operation) not in seen.operations
+            if unasked or on:
                 places[call.place, call.text, on, call.sure, call.starting][action] = None
     for (place, text, on, sure, starting), actions in places.items():
         services = " or ".join(sorted({one.partition(":")[0] for one in actions}))
@@ -140,12 +167,12 @@ def _asked(service: str, operation: str) -> tuple[str, ...]:
     return (*asked.actions, *(action for action, _ in asked.besides))
 
 
-def _unseen_name(call: CodeCall, seen: Mapping[str, set[str | None]]) -> str:
+def _unseen_name(call: CodeCall, seen: _Seen) -> str:
     """Return the resource that a call names by its name, if invocations called others alone."""
     if call.named is None or call.named.kind != "name":
         return ""
     names = set[str | None]().union(
-        *(seen.get(action, ()) for action in _asked(call.service, call.operation))
+        *(seen.on.get(action, ()) for action in _asked(call.service, call.operation))
     )
     if not names or None in names or any(_is_called(call.named.text, str(name)) for name in names):
         return ""
@@ -158,7 +185,7 @@ def _is_called(name: str, resource: str) -> bool:
     return long == short or long.endswith((f"/{short}", f":{short}"))
 
 
-def _variables(found: Found, seen: Mapping[str, set[str | None]]) -> Iterator[str]:
+def _variables(found: Found, seen: _Seen) -> Iterator[str]:
     """Yield the actions that the code has on more variables than invocations called resources."""
     told: dict[str, dict[str, Place]] = defaultdict(dict)
     for call in found.calls:
@@ -166,7 +193,7 @@ def _variables(found: Found, seen: Mapping[str, set[str | None]]) -> Iterator[st
             for action in _asked(call.service, call.operation):
                 told[action].setdefault(call.named.text, call.place)
     for action, names in told.items():
-        resources = seen.get(action, set())
+        resources = seen.on.get(action, set())
         if resources and None not in resources and len(names) > len(resources):
             each = ", ".join(f"{name} ({place})" for name, place in sorted(names.items()))
             yield f"{action} on {each}: invocations called {len(resources)} of these {len(names)}"
