@@ -15,8 +15,10 @@ from lambda_guard.templates.survey.nodes import Node, Template
 from lambda_guard.templates.writing import in_sub
 
 
-class _Kind(NamedTuple):
-    """A type: the property that names it, its ARN after the partition, and attributes for ARN and name: none is `Ref`.
+class Kind(NamedTuple):
+    """A type of resources: the property that names one, its ARN after the partition, attributes for ARN and name.
+
+    An empty attribute is `Ref`.
 
     None for `name` where nothing gives the name.
     """
@@ -27,31 +29,32 @@ class _Kind(NamedTuple):
     name: str | None = ""
 
 
-_KINDS: Final[Mapping[str, _Kind]] = {
-    "AWS::Cognito::UserPool": _Kind("", "cognito-idp:{here}:userpool/{name}"),
-    "AWS::DynamoDB::GlobalTable": _Kind("TableName", "dynamodb:{here}:table/{name}"),
-    "AWS::DynamoDB::Table": _Kind("TableName", "dynamodb:{here}:table/{name}"),
-    "AWS::Events::EventBus": _Kind("Name", "events:{here}:event-bus/{name}"),
-    "AWS::KMS::Key": _Kind("", "kms:{here}:key/{name}"),
-    "AWS::Kinesis::Stream": _Kind("Name", "kinesis:{here}:stream/{name}"),
-    "AWS::KinesisFirehose::DeliveryStream": _Kind(
+KINDS: Final[Mapping[str, Kind]] = {
+    "AWS::Cognito::UserPool": Kind("", "cognito-idp:{here}:userpool/{name}"),
+    "AWS::DynamoDB::GlobalTable": Kind("TableName", "dynamodb:{here}:table/{name}"),
+    "AWS::DynamoDB::Table": Kind("TableName", "dynamodb:{here}:table/{name}"),
+    "AWS::Events::EventBus": Kind("Name", "events:{here}:event-bus/{name}"),
+    "AWS::KMS::Key": Kind("", "kms:{here}:key/{name}"),
+    "AWS::Kinesis::Stream": Kind("Name", "kinesis:{here}:stream/{name}"),
+    "AWS::KinesisFirehose::DeliveryStream": Kind(
         "DeliveryStreamName", "firehose:{here}:deliverystream/{name}"
     ),
-    PLAIN: _Kind("FunctionName", "lambda:{here}:function:{name}"),
-    "AWS::Logs::LogGroup": _Kind("LogGroupName", "logs:{here}:log-group:{name}:*"),
-    "AWS::S3::Bucket": _Kind("BucketName", "s3:::{name}"),
-    "AWS::SNS::Topic": _Kind("TopicName", "sns:{here}:{name}", arn="", name="TopicName"),
-    "AWS::SQS::Queue": _Kind("QueueName", "sqs:{here}:{name}", name="QueueName"),
-    "AWS::SecretsManager::Secret": _Kind(
+    PLAIN: Kind("FunctionName", "lambda:{here}:function:{name}"),
+    "AWS::Logs::LogGroup": Kind("LogGroupName", "logs:{here}:log-group:{name}:*"),
+    "AWS::S3::Bucket": Kind("BucketName", "s3:::{name}"),
+    "AWS::SNS::Topic": Kind("TopicName", "sns:{here}:{name}", arn="", name="TopicName"),
+    "AWS::SQS::Queue": Kind("QueueName", "sqs:{here}:{name}", name="QueueName"),
+    "AWS::SecretsManager::Secret": Kind(
         "Name", "secretsmanager:{here}:secret:{name}-??????", arn="", name=None
     ),
-    SAM: _Kind("FunctionName", "lambda:{here}:function:{name}"),
-    "AWS::Serverless::SimpleTable": _Kind("TableName", "dynamodb:{here}:table/{name}"),
-    "AWS::Serverless::StateMachine": _Kind("Name", "states:{here}:stateMachine:{name}", arn="", name="Name"),
-    "AWS::StepFunctions::StateMachine": _Kind(
+    SAM: Kind("FunctionName", "lambda:{here}:function:{name}"),
+    "AWS::Serverless::SimpleTable": Kind("TableName", "dynamodb:{here}:table/{name}"),
+    "AWS::Serverless::StateMachine": Kind("Name", "states:{here}:stateMachine:{name}", arn="", name="Name"),
+    "AWS::StepFunctions::StateMachine": Kind(
         "StateMachineName", "states:{here}:stateMachine:{name}", arn="", name="Name"
     ),
 }
+"""Types that policies name."""
 _GENERATED: Final = re.compile(r"(.+)-([A-Za-z0-9]+)-[A-Za-z0-9]{8,13}")
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?:\.([\w.]+))?\}")
 _STREAM: Final = re.compile(r"/stream/[^/]+")
@@ -98,11 +101,11 @@ class Owned:
             variable = _VARIABLE.fullmatch(arn)
             return {"Fn::Sub": arn} if variable is None else _One(variable[1], "").refer(variable[2] or "")
         if (whole := self._by_arn.get(arn)) is not None:
-            return whole.refer(_KINDS[whole.kind].arn)
+            return whole.refer(KINDS[whole.kind].arn)
         for end in (it.start() for it in re.finditer("[/:]", arn)):
             one = self._by_arn.get(arn[:end])
             if one is not None:
-                rest, attribute = arn[end:], _KINDS[one.kind].arn
+                rest, attribute = arn[end:], KINDS[one.kind].arn
                 if one.kind in _TABLES and _STREAM.fullmatch(rest):
                     return one.refer("StreamArn")
                 return {"Fn::Sub": f"{one.within(attribute)}{in_sub(rest)}"}
@@ -119,7 +122,7 @@ class Owned:
         one = self._by_arn.get(arn)
         if one is None or value == arn:
             return self.reference(value)
-        name = _KINDS[one.kind].name
+        name = KINDS[one.kind].name
         return value if name is None else one.refer(name)
 
     def role(self, function_arn: str) -> Any:
@@ -164,15 +167,15 @@ def owned(written: Written, here: Mapping[str, str], physical: Mapping[str, str]
     found = Owned(written.file, _logical_ids=frozenset(name for name, _, _ in resources))
     for logical_id, kind, resource in resources:
         it = Node(template, resource, ("Resources", logical_id))
-        if kind in _KINDS and "Condition" not in resource:
-            for arn in _arns(_KINDS[kind], it, here, physical.get(logical_id)):
+        if kind in KINDS and "Condition" not in resource:
+            for arn in _arns(KINDS[kind], it, here, physical.get(logical_id)):
                 found.add(arn, _One(logical_id, kind))
         if kind in {SAM, PLAIN} and (role := _role(it, kind)) is not None:
             found.roles[logical_id] = role
     return found
 
 
-def _arns(kind: _Kind, it: Node, here: Mapping[str, str], physical: str | None) -> Iterator[str]:
+def _arns(kind: Kind, it: Node, here: Mapping[str, str], physical: str | None) -> Iterator[str]:
     """Yield the ARNs of a resource: with the name in the template, or the physical id, which may be an ARN or URL."""
     if physical is None:
         name = it.at("Properties", kind.key).text if kind.key else None

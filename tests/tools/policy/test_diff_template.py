@@ -1,10 +1,13 @@
 """`lambda-guard policy --diff TEMPLATE`: the role of a function as SAM and CloudFormation make it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from .conftest import AT, ENOUGH, QUERY, QUEUE, STOCK
 
-STACK = f"arn:aws:dynamodb:{AT}:table/shop-Stock-1A2B3C"
+PAGE = Path(__file__).parents[3] / "docs" / "least-privilege.md"
 NAMED = {**QUERY, "resource": "shop-Stock-1A2B3C"}
 
 
@@ -50,6 +53,17 @@ Resources:
   Prices: {{Type: AWS::DynamoDB::Table, Properties: {{TableName: prices}}}}
   {resources}
 """
+
+
+def test_the_page_shows_what_the_command_writes(compare):
+    """The checklist's own example, docs/least-privilege.md: `dynamodb:Query` on one table in place of `*`."""
+    page = PAGE.read_text(encoding="utf-8")
+    template = re.search(r"```yaml\n(Transform:.*?)```", page, re.DOTALL)[1]
+    shown = re.search(r"--diff template.yaml\n(orders beside .*?)```", page, re.DOTALL)[1]
+    record = {"trigger": {"type": "api"}, "calls": [QUERY]}
+    here = ("--account", "123456789012", "--region", "eu-west-1")
+    code, report, _ = compare(template, records=[record] * 1_200, options=(*ENOUGH, *here), as_json=False)
+    assert (code, report) == (1, shown)
 
 
 WIDE = 'Policies: [{Statement: [{Sid: AllTables, Effect: Allow, Action: "dynamodb:*", Resource: "*"}]}]'
