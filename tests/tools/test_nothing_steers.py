@@ -88,6 +88,7 @@ LETTER_COMMANDS = {
     "dlq discard": (),
 }
 ELSEWHERE = {
+    "export otlp",
     "harden",
     "alarms fleet",
     "alarms heartbeats",

@@ -3,6 +3,7 @@
 What isn't a request raises `ValueError`. Fields that this page doesn't know are skipped, as protobuf has it.
 """
 
+import json
 from collections.abc import Iterator
 from struct import error as StructError  # noqa: N812 - the module's own name for it says nothing
 from struct import unpack
@@ -84,6 +85,18 @@ def from_protobuf(request: bytes) -> list[Received]:
         ]
     except (AttributeError, IndexError, KeyError, StructError, TypeError) as error:
         raise ValueError(f"not an OTLP request: {error}") from error
+
+
+def partial_success(answer: bytes, content_type: str) -> tuple[int, str]:
+    """Return how many spans an answer to a request says were rejected, and why; none where it says nothing sound."""
+    try:
+        if "json" in content_type:
+            said = (json.loads(answer) if answer else {}).get("partialSuccess") or {}
+            return int(said.get("rejectedSpans") or 0), str(said.get("errorMessage") or "")
+        part = dict(_fields(b"".join(_all(answer, 1))))
+        return int(part.get(1, 0)), part.get(2, b"").decode()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return 0, ""
 
 
 def _span(of: bytes) -> Span:

@@ -71,7 +71,11 @@ class Span:
     @property
     def flags(self) -> int:
         """The flags, as `SpanFlags` has them."""
-        return (_SAMPLED if self.sampled else 0) | _REMOTE_KNOWN | (_REMOTE if self.remote else 0)
+        return (
+            (_SAMPLED if self.sampled else 0)
+            | _REMOTE_KNOWN
+            | (_REMOTE if self.remote and self.parent_id else 0)
+        )
 
     @flags.setter
     def flags(self, value: int) -> None:

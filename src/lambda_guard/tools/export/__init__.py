@@ -1,0 +1,1 @@
+"""Invocation records for other systems: `commands` is the command, `spans` what becomes of a record."""
