@@ -134,9 +134,8 @@ def test_they_are_those_of_the_function(tmp_path, export, sqs, event, fails):
         if fails:
             raise ValueError("refused")
 
-    with capture(TRACE_HEADER) as captured:
-        with contextlib.suppress(ValueError):
-            handler(event, make_context())
+    with capture(TRACE_HEADER) as captured, contextlib.suppress(ValueError):
+        handler(event, make_context())
     *calls, own = captured.spans
     output = tmp_path / "spans.jsonl"
     assert export(captured.output.splitlines(), "--output", str(output))[0] == 0
