@@ -183,14 +183,14 @@ docs: .venv-docs/installed
 # With the newest dependencies, which is what `pip install aws-lambda-guard` gives; the lock's are older.
 bench: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric .
+	@$(UV) pip install --quiet --compile-bytecode --python $(LEG)/bin/python boto3 awslambdaric .
 	@$(BIN)/python -m benchmarks $(LEG)/bin/python
 
 # The budgets of instructions alone: they are the same on every machine. No processes beside them but the other legs.
 test-budgets: install
 	@echo "== budgets, in instructions"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --python $(LEG)/bin/python boto3 awslambdaric .
+	@$(UV) pip install --quiet --compile-bytecode --python $(LEG)/bin/python boto3 awslambdaric .
 	@$(LEG)/bin/python -m benchmarks.budgets --gate
 
 # Say `make mutants MUTANTS_OPTIONS="--sample 40"` for less; what is done isn't done again.

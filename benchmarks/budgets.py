@@ -27,9 +27,9 @@ WARM = 200  # calls before a slice is timed
 FEW = {
     "10 lines": 40,
     "100 lines": 6,
-    "batch": 10,
+    "batch": 15,
     "0 calls": 50,
-    "10 calls": 6,
+    "10 calls": 12,
     "spaced": 6,
     "traces": 1,
     "traces, whole": 1,

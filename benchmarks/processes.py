@@ -15,6 +15,7 @@ from . import contenders
 ROOT = Path(__file__).parent.parent
 CALLGRIND = ("valgrind", "--quiet", "--tool=callgrind")
 TIMEOUT = 300
+WARMED_UP = 30  # calls after which an interpreter has specialised what it runs (PEP 659)
 COLD = """
 import sys
 from benchmarks import cases, contenders
@@ -92,7 +93,7 @@ def warm_instructions(contender, case, environment, command, few):
     with tempfile.TemporaryDirectory() as folder:
         prefix = (*CALLGRIND, f"--callgrind-out-file={folder}/out")
         with contextlib.closing(Worker(contender, case, environment, prefix)) as worker:
-            worker.tell(f"calls {few}")
+            worker.tell(f"calls {max(WARMED_UP, few) if few > 1 else 1}")
             counts = []
             for number in (few, few * 2):
                 _dump(worker.pid)
