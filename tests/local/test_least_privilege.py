@@ -68,27 +68,31 @@ def event(cloud):
     }
 
 
-def policy_of(cloud, function, folder, *more):
-    """Return the policy that the command makes of the function's lines so far."""
-    (folder / "lines.log").write_text("\n".join(line.message for line in cloud.logs(function)))
-    options = ["--function", cloud.function(function).name, *ENOUGH, *more, "-o", str(folder / "policy.json")]
+@pytest.fixture(scope="module")
+def thirty(cloud, event):
+    """The lines of a run in which everything was granted."""
+    assert cloud.invoke("Thirty", event).payload >= 30
+    return lines(cloud, "Thirty")
+
+
+def lines(cloud, function):
+    return "\n".join(line.message for line in cloud.logs(function))
+
+
+def policy_of(log, name, folder, *more):
+    """Return the policy that the command makes of a function's lines."""
+    (folder / "lines.log").write_text(log)
+    options = ["--function", name, *ENOUGH, *more, "-o", str(folder / "policy.json")]
     result = CliRunner().invoke(policy, [str(folder / "lines.log"), *options], standalone_mode=False)
     assert (result.return_value, result.exception) == (0, None), result.output
     return json.loads((folder / "policy.json").read_text())
 
 
-def difference(cloud, function, folder, before):
-    """Return the exit code and what the command finds between the function's lines and a policy."""
-    (folder / "lines.log").write_text("\n".join(line.message for line in cloud.logs(function)))
+def difference(log, name, folder, before):
+    """Return the exit code and what the command finds between a function's lines and a policy."""
+    (folder / "lines.log").write_text(log)
     (folder / "before.json").write_text(json.dumps(before))
-    options = [
-        "--function",
-        cloud.function(function).name,
-        *PLACE,
-        "--diff",
-        str(folder / "before.json"),
-        "--json",
-    ]
+    options = ["--function", name, *PLACE, "--diff", str(folder / "before.json"), "--json"]
     result = CliRunner().invoke(policy, [str(folder / "lines.log"), *options], standalone_mode=False)
     assert result.exception is None, result.output
     return result.return_value, json.loads(result.stdout)
@@ -98,10 +102,9 @@ def without(document, statement):
     return {**document, "Statement": [one for one in document["Statement"] if one is not statement]}
 
 
-def test_a_function_of_thirty_services_needs_every_statement_and_no_more(cloud, event, tmp_path):
+def test_a_function_of_thirty_services_needs_every_statement_and_no_more(cloud, event, thirty, tmp_path):
     """With the policy from its run the same run passes; with any one statement taken away it is denied just that."""
-    assert cloud.invoke("Thirty", event).payload >= 30
-    made = policy_of(cloud, "Thirty", tmp_path)
+    made = policy_of(thirty, "thirty", tmp_path)
     cloud.hold("Thirty", made)
     assert cloud.invoke("Thirty", event).payload >= 30
     assert not cloud.denied
@@ -123,6 +126,21 @@ def test_a_function_of_thirty_services_needs_every_statement_and_no_more(cloud, 
         assert (told["deny"], told["policy_type"]) == ("implicit", "identity-based")
 
 
+def test_what_a_function_of_thirty_services_had_too_wide_is_named(thirty, tmp_path):
+    """Beside everything on everything the command writes its policy; beside whole services, each statement by its name."""
+    made = policy_of(thirty, "thirty", tmp_path)
+    assert difference(thirty, "thirty", tmp_path, made)[0] == 0
+    code, found = difference(thirty, "thirty", tmp_path, EVERYTHING)
+    assert code == 1
+    assert [it["statement"] for it in found["wider"]] == ["#1"]
+    assert found["wider"][0]["instead"] == made["Statement"]
+    whole = [{**one, "Action": f"{one['Action'][0].partition(':')[0]}:*"} for one in made["Statement"]]
+    code, found = difference(thirty, "thirty", tmp_path, {**made, "Statement": whole})
+    assert {it["statement"]: it["instead"] for it in found["wider"]} == {
+        one["Sid"]: [one] for one in made["Statement"]
+    }
+
+
 @pytest.fixture(scope="module")
 def shop():
     """The shop with roles that may everything, after two orders."""
@@ -133,20 +151,17 @@ def shop():
 
 
 @pytest.fixture(scope="module")
-def made(shop, tmp_path_factory):
+def ran(shop):
+    """The functions' lines of that run."""
+    return {it: lines(shop, it) for it in SHOPS}
+
+
+@pytest.fixture(scope="module")
+def made(shop, ran, tmp_path_factory):
     """The policies of the shop's functions, made by the command from the run."""
     dead = ("--dead-letters", shop.queue_arn("Unbilled"))
     return {
-        it: policy_of(
-            shop,
-            it,
-            tmp_path_factory.mktemp(it),
-            "--account",
-            "123456789012",
-            "--region",
-            "eu-west-1",
-            *dead * (it == "Billing"),
-        )
+        it: policy_of(ran[it], it.lower(), tmp_path_factory.mktemp(it), *PLACE, *dead * (it == "Billing"))
         for it in SHOPS
     }
 
@@ -197,9 +212,9 @@ def test_the_shop_needs_every_statement(shop, made):
     assert [(it.function, it.action) for it in shop.denied] == [("orders", "sns:Publish")]
 
 
-def test_what_was_too_wide_is_named(shop, made, tmp_path):
+def test_what_was_too_wide_is_named(ran, made, tmp_path):
     """Beside the policy before, each statement that is wider than the run, with what to write instead; beside its own, none."""
-    code, found = difference(shop, "Orders", tmp_path, made["Orders"])
+    code, found = difference(ran["Orders"], "orders", tmp_path, made["Orders"])
     assert (code, found["wider"], found["not_granted"]) == (0, [], [])
     (own,) = [one for one in made["Orders"]["Statement"] if one["Sid"] == "SnsPlaced"]
     for wider in (
@@ -208,7 +223,7 @@ def test_what_was_too_wide_is_named(shop, made, tmp_path):
         {"Resource": "*"},
     ):
         before = [{**one, **wider} if one is own else one for one in made["Orders"]["Statement"]]
-        code, found = difference(shop, "Orders", tmp_path, {**made["Orders"], "Statement": before})
+        code, found = difference(ran["Orders"], "orders", tmp_path, {**made["Orders"], "Statement": before})
         assert code == 1
         assert [it["statement"] for it in found["wider"]] == ["SnsPlaced"]
         assert found["wider"][0]["instead"] == [own]
