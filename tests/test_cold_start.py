@@ -25,7 +25,7 @@ TYPING = {
     "warnings",
 }  # fmt: skip
 STANDARD = TYPING | {
-    "atexit", "contextvars", "datetime", "decimal", "enum", "importlib", "json", "linecache", "logging", "math", "numbers",
+    "atexit", "contextvars", "enum", "importlib", "json", "linecache", "logging", "math",
     "resource", "string", "textwrap", "threading", "token", "tokenize", "traceback", "weakref",
 }  # fmt: skip
 NOT_UNTIL_ASKED_FOR = {

@@ -8,11 +8,10 @@ import json
 import json.encoder
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime, time
-from decimal import Decimal
 from enum import Enum
 from itertools import islice
 from math import isfinite
+from sys import modules
 from types import NoneType
 from typing import Any, Final
 
@@ -54,7 +53,7 @@ def cut(said: str, most: int) -> str:
 def describe(value: object) -> Any:
     """Convert a value that JSON can't express to one that it can; doesn't raise what the value raises."""
     try:
-        if isinstance(value, datetime | date | time):
+        if isinstance(value, if_imported("datetime", "date") + if_imported("datetime", "time")):
             return value.isoformat()
         if isinstance(value, bytes | bytearray):
             return cut(bytes(value[:100_000]).decode("utf-8", "backslashreplace"), 100_000)
@@ -62,10 +61,16 @@ def describe(value: object) -> Any:
             return list(value)
         if isinstance(value, Enum):
             return value.value
-        said = str(value) if isinstance(value, Decimal) else None
+        said = str(value) if isinstance(value, if_imported("decimal", "Decimal")) else None
     except BaseException:  # as in `text`; the encoder would add a note to the user's exception
         said = None
     return said if said is not None else text(value)
+
+
+def if_imported(module: str, name: str) -> Any:
+    """Return a tuple with a class of the standard library, or an empty one if nobody can have made an instance."""
+    found = getattr(modules.get(module), name, None)
+    return (found,) if isinstance(found, type) else ()
 
 
 def _encoder() -> Any:

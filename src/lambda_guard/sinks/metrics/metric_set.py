@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 import json
 import logging
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from enum import Enum
 from time import time
 from typing import Any, Final
@@ -278,7 +277,9 @@ def _text(name: Any) -> str:
 
 def _epoch_ms(timestamp: Any) -> int:
     return (
-        round(timestamp.timestamp() * 1000) if isinstance(timestamp, datetime) else int.__index__(timestamp)
+        round(timestamp.timestamp() * 1000)
+        if isinstance(timestamp, _json.if_imported("datetime", "datetime"))
+        else int.__index__(timestamp)
     )
 
 
