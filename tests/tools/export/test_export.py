@@ -199,6 +199,55 @@ def test_calls_and_items_that_records_count(tmp_path, export):
     assert len({each.span_id for each in (own, put, get, item, left)}) == 5
 
 
+def test_one_order_is_one_trace(tmp_path, export):
+    """Who received a message hangs below the call that sent it, by its header or by its id; each item in its own trace."""
+    publish = {
+        "service": "sns",
+        "operation": "Publish",
+        "target": "t",
+        "message_id": "s-1",
+        "span_id": "a" * 16,
+    }
+    second = "1-6742a1b5-bbbbbbbbbbbbbbbbbbbbbbbb"
+    by_header = [
+        {"trace_id": TRACE, "parent_id": "a" * 16, "message_ids": ["m-1", "s-1"]},
+        {"trace_id": second, "parent_id": "b" * 16, "message_ids": ["m-2"]},
+    ]
+    failure = {
+        "message_id": "m-2",
+        "attempt": 1,
+        "outcome": "error",
+        "error": {"type": "ValueError", "message": "no"},
+    }
+    output = tmp_path / "spans.jsonl"
+    lines = [
+        *records(1, sent=[publish]),
+        *records(
+            2, function="billing", upstreams=[{"trace_id": None, "parent_id": None, "message_ids": ["s-1"]}]
+        ),
+        *records(
+            3,
+            function="shipping",
+            trace="1-6742a1b5-cccccccccccccccccccccccc",
+            trigger={"type": "sqs", "source": "arn:aws:sqs:eu-west-1:1:parcels", "records": 2},
+            upstreams=by_header,
+            records={"total": 2, "failed": 1, "failures": [failure]},
+        ),
+    ]
+    assert export(lines, "-o", str(output))[0] == 0
+    orders, call, billing, batch, first, other = [span for span, _ in spans_in(output)]
+    assert (orders.parent_id, call.parent_id, call.span_id) == ("", orders.span_id, "a" * 16)
+    assert (billing.trace_id, billing.parent_id) == (orders.trace_id, call.span_id)
+    assert (first.trace_id, first.parent_id, first.failed) == (orders.trace_id, call.span_id, False)
+    assert (other.trace_id, other.parent_id, other.attributes["error.type"]) == (
+        hex_id(second),
+        "b" * 16,
+        "ValueError",
+    )
+    assert [link[:2] for link in first.links] == [(batch.trace_id, batch.span_id)]
+    assert len(batch.links) == 2
+
+
 def test_without_a_trace_ids_are_the_same_each_time(tmp_path, export):
     """An invocation that wasn't traced, or that wrote no record, has ids that are made of its own."""
     killed = [

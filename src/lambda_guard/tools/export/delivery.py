@@ -8,7 +8,7 @@ from lambda_guard.otlp import conventions, json_form, protobuf
 from lambda_guard.otlp.span import Attributes, Span
 from lambda_guard.tools.export.progress import Reached
 from lambda_guard.tools.export.receiver import Receiver
-from lambda_guard.tools.export.spans import resource_of, spans_of
+from lambda_guard.tools.export.spans import Senders, resource_of, spans_of
 from lambda_guard.tools.logs.invocation import Invocation
 
 SPANS_MOST: Final = 500  # in a request
@@ -77,13 +77,14 @@ class Delivery:
     def __init__(self, way: Way, environ: Mapping[str, str]) -> None:
         self.reached, self.why, self.untimed = Reached(), "", 0
         self._way, self._environ = way, environ
+        self._senders = Senders()
         self._groups: dict[str, Group] = {}
         self._ends: list[float] = []
         self._spans = 0
 
     def add(self, one: Invocation) -> None:
         """Take an invocation, and deliver what has been gathered if that is enough."""
-        spans = spans_of(one)
+        spans = spans_of(one, self._senders)
         if not spans:
             self.untimed += 1
             return

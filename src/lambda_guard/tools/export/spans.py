@@ -19,7 +19,9 @@ from lambda_guard.tools.logs.model import as_mapping, as_number
 _TEXT_MOST: Final = 8_192  # characters
 _HEX: Final = frozenset("0123456789abcdef")
 _SPAN_ID: Final = 16
-_WITHIN: Final = "lambda_guard.times"
+_TIMES: Final = "lambda_guard.times"
+_SUCCEEDED: Final = {names.OUTCOME: names.SUCCESS}
+_SENT_MOST: Final = 100_000  # messages that are remembered
 _REGION: Final = 3  # where an ARN has it
 _LOG_GROUPS: Final = "/aws/lambda/"
 
@@ -47,8 +49,39 @@ def resource_of(one: Invocation, environ: Mapping[str, str]) -> Attributes:
     return {key: _cut(value) for key, value in found.items()}
 
 
-def spans_of(one: Invocation) -> list[Span]:
-    """Return the spans of an invocation: its own first; none where no time of it is known."""
+class Senders:
+    """Which span sent which message, among the invocations so far: it leads to those that no header leads to."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, tuple[str, str]] = {}
+
+    def add(self, one: Invocation, trace_id: str) -> None:
+        """Remember the messages that an invocation sent."""
+        for entry in one.entries(names.SENT):
+            message_id, span_id = entry.get(names.MESSAGE_ID), _span(str(entry.get(names.SPAN_ID)))
+            if isinstance(message_id, str) and span_id is not None:
+                self._spans[message_id] = trace_id, span_id
+        while len(self._spans) > _SENT_MOST:
+            del self._spans[next(iter(self._spans))]
+
+    def of(self, one: Invocation) -> Iterator[tuple[str, str]]:
+        """Yield the traces and spans that sent what an invocation received, or that invoked it."""
+        ids = [entry.get(names.MESSAGE_IDS) for entry in one.entries(names.UPSTREAMS)]
+        for message_id in (
+            one.invocation_id,
+            *[each for some in ids if isinstance(some, list) for each in some],
+        ):
+            if (found := self._spans.get(str(message_id))) is not None:
+                yield found
+
+
+def spans_of(one: Invocation, senders: Senders) -> list[Span]:
+    """Return the spans of an invocation: its own first; none where no time of it is known.
+
+    Args:
+        one: the invocation.
+        senders: those so far.
+    """
     begun, ended = one.start_ms, one.end_ms
     if begun is None or ended is None:
         return []
@@ -60,6 +93,9 @@ def spans_of(one: Invocation) -> list[Span]:
     span.end_at(ended / 1_000)
     _describe(span, one)
     span.links = list(_links(one, span))
+    senders.add(one, trace_id)
+    if not span.parent_id:
+        span.parent_id = next((span_id for trace, span_id in senders.of(one) if trace == trace_id), "")
     found = [span, *_calls(one, span, seed), *_items(one, span, seed)]
     for each in found:
         each.name, each.description = _cut(each.name), _cut(each.description)
@@ -158,37 +194,54 @@ def _call(around: Span, span_id: str, service: str, operation: str, name: str) -
     span = _inside(around, span_id)
     span.kind = CLIENT
     span.name, span.attributes = conventions.call(service, operation, None, name or None)
-    span.attributes[_WITHIN] = "within"
+    span.attributes[_TIMES] = "within"
     return span
 
 
 def _items(one: Invocation, around: Span, seed: str) -> Iterator[Span]:
-    """Yield a span for each batch item that failed."""
-    failures = as_mapping(one.facts.get(names.RECORDS)).get(names.FAILURES)
-    for number, entry in enumerate(failures if isinstance(failures, list) else ()):
-        if not isinstance(entry, Mapping):
+    """Yield a span for the messages of each sender in their own trace, and for each other batch item that failed."""
+    batch = as_mapping(one.facts.get(names.RECORDS))
+    failures = batch.get(names.FAILURES)
+    entries = [each for each in failures if isinstance(each, Mapping)] if isinstance(failures, list) else []
+    failed = {str(entry.get(names.MESSAGE_ID)): entry for entry in entries}
+    for upstream in one.entries(names.UPSTREAMS) if batch and not one.text(names.LAMBDA_TRACE_ID) else ():
+        root, parent = str(upstream.get(names.UPSTREAM_TRACE_ID)), _span(str(upstream.get(names.PARENT_ID)))
+        trace_id = _trace(root)
+        if trace_id is None or parent is None or trace_id == around.trace_id:
             continue
-        span = _inside(around, _made(f"{seed} item {number}", _SPAN_ID))
-        trigger = one.trigger
-        conventions.describe(
-            span,
-            one.function,
-            str(trigger.get(names.TYPE)),
-            str(trigger.get(names.SOURCE) or "") or None,
-            None,
+        ids = upstream.get(names.MESSAGE_IDS)
+        known = [str(each) for each in ids] if isinstance(ids, list) else []
+        span = _inside(around, _made(f"{seed} {root} {parent}", _SPAN_ID))
+        span.trace_id, span.parent_id, span.remote = trace_id, parent, True
+        span.links = [Link(around.trace_id, around.span_id, {})]
+        found = [failed.pop(each) for each in known if each in failed]
+        yield _item(
+            one, span, {names.MESSAGE_ID: next(iter(known), None), **(found[0] if found else _SUCCEEDED)}
         )
-        said = {
-            "messaging.message.id": entry.get(names.MESSAGE_ID),
-            "lambda_guard.attempt": entry.get(names.ATTEMPT),
-        }
-        span.attributes |= {key: value for key, value in said.items() if type(value) in (str, int)}
-        outcome = str(entry.get(names.OUTCOME) or names.FAILURE)
-        span.attributes |= {"lambda_guard.outcome": outcome, _WITHIN: "within"}
-        if error := as_mapping(entry.get(names.ERROR)):
-            _fail(span, error)
-        elif outcome != names.SKIPPED:
-            conventions.fail(span, "_OTHER")
-        yield span
+    for number, entry in enumerate(failed.values()):
+        yield _item(one, _inside(around, _made(f"{seed} item {number}", _SPAN_ID)), entry)
+
+
+def _item(one: Invocation, span: Span, entry: Mapping[str, object]) -> Span:
+    """Say what is known of a batch item, as an entry of the record's `failures` has it, and return its span."""
+    kind, source = str(one.trigger.get(names.TYPE) or "unknown"), one.trigger.get(names.SOURCE)
+    conventions.describe(
+        span, one.function, kind, source if isinstance(source, str) and source else None, None
+    )
+    outcome = str(entry.get(names.OUTCOME) or names.FAILURE)
+    said = {
+        "messaging.message.id": entry.get(names.MESSAGE_ID),
+        "lambda_guard.attempt": entry.get(names.ATTEMPT),
+        "lambda_guard.outcome": outcome,
+        "faas.invocation_id": one.invocation_id,
+        _TIMES: "within",
+    }
+    span.attributes |= {key: value for key, value in said.items() if type(value) in (str, int)}
+    if error := as_mapping(entry.get(names.ERROR)):
+        _fail(span, error)
+    elif outcome not in (names.SUCCESS, names.SKIPPED):
+        conventions.fail(span, "_OTHER")
+    return span
 
 
 def _inside(around: Span, span_id: str) -> Span:
