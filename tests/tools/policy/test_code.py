@@ -92,7 +92,11 @@ WAYS = {
     "of a lambda": "f = lambda: boto3.client('s3')\nf().get_object()",
     "cached": "@functools.lru_cache\ndef f():\n    return boto3.client('s3')\nf().get_object()",
     "cast": "s3 = cast('S3Client', boto3.client('s3'))\ns3.get_object()",
-    "a global": "s3 = None\ndef f():\n    global s3\n    s3 = s3 or boto3.client('s3')\n    s3.get_object()",
+    "a global": "s3 = None\ndef f():\n    global s3\n    s3 = boto3.client('s3')\ndef g():\n    s3.get_object()",
+    "of an outer function": (
+        "def f():\n    s3 = None\n    def g():\n        nonlocal s3\n        s3 = boto3.client('s3')\n    s3.get_object()"
+    ),
+    "appended": "c = []\nc.append(boto3.client('s3'))\nc[0].get_object()",
     "an attribute": (
         "class A:\n    def __init__(self):\n        self.s3 = boto3.client('s3')\n    def f(self):\n        self.s3.get_object()"
     ),
@@ -204,6 +208,15 @@ def test_values_are_followed_across_files(found):
                 """,
         }
     ) == ["dynamodb:PutItem", "dynamodb:GetItem"]
+
+
+def test_modules_that_import_from_each_other_come_to_an_end(found):
+    """A name that each takes from the other is nothing; the rest is found."""
+    call = "import boto3\nx.get_object()\nboto3.client('s3').put_object()"
+    assert found(app=f"from other import x\n{call}", other="from app import x") == [
+        "s3:GetObject?",
+        "s3:PutObject",
+    ]
 
 
 def test_a_receiver_that_is_nobody_knows_what_goes_by_the_method(found):
