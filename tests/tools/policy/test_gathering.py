@@ -180,6 +180,19 @@ def test_what_is_kept_is_bounded():
     assert "there are more than 10,000 calls: some were left out" in evidence.doubts(0, 0)
 
 
+def test_a_forged_log_fills_no_terminal(made):
+    """Versions, outcomes, functions, ids of any number and length: a few of each are listed, cut, with how many more."""
+    records = [
+        {"function_version": f"{number}-{'v' * 5_000}", "outcome": f"{number}{'o' * 5_000}"}
+        for number in range(25)
+    ]
+    _, _, said = made(OWN, *records, {"calls": 5, "invocation_id": "i" * 5_000})
+    assert max(map(len, said.splitlines())) < 6_000
+    assert said.count(" and 6 more") == 2
+    _, _, said = made({"function_name": "f" * 5_000})
+    assert len(said) < 1_000
+
+
 # --- What was never seen ----------------------------------------------------------------------------------------------
 
 

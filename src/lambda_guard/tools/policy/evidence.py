@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +22,8 @@ _PLACED: Final = re.compile(
 KEPT_MOST: Final = 10_000
 """Of different calls, versions, triggers: a policy has room for some hundred, and a forged log may have any number."""
 
+_LISTED_MOST: Final = 20
+_SHOWN_MOST: Final = 100
 _PARTLY: Final = "partly"
 _OUTCOMES_OF: Final = {
     names.RECORDS: (_PARTLY, "a batch that failed in part"),
@@ -97,7 +99,7 @@ class Evidence:
 
     def _add_record(self, one: Invocation, record: Mapping[str, object], times: int) -> None:
         if why := damage(record):
-            count, first = self.damaged.get(why, (0, one.invocation_id))
+            count, first = self.damaged.get(why, (0, one.invocation_id[:_SHOWN_MOST]))
             self.damaged[why] = count + times, first
         self.traced |= bool(one.text(names.SPAN_ID))
         self.more += max(0, int(one.number(names.CALLS_MORE) or 0))
@@ -182,11 +184,11 @@ class Evidence:
     def lines(self) -> Iterator[str]:
         """Yield what it is, for people."""
         span = f" ({min(self.days)} to {max(self.days)})" if self.days else ""
-        ended = ", ".join(f"{name} {count:,}" for name, count in self.outcomes.most_common())
+        ended = listed(f"{name[:_SHOWN_MOST]} {count:,}" for name, count in self.outcomes.most_common())
         yield (
             f"evidence: {counted(self.invocations, 'invocation')} of {self.function} "
             f"on {counted(len(self.days), 'day')}{span}, "
-            f"versions {', '.join(sorted(self.versions)) or 'unknown'}; {ended}"
+            f"versions {listed(sorted(self.versions)) or 'unknown'}; {ended}"
         )
         if unseen := list(self._unseen()):
             yield f"never seen: {', '.join(unseen)}. What the function calls then, no record tells"
@@ -208,6 +210,13 @@ class Evidence:
 def counted(count: int, what: str) -> str:
     """Return `1 day`, `2 days`."""
     return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first names with commas between them, and how many more there are; long ones are cut."""
+    every = [name[:_SHOWN_MOST] for name in names]
+    more = f" and {len(every) - _LISTED_MOST:,} more" if len(every) > _LISTED_MOST else ""
+    return ", ".join(every[:_LISTED_MOST]) + more
 
 
 def _kinds(one: Invocation) -> Iterator[str]:

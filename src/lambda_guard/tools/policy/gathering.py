@@ -17,7 +17,7 @@ from lambda_guard.tools.logs.invocation import Invocation, invocations_of
 from lambda_guard.tools.logs.readers import FileReader, Reader
 from lambda_guard.tools.logs.selection import Selection
 from lambda_guard.tools.policy import insights
-from lambda_guard.tools.policy.evidence import Evidence, counted
+from lambda_guard.tools.policy.evidence import Evidence, counted, listed
 from lambda_guard.tools.stopping import Stop
 from lambda_guard.tools.terminal import progress
 
@@ -103,7 +103,7 @@ class Gathering:
         """Return why there is no policy; empty where there is evidence."""
         invocations = sum(evidence.invocations for evidence in self.by_home.values())
         if not invocations:
-            there = f"there are {', '.join(sorted(self.others))}" if self.others else _NOTHING
+            there = f"there are {listed(sorted(self.others))}" if self.others else _NOTHING
             return f"no invocation of {self.function} in these logs: {there}"
         if invocations == sum(evidence.unrecorded for evidence in self.by_home.values()):
             return f"no invocation record of {self.function} in these logs: {_UNGUARDED}"
