@@ -241,6 +241,17 @@ def test_sending_may_be_lambdas_own(diff):
     assert (code, report["wider"]) == (0, [])
 
 
+def test_what_the_code_has_is_doubted(diff, tmp_path):
+    """An error path that no invocation took: with --code its place is told."""
+    source = "import boto3\n\ndef handler(event, context):\n    boto3.client('dynamodb').delete_item(TableName='stock')\n"
+    (tmp_path / "app.py").write_text(source, encoding="utf-8")
+    statement = allow(["dynamodb:Query", "dynamodb:Delete*", "dynamodb:PutItem"], STOCK)
+    _, report, _ = diff(*OWN, statement, options=(*ENOUGH, "--code", str(tmp_path / "app.py")))
+    assert only(report)["unused_actions"] == ["dynamodb:Delete*", "dynamodb:PutItem"]
+    (doubt,) = only(report)["doubts"]
+    assert doubt == "dynamodb:Delete*: the code has a call that no invocation made, at app.py:4"
+
+
 KEYLESS = {**QUERY, "service": "kms", "operation": "ReEncrypt", "resource": None}
 
 

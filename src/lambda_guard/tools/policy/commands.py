@@ -119,7 +119,7 @@ def policy(  # noqa: PLR0917 - click passes options by name
     if comparison is None:
         text, differs = form.text(made), bool(needs.unknown)
     else:
-        text, differs = comparison.report(evidence, needs, place, doubts)
+        text, differs = comparison.report(evidence, needs, place, doubts, source)
     put(text, output)
     if output is not None:
         say(f"wrote {output}")

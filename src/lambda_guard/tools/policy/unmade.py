@@ -54,6 +54,14 @@ class Code:
         seen = _seen(called)
         return [*_unseen(self.found, seen), *_variables(self.found, seen)]
 
+    def actions(self) -> dict[str, str]:
+        """Return the actions that its calls ask for, in lower case, each with the first place."""
+        places: dict[str, str] = {}
+        for call in self.found.calls:
+            for action in _asked(call.service, call.operation):
+                places.setdefault(action.lower(), str(call.place))
+        return places
+
     def unknown(self) -> Iterator[str]:
         """Yield what isn't known of the code."""
         yield from (f"{place}: {why}" for place, why in self.found.unclear)

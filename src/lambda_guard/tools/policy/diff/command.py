@@ -22,6 +22,7 @@ from lambda_guard.tools.policy.diff.granted import Granted
 from lambda_guard.tools.policy.diff.report import document, lines
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.needs import Needs
+from lambda_guard.tools.policy.unmade import Code
 from lambda_guard.tools.terminal import Palette
 
 _POLICY_ARN: Final = re.compile(r"arn:aws[a-z-]*:iam::(?:[0-9]{12}|aws):policy/.+")
@@ -44,7 +45,7 @@ class Comparison:
     parameters: Mapping[str, str]
 
     def report(
-        self, evidence: Evidence, needs: Needs, place: Place, doubts: Sequence[str]
+        self, evidence: Evidence, needs: Needs, place: Place, doubts: Sequence[str], code: Code | None
     ) -> tuple[str, bool]:
         """Return the report, and whether anything differs, couldn't be read or isn't known.
 
@@ -54,6 +55,7 @@ class Comparison:
         account = Account(lambda region: _clients(region or place.region))
         granted = self._granted(evidence.function, needs, place, account)
         found = difference(granted, needs, denials(evidence, granted, place, account.evaluated))
+        found.doubt(code.actions() if code is not None else {})
         if self.as_json:
             made = document(evidence.function, granted, found, needs.granted)
             made |= {"evidence": list(evidence.lines()), "draft": list(doubts)}

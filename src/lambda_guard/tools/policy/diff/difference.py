@@ -91,6 +91,19 @@ class Difference:
         denied = any(it.differs for it in self.denied)
         return bool(self.findings or self.not_granted or self.unplaced or denied)
 
+    def doubt(self, in_code: Mapping[str, str]) -> None:
+        """Doubt what no invocation used and the code has a call for: an error path, say.
+
+        Args:
+            in_code: actions in lower case, each with the place of a call.
+        """
+        for finding in self.findings:
+            for action in finding.unused_actions:
+                pattern = read(action.lower())
+                if place := next((it for one, it in in_code.items() if _is(pattern, one)), None):
+                    told = f"{action}: the code has a call that no invocation made, at {place}"
+                    finding.doubts[told] = None
+
 
 def request_of(need: Need) -> Request:
     """Return the request that a need is."""
