@@ -236,3 +236,11 @@ def test_a_place_that_is_not_there_is_refused():
     """Rather than guessed."""
     with pytest.raises(RefusedError, match="nothing can be replaced in"):
         replaced("Resources: {A: {B: 1}}\n", ("Resources", "A", "C", 0), "", [QUERY])
+
+
+def test_a_new_name_is_none_of_the_others():
+    """Neither of a statement that stays, nor of one that comes with it."""
+    text = "Resources:\n  A:\n  - {Sid: Q}\n  - {Sid: W}\n"
+    block = "- Sid: Q\n- Sid: Qx2\n"
+    new = replaced(text, ("Resources", "A", 1), block, [{"Sid": "Q"}, {"Sid": "Qx2"}])
+    assert [it["Sid"] for it in written("", new).document["Resources"]["A"]] == ["Q", "Qx2", "Qx2x2"]

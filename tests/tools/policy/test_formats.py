@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import hcl2
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_guard.iam.resources import Place
@@ -139,6 +139,18 @@ HOSTILE = st.builds(
 )
 
 
+@example(
+    [
+        Statement(
+            "A",
+            ('a"b\n${x}', "%{y}$${z}"),
+            ("\U0001f600\u2028\\", "!Sub '"),
+            {"${x}": {"a\n": '"'}},
+            "\n- b: 1\n}",
+        )
+    ],
+    ["a\n- b: 1"],
+)
 @settings(max_examples=80, deadline=None)
 @given(st.lists(HOSTILE, min_size=1, max_size=3), st.lists(TEXTS, max_size=2))
 def test_no_name_breaks_out(hostile, notes):
@@ -207,6 +219,7 @@ POLLING = {"ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "Re
         (POLLING, ["SQSPollerPolicy"]),
         (POLLING | {"GetQueueUrl"}, ["SQSPollerPolicy"]),
         (POLLING - {"ChangeMessageVisibility"}, []),
+        (POLLING - {"DeleteMessage"}, []),
         (POLLING | {"SendMessage"}, ["SQSPollerPolicy", "SQSSendMessagePolicy"]),
     ],
 )
