@@ -1,11 +1,16 @@
 """Functions held to their roles' policies: what isn't granted is denied, as on AWS, and everybody else is let through."""
 
+import io
 import json
 
+import boto3
 import pytest
+import requests
+from botocore.exceptions import ClientError
 
 from lambda_guard.local import Cloud, OptionError
 
+KEY = {"aws_access_key_id": "ASIALOCAL-Anonymous", "aws_secret_access_key": "x", "region_name": "eu-west-1"}
 AT = "eu-west-1:123456789012"
 USER = "User: arn:aws:sts::123456789012:assumed-role"
 OTHERS = "arn:aws:sns:eu-west-1:123456789012:Others"
@@ -180,6 +185,23 @@ def test_who_signs_a_url_needs_the_permission(cloud):
     """A presigned URL may do what the function may that signed it, object by object."""
     assert cloud.invoke("Signing", {"bucket": "shop", "key": "open/1"}).payload == 200
     assert cloud.invoke("Signing", {"bucket": "shop", "key": "closed/1"}).payload == 403
+
+
+def test_objects_arrive_whole_whatever_their_keys_and_lengths(cloud):
+    """A body in chunks has no length; a key may have any characters; several parts are one object."""
+    own = cloud.client("s3")
+    cloud.hold("Anonymous", document(allow("s3:PutObject", "arn:aws:s3:::shop/in/*")))
+    s3 = boto3.client("s3", endpoint_url=cloud.endpoint, **KEY)
+    s3.upload_fileobj(io.BytesIO(b"x" * 9_000_000), "shop", "in/parts")
+    s3.put_object(Bucket="shop", Key="in/ü +%2F?", Body=b"y")
+    scope = f"{KEY['aws_access_key_id']}/20261101/eu-west-1/s3/aws4_request"
+    signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
+    chunks = (b"z" * 1000 for _ in range(5))
+    assert requests.put(f"{cloud.endpoint}/shop/in/chunks", data=chunks, headers=signed, timeout=240).ok
+    sizes = {it["Key"]: it["Size"] for it in own.list_objects_v2(Bucket="shop", Prefix="in/")["Contents"]}
+    assert sizes == {"in/parts": 9_000_000, "in/ü +%2F?": 1, "in/chunks": 5000}
+    with pytest.raises(ClientError, match=r"\(403\) when calling the HeadObject operation.*: Forbidden"):
+        s3.head_object(Bucket="shop", Key="open/1")
 
 
 def test_a_call_without_a_signature_is_not_the_functions(cloud):
