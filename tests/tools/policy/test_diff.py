@@ -284,6 +284,18 @@ def test_a_call_on_what_no_record_names_may_use_any_resource(diff):
     assert report["not_granted_anywhere"] == []
 
 
+def test_secrets_that_a_list_may_name_are_not_unused(diff):
+    """A record names none of a list: any that is granted may be one."""
+    secret = f"arn:aws:secretsmanager:{AT}:secret:shop/db-a1B2c3"
+    batch = {**QUERY, "service": "secrets-manager", "operation": "BatchGetSecretValue", "resource": None}
+    statements = (
+        allow("secretsmanager:GetSecretValue", secret),
+        allow("secretsmanager:BatchGetSecretValue", "*"),
+    )
+    code, report, _ = diff(*OWN, *statements, calls=(batch,))
+    assert (code, report["wider"], report["not_granted_anywhere"]) == (0, [], [])
+
+
 def test_an_action_that_needs_a_star_is_not_granted_by_an_arn(diff):
     """Whatever the ARN."""
     metric = {
