@@ -171,7 +171,10 @@ def test_little_evidence_is_a_draft_and_what_is_left_out_is_said(audit):
         "it rests on 1 of at least 7 days",
     ]
     assert found["WG902"]["mind"] == [
-        "not in it: kms:Decrypt (kms Decrypt): the record names no resource of the call",
+        (
+            "not in it: kms:Decrypt (kms Decrypt): the record names no resource of the call: the key stands in the "
+            "ciphertext, and in the response of a call that succeeds"
+        ),
         "its Condition isn't in it: add it to each statement",
     ]
 
