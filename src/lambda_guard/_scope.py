@@ -6,6 +6,7 @@ invocation happens to be open: a closed scope stands for it.
 """
 
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from math import inf
 from threading import current_thread, get_ident
 from time import time
@@ -172,13 +173,16 @@ _WARM = f',"{_names.COLD_START}":false'
 
 def tail_of(it: "Invocation", trace_id: str | None) -> str:
     """Return an invocation's keys as the end of its log lines, from the comma on."""
-    quote = _json.quote
     trace = f'{_TRACE_ID}{trace_id}"' if trace_id is not None else ""
-    worker = f"{_WORKER}{it.worker_pid}" if it.worker_pid is not None else ""
-    return (
-        f"{_INVOCATION_ID}{quote(it.invocation_id)}{trace}{_FUNCTION}{quote(it.function)}"
-        f"{_VERSION}{quote(it.version)}{_COLD if it.cold_start else _WARM}{worker}"
-    )
+    of_function = _tail_of_function(it.function, it.version, it.cold_start, it.worker_pid)
+    return f"{_INVOCATION_ID}{_json.quote(it.invocation_id)}{trace}{of_function}"
+
+
+@lru_cache(8)
+def _tail_of_function(function: str, version: str, cold_start: bool, worker_pid: int | None) -> str:
+    quote = _json.quote
+    worker = f"{_WORKER}{worker_pid}" if worker_pid is not None else ""
+    return f"{_FUNCTION}{quote(function)}{_VERSION}{quote(version)}{_COLD if cold_start else _WARM}{worker}"
 
 
 class Defaults:

@@ -135,7 +135,10 @@ def timestamp(seconds: float) -> str:
     """Format epoch seconds as RFC 3339 in UTC with milliseconds, a format that Lambda's own log filter reads."""
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
     whole = int(seconds)
-    last = _Second.value
-    if last[0] != whole:
-        last = _Second.value = (whole, strftime("%Y-%m-%dT%H:%M:%S", gmtime(whole)))
-    return f"{last[1]}.{int((seconds - whole) * 1000):03d}Z"
+    second, said = _Second.value
+    if second != whole:
+        said = strftime("%Y-%m-%dT%H:%M:%S.", gmtime(whole))
+        _Second.value = whole, said
+    return (
+        f"{said}{str(1000 + int((seconds - whole) * 1000))[1:]}Z"  # three digits, at half the price of `:03d`
+    )

@@ -16,12 +16,14 @@ from .. import _failsafe, _json, _names, _process, _stdout
 from .._invocation import Invocation, Outcome, function_arn
 from .._scope import Scope
 from ..failure import attempts, exceptions
+from ..trigger.read import LAMBDA
 from ..trigger.table import TABLE
 from . import Sink
 
 if TYPE_CHECKING:
     from .._settings import Settings
     from ..propagation.calls import AwsCalls
+    from ..trigger.read import Trigger
 
 # A log event holds 1 MB: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 _BYTES_MOST: Final = 900_000
@@ -97,24 +99,63 @@ _METRIC: Final = {name: f',"{name}":' for name in _names.UNITS}
 def line_of(scope: Scope, outcome: Outcome) -> str:
     """Return the record as one line of JSON."""
     it, settings = scope.invocation, scope.settings
-    trigger = it.trigger
-    level = _level(scope, outcome)
-    metrics: dict[str, float] = {}
+    trigger, ended = it.trigger, outcome.ended
+    metrics: dict[str, float | str] = {}
     used = _usage(scope, outcome, metrics)
-    _count(scope, outcome, metrics)
-    rare = _rare(scope, outcome)
-    left = "" if it.deadline is None else f"{_REMAINING}{max(0, int((it.deadline - outcome.ended) * 1000))}"
-    source = "null" if trigger.source is None else _json.quote(trigger.source)
+    if _is_usual(scope, outcome):
+        message, rare = f'{_succeeded(it.function)}{outcome.duration_ms:.1f} ms"', ""
+        middle = _middle(settings.service, _names.SUCCESS, "INFO")
+        if failures := _failsafe.take_count():
+            metrics[_names.GUARD_ERRORS] = failures
+    else:
+        level = _level(scope, outcome)
+        message = f"{_START}{level}{_MESSAGE}{_json.quote(_sentence(scope, outcome))}"
+        middle = _middle(settings.service, outcome.kind, level)
+        _count(scope, outcome, metrics)
+        found = _rare(scope, outcome)
+        rare = f",{_json.encode(found)[1:-1]}" if found else ""
+    left = "" if it.deadline is None else f"{_REMAINING}{max(0, int((it.deadline - ended) * 1000))}"
     dimension = f'{_TRIGGER_TYPE}{trigger.type}"' if _names.TRIGGER in settings.dimensions else ""
     return (
-        f"{_START}{level}{_MESSAGE}{_json.quote(_sentence(scope, outcome))}"
-        f"{_TIMESTAMP}{_stdout.timestamp(outcome.ended)}{_SERVICE}{_json.quote(settings.service)}"
-        f'{_OUTCOME}{outcome.kind}{_SEVERITY}{level}"{scope.tail}'
-        f"{_TRIGGER}{trigger.type}{_SOURCE}{source}{_RECORDS}{trigger.records}}}"
-        f"{_place(scope)}{',' + _json.encode(rare)[1:-1] if rare else ''}"
+        f"{message}{_TIMESTAMP}{_stdout.timestamp(ended)}{middle}{scope.tail}"
+        f"{_DIRECT if trigger is LAMBDA else _trigger(trigger)}{_place(scope)}{rare}"
         f"{_DURATION}{outcome.duration_ms:.3f}{left}{used}{dimension}"
-        f"{_emf(settings, settings.dimensions, outcome.ended, metrics)}}}"
+        f"{_emf(settings, settings.dimensions, ended, metrics)}}}"
     )
+
+
+def _is_usual(scope: Scope, outcome: Outcome) -> bool:
+    """Return whether there is nothing to say that only some records have: then nothing is looked for, either."""
+    it = scope.invocation
+    if it.trigger is not LAMBDA or outcome.kind != _names.SUCCESS or it.cold_start or it.upstreams:
+        return False
+    if scope.http or scope.durable is not None or scope.overran is not None or scope.settings.metrics_all:
+        return False
+    found = scope.aws, scope.batch, it.tenant_id, it.init_ms, scope.stuck, scope.final_attempts
+    return found == _NOTHING and attempts.number(scope) is None
+
+
+_NOTHING: Final = (None,) * 6
+
+
+def _trigger(trigger: "Trigger") -> str:
+    source = "null" if trigger.source is None else _json.quote(trigger.source)
+    return f"{_TRIGGER}{trigger.type}{_SOURCE}{source}{_RECORDS}{trigger.records}}}"
+
+
+_DIRECT: Final = _trigger(LAMBDA)
+
+
+@lru_cache(8)
+def _succeeded(function: str) -> str:
+    """Return the beginning of a usual record, up to its duration."""
+    return f"{_START}INFO{_MESSAGE}{_json.quote(f'{function} succeeded in ')[:-1]}"
+
+
+@lru_cache(16)
+def _middle(service: str, outcome: str, level: str) -> str:
+    """Return what stands between the time and the keys of every line."""
+    return f'{_SERVICE}{_json.quote(service)}{_OUTCOME}{outcome}{_SEVERITY}{level}"'
 
 
 def _bare_line_of(scope: Scope, outcome: Outcome) -> str:
@@ -132,7 +173,9 @@ def _bare_line_of(scope: Scope, outcome: Outcome) -> str:
     )
 
 
-def _emf(settings: "Settings", dimensions: tuple[str, ...], time: float, metrics: Mapping[str, float]) -> str:
+def _emf(
+    settings: "Settings", dimensions: tuple[str, ...], time: float, metrics: Mapping[str, float | str]
+) -> str:
     """Return the metrics as an EMF document has them; nothing if there are none, since EMF requires one."""
     if not metrics:
         return ""
@@ -294,22 +337,26 @@ def _own_place(own_arn: str | None) -> tuple[str | None, str | None]:
     return os.environ.get(_names.ENV_REGION), None
 
 
-def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> str:
+def _usage(scope: Scope, outcome: Outcome, metrics: dict[str, float | str]) -> str:
     """Return the keys for memory and CPU, and add their metrics."""
     cpu_ms, used = scope.used or _process.used(scope.cpu_s)
-    limit, said = scope.invocation.memory_limit_mb, ""
-    if used is not None:
-        said = f"{_USED}{used:.1f}"
-        if limit is not None:
-            metrics[_names.MEMORY_UTILIZATION] = int(used / limit * 1000) / 10
-    if limit is not None:
-        said += f"{_LIMIT}{limit}"
+    said, share = _memory(used, scope.invocation.memory_limit_mb)
+    if share is not None:
+        metrics[_names.MEMORY_UTILIZATION] = share
     if (took := outcome.duration_ms) >= _CPU_SHARE_LEAST_MS:
         metrics[_names.CPU_UTILIZATION] = int(cpu_ms / took * 1000) / 10
     return f"{said}{_CPU}{cpu_ms:.1f}"
 
 
-def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
+@lru_cache(8)
+def _memory(used: float | None, limit: int | None) -> tuple[str, str | None]:
+    """Return the keys for memory, and its share of the limit; most invocations find the size as it was."""
+    said = "" if used is None else f"{_USED}{used:.1f}"
+    share = str(int(used / limit * 1000) / 10) if used is not None and limit is not None else None
+    return (said if limit is None else f"{said}{_LIMIT}{limit}"), share
+
+
+def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float | str]) -> None:
     """Add the metrics that count something, without zeros and without those that a timeout's record has had already."""
     kind = outcome.kind
     first = scope.stuck is None or (kind == _names.TIMEOUT and scope.overran is None)
@@ -335,7 +382,7 @@ def _count(scope: Scope, outcome: Outcome, metrics: dict[str, float]) -> None:
         metrics[_names.DURATION] = outcome.duration_ms
 
 
-def _count_once(scope: Scope, metrics: dict[str, float]) -> None:
+def _count_once(scope: Scope, metrics: dict[str, float | str]) -> None:
     it = scope.invocation
     if it.cold_start:
         metrics[_names.COLD_STARTS] = 1
