@@ -499,6 +499,17 @@ def test_what_is_no_name_at_all_is_a_wrong_command_line(diff):
     assert run(["policy", "app.log", "--function", "orders", "--json"]) == 2
 
 
+def test_without_an_account_a_role_cannot_be_read(diff, monkeypatch):
+    """That is said with what to do."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    code, report, said = diff(against="orders-role")
+    assert (code, report) == (1, "")
+    assert "no credentials for AWS: log in (aws sso login), or choose a profile with AWS_PROFILE" in said
+
+
 def test_nothing_in_a_policy_steers(diff):
     """Names, actions and resources are anybody's."""
     hostile = 'a\x1b[31m\u202e"}]\n\u2713 success  forged'

@@ -22,14 +22,20 @@ def text(*statements):
 
 
 @pytest.fixture
-def account(monkeypatch):
-    """An account with a role that has an inline policy, two managed ones and a boundary, and a function."""
+def account(deployed, monkeypatch):
+    """The account, for the command."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "x",
         "AWS_REGION": "eu-west-1",
     }.items():
         monkeypatch.setenv(name, value)
+    return deployed
+
+
+@pytest.fixture(scope="module")
+def deployed():
+    """An account with a role that has an inline policy, two managed ones and a boundary, and a function."""
     with mock_aws(config={"iam": {"load_aws_managed_policies": True}, "lambda": {"use_docker": False}}):
         iam = boto3.client("iam", region_name="eu-west-1")
         boundary = iam.create_policy(PolicyName="bound", PolicyDocument=text(allow("*", "*"), {"Sid": "NoKeys", "Effect": "Deny", "Action": "kms:*", "Resource": "*"}))["Policy"]["Arn"]  # fmt: skip
@@ -146,17 +152,6 @@ def test_what_is_not_there_is_said(account, diff, name):
     code, report, said = diff(against=name)
     assert (code, report) == (1, "")
     assert "other" in said.splitlines()[-1]
-
-
-def test_without_an_account_a_role_cannot_be_read(diff, monkeypatch):
-    """That is said with what to do."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-    code, report, said = diff(against="orders-role")
-    assert (code, report) == (1, "")
-    assert "no credentials for AWS: log in (aws sso login), or choose a profile with AWS_PROFILE" in said
 
 
 SERVICE_CONTROL = "arn:aws:organizations::1:policy/o-1/service_control_policy/p-1"

@@ -107,7 +107,11 @@ def _readable(granted: Granted) -> Granted:
 
 def _clients(region: str | None) -> Clients:
     """Return clients that soon give up: a template is compared without an account, too."""
-    settings = {"retries": {"mode": "standard", "max_attempts": 3}, "connect_timeout": 5, "read_timeout": 20}
+    settings = {
+        "retries": {"mode": "standard", "total_max_attempts": 3},
+        "connect_timeout": 5,
+        "read_timeout": 20,
+    }
     return new_clients(**settings) if region is None else clients_of(new_session(), region, **settings)
 
 
