@@ -4,8 +4,10 @@ Most operations are asked for under their own name, which the service authorizat
 stand here, each by the page of the reference of its service, and are reviewed by people.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Final
 
 from lambda_guard.iam.service_reference import actions_of
@@ -28,21 +30,13 @@ class Asked:
     others: tuple[tuple[str, str], ...] = ()
 
 
-_PREFIXES: Final = {
-    "apigatewaymanagementapi": "execute-api",
-    "appconfigdata": "appconfig",
-    "bedrock-agent-runtime": "bedrock",
-    "bedrock-runtime": "bedrock",
-    "cloudwatch-logs": "logs",
-    "cognito-identity-provider": "cognito-idp",
-    "dynamodb-streams": "dynamodb",
-    "eventbridge": "events",
-    "iot-data-plane": "iot",
-    "secrets-manager": "secretsmanager",
-    "sesv2": "ses",
-    "sfn": "states",
-}
-"""A service's id with hyphens → the prefix of its actions, where that isn't the id itself."""
+_PREFIXES: Final[Mapping[str, str]] = json.loads(
+    files(__package__).joinpath("prefixes.json").read_text("utf-8")
+)
+"""A service's id with hyphens → the prefix of its actions, where that isn't the id itself.
+
+It is the name that requests are signed for, but for a few, and the reference confirms each action.
+"""
 
 _UNASKED: Final[Mapping[str, frozenset[str]]] = {
     # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: "No permissions are required"
