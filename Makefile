@@ -73,12 +73,14 @@ test-pythons: install
 	  $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
 	done
 
-# Nothing but the runtime dependencies: what a function has.
+# Nothing but the runtime dependencies: what a function has; and without the X-Ray SDK, which a function needn't have.
 test-runtime-only: install
 	@echo "== runtime dependencies only"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python .
 	@cd tests && ../$(LEG)/bin/python smoke.py
+	@echo "== without the X-Ray SDK"
+	@WITHOUT=aws_xray_sdk $(BIN)/pytest tests/test_transparency.py tests/propagation tests/sinks/test_xray_process.py -n 2 --dist loadfile
 
 # The wheel, away from the source tree, with the newest dependencies; on Python 3.13 where it is found.
 test-wheel: install

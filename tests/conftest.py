@@ -23,6 +23,19 @@ import lambda_guard
 from lambda_guard import _failsafe, production
 from lambda_guard.testing import capture
 
+
+class Without:
+    """Refuses imports, as if packages weren't there: `WITHOUT="aws_xray_sdk wrapt" pytest …`."""
+
+    packages = frozenset(os.environ.get("WITHOUT", "").split())
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.packages:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+if Without.packages:
+    sys.meta_path.insert(0, Without())
 _SOURCE = str(Path(lambda_guard.__file__).parents[1])
 _FOREIGN = ("AWS_", "LAMBDA_GUARD_", "POWERTOOLS_", "_X_AMZN_")
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from . import _scope
 from .propagation.calls import AwsCalls, Call
-from .propagation.header import parse
 
 
 class Calls:
@@ -36,15 +35,13 @@ class Calls:
         work = _scope.work()
         return work.header() if work is not None else None
 
-    def is_header_overwritten(self) -> bool:
+    def is_header_overwritten(self, call: Call) -> bool:
         """Return whether other code writes the HTTP header after us."""
-        scope = _scope.current()
-        return scope is not None and scope.tracer is not None and scope.tracer.is_header_overwritten()
+        return call.tracer is not None and call.tracer.is_header_overwritten()
 
-    def sends_w3c(self) -> bool:
+    def sends_w3c(self, call: Call) -> bool:
         """Return whether W3C's header goes with the request as well."""
-        scope = _scope.current()
-        return scope is not None and scope.tracer is not None and scope.tracer.sends_w3c
+        return call.tracer is not None and call.tracer.sends_w3c
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Notify the tracer, count the call, and record the messages that it sent."""
@@ -54,12 +51,12 @@ class Calls:
         if call.tracer is not None:
             call.tracer.end_call(call, response, error)
         if totals is not None:
-            totals.count(call, response if isinstance(response, Mapping) else None, error)
-            if isinstance(response, Mapping):
+            is_answer = type(response) is dict or isinstance(response, Mapping)
+            totals.count(call, response if is_answer else None, error)
+            if response is not None and is_answer:
                 from .propagation.sent import note_sent  # late: many functions call nothing
 
-                header = parse(call.header) if call.header else None
-                note_sent(totals, call, header.parent if header is not None else None, response)
+                note_sent(totals, call, response)
 
 
 def _totals(scope: _scope.Scope) -> AwsCalls:

@@ -5,6 +5,7 @@ import pytest
 
 from lambda_guard.propagation.calls import AwsCalls, Call
 from lambda_guard.propagation.sent import SENDS, note_sent, sent
+from lambda_guard.testing import TRACE_HEADER
 
 BOTO_NAMES = {"sfn": "stepfunctions", "eventbridge": "events"}
 
@@ -104,11 +105,11 @@ def test_what_is_sent_beyond_the_limit_is_counted():
     calls = AwsCalls()
     entries = [{"Id": str(number), "MessageBody": "a"} for number in range(10)]
     call = Call("sqs", "SendMessageBatch", "sqs", "eu-west-1", {"QueueUrl": "q", "Entries": entries})
+    call.header = TRACE_HEADER
     for batch in range(6):
         note_sent(
             calls,
             call,
-            "53995c3f42cd8ad8",
             {"Successful": [{"MessageId": f"{batch}-{n}"} for n in range(10)]},
         )
     assert [entry["message_id"] for entry in calls.sent] == [

@@ -13,9 +13,13 @@ import pytest
 from lambda_guard import logger, production
 from lambda_guard.testing import Captured, capture, make_context
 
-_SCHEMA = jsonschema.Draft202012Validator(
-    json.loads((Path(__file__).parents[1] / "emf_schema.json").read_text())
-)
+
+def _schema(name: str) -> Any:
+    return jsonschema.Draft202012Validator(json.loads((Path(__file__).parents[1] / name).read_text()))
+
+
+_SCHEMA = _schema("emf_schema.json")
+_X_RAY_SCHEMA = _schema("xray_schema.json")
 
 
 def check_documents(captured: Captured) -> None:
@@ -25,6 +29,17 @@ def check_documents(captured: Captured) -> None:
             _SCHEMA.validate(line)
             for directive in line["_aws"]["CloudWatchMetrics"]:
                 check_members(line, directive)
+
+
+def check_segments(captured: Captured) -> None:
+    """Hold every document of a trace to X-Ray's schema, to its size, and to what the schema can't say."""
+    for segment in captured.segments:
+        document = segment.document
+        _X_RAY_SCHEMA.validate(document)
+        assert len(json.dumps(document, ensure_ascii=False).encode(errors="surrogatepass")) < 64_000
+        causes = document.get("cause", {}).get("exceptions", [])
+        assert {each["cause"] for each in causes if "cause" in each} <= {each["id"] for each in causes}
+        assert document.get("end_time", document["start_time"]) >= document["start_time"]
 
 
 def check_members(line: dict[str, Any], directive: dict[str, Any]) -> None:
@@ -83,6 +98,7 @@ def invoke() -> Callable[..., Captured]:
                 captured.raised = None
         assert ("could not do its part" in captured.output) is guard_errors, captured.output
         check_documents(captured)
+        check_segments(captured)
         return captured
 
     return run

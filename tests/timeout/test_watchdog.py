@@ -213,7 +213,7 @@ def test_record(captured, released):
             "message": f"still at work after {after_ms} ms in waits_for_a_lock (test_watchdog.py:{line + 4})",
             "fingerprint": warned["error"]["fingerprint"],
             "stack": [
-                f"test_watchdog.py:{handler.__code__.co_firstlineno + 3} in handler",
+                f"test_watchdog.py:{handler.__wrapped__.__code__.co_firstlineno + 3} in handler",
                 f"test_watchdog.py:{line + 4} in waits_for_a_lock",
             ],
         },

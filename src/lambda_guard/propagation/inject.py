@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from functools import wraps
 from threading import Lock
 from typing import Any, Final, Protocol
+from urllib.parse import quote  # botocore has imported it
 from weakref import WeakSet
 
 from .. import _names
@@ -44,10 +45,10 @@ class Observer(Protocol):
     def header(self) -> str | None:
         """Return the header that names the innermost span that is open now."""
 
-    def is_header_overwritten(self) -> bool:
+    def is_header_overwritten(self, call: Call) -> bool:
         """Return whether other code writes the HTTP header after the botocore events that a caller's hooks use."""
 
-    def sends_w3c(self) -> bool:
+    def sends_w3c(self, call: Call) -> bool:
         """Return whether W3C's header goes with the request as well."""
 
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
@@ -138,7 +139,7 @@ def _call(client: Any, operation: str, params: Any) -> Call:
         operation,
         meta.service_model.endpoint_prefix,
         meta.region_name,
-        params if isinstance(params, Mapping) else {},
+        params if type(params) is dict or isinstance(params, Mapping) else {},
     )
     call.endpoint_url = meta.endpoint_url
     return call
@@ -188,10 +189,11 @@ def _take_back(call: Call) -> None:
 
 def _into_request(observer: Observer, request: Any) -> None:
     headers = request["headers"]
-    name = next((name for name in headers if name.lower() == _HTTP_NAME), _names.HTTP_TRACE_HEADER)
-    call, now = _in_flight.get(), os.environ.get(_names.ENV_TRACE_HEADER)
-    known = {_as_botocore(each) for each in (now, call.environment if call is not None else now)}
-    if name in headers and headers[name] not in known:
+    name = _names.HTTP_TRACE_HEADER
+    if name not in headers:
+        name = next((each for each in headers if each.lower() == _HTTP_NAME), name)
+    call = _in_flight.get()
+    if name in headers and not _is_of_environment(headers[name], call):
         return  # set by the caller
     header = _outgoing(observer)
     if call is not None and header is not None:
@@ -213,18 +215,24 @@ def _once_more(observer: Observer, request: Any) -> None:
     if call is None or call.in_request is None:
         return
     name, header = call.in_request
-    if observer.is_header_overwritten():
+    if observer.is_header_overwritten(call):
         request.headers[name] = header
-    if observer.sends_w3c() and _names.W3C_TRACE_HEADER not in request.headers:
+    if observer.sends_w3c(call) and _names.W3C_TRACE_HEADER not in request.headers:
         parsed = parse(header)
         if parsed is not None and (said := parsed.w3c()) is not None:
             request.headers[_names.W3C_TRACE_HEADER] = said
 
 
+def _is_of_environment(header: object, call: Call | None) -> bool:
+    """Return whether a request's header is the one that the environment holds, or held when the call began."""
+    now = os.environ.get(_names.ENV_TRACE_HEADER)
+    if header == now or header == _as_botocore(now):
+        return True
+    return call is not None and call.environment != now and header == _as_botocore(call.environment)
+
+
 def _as_botocore(header: str | None) -> str | None:
     """Return a header as botocore writes it inside Lambda, from the environment (`add_recursion_detection_header`)."""
-    from urllib.parse import quote
-
     return quote(header, safe="-=;:+&[]{}\"',") if header else None
 
 

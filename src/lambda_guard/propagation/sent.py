@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from .. import _names
 from .called import resource_name
 from .calls import AwsCalls, Call
+from .header import parse
 
 
 class Send(NamedTuple):
@@ -47,15 +48,17 @@ SENDS: Final = {
 }
 
 
-def note_sent(totals: AwsCalls, call: Call, span_id: str | None, response: Mapping[str, Any]) -> None:
-    """Note the messages that a call has delivered.
+def note_sent(totals: AwsCalls, call: Call, response: Mapping[str, Any]) -> None:
+    """Note the messages that a call has delivered, with the sender's span, as their trace header names it.
 
     Args:
         totals: where to note them.
         call: the call that was made.
-        span_id: the sender's span, as named in their trace header.
         response: the service's response.
     """
+    if (call.service, call.operation) not in SENDS:
+        return
+    header = parse(call.header)
     for target, message_id in sent(call.service, call.operation, call.params, response):
         if len(totals.sent) >= _names.SENT_MOST:
             totals.sent_more += 1
@@ -66,8 +69,8 @@ def note_sent(totals: AwsCalls, call: Call, span_id: str | None, response: Mappi
             _names.TARGET: None if totals.unnamed else target,
             _names.MESSAGE_ID: message_id,
         }
-        if span_id is not None:
-            entry[_names.SPAN_ID] = span_id
+        if header is not None and header.parent is not None:
+            entry[_names.SPAN_ID] = header.parent
         totals.sent.append(entry)
 
 

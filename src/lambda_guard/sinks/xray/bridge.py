@@ -26,7 +26,7 @@ from aws_xray_sdk.core.utils.atomic_counter import AtomicCounter
 
 from ... import _names, _scope
 from ...propagation.header import TraceHeader
-from . import calls, emitter
+from . import calls, document, emitter
 from .calls import CallSpan
 from .span import Span
 
@@ -215,7 +215,7 @@ def _made(span: Span) -> tuple[Any, Any]:
     place, started = span.place, span.started
     segment: Any
     if place.adopted:
-        function = span.scope.invocation.function
+        function = document.name_of(span.scope.invocation.function) or "function"
         segment = AdoptedSegment(function, place.span_id, place.header, started)
         handler = HandlerSubsegment(span.name, span.below, segment, started, "local")
         segment.add_subsegment(handler)

@@ -3,7 +3,7 @@
 The innermost call is kept in a context variable: a call may make others, for credentials or a redirect.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from time import time
 from typing import TYPE_CHECKING, Any, Final
@@ -134,11 +134,10 @@ def innermost(span: "Span") -> CallSpan | None:
 
 def facts(call: "Call", response: Any, error: BaseException | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is known of a call that has ended: X-Ray's `aws`, and the fields beside it."""
-    answer = response if response is not None else getattr(error, "response", None)
-    answer = answer if isinstance(answer, Mapping) else {}
-    meta = answer.get("ResponseMetadata")
-    meta = meta if isinstance(meta, Mapping) else {}
-    aws = given(call) | {key: value for key, value in _answered(answer, meta) if value is not None}
+    answer = _mapping(response if response is not None else getattr(error, "response", None))
+    meta = _mapping(answer.get("ResponseMetadata"))
+    aws = given(call)
+    _add_answer(aws, answer, meta)
     more: dict[str, Any] = {}
     if (status := meta.get("HTTPStatusCode")) is not None:
         more[_names.SEGMENT_HTTP] = {_names.SEGMENT_RESPONSE: {_names.SEGMENT_STATUS: status}}
@@ -148,6 +147,10 @@ def facts(call: "Call", response: Any, error: BaseException | None) -> tuple[dic
         if _names.ERROR not in more:
             more[_names.SEGMENT_FAULT] = True
     return aws, more
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def given(call: "Call") -> dict[str, Any]:
@@ -169,16 +172,19 @@ def given(call: "Call") -> dict[str, Any]:
     return aws
 
 
-def _answered(answer: Mapping[str, Any], meta: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield _names.SEGMENT_REQUEST_ID, meta.get("RequestId")
-    yield _names.SEGMENT_RETRIES, meta.get("RetryAttempts")
-    if isinstance(headers := meta.get("HTTPHeaders"), Mapping):
-        yield "id_2", headers.get("x-amz-id-2")  # S3's second id
+def _add_answer(aws: dict[str, Any], answer: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    if (request_id := meta.get("RequestId")) is not None:
+        aws[_names.SEGMENT_REQUEST_ID] = request_id
+    if (retries := meta.get("RetryAttempts")) is not None:
+        aws[_names.SEGMENT_RETRIES] = retries
+    if (second_id := _mapping(meta.get("HTTPHeaders")).get("x-amz-id-2")) is not None:  # S3's
+        aws["id_2"] = second_id
     for key, value in answer.items():
         if key in _ANSWERED:
-            yield _ANSWERED[key], value if isinstance(value, int | str) else None
+            if isinstance(value, int | str):
+                aws[_ANSWERED[key]] = value
         elif key in _COUNTED and isinstance(value, list):
-            yield _COUNTED[key], len(value)
+            aws[_COUNTED[key]] = len(value)
 
 
 def _flags(status: object) -> dict[str, bool]:

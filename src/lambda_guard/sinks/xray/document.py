@@ -13,6 +13,9 @@ from ...failure.stack_frames import Frame
 from ...propagation.place import new_id
 
 BYTES_MOST: Final = 63_000  # a UDP datagram carries 65,507 at most; the SDK's header goes with it
+ANNOTATION_MOST: Final = 1_000  # characters of a value
+_NAME_MOST: Final = 180  # characters, with room for a prefix in the 200 that X-Ray takes
+_NAME_CHARS: Final = frozenset(" _.:/%&#=+-@")  # besides letters and digits
 _FRAMES_MOST: Final = 30
 _MESSAGE_MOST: Final = 2_048  # characters
 _CHAIN_MOST: Final = 4  # exceptions that a person would read
@@ -21,6 +24,11 @@ _KEPT: Final = frozenset((
     _names.SEGMENT_NAMESPACE, _names.SEGMENT_START_TIME, _names.SEGMENT_END_TIME, _names.SEGMENT_FAULT,
     _names.ERROR, _names.SEGMENT_THROTTLE, _names.SEGMENT_CAUSE,
 ))  # fmt: skip
+
+
+def name_of(said: str) -> str:
+    """Return a text as the name of a (sub)segment, without the characters that X-Ray refuses; it may be empty."""
+    return "".join(char for char in said[:_NAME_MOST] if char.isalnum() or char in _NAME_CHARS)
 
 
 def cause(error: BaseException) -> dict[str, Any]:
@@ -75,18 +83,29 @@ def _stack(frames: list[Frame]) -> list[dict[str, Any]]:
 
 
 def _exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
-    seen: set[int] = set()
+    chain: list[BaseException] = []
     link: BaseException | None = error
-    cause_id = new_id()
-    while link is not None and id(link) not in seen and len(seen) < _CHAIN_MOST:
-        seen.add(id(link))
-        message = _json.cut(exceptions.message(link), _MESSAGE_MOST)
-        stack = exceptions.frames(exceptions.trace_of(link))
-        entry = _entry(cause_id, exceptions.type_name(link), message, stack)
+    while link is not None and len(chain) < _CHAIN_MOST and not any(link is each for each in chain):
+        chain.append(link)
         link = exceptions.cause_of(link)
-        if link is not None:
-            entry[_names.SEGMENT_CAUSE] = cause_id = new_id()
+    ids = [new_id() for _ in chain]
+    for number, each in enumerate(chain):
+        message = _json.cut(exceptions.message(each), _MESSAGE_MOST)
+        stack = exceptions.frames(exceptions.trace_of(each))
+        entry = _entry(ids[number], exceptions.type_name(each), message, stack)
+        if number + 1 < len(chain):
+            entry[_names.SEGMENT_CAUSE] = ids[number + 1]
         yield entry
+
+
+def unfinished(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of work that has ended as one of work that is in progress, with all that it contains."""
+    gone = (_names.SEGMENT_END_TIME, _names.SEGMENT_SUBSEGMENTS)
+    kept = {key: value for key, value in found.items() if key not in gone}
+    kept[_names.SEGMENT_IN_PROGRESS] = True
+    if children := found.get(_names.SEGMENT_SUBSEGMENTS):
+        kept[_names.SEGMENT_SUBSEGMENTS] = [unfinished(child) for child in children]
+    return kept
 
 
 def datagrams(document: dict[str, Any]) -> Iterator[str]:

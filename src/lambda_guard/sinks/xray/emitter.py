@@ -92,6 +92,28 @@ def children(stack: tuple[Any, ...]) -> list[dict[str, Any]]:
     return [_finished(document, time()) for document in found if document]
 
 
+def open_children(stack: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Return the documents of the subsegments below the handler's that are open, as in progress and faults."""
+    handler = stack[1]
+    found = [
+        attempt("trace.child", child.to_dict)
+        for child in list(handler.subsegments)
+        if child.in_progress and child.sampled
+    ]
+    return [_marked(document) for document in found if document]
+
+
+def _marked(found: dict[str, Any]) -> dict[str, Any]:
+    """Mark what the user's code has begun and not ended; what it has ended inside is complete as it is."""
+    if not found.get(_names.SEGMENT_IN_PROGRESS):
+        return _finished(found, time())
+    found.pop("cause_document", None)
+    found[_names.SEGMENT_FAULT] = True
+    if children := found.get(_names.SEGMENT_SUBSEGMENTS):
+        found[_names.SEGMENT_SUBSEGMENTS] = [_marked(child) for child in children]
+    return found
+
+
 def _finished(found: dict[str, Any], now: float) -> dict[str, Any]:
     if found.pop(_names.SEGMENT_IN_PROGRESS, False):
         found[_names.SEGMENT_END_TIME] = now

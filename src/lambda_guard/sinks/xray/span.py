@@ -11,6 +11,7 @@ from ... import _json, _names
 from ..._scope import Work
 from ...propagation.header import TraceHeader
 from ...propagation.place import Place, new_id
+from . import document
 
 _USERS: Final = (
     _names.SEGMENT_METADATA, _names.SEGMENT_AWS, _names.SEGMENT_HTTP, _names.SEGMENT_SQL, _names.SEGMENT_CAUSE,
@@ -109,7 +110,7 @@ class Span:
     ) -> dict[str, Any]:
         """Return the segment of this function in an upstream trace."""
         it = self.scope.invocation
-        found = self._document(it.function, span_id, header, outcome, ended)
+        found = self._document(document.name_of(it.function) or "function", span_id, header, outcome, ended)
         if subsegments:
             found[_names.SEGMENT_SUBSEGMENTS] = subsegments
         if it.trace is not None:
@@ -154,8 +155,8 @@ class Span:
         assert own is not None
         return (
             f"{_NAME}{_json.quote(self.name)}{_ID}{self.place.own_id}{_TRACE}{own.root}{_PARENT}{own.parent}"
-            f"{_START}{it.started!r}{_END}{ended!r}{_INVOCATION}{_json.quote(it.invocation_id)}"
-            f"{_SERVICE}{_json.quote(scope.settings.service)}{_TRIGGER}{it.trigger.type}"
+            f"{_START}{it.started!r}{_END}{ended!r}{_INVOCATION}{_json.quote(_short(it.invocation_id))}"
+            f"{_SERVICE}{_json.quote(_short(scope.settings.service))}{_TRIGGER}{it.trigger.type}"
             f'{_COLD if it.cold_start else _WARM}{outcome}"}}}}'
         )
 
@@ -193,11 +194,11 @@ class Span:
             _names.SEGMENT_START_TIME: self.started,
             _names.SEGMENT_END_TIME: ended,
             _names.SEGMENT_ANNOTATIONS: {
-                _names.INVOCATION_ID: it.invocation_id,
-                _names.SERVICE: scope.settings.service,
+                _names.INVOCATION_ID: _short(it.invocation_id),
+                _names.SERVICE: _short(scope.settings.service),
                 _names.TRIGGER: it.trigger.type,
                 _names.OUTCOME: outcome,
-                **{key: keys[key] for key in about if key in keys},
+                **{key: _short(keys[key]) for key in about if key in keys},
             },
         }
 
@@ -223,6 +224,10 @@ _SERVICE: Final = f',"{_names.SERVICE}":'
 _TRIGGER: Final = f',"{_names.TRIGGER}":"'
 _COLD: Final = f'","{_names.COLD_START}":true,"{_names.OUTCOME}":"'
 _WARM: Final = f'","{_names.COLD_START}":false,"{_names.OUTCOME}":"'
+
+
+def _short(value: Any) -> Any:
+    return value[: document.ANNOTATION_MOST] if isinstance(value, str) else value
 
 
 def _is_touched(entity: Any) -> bool:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from time import time
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ... import _names
 from ..._failsafe import attempt
@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from ...propagation.calls import AwsCalls, Call
     from .calls import CallSpan
 
-_NAME_MOST: Final = 180  # characters, with room for the prefix in the 200 that X-Ray takes
-_NAME_CHARS: Final = frozenset(" _.:/%&#=+-@")  # besides letters and digits
+
+class _Late:
+    """The part for AWS calls: many functions make none."""
+
+    calls: Any = None
+
+
+def _calls() -> Any:
+    if _Late.calls is None:
+        from . import calls
+
+        _Late.calls = calls
+    return _Late.calls
 
 
 class _Sdk:
@@ -37,6 +48,8 @@ def make(handler: str) -> Tracer:
     tracer = XRay(handler)
     if os.environ.get(_names.ENV_DAEMON_ADDRESS) and tracer.is_enabled:
         attempt("trace.install", sending.is_ready)
+    if "botocore.client" in sys.modules:
+        _calls()  # it will make some: the first one needn't wait
     if _Sdk.bridge is None:
         when_imported("aws_xray_sdk.core", "trace.bridge", _build_bridge)
     return tracer
@@ -83,8 +96,7 @@ class XRay(Tracer):
     """
 
     def __init__(self, handler: str) -> None:
-        said = "".join(char for char in handler if char.isalnum() or char in _NAME_CHARS)
-        self.name = f"## {said[:_NAME_MOST] or 'handler'}"
+        self.name = f"## {document.name_of(handler) or 'handler'}"
         self.is_enabled = sending.is_enabled()
 
     def _is_ready(self) -> bool:
@@ -171,9 +183,11 @@ class XRay(Tracer):
             if work.trace is None and work is not scope:  # beyond those that are recorded
                 self.begin_item(work)
             if work.trace is not None:
-                _send_open(work.trace.made)
+                if work.trace.made is not None:
+                    for child in _Sdk.emitter.open_children(work.trace.made):
+                        _send(child)
                 for whole in work.trace.documents(outcome.kind, outcome.ended, cause):
-                    _send(_unfinished(json.loads(whole) if isinstance(whole, str) else whole))
+                    _send(document.unfinished(json.loads(whole) if isinstance(whole, str) else whole))
 
     # --- AWS calls ------------------------------------------------------------------------------------------
 
@@ -182,8 +196,7 @@ class XRay(Tracer):
         span: Span | None = work.trace
         if span is None or not span.recorded or self.is_header_overwritten():
             return
-        from . import calls  # late: many functions call nothing
-
+        calls = _calls()
         above = _Sdk.bridge.innermost(span) if _Sdk.bridge is not None else None
         call.span = calls.begin(call, span)
         if above is not None:
@@ -194,8 +207,7 @@ class XRay(Tracer):
         found: CallSpan | None = call.span
         if found is None:
             return
-        from . import calls  # late, as above
-
+        calls = _calls()
         calls.end(found)
         if found.entity is None:
             _send(found.document(response, error, time()))
@@ -210,9 +222,7 @@ class XRay(Tracer):
         entity = _Sdk.bridge.innermost(span) if _Sdk.bridge is not None else None
         if entity is not None:
             return entity.id if entity.sampled else None
-        from . import calls  # late, as above
-
-        call = calls.innermost(span)
+        call = _calls().innermost(span)
         return call.id if call is not None else span.below
 
     def is_header_overwritten(self) -> bool:
@@ -224,31 +234,3 @@ class XRay(Tracer):
 def _in_flight(calls: "AwsCalls") -> list["CallSpan"]:
     """Return the AWS calls that haven't been answered and aren't among the SDK's entities."""
     return [call.span for call in list(calls.in_flight) if call.span is not None and call.span.entity is None]
-
-
-def _send_open(stack: "tuple[Any, ...] | None") -> None:
-    for child in list(stack[1].subsegments) if stack is not None else ():
-        found = attempt("trace.child", child.to_dict) if child.in_progress and child.sampled else None
-        if found is not None:
-            _send(_open(found))
-
-
-def _open(found: dict[str, Any]) -> dict[str, Any]:
-    """Mark what the user's code has begun and not ended; what it has ended inside is complete as it is."""
-    found.pop("cause_document", None)
-    children = [
-        _open(child) if child.get(_names.SEGMENT_IN_PROGRESS) else child
-        for child in found.get(_names.SEGMENT_SUBSEGMENTS, ())
-    ]
-    return {**found, _names.SEGMENT_FAULT: True, **_having(children)}
-
-
-def _unfinished(found: dict[str, Any]) -> dict[str, Any]:
-    gone = (_names.SEGMENT_END_TIME, _names.SEGMENT_SUBSEGMENTS)
-    children = [_unfinished(child) for child in found.get(_names.SEGMENT_SUBSEGMENTS, ())]
-    kept = {key: value for key, value in found.items() if key not in gone}
-    return {**kept, _names.SEGMENT_IN_PROGRESS: True, **_having(children)}
-
-
-def _having(children: list[dict[str, Any]]) -> dict[str, Any]:
-    return {_names.SEGMENT_SUBSEGMENTS: children} if children else {}
