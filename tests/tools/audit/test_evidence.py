@@ -6,7 +6,15 @@ import pytest
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
 
 from lambda_guard.templates.marks import compose, value_of
+from lambda_guard.templates.survey.model import Function, Statement, Survey
+from lambda_guard.templates.survey.nodes import Place
+from lambda_guard.tools.audit.auditing import audit as run_audit
+from lambda_guard.tools.audit.evidence import Records
+from lambda_guard.tools.audit.findings import Subject
+from lambda_guard.tools.audit.narrowing import narrowed
 from lambda_guard.tools.group import run
+from lambda_guard.tools.policy.evidence import Called, Evidence
+from lambda_guard.tools.policy.gathering import Gathering
 
 from ..conftest import Logs
 
@@ -241,6 +249,28 @@ def test_more_than_a_role_takes_is_said(audit):
     _, found, _ = audit(with_policies(statement("dynamodb:*")), calls=calls)
     (said,) = found["WG902"]["mind"]
     assert said.endswith("characters, and a role's inline policies may have 10,240")
+
+
+def test_a_deployed_role_is_narrowed_as_a_whole():
+    """Its statements have one place: a narrow one in front of the wide one doesn't stand for it."""
+    evidence = Evidence("orders")
+    evidence.invocations = 1
+    evidence.calls.update({Called("dynamodb", "Query", f"arn:aws:dynamodb:{AT}:table/stock"): 1})
+    records = Records(0, 0, {"orders": Gathering("orders", by_home={None: evidence})})
+    place = Place("arn:aws:iam::123456789012:role/orders")
+    allowed = [(("s3:GetObject",), ("arn:aws:s3:::a/*",)), (("dynamodb:*",), ("*",))]
+    found = [
+        Statement(
+            kind="identity", owner="orders", place=place, actions=some, resources=on, functions=("orders",)
+        )
+        for some, on in allowed
+    ]
+    function = Function(logical_id="orders", name="orders", place=Place("arn:aws:lambda:x"))
+    survey = Survey(file="account", deployed=True, functions=(function,), statements=tuple(found))
+    report = narrowed(run_audit(Subject(survey=survey)), {}, records)
+    (instead,) = {it.instead for it in report.findings if it.rule == "WG902"}
+    (one,) = json.loads(instead.document)
+    assert (one["Action"], one["Resource"]) == (["dynamodb:Query"], [f"arn:aws:dynamodb:{AT}:table/stock"])
 
 
 def test_text_and_sarif_have_it(audit):

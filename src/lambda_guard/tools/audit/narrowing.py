@@ -25,7 +25,8 @@ from lambda_guard.tools.policy.limits import INLINE_MOST, size
 from lambda_guard.tools.policy.needs import Needs, needs_of
 from lambda_guard.tools.policy.statements import Need, statements
 
-_RULES: Final = {"EG901", "WG902", "WG903", "WG905"}
+_MANAGED: Final = "WG905"
+_RULES: Final = {"EG901", "WG902", "WG903", _MANAGED}
 _SENDING: Final = {
     "AWS::SQS::Queue": "sqs:SendMessage",
     "AWS::SNS::Topic": "sns:Publish",
@@ -93,14 +94,9 @@ class Narrowing:
             if isinstance(found, str):
                 return Instead(unknown=found)
             known.append(found)
-        wide = next(
-            (
-                it
-                for it in self.survey.statements
-                if it.kind == "identity" and it.place == finding.place and it.managed is None
-            ),
-            None,
-        )
+        wide = [it for it in self.survey.statements if it.kind == "identity" and it.place == finding.place]
+        # What is deployed has one place for all statements of a policy.
+        wide = [it for it in wide if it.managed is None and finding.rule != _MANAGED]
         return _instead(wide, known, self._owned(known))
 
     def _evidence(self, function: Function) -> Evidence | str:
@@ -205,14 +201,16 @@ def _is(name: str, function: Function) -> bool:
     return name == function.logical_id or made_by_stack(name)[1] == function.logical_id
 
 
-def _instead(wide: Statement | None, known: Sequence[_Known], own: Owned) -> Instead:
+def _instead(wide: Sequence[Statement], known: Sequence[_Known], own: Owned) -> Instead:
     granted: dict[Need, dict[str, int]] = {}
     for it in known:
         for need, asked in it.needs.granted.items():
             granted.setdefault(need, {}).update(asked)
-    covered = {need: asked for need, asked in granted.items() if wide is None or _covers(wide, need, own)}
+    fits = {need for need in granted if not wide or any(_covers(it, need, own) for it in wide)}
+    covered = {need: asked for need, asked in granted.items() if need in fits}
     evidence = tuple(line for it in known for line in it.evidence.lines())
-    if wide is not None and (why := _unsettled(wide, granted, own) or (_NOTHING if not covered else "")):
+    unsettled = next(filter(None, (_unsettled(it, granted, own) for it in wide)), "")
+    if why := unsettled or _NOTHING * (not covered):
         return Instead(unknown=why, evidence=evidence)
     doubts = tuple(dict.fromkeys(doubt for it in known for doubt in it.doubts))
     made = [
@@ -229,11 +227,11 @@ def _instead(wide: Statement | None, known: Sequence[_Known], own: Owned) -> Ins
     )
 
 
-def _mind(wide: Statement | None, known: Sequence[_Known], characters: int) -> Iterator[str]:
+def _mind(wide: Sequence[Statement], known: Sequence[_Known], characters: int) -> Iterator[str]:
     """Yield what isn't in the statements, or keeps them from being written as they are."""
     for it in known:
         yield from (f"not in it: {line}" for line in it.needs.unknown)
-    if wide is not None and wide.conditioned:
+    if any(it.conditioned for it in wide):
         yield "its Condition isn't in it: add it to each statement"
     if characters > INLINE_MOST:
         yield f"it has {characters:,} characters, and a role's inline policies may have {INLINE_MOST:,}"
