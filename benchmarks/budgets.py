@@ -45,7 +45,7 @@ class Cost(NamedTuple):
     Attributes:
         case: one of `cases.CASES`, `spaced` (the standard case, with pauses between), or `cold`.
         contender: one of `contenders.CONTENDERS`.
-        kind: `traced` or `untraced`.
+        kind: `traced`, `untraced` or `unnamed`; see `processes.environment`.
     """
 
     case: str
@@ -88,6 +88,8 @@ def call_more(contender):
     return added | {Cost("10 calls", FLOOR): -share, Cost("0 calls", FLOOR): share}
 
 
+CALL_NAMED = {Cost("10 calls", OURS): 1, Cost("10 calls", OURS, "unnamed"): -1}
+CALL_ITSELF = {Cost("10 calls", FLOOR): 1, Cost("0 calls", FLOOR): -1}
 THREE = "Powertools' three decorators"
 ROWS = (
     Row(
@@ -153,6 +155,13 @@ ROWS = (
         1.25,
     ),
     Row("what an AWS call costs more", call_more(OURS), "the X-Ray SDK's patch", call_more(POWERTOOLS), 1.2),
+    Row(
+        "naming what an AWS call is about",
+        CALL_NAMED,
+        "the call itself, without a network",
+        CALL_ITSELF,
+        0.01,
+    ),
     Row(f"calls {APART_MS} ms apart", one("spaced", OURS), THREE, one("spaced", POWERTOOLS)),
     Row(f"calls {APART_MS} ms apart", one("spaced", OURS), "without pauses", one("standard", OURS)),
 )

@@ -25,8 +25,9 @@ if sys.argv[1] != "interpreter":
 
 
 def environment(port, kind):
-    """Return a contender's environment; `kind` is `traced` or `untraced`."""
-    return {"PYTHONPATH": str(ROOT), **contenders.environment(port, tracing=kind == "traced")}
+    """Return the environment; `kind` is `traced`, `untraced` or, with no resource of a call named, `unnamed`."""
+    without = {"LAMBDA_GUARD_CALL_RESOURCES": "off"} if kind == "unnamed" else {}
+    return {"PYTHONPATH": str(ROOT), **contenders.environment(port, tracing=kind != "untraced"), **without}
 
 
 def has_valgrind():

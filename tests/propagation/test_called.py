@@ -101,6 +101,9 @@ def test_the_resource_of_a_call(service, params, expected):
                     {"ConditionCheck": {"TableName": "b"}},
                     {"Delete": {"TableName": "a"}},
                     {"Put": {"TableName": "a"}},
+                    {"Put": {"TableName": ["a"]}},
+                    {"Put": "a"},
+                    "Put",
                     {"Invented": {"TableName": "a"}},
                 ]
             },
@@ -203,6 +206,7 @@ def test_a_websocket_api_is_named_by_its_endpoint(url, expected):
     [
         ('SELECT "a", b FROM "orders" WHERE x = \'from stock\'', "orders", {"kind": "Select"}),
         ('select * from "orders"."by-date" where d > 1', "orders", {"kind": "Select", "index": "by-date"}),
+        ('SELECT "it\'s" FROM orders WHERE x = \' FROM secret\'', "orders", {"kind": "Select"}),
         ("SELECT ' FROM secret ' FROM orders", "orders", {"kind": "Select"}),
         ("SELECT 'it''s from secret' FROM orders", "orders", {"kind": "Select"}),
         ("\n EXISTS ( SELECT * FROM orders WHERE id=1)", "orders", {"kind": "Select"}),

@@ -299,3 +299,38 @@ def test_a_function_without_calls_names_itself_on_a_cold_start_alone():
             handler({}, make_context())
         records.append(captured.record)
     assert [("function_arn" in record) for record in records] == [record["cold_start"] for record in records]
+
+
+def test_each_denied_entry_of_a_call_that_succeeds_is_counted(client):
+    """S3 deletes what it may, and says of each other object why not; the newest reason is kept."""
+    s3 = client("s3")
+    stubber = botocore.stub.Stubber(s3)
+    errors = [
+        {
+            "Key": key,
+            "Code": "AccessDenied",
+            "Message": f"not authorized to perform: s3:{action} on resource: arn:aws:s3:::shop/{key}",
+        }
+        for key, action in (("ann", "DeleteObject"), ("bob", "DeleteObjectVersion"))
+    ]
+    stubber.add_response("delete_objects", {"Errors": errors})
+    with stubber:
+        (call,) = record_of(
+            lambda: s3.delete_objects(Bucket="shop", Delete={"Objects": [{"Key": "ann"}, {"Key": "bob"}]})
+        )["calls"]
+    assert (call["count"], call["errors"]) == (1, 0)
+    assert call["denied"] == {
+        "count": 2,
+        "action": "s3:DeleteObjectVersion",
+        "resource": "arn:aws:s3:::shop/*",
+    }
+
+
+def test_a_global_service_is_in_no_region(client):
+    """IAM's clients call their Region `aws-global`, which is none."""
+    iam = client("iam", endpoint_url=None)
+    stubber = botocore.stub.Stubber(iam)
+    stubber.add_response("list_roles", {"Roles": []})
+    assert iam.meta.region_name == "aws-global"
+    with stubber:
+        assert calls_of(iam.list_roles) == [{"service": "iam", "operation": "ListRoles", "resource": None}]

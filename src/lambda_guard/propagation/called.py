@@ -5,7 +5,8 @@ read, never their contents.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .. import _names
@@ -93,7 +94,8 @@ def named(
         if (found := resource_name(params.get(name))) is not None:
             break
     if found is None and (several := _SEVERAL.get(service)) is not None:
-        return list(dict.fromkeys(several(operation, params, response or {}))) or [UNNAMED]
+        listed = list(several(operation, params, response or {}))
+        return listed if len(listed) == 1 else list(dict.fromkeys(listed)) or [UNNAMED]
     if found is None and service == "apigatewaymanagementapi":
         return [Named(_websocket_api(endpoint_url))]
     if (besides := _MORE.get(service)) is None:
@@ -158,28 +160,35 @@ def account_of(resource: str) -> str | None:
 _ACCOUNT: Final = 12  # digits
 
 
-def _of_dynamodb(_: str, params: Mapping[str, Any], __: Mapping[str, Any]) -> Iterator[Named]:
+def _of_dynamodb(_: str, params: Mapping[str, Any], __: Mapping[str, Any]) -> Iterable[Named]:
+    if "Statement" in params:
+        return (partiql(params["Statement"]),)
     if isinstance(items := params.get("RequestItems"), Mapping):
-        yield from (Named(name) for name in map(resource_name, items) if name is not None)
+        return [Named(name) for name in map(resource_name, items) if name is not None]
+    for list_of in ("Statements", "TransactStatements"):
+        if list_of in params:
+            return [partiql(item.get("Statement")) for item in _listed(params, list_of)]
+    return _of_transaction(params)
+
+
+def _of_transaction(params: Mapping[str, Any]) -> list[Named]:
+    tables: dict[tuple[str, str], None] = {}  # a hundred items are of few
     for item in _listed(params, "TransactItems"):
         for kind, action in item.items():
-            name = resource_name(action.get("TableName")) if isinstance(action, Mapping) else None
-            if name is not None and kind in _ITEMS:
-                yield Named(name, ((_names.CALL_KIND, kind),))
-    if "Statement" in params:
-        yield partiql(params["Statement"])
-    for list_of in ("Statements", "TransactStatements"):
-        yield from (partiql(item.get("Statement")) for item in _listed(params, list_of))
+            table = action.get("TableName") if kind in _ITEMS and isinstance(action, Mapping) else None
+            if isinstance(table, str):
+                tables[table, kind] = None
+    found = ((resource_name(table), kind) for table, kind in tables)
+    return [Named(name, ((_names.CALL_KIND, kind),)) for name, kind in found if name is not None]
 
 
 _ITEMS: Final = ("Get", "Put", "Update", "Delete", "ConditionCheck")
 
-# Patterns of rare calls are compiled when the first is made.
-_LITERAL: Final = r"'(?:[^']|'')*'"
 _IDENTIFIER: Final = r'(?:"([A-Za-z0-9_.:/-]+)"|([A-Za-z0-9_-]+))'
+_QUOTED: Final = """(?:'[^']*'|"[^"]*")"""
 _PARTIQL: Final = (
-    r"\s*(?:EXISTS\s*\(\s*)?(?:(SELECT)\b.*?\bFROM|(INSERT)\s+INTO|(UPDATE)|(DELETE)\s+FROM)\s+"
-    rf"{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})?(?![^\s)({{\[;,?])"
+    rf"""\s*(?:EXISTS\s*\(\s*)?(?:(SELECT)\b[^'"]*?(?:{_QUOTED}[^'"]*?)*?\bFROM|(INSERT)\s+INTO|(UPDATE)|(DELETE)\s+FROM)"""
+    rf"\s+{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})?(?![^\s)({{\[;,?])"
 )
 _STATEMENT_MOST: Final = 8192
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExecuteStatement.html"""
@@ -192,14 +201,19 @@ def partiql(statement: object) -> Named:
     """
     if not isinstance(statement, str) or len(statement) > _STATEMENT_MOST:
         return UNNAMED
-    found = re.match(_PARTIQL, re.sub(_LITERAL, "''", statement), re.IGNORECASE | re.DOTALL)
-    if found is None:
+    if (found := _pattern(_PARTIQL).match(statement)) is None:
         return UNNAMED
-    *verbs, table, plain, index, plain_index = found.groups()
-    kind = next(verb for verb in verbs if verb).capitalize()
+    select, insert, update, delete, table, plain, index, plain_index = found.groups()
+    said = (_names.CALL_KIND, (select or insert or update or delete).capitalize())
     index = index or plain_index
-    more = ((_names.CALL_INDEX, index),) if index and kind == "Select" else ()
-    return Named(resource_name(table or plain), ((_names.CALL_KIND, kind), *more))
+    more = (said, (_names.CALL_INDEX, index)) if index and select else (said,)
+    return Named(resource_name(table or plain), more)
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compile a pattern of rare calls when the first is made."""
+    return re.compile(text, re.IGNORECASE)
 
 
 def _of_eventbridge(operation: str, params: Mapping[str, Any], _: Mapping[str, Any]) -> Iterator[Named]:
@@ -242,7 +256,7 @@ def _of_appconfig(_: str, params: Mapping[str, Any], __: Mapping[str, Any]) -> I
 
 _APPCONFIG: Final = ("Application", "Environment", "ConfigurationProfile")
 
-_SEVERAL: Final[Mapping[str, Callable[[str, Mapping[str, Any], Mapping[str, Any]], Iterator[Named]]]] = {
+_SEVERAL: Final[Mapping[str, Callable[[str, Mapping[str, Any], Mapping[str, Any]], Iterable[Named]]]] = {
     "appconfigdata": _of_appconfig,
     "athena": _of_athena,
     "cloudwatch-logs": _of_logs,
@@ -272,5 +286,5 @@ _WEBSOCKET: Final = r"https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.[
 
 def _websocket_api(endpoint_url: str | None) -> str | None:
     """Return `API/STAGE`; a domain of one's own doesn't tell them."""
-    found = re.fullmatch(_WEBSOCKET, endpoint_url or "")
+    found = _pattern(_WEBSOCKET).fullmatch(endpoint_url or "")
     return f"{found[1]}/{found[2]}" if found is not None else None
