@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from lambda_guard._names import SQS_TRACE_ATTRIBUTE, W3C_TRACE_HEADER
 from lambda_guard.propagation._envelope import BodyReader, hint, look
 from lambda_guard.propagation.header import TraceHeader, from_w3c, parse
-from lambda_guard.trigger.read import Trigger, again, messages_of, record_attempt, row_of_type, text_at
+from lambda_guard.trigger.read import (
+    LAMBDA,
+    Trigger,
+    again,
+    messages_of,
+    record_attempt,
+    row_of_type,
+    text_at,
+)
 from lambda_guard.trigger.table import TABLE, Row
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ class Upstreams(tuple[Upstream, ...]):  # noqa: SLOT001 - slots that hold someth
 
 
 NONE: Final = Upstreams()
+_DIRECT: Final = row_of_type(LAMBDA.type)
 
 
 def extract(event: object, trigger: Trigger, context: object = None) -> Upstreams:
@@ -74,9 +83,21 @@ def extract(event: object, trigger: Trigger, context: object = None) -> Upstream
         messages without a header together at the end, if they have ids.
     """
     try:
-        return _extract(event, trigger, context)
+        return NONE if _is_bare(event, trigger, context) else _extract(event, trigger, context)
     except Exception:
         return again(_extract, event, trigger, context)
+
+
+def _is_bare(event: object, trigger: Trigger, context: object) -> bool:
+    """Return whether this is a direct invocation without any place that a header could be in."""
+    return (
+        trigger is LAMBDA
+        and type(event) is dict
+        and not isinstance(context, dict)
+        and event.keys().isdisjoint(_DIRECT.carrier_keys)
+        and getattr(context, "client_context", None) is None
+        and getattr(context, "w3c", None) is None
+    )
 
 
 def _extract(event: object, trigger: Trigger, context: object) -> Upstreams:

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,7 +95,7 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     line = (
         f"{_LEVEL}{_LEVEL_NAMES.get(level) or _other_level(level)}{_LOCATION}{_quote(location)}"
         f"{_MESSAGE}{_quote(said) if type(said) is str else _object(said)}{_TIMESTAMP}{timestamp(created)}"
-        f"{_SERVICE}{_quote(service)}{_LOGGER}{_quote(name)}"
+        f"{_service_and_logger(service, name)}"
         f"{',' + _json.encode(fields)[1:-1] if fields else ''}{work.tail if work is not None else ''}}}"
     )
     if not line.isascii():
@@ -108,6 +109,11 @@ _MESSAGE: Final = f',"{_names.MESSAGE}":'
 _TIMESTAMP: Final = f',"{_names.TIMESTAMP}":"'
 _SERVICE: Final = f'","{_names.SERVICE}":'
 _LOGGER: Final = f',"{_names.LOGGER_NAME}":'
+
+
+@lru_cache(64)
+def _service_and_logger(service: str, name: str) -> str:
+    return f"{_SERVICE}{_quote(service)}{_LOGGER}{_quote(name)}"
 
 
 def warn(said: str, fields: dict[str, Any] | None = None) -> None:
