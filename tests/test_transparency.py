@@ -10,6 +10,7 @@ import threading
 import types
 from collections import UserDict
 from unittest.mock import MagicMock
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,14 @@ def ended(call, *args, **kwargs):
         return call(*args, **kwargs), None
     except BaseException as error:
         return None, error
+
+
+@pytest.fixture(autouse=True)
+def tracer(request, monkeypatch):
+    """Have one of the tracers, X-Ray's or OpenTelemetry's: each run takes for each test the one or the other."""
+    seed = request.config.getoption("randomly_seed", 0)
+    drawn = crc32(request.node.nodeid.encode()) + (seed if isinstance(seed, int) else 0)
+    monkeypatch.setenv("LAMBDA_GUARD_TRACING", ("on", "otlp")[drawn % 2])
 
 
 class Watched:
@@ -221,8 +230,9 @@ def test_a_handler_at_the_end_of_the_stack_is_called_while_there_is_room_for_it(
         assert current_invocation() is None
     with capture(TRACE_HEADER) as captured:
         assert ended(decorated, {}, make_context(aws_request_id="next")) == expected
-    (segment,) = captured.segments
-    assert captured.record["invocation_id"] == segment.annotations["invocation_id"] == "next"
+    traced = [segment.annotations["invocation_id"] for segment in captured.segments]
+    traced += [span.attributes["faas.invocation_id"] for span in captured.spans]
+    assert [captured.record["invocation_id"]] == traced == ["next"]
 
 
 # --- Events ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from lambda_guard import production
+from lambda_guard.otlp.span import CLIENT
 from lambda_guard.propagation.header import parse
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
@@ -165,6 +166,23 @@ def call_segment(captured, name):
     return found
 
 
+@pytest.fixture(params=["on", "otlp"])
+def tracer(request, monkeypatch):
+    """Each of the tracers: X-Ray's and OpenTelemetry's."""
+    monkeypatch.setenv("LAMBDA_GUARD_TRACING", request.param)
+    return request.param
+
+
+def calls_in(captured):
+    """Return (id, parent's id) of each AWS call in the trace, whichever tracer has written it."""
+    documents = [found for found in captured.segments if found.document.get("namespace") == "aws"]
+    assert not (captured.spans and captured.segments)
+    spans = [found for found in captured.spans if found.kind == CLIENT]
+    return {found.id: found.parent_id for found in documents} | {
+        found.span_id: found.parent_id for found in spans
+    }
+
+
 def sent_header(request):
     """Return the header that went with a request."""
     header = parse(request.headers["X-Amzn-Trace-Id"])
@@ -221,26 +239,31 @@ SENT = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_every_operation_carries_the_header_of_its_own_subsegment(server, name):
+def test_every_operation_carries_the_header_of_its_own_subsegment(server, tracer, name):
     """In HTTP, and per message in the parameter that the service has for it; the record and the trace say the same."""
     service, operation, parameters = CALLS[name]
     before = copy.deepcopy(parameters)
     captured = run(call(make_client(server, service), operation, **parameters))
     assert parameters == before
-    segment = call_segment(captured, TRACE_NAMES[service])
+    ((call_id, above),) = calls_in(captured).items()
     (request,) = server.requests
     http_header = sent_header(request)
-    assert (http_header.root, http_header.parent, http_header.sampled) == (ROOT, segment.id, "1")
+    assert (http_header.root, http_header.parent, http_header.sampled) == (ROOT, call_id, "1")
     assert http_header.lineage == LINEAGE
     for header in PARAMETER_HEADERS.get(name, lambda _: [])(request.body):
         assert header == http_header
     assert [
         (entry["service"], entry["operation"], entry["target"], entry["message_id"], entry["span_id"])
         for entry in captured.record["sent"]
-    ] == [(service_id, name, target, message_id, segment.id) for service_id, target, message_id in SENT[name]]
+    ] == [(service_id, name, target, message_id, call_id) for service_id, target, message_id in SENT[name]]
     assert all(entry["errors"] == 0 and entry["count"] == 1 for entry in captured.record["calls"])
+    assert above == captured.record["span_id"]
+    if tracer == "otlp":
+        assert request.headers["traceparent"] == f"00-{ROOT[2:].replace('-', '')}-{call_id}-01"
+        return
+    segment = call_segment(captured, TRACE_NAMES[service])
     handler = next(found for found in captured.segments if found.name.startswith("##"))
-    assert segment.parent_id == handler.id == captured.record["span_id"]
+    assert segment.parent_id == handler.id
     assert segment.document["aws"]["operation"] == name
     assert segment.document["http"]["response"]["status"] == 200
 
@@ -605,7 +628,7 @@ def test_what_is_sent_and_called_has_an_end(server):
     assert (len(record["calls"]), record["calls_more"]) == (100, 5)
 
 
-def test_calls_in_threads_hang_below_the_handler(server):
+def test_calls_in_threads_hang_below_the_handler(server, tracer):
     """Each thread's call has a subsegment of its own below the handler's."""
     client = make_client(server, "sqs")
 
@@ -620,9 +643,9 @@ def test_calls_in_threads_hang_below_the_handler(server):
             thread.join(240)
 
     captured = run(handler)
-    segments = {found.id: found for found in captured.segments if found.document.get("namespace") == "aws"}
-    assert {sent_header(request).parent for request in server.requests} == segments.keys()
-    assert {found.parent_id for found in segments.values()} == {captured.record["span_id"]}
+    found = calls_in(captured)
+    assert {sent_header(request).parent for request in server.requests} == found.keys()
+    assert set(found.values()) == {captured.record["span_id"]}
     assert captured.record["calls"][0]["count"] == 5
 
 
@@ -717,6 +740,7 @@ SCRIPT = """
 import json, sys
 {first}
 {second}
+from lambda_guard.otlp.span import CLIENT
 from lambda_guard.testing import TRACE_HEADER, capture, make_context
 import botocore.session
 client = botocore.session.Session().create_client(
@@ -774,6 +798,7 @@ UNRECORDED = """
 import json, sys
 from aws_xray_sdk.core import patch; patch(["botocore"])
 from lambda_guard import production
+from lambda_guard.otlp.span import CLIENT
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 import botocore.session
 client = botocore.session.Session().create_client(

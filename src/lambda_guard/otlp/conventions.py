@@ -64,11 +64,11 @@ def resource(
         "faas.name": function,
         "faas.version": version,
     }
-    named = {"cloud.region": "AWS_REGION", "faas.instance": "AWS_LAMBDA_LOG_STREAM_NAME"}
+    named = {"cloud.region": _names.ENV_REGION, "faas.instance": _names.ENV_LOG_STREAM}
     found |= {key: environ[name] for key, name in named.items() if environ.get(name)}
     if memory_mb is not None:
         found["faas.max_memory"] = memory_mb * 1024 * 1024
-    if group := environ.get("AWS_LAMBDA_LOG_GROUP_NAME"):
+    if group := environ.get(_names.ENV_LOG_GROUP):
         found["aws.log.group.names"] = [group]
     found |= pairs(environ.get(_names.ENV_OTEL_RESOURCE, ""))
     if name := environ.get(_names.ENV_OTEL_SERVICE):

@@ -5,15 +5,11 @@ https://github.com/open-telemetry/opentelemetry-proto (common.proto, resource.pr
 """
 
 from collections.abc import Iterable
-from struct import Struct
+from functools import lru_cache
 from typing import Any, Final
 
 from .span import Attributes, Event, Link, Span
 
-_fixed: Final = Struct("<BQBQ").pack  # start and end
-_time: Final = Struct("<BQ").pack
-_double: Final = Struct("<Bd").pack
-_flags: Final = Struct("<BBI").pack
 _64_BITS: Final = (1 << 64) - 1
 
 
@@ -44,16 +40,16 @@ def span(of: Span) -> bytes:
     return b"".join((
         _part(0x0A, bytes.fromhex(of.trace_id)), _part(0x12, bytes.fromhex(of.span_id)),
         _part(0x22, bytes.fromhex(of.parent_id)) if of.parent_id else b"",
-        _part(0x2A, _text(of.name)), bytes((0x30, of.kind)), _fixed(0x39, of.start, 0x41, of.end),
+        _part(0x2A, _text(of.name)), bytes((0x30, of.kind)), b"\x39", _fixed(of.start), b"\x41", _fixed(of.end),
         _attributes(0x4A, of.attributes),
         *[_part(0x5A, _event(event)) for event in of.events],
         *[_part(0x6A, _link(link)) for link in of.links],
-        _part(0x7A, status), _flags(0x85, 0x01, of.flags),
+        _part(0x7A, status), b"\x85\x01", of.flags.to_bytes(4, "little"),
     ))  # fmt: skip
 
 
 def _event(of: Event) -> bytes:
-    return _time(0x09, of.time) + _part(0x12, _text(of.name)) + _attributes(0x1A, of.attributes)
+    return b"\x09" + _fixed(of.time) + _part(0x12, _text(of.name)) + _attributes(0x1A, of.attributes)
 
 
 def _link(of: Link) -> bytes:
@@ -62,9 +58,18 @@ def _link(of: Link) -> bytes:
 
 
 def _attributes(tag: int, of: Attributes) -> bytes:
-    return b"".join(
-        [_part(tag, _part(0x0A, _text(key)) + _part(0x12, _any(value))) for key, value in of.items()]
-    )
+    pairs = [(_pair if type(value) is list else _usual)(key, value) for key, value in of.items()]
+    return b"".join([_part(tag, pair) for pair in pairs])
+
+
+def _pair(key: str, value: Any) -> bytes:
+    return _part(0x0A, _text(key)) + _part(0x12, _any(value))
+
+
+@lru_cache(256, typed=True)
+def _usual(key: str, value: Any) -> bytes:
+    """Return an attribute, most of which are the same in each invocation."""
+    return _pair(key, value)
 
 
 def _any(value: Any) -> bytes:
@@ -75,8 +80,14 @@ def _any(value: Any) -> bytes:
     if type(value) is int:
         return b"\x18" + _varint(value & _64_BITS)
     if type(value) is float:
-        return _double(0x21, value)
+        from struct import pack  # late: no attribute of ours is one
+
+        return b"\x21" + pack("<d", value)
     return _part(0x2A, b"".join([_part(0x0A, _any(each)) for each in value]))
+
+
+def _fixed(value: int) -> bytes:
+    return value.to_bytes(8, "little")
 
 
 def _text(value: str) -> bytes:

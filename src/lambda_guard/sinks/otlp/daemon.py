@@ -4,7 +4,7 @@ After the header that documents of X-Ray have, too, comes `T1S`, or `T1U` for wh
 own exporter has it, https://github.com/aws-observability/aws-otel-python-instrumentation (`otlp_udp_exporter`).
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Iterator
 from typing import Final
 
@@ -45,7 +45,7 @@ class Daemon:
         for mark, sampled in ((b"T1S", True), (b"T1U", False)):
             for group in _groups([span for span in spans if span.sampled is sampled]):
                 request = protobuf.request(self._resource[1], self._scope, group)
-                self._daemon.send(mark + b64encode(request))
+                self._daemon.send(mark + b2a_base64(request, newline=False))
 
 
 def _groups(spans: list[Span]) -> Iterator[list[bytes]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import _json, _names
+from ..._invocation import function_arn
 from ..._scope import Scope, Work
 from ...otlp import conventions
 from ...otlp.span import Link, Span, hex_id
@@ -65,7 +66,7 @@ def describe(span: Span, work: Work) -> None:
         return
     span.links = list(_links(span, work.scope))
     span.attributes["faas.coldstart"] = it.cold_start
-    conventions.invoked(span, getattr(work.scope.context, "invoked_function_arn", None))
+    conventions.invoked(span, function_arn(work.scope.context))
 
 
 def end_work(span: Span, work: Work, outcome: str, error: BaseException | None, ended: float) -> Span:

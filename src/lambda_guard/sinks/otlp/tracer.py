@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from copy import copy
 from math import inf
 from time import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -186,6 +185,8 @@ class Otlp(Tracer):
         """
         if scope.trace is None or scope.stuck is None:
             return
+        from copy import copy  # late: time hardly ever runs out
+
         found = []
         for work in (scope, *tuple(scope.at_work or ())):
             if work.trace is None:  # beyond those that are recorded

@@ -38,9 +38,9 @@ def resource_of(one: Invocation, environ: Mapping[str, str]) -> Attributes:
         name: environ[name] for name in (names.ENV_OTEL_RESOURCE, names.ENV_OTEL_SERVICE) if name in environ
     }
     if len(arn) > _REGION:
-        known["AWS_REGION"] = arn[_REGION]
+        known[names.ENV_REGION] = arn[_REGION]
     if one.source.startswith(_LOG_GROUPS):
-        known["AWS_LAMBDA_LOG_GROUP_NAME"] = one.source
+        known[names.ENV_LOG_GROUP] = one.source
     memory = one.number(names.MEMORY_LIMIT_MB)
     service = one.text(names.SERVICE) or one.function
     found = conventions.resource(
