@@ -144,6 +144,32 @@ def test_the_socket_to_the_daemon_is_opened_again(fresh):
     fresh(code, **SNAP_START, **SAMPLED)
 
 
+def test_the_socket_is_opened_again_without_the_x_ray_sdk(fresh):
+    """It is another one after the restore, and takes documents; without the SDK there is no other."""
+    code = (
+        "    import os, stat, sys"
+        + SOCKETS
+        + DECORATED
+        + RESTORE
+        + """
+    def sockets():
+        found = [fd for fd in range(3, 64) if os.path.exists(f"/proc/self/fd/{fd}")]
+        return {os.fstat(fd).st_ino for fd in found if stat.S_ISSOCK(os.fstat(fd).st_mode)}
+
+    handler({}, None)
+    daemon.recv(65536)
+    before = sockets()
+    restore()
+    assert len(sockets()) == len(before) == 2
+    assert len(sockets() - before) == 1
+    handler({}, None)
+    assert b'"cold_start":true' in daemon.recv(65536)
+    assert "aws_xray_sdk" not in sys.modules
+    """
+    )
+    fresh(code, **SNAP_START, **SAMPLED)
+
+
 def test_an_emitter_of_the_users_is_left_alone(fresh):
     """Whatever it holds, only its owner knows how to renew it."""
     code = (
