@@ -257,6 +257,15 @@ def test_a_connection_that_was_closed_meanwhile(collector, monkeypatch):
     until(lambda: len(collector.spans()) == 2)
 
 
+def test_in_a_forked_process(collector):
+    """A process that was forked while a request was being made has neither its thread nor its lock, and sends its own."""
+    sender = Sender(os.environ)
+    sender._process, sender._working = -1, True
+    sender._lock.acquire()
+    sender.send({}, [])
+    until(lambda: collector.requests == 1 and is_idle())
+
+
 def test_with_no_time_left_it_does_not_wait(serve):
     """Waiting must not make a timeout of a success: half of the time that is left is the most."""
     waits = []

@@ -9,6 +9,7 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp
 from _thread import allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Mapping
+from os import getpid
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import _json, _names
@@ -60,6 +61,11 @@ class Collector:
             raise EndpointError(
                 f"{_names.ENV_OTEL_HEADERS} has what no HTTP header can hold: no spans are sent"
             )
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have no thread and nothing to send: in a forked process the thread isn't there, and its lock may be held."""
+        self._process = getpid()
         self._lock, self._working = allocate_lock(), False
         self._waiting: deque[tuple[Attributes, list[Span]]] = deque()
         self._lost, self._why = 0, ""
@@ -80,6 +86,9 @@ class Collector:
         Raises:
             LostSpansError: spans were lost, these or earlier ones.
         """
+        if self._process != getpid():
+            self._connection = None  # the other process goes on using it
+            self._begin()
         done = allocate_lock()
         with self._lock:
             if len(self._waiting) == _REQUESTS_MOST:
