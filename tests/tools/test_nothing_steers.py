@@ -209,6 +209,15 @@ def test_no_field_of_a_log_steers(said, logs, command):
     assert HOSTILE in set(strings(list(map(json.loads, lines.splitlines()))))
 
 
+def test_no_field_of_a_cause_steers(said, logs):
+    """Causes are made of errors that anybody may have written."""
+    arguments = ("invocations", logs, "--by", "cause")
+    assert FORGED in said(*arguments)[1]
+    _, lines = said(*arguments, "--json")
+    found = [json.loads(line)["cause"] for line in lines.splitlines()]
+    assert f"Out{HOSTILE}" in found
+
+
 @pytest.mark.parametrize("command", LOG_COMMANDS)
 def test_no_field_of_a_log_brings_colours_or_steers_the_page(said, logs, capsys, tmp_path, command):
     """Where colours are on, there are those that we chose; the page escapes what a browser obeys."""

@@ -107,6 +107,36 @@ def test_keys_do_what_the_mouse_does(browser, trace_page):
     assert len(names(browser)) == 4
 
 
+def test_the_table_of_causes_selects(browser, lambda_guard, logs, write, tmp_path):
+    """A click on a cause leaves its failures, a second one brings the others back; the example is chosen."""
+    error = {"type": "PaymentRefused", "message": "declined", "fingerprint": "1f2e"}
+    lines = [
+        logs.record(number, 9 * number, 5.0, function=function, outcome="error", error=told)
+        for number, function, told in (
+            (1, "billing", error),
+            (2, "orders", {**error, "type": "KeyError", "fingerprint": "0a"}),
+            (3, "billing", error),
+        )
+    ]
+    page = tmp_path / "page.html"
+    lambda_guard("invocations", write(lines), "--by", "cause", "--html", str(page))
+    browser.open(page)
+    assert browser.texts("#causes summary") == ["What failed, and why: 2 causes"]
+    assert [text.split(" #")[0] for text in browser.texts("#causes td:nth-child(2)")] == [
+        "PaymentRefused: declined",
+        "KeyError: declined",
+    ]
+    assert browser.texts("#causes td:first-child") == ["2", "1"]
+    browser.click("#causes tr:nth-child(2) button")
+    assert len(names(browser)) == 1
+    browser.click("#causes tr:nth-child(2) button")
+    assert len(names(browser)) == 3
+    browser.click("#causes tr:first-child td:last-child button")
+    assert len(names(browser)) == 2
+    assert browser.run("return location.hash") == f"#{invocation_id(3)}"
+    assert browser.console() == []
+
+
 @pytest.mark.parametrize(
     "clipboard",
     ["undefined", "{ writeText: () => Promise.reject(new DOMException('', 'NotAllowedError')) }"],

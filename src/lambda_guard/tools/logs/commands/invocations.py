@@ -7,19 +7,21 @@ from dataclasses import replace
 
 import click
 
+from lambda_guard.tools.logs.causes import Causes
 from lambda_guard.tools.logs.commands.options import output_options, say_tally, source_options
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.reading.attempts import number_attempts
 from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.logs.views.causes import cause_block, cause_line
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.html.page_file import PageFile
 from lambda_guard.tools.logs.views.in_parallel import Draw, Drawn, counted, drawn, drawn_in_bulk
 from lambda_guard.tools.logs.views.text import TextView
 from lambda_guard.tools.options import where_option
 from lambda_guard.tools.stopping import Stop
-from lambda_guard.tools.terminal import When, columns, encoder, palette_for, say
+from lambda_guard.tools.terminal import Palette, When, columns, encoder, palette_for, say
 from lambda_guard.tools.times import duration_ms
 from lambda_guard.tools.where import Condition
 
@@ -28,6 +30,7 @@ Examples:
   lambda-guard invocations app.log old.log.gz
   sam logs --tail | lambda-guard invocations -
   lambda-guard invocations --function orders --failed --since 2h
+  lambda-guard invocations --stack shop --since 12h --by cause           what failed last night, and why
   lambda-guard invocations --log-group '/aws/lambda/shop-*' --slower-than 2s --where trigger.type=sqs
   lambda-guard invocations app.log --where order_id=o-17 --html report.html
 """
@@ -47,9 +50,19 @@ Examples:
     "objects; several must all hold."
 )
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Only this invocation, trace or message.")
+@click.option(
+    "--by",
+    type=click.Choice(["cause"]),
+    help="Only what failed, one row for each cause: how often, first and last, where, an example. One cause is one "
+    "fingerprint, or type of error where no record has one.",
+)
 @click.option("--follow", "-f", is_flag=True, help="Keep reading as logs come in, until Ctrl-C.")
 @click.option(
-    "--limit", "-n", type=click.IntRange(min=1), metavar="N", help="Stop after this many invocations."
+    "--limit",
+    "-n",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after this many invocations; with --by, show this many causes.",
 )
 @output_options
 def invocations(  # noqa: PLR0917 - click passes options by name
@@ -60,6 +73,7 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     cold: bool,
     conditions: tuple[str, ...],
     ids: tuple[str, ...],
+    by: str | None,
     follow: bool,
     limit: int | None,
     as_json: bool,
@@ -74,20 +88,23 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     """
     selection = replace(
         selection,
-        failed=failed,
+        failed=failed or by is not None,
         cold=cold,
         slower_than_ms=duration_ms(slower_than) if slower_than is not None else None,
         conditions=tuple(Condition.parse(text) for text in conditions),
         ids=frozenset(ids),
     )
-    if follow and page:
-        raise click.UsageError("--html writes a page when reading ends: leave --follow out")
+    if follow and (page or by):
+        does = "--html writes a page" if page else "--by counts"
+        raise click.UsageError(f"{does} when reading ends: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
-        chosen = limited(selected(found, selection, reader), limit)
+        chosen = limited(selected(found, selection, reader), None if by else limit)
         if page:
             whole = selection.is_everything and limit is None
-            shown = _write_page(chosen, page, reader, whole=whole)
+            shown = _write_page(chosen, page, reader, whole=whole, by_cause=by is not None)
+        elif by:
+            shown = _write_causes(chosen, limit, as_json=as_json, palette=palette_for(color))
         else:
             pieces = block_pieces if as_json else TextView(palette_for(color), columns()).pieces
             draw = encoder(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
@@ -134,7 +151,21 @@ def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool
     return shown
 
 
-def _write_page(blocks: Iterator[Block], page: PageFile, reader: Reader, *, whole: bool) -> int:
+def _write_causes(blocks: Iterator[Block], limit: int | None, *, as_json: bool, palette: Palette) -> int:
+    causes, shown = Causes(), 0
+    for invocation in invocations_of(blocks):
+        shown += bool(causes.add(invocation)) and not invocation.late
+    rows = causes.rows()
+    for cause in rows[:limit]:
+        sys.stdout.write(cause_line(cause) if as_json else cause_block(cause, palette))
+    if len(rows) > (limit or len(rows)):
+        say(f"{len(rows):,} causes; the {limit:,} most frequent are shown")
+    return shown
+
+
+def _write_page(
+    blocks: Iterator[Block], page: PageFile, reader: Reader, *, whole: bool, by_cause: bool
+) -> int:
     from lambda_guard.tools.logs.traces.tree import build_traces
     from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
 
@@ -144,7 +175,7 @@ def _write_page(blocks: Iterator[Block], page: PageFile, reader: Reader, *, whol
         number_attempts(invocations)
     strays = [block for block in read if isinstance(block, Stray)]
     shown = _noted(counted(read), reader)
-    write_page(build_traces(invocations), page, title="Invocations", strays=strays)
+    write_page(build_traces(invocations), page, title="Invocations", strays=strays, by_cause=by_cause)
     say(f"wrote {page.path}")
     if len(invocations) == INVOCATIONS_MOST:
         say(f"  the page has the first {INVOCATIONS_MOST:,} only: select with --failed, --since or --where")

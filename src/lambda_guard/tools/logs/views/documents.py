@@ -67,9 +67,9 @@ def head_document(invocation: Invocation) -> dict[str, object]:
         "clock_jumped": invocation.clock_jumped or None,
         "source": invocation.source,
         names.RECORD: invocation.record,
-        "platform": None if invocation.report.is_empty() else _filled(asdict(invocation.report)),
+        "platform": None if invocation.report.is_empty() else filled(asdict(invocation.report)),
     }
-    return _filled(told)
+    return filled(told)
 
 
 def trace_line(trace: Trace) -> str:
@@ -102,10 +102,10 @@ def _node_document(node: Node) -> dict[str, object]:
         names.FAILED: node.failed,
     }
     if node.others is not None:
-        document["shared_with"] = _filled({"messages": node.others.messages, "traces": node.others.traces})
+        document["shared_with"] = filled({"messages": node.others.messages, "traces": node.others.traces})
     return document
 
 
-def _filled(document: Mapping[str, object]) -> dict[str, object]:
+def filled(document: Mapping[str, object]) -> dict[str, object]:
     """Leave out what is not known: a key that is there has a value."""
     return {key: value for key, value in document.items() if value is not None and value not in _EMPTY}

@@ -6,7 +6,7 @@
   const $ = (id) => document.getElementById(id);
   const list = $("list"), spacer = $("spacer"), detail = $("detail"), tip = $("tip");
   const nodes = data.nodes, traces = data.traces;
-  const state = { query: [], fn: "", level: 0, failed: false, folded: new Set(), chosen: -1, rows: [], drawn: new Map() };
+  const state = { query: [], fn: "", level: 0, failed: false, cause: "", folded: new Set(), chosen: -1, rows: [], drawn: new Map() };
 
   /** Make an element. Text only ever becomes text: nothing of a log is parsed as HTML. */
   function make(tag, className, ...children) {
@@ -35,11 +35,12 @@
   function matches(node) {
     if (state.fn && node.fn !== state.fn) return false;
     if (state.failed && !node.failed) return false;
+    if (state.cause && !(node.causes || []).includes(state.cause)) return false;
     if (state.level && !node.lines.some((line) => (LEVELS[line.l] || 0) >= state.level) && !(node.failed && state.level <= 40)) return false;
     return state.query.every((term) => haystack(node).includes(term));
   }
 
-  const filtered = () => state.query.length > 0 || state.fn !== "" || state.failed || state.level > 0;
+  const filtered = () => state.query.length > 0 || state.fn !== "" || state.failed || state.cause !== "" || state.level > 0;
 
   function refresh() {
     const rows = [], plain = !filtered();
@@ -353,7 +354,32 @@
   function clearFilters() {
     $("search").value = ""; $("function").value = ""; $("level").value = "0"; $("failed").checked = false;
     Object.assign(state, { query: [], fn: "", level: 0, failed: false });
+    showCause("");
+  }
+
+  /* ---- what failed, and why ---- */
+  function showCause(key) {
+    state.cause = key;
+    for (const button of $("causes").querySelectorAll("button[aria-pressed]")) button.setAttribute("aria-pressed", String(button.value === key));
     refresh();
+  }
+
+  function pressed(className, text, act) {
+    const button = make("button", className, text);
+    button.type = "button";
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  function drawCause(cause) {
+    const only = pressed("", cause.text, () => showCause(state.cause === cause.key ? "" : cause.key));
+    only.value = cause.key;
+    only.setAttribute("aria-pressed", "false");
+    const example = pressed("", cause.example.slice(0, 8), () => { showCause(cause.key); choose(cause.at); });
+    example.title = cause.example;
+    const cells = [cause.count.toLocaleString("en"), make("span", "", only, " ", make("code", "", cause.fingerprint && `#${cause.fingerprint}`)),
+      cause.functions, cause.first, cause.last, example];
+    return make("tr", "", ...cells.map((cell) => make("td", "", cell)));
   }
 
   /* ---- the look ---- */
@@ -399,6 +425,11 @@
   /* ---- begin ---- */
   $("title").textContent = data.title;
   for (const name of functions) { const option = make("option", "", name); option.value = name; $("function").append(option); }
+  const causes = $("causes");
+  causes.hidden = !data.causes.length;
+  causes.open = data.by_cause;
+  causes.querySelector("summary").textContent = `What failed, and why: ${data.causes.length.toLocaleString("en")} cause${data.causes.length === 1 ? "" : "s"}`;
+  causes.querySelector("tbody").append(...data.causes.map(drawCause));
   const asked = nodes.findIndex((node) => node.key && location.hash === `#${encodeURIComponent(node.key)}`);
   const worst = data.one ? nodes.findIndex((node) => node.failed) : 0;
   state.chosen = asked >= 0 ? asked : Math.max(0, worst);

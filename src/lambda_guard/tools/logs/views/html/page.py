@@ -26,7 +26,14 @@ INVOCATIONS_MOST: Final = 20_000
 _ESCAPES: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def write_page(traces: Sequence[Trace], file: PageFile, *, title: str, strays: Iterable[Stray] = ()) -> None:
+def write_page(
+    traces: Sequence[Trace],
+    file: PageFile,
+    *,
+    title: str,
+    strays: Iterable[Stray] = (),
+    by_cause: bool = False,
+) -> None:
     """Write one self-contained HTML page.
 
     Args:
@@ -34,6 +41,7 @@ def write_page(traces: Sequence[Trace], file: PageFile, *, title: str, strays: I
         file: where it goes.
         title: the page's heading.
         strays: lines that belong to no invocation; they are shown after the traces.
+        by_cause: whether the table of causes is open from the beginning.
 
     Raises:
         OSError: the file can't be written.
@@ -45,7 +53,7 @@ def write_page(traces: Sequence[Trace], file: PageFile, *, title: str, strays: I
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
-        data=_embedded(page_data(traces, title=title, strays=strays)),
+        data=_embedded(page_data(traces, title=title, strays=strays, by_cause=by_cause)),
     )
     file.write(page)
 

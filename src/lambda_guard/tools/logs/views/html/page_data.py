@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from lambda_guard import _names as names
+from lambda_guard.tools.logs.causes import Causes
 from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, EXPLAINED, Invocation
 from lambda_guard.tools.logs.model import Line, Stray
 from lambda_guard.tools.logs.selection import failures, received_ids
 from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.logs.traces.tree import Node, Trace
+from lambda_guard.tools.logs.views.causes import functions_text
 from lambda_guard.tools.logs.views.text import (
     MARKS,
     attempt_text,
@@ -33,11 +35,14 @@ _SINGLE_TRACK: Final = 0.98
 _UNTITLED: Final = {"titled": False, "ticks": [], "folds": [], "id": "", "about": ""}
 
 
-def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = ()) -> dict[str, object]:
+def page_data(
+    traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = (), by_cause: bool = False
+) -> dict[str, object]:
     """Return everything that the page's script draws.
 
     Returns:
-        `nodes`, all rows in their order; `traces`, each with where its rows are, its ticks and its folds.
+        `nodes`, all rows in their order; `traces`, each with where its rows are, its ticks and its folds; `causes`,
+        what the failures come from, with a key that the rows have.
     """
     nodes: list[dict[str, object]] = []
     described: list[dict[str, object]] = []
@@ -55,7 +60,33 @@ def page_data(traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = 
         "one": len(traces) == 1,
         "traces": described,
         "nodes": nodes,
+        "by_cause": by_cause,
+        "causes": _causes(traces, nodes),
     }
+
+
+def _causes(traces: Sequence[Trace], nodes: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the causes of what failed, and note in each row which ones are its."""
+    causes, places = Causes(), dict[int, int]()
+    walked = (node for trace in traces for _, node in trace.walk())
+    for at, node in enumerate(walked):  # strays come after them
+        if keys := causes.add(node.invocation) if node.failed else ():
+            nodes[at]["causes"] = keys
+            places[id(node.invocation)] = at
+    return [
+        {
+            "key": cause.key,
+            "text": error_text(cause.error),
+            "fingerprint": str(cause.error.get(names.FINGERPRINT) or ""),
+            "count": cause.count,
+            "first": date_and_clock(cause.first_ms),
+            "last": date_and_clock(cause.last_ms),
+            "functions": functions_text(cause.functions),
+            "example": cause.example.invocation_id,
+            "at": places[id(cause.example)],
+        }
+        for cause in causes.rows()
+    ]
 
 
 def _about(traces: Sequence[Trace]) -> str:
