@@ -52,8 +52,12 @@ def cut(said: str, most: int) -> str:
 
 def describe(value: object) -> Any:
     """Convert a value that JSON can't express to one that it can; doesn't raise what the value raises."""
+    times, decimals = (
+        if_imported("datetime", "date") + if_imported("datetime", "time"),
+        if_imported("decimal", "Decimal"),
+    )
     try:
-        if isinstance(value, if_imported("datetime", "date") + if_imported("datetime", "time")):
+        if isinstance(value, times):
             return value.isoformat()
         if isinstance(value, bytes | bytearray):
             return cut(bytes(value[:100_000]).decode("utf-8", "backslashreplace"), 100_000)
@@ -61,7 +65,7 @@ def describe(value: object) -> Any:
             return list(value)
         if isinstance(value, Enum):
             return value.value
-        said = str(value) if isinstance(value, if_imported("decimal", "Decimal")) else None
+        said = str(value) if isinstance(value, decimals) else None
     except BaseException:  # as in `text`; the encoder would add a note to the user's exception
         said = None
     return said if said is not None else text(value)

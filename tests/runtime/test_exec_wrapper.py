@@ -361,8 +361,6 @@ BROKEN = {
     "package without the decorator": ("lambda_guard/__init__.py", ""),
     "package with a syntax error": ("lambda_guard/_guard.py", "def (\n"),
     "package that exits": ("lambda_guard/__init__.py", "import sys\nsys.exit(4)\n"),
-    "wrapt missing": ("wrapt.py", "raise ModuleNotFoundError(\"No module named 'wrapt'\")\n"),
-    "wrapt exits": ("wrapt.py", "raise SystemExit(5)\n"),
 }
 
 

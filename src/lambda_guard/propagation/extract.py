@@ -82,8 +82,10 @@ def extract(event: object, trigger: Trigger, context: object = None) -> Upstream
         The distinct upstreams by root and parent, in order of first appearance and at most a hundred;
         messages without a header together at the end, if they have ids.
     """
+    if _is_bare(event, trigger, context):
+        return NONE
     try:
-        return NONE if _is_bare(event, trigger, context) else _extract(event, trigger, context)
+        return _extract(event, trigger, context)
     except Exception:
         return again(_extract, event, trigger, context)
 
@@ -93,10 +95,9 @@ def _is_bare(event: object, trigger: Trigger, context: object) -> bool:
     return (
         trigger is LAMBDA
         and type(event) is dict
-        and not isinstance(context, dict)
         and event.keys().isdisjoint(_DIRECT.carrier_keys)
-        and getattr(context, "client_context", None) is None
-        and getattr(context, "w3c", None) is None
+        and _part(context, "client_context") is None
+        and _part(context, "w3c") is None
     )
 
 
