@@ -119,7 +119,7 @@ ROWS = (
         one("standard", OURS),
         "the same by hand",
         one("standard", FLOOR),
-        1.58,
+        1.65,
     ),
     Row(
         "nothing but a record, untraced",
