@@ -1,6 +1,7 @@
 """Joining: who caused whom, from records alone."""
 
 import json
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -388,3 +389,45 @@ def test_an_execution_that_goes_on_is_no_retry():
     (trace,) = build_traces(alone)
     assert waited_text(trace.roots[1]) == "resumed after 50 ms"
     assert trace.failed == 0
+
+
+def chain(count):
+    """Give a message that is sent on and on, one invocation after the other."""
+    return [
+        invocation(f"i-{at}", at * 20, received=[f"m-{at - 1}"], sent=sent(f"m-{at}")) for at in range(count)
+    ]
+
+
+def fan_out(count):
+    """Give an invocation that sends many messages, each to one of its own."""
+    root = invocation("i-0", 0, sent=sent(*(f"m-{at}" for at in range(1, count))))
+    return [root, *(invocation(f"i-{at}", at + 20, received=[f"m-{at}"]) for at in range(1, count))]
+
+
+def retries(count):
+    """Give a message that fails again and again."""
+    return [invocation(f"i-{at}", at * 20, outcome="error", received=["m"]) for at in range(count)]
+
+
+def calls_for(invocations):
+    """Count the calls that it takes to find what belongs to the trace, join it, and draw it."""
+    seen = [0]
+
+    def count(_frame, event, _argument):
+        seen[0] += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        focus = Focus("1-00000001-000000000000000000000001", invocations)
+        (trace,) = build_traces(focus.members, focus)
+        TraceView(Palette(on=False), 120).trace(trace)
+    finally:
+        sys.setprofile(None)
+    assert len(trace.invocations) == len(invocations)
+    return seen[0]
+
+
+@pytest.mark.parametrize("made", [chain, fan_out, retries])
+def test_twice_the_invocations_take_twice_the_work(made):
+    """Ten thousand are a matter of seconds, whatever their shape: work is counted in calls, which no busy machine changes."""
+    assert calls_for(made(800)) < 2.1 * calls_for(made(400))

@@ -17,6 +17,9 @@ from lambda_guard.tools.logs.traces.tree import merge_late
 PASSES_MOST: Final = 8
 INVOCATIONS_MOST: Final = 20_000
 
+_PATTERN_IDS_MOST: Final = 64
+"""A pattern tries its alternatives one by one: beyond this many, reading what it would spare costs less."""
+
 Pass = Callable[[frozenset[str]], Iterable[Block]]
 """Reads the sources once, for invocations that name one of these ids; it may give more than that."""
 
@@ -42,13 +45,17 @@ def collect(wanted: str, read: Pass) -> Focus:
 
 def _naming(ids: frozenset[str], blocks: Iterable[Block]) -> Iterator[Invocation]:
     """Keep the invocations that are known by one of the ids, or one of whose lines names one."""
-    pattern = re.compile(b"|".join(re.escape(one.encode("utf-8", "surrogatepass")) for one in sorted(ids)))
+    pattern = _pattern_of(ids) if len(ids) <= _PATTERN_IDS_MOST else None
     kept = 0
     for block in blocks:
-        if not isinstance(block, Invocation) or not any(map(pattern.search, block.raw)):
+        if not isinstance(block, Invocation) or (pattern and not any(map(pattern.search, block.raw))):
             continue
         if ids & identities(block):
             yield block
             kept += 1
             if kept == INVOCATIONS_MOST:
                 return
+
+
+def _pattern_of(ids: frozenset[str]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(re.escape(one.encode("utf-8", "surrogatepass")) for one in sorted(ids)))

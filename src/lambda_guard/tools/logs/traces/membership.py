@@ -40,6 +40,42 @@ class Others:
     traces: int
 
 
+class _Told:
+    """What a record says about ids, read once: an invocation is looked at again for each id that is new.
+
+    Attributes:
+        single: whether it was invoked with one message, so that whatever led to it led to that.
+        unsettled: the deliveries from which something may still be learned.
+    """
+
+    __slots__ = (
+        "deliveries",
+        "listed",
+        "own",
+        "received",
+        "sent",
+        "shared",
+        "single",
+        "unsettled",
+        "upstream",
+    )
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.deliveries = deliveries(invocation)
+        self.unsettled = self.deliveries
+        self.own = own_trace_ids(invocation)
+        self.received = received_ids(invocation)
+        self.sent = sent_ids(invocation)
+        self.listed = frozenset[str]().union(*(one.message_ids for one in self.deliveries))
+        self.upstream = {one.trace_id for one in self.deliveries} - {""}
+        self.shared = len({one.trace_id for one in self.deliveries}) > 1 or bool(
+            invocation.number(names.UPSTREAMS_MORE)
+        )
+        records = as_number(invocation.trigger.get(names.RECORDS))
+        count = records or sum(len(one.message_ids) for one in self.deliveries)
+        self.single = len(self.deliveries) <= 1 and (count == 1 if records else count <= 1)
+
+
 class Focus:
     """Finds what hangs together with an id.
 
@@ -65,13 +101,17 @@ class Focus:
         self._waiting: list[str] = []
         self._named: dict[str, list[Invocation]] = defaultdict(list)
         self._joined = set[int]()
+        self._told = {id(one): _Told(one) for one in found}
         for one in found:
             for known in identities(one):
                 self._named[known].append(one)
         self._grow()
         self.members = [one for one in found if id(one) in self._joined]
         self._elsewhere = {
-            message for one in found if id(one) not in self._joined for message in received_ids(one)
+            message
+            for one in found
+            if id(one) not in self._joined
+            for message in self._told[id(one)].received
         }
 
     @property
@@ -119,32 +159,36 @@ class Focus:
         self._waiting.append(self._wanted)
         while self._waiting:
             for one in self._named.get(self._waiting.pop(), ()):
-                if id(one) in self._joined or self._belongs(one):
+                if id(one) in self._joined:
+                    self._settle(self._told[id(one)])
+                elif self._belongs(one):
                     self._join(one)
 
     def _is_origin(self, invocation: Invocation) -> bool:
         """Return whether the id names this very invocation, its own trace, or what it sent by itself."""
-        upstream = {one.trace_id for one in deliveries(invocation)}
+        told = self._told[id(invocation)]
         if self._wanted == invocation.invocation_id:
             return True
-        if self._wanted in sent_ids(invocation):
-            return not upstream & self._traces_of_message(self._wanted)
-        return self._wanted in own_trace_ids(invocation) and self._wanted not in upstream
+        if self._wanted in told.sent:
+            return not told.upstream & self._traces_of_message(self._wanted)
+        return self._wanted in told.own and self._wanted not in told.upstream
 
     def _traces_of_message(self, message: str) -> set[str]:
         told = (delivery for one in self._named[message] for delivery in deliveries(one))
         return {one.trace_id for one in told if message in one.message_ids} - {""}
 
     def _belongs(self, invocation: Invocation) -> bool:
-        told = deliveries(invocation)
-        listed = frozenset[str]().union(*(one.message_ids for one in told))
+        told = self._told[id(invocation)]
         return bool(
             invocation.invocation_id in self._invocations
-            or own_trace_ids(invocation) & self._traces
-            or any(map(self._is_ours, told))
-            or sent_ids(invocation) & self._messages
-            or (received_ids(invocation) - listed) & (self._messages | self._sent.keys())
+            or told.own & self._traces
+            or any(map(self._is_ours, told.deliveries))
+            or told.sent & self._messages
+            or any(map(self._is_known, told.received - told.listed))
         )
+
+    def _is_known(self, message: str) -> bool:
+        return message in self._messages or message in self._sent
 
     def _is_ours(self, delivery: Delivery) -> bool:
         return (
@@ -159,33 +203,39 @@ class Focus:
         return upstream is not None and (not trace_id or trace_id not in upstream)
 
     def _join(self, invocation: Invocation) -> None:
-        told = deliveries(invocation)
-        upstream = {one.trace_id for one in told} - {""}
+        told = self._told[id(invocation)]
         self._joined.add(id(invocation))
         self._learn(self._invocations, {invocation.invocation_id})
-        shared = len({one.trace_id for one in told}) > 1 or bool(invocation.number(names.UPSTREAMS_MORE))
-        own = own_trace_ids(invocation)
-        self._learn(self._traces, own - upstream if shared else own | upstream)
-        for one in filter(self._is_ours, told):
-            known = self._messages | self._sent.keys()
-            self._learn(self._traces, {one.trace_id} - {""})
-            self._learn(self._messages, one.message_ids if one.trace_id else one.message_ids & known)
-        if _is_single(invocation, told):
-            self._learn(self._messages, received_ids(invocation))
-        for message in sent_ids(invocation) - self._sent.keys():
-            self._sent[message] = upstream if shared else set()
-            self._waiting.append(message)
+        self._learn(self._traces, told.own - told.upstream if told.shared else told.own | told.upstream)
+        self._settle(told)
+        if told.single:
+            self._learn(self._messages, told.received)
+        for message in told.sent:
+            if message not in self._sent:
+                self._sent[message] = told.upstream if told.shared else set()
+                self._waiting.append(message)
+
+    def _settle(self, told: _Told) -> None:
+        """Learn from the deliveries that are ours by now; one that came with a trace tells all at once."""
+        unsettled = list[Delivery]()
+        for one in told.unsettled:
+            if not self._is_ours(one):
+                unsettled.append(one)
+                continue
+            if one.trace_id:
+                self._learn(self._traces, {one.trace_id})
+                self._learn(self._messages, one.message_ids)
+                continue
+            known = set(filter(self._is_known, one.message_ids))
+            self._learn(self._messages, known)
+            if len(known) < len(one.message_ids):
+                unsettled.append(one)
+        told.unsettled = unsettled
 
     def _learn(self, known: set[str], ids: Iterable[str]) -> None:
         fresh = set(ids) - known
         known |= fresh
         self._waiting += fresh
-
-
-def _is_single(invocation: Invocation, told: list[Delivery]) -> bool:
-    """Return whether it was invoked with one message, so that whatever led to it led to that."""
-    records = as_number(invocation.trigger.get(names.RECORDS))
-    return len(told) <= 1 and (records == 1 if records else sum(len(one.message_ids) for one in told) <= 1)
 
 
 def _count_of(ids: frozenset[str], told: list[Delivery], invocation: Invocation) -> int | None:

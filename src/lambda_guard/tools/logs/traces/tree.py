@@ -154,9 +154,11 @@ class _Joiner:
         ]
         self._senders: dict[str, tuple[Node, Mapping[str, object]]] = {}
         self._spans: dict[str, tuple[Node, Mapping[str, object]]] = {}
-        self._receivers: dict[str, list[Node]] = defaultdict(list)
-        self._same_id: dict[str, list[Node]] = defaultdict(list)
+        self._received = set[str]()
+        self._latest_run: dict[str, Node] = {}
+        self._latest_receiver: dict[str, Node] = {}
         self._parents: dict[Node, Node] = {}
+        self._tops: dict[Node, Node] = {}
         for node in self._nodes:
             self._index(node)
 
@@ -169,9 +171,6 @@ class _Joiner:
 
     def _index(self, node: Node) -> None:
         invocation = node.invocation
-        self._same_id[invocation.invocation_id].append(node)
-        if invocation.execution:
-            self._same_id[invocation.execution].append(node)
         span = invocation.text(names.SPAN_ID)
         if span:
             self._spans.setdefault(span, (node, {}))
@@ -180,8 +179,7 @@ class _Joiner:
                 self._senders.setdefault(str(sent[names.MESSAGE_ID]), (node, sent))
             if sent.get(names.SPAN_ID):
                 self._spans.setdefault(str(sent[names.SPAN_ID]), (node, sent))
-        for message in node.received:
-            self._receivers[message].append(node)
+        self._received |= node.received
 
     def _place(self, node: Node) -> bool:
         """Hang a node where it belongs; False where nothing above it is known."""
@@ -204,25 +202,35 @@ class _Joiner:
     def _hang(
         self, node: Node, parent: Node, link: LinkKind, sent: Mapping[str, object], waited_ms: float | None
     ) -> bool:
-        above: Node | None = parent
-        while above is not None:
-            if above is node:
-                return False
-            above = self._parents.get(above)
+        if self._top(parent) is node:
+            return False
         node.link, node.sent, node.waited_ms = link, sent, waited_ms
-        self._parents[node] = parent
+        self._parents[node] = self._tops[node] = parent
         parent.children.append(node)
         return True
 
+    def _top(self, node: Node) -> Node:
+        """Find the root above a node, and halve the way there: a chain may be thousands deep."""
+        tops = self._tops
+        while node in tops:
+            above = tops[node]
+            tops[node] = tops.get(above, above)
+            node = above
+        return node
+
     def _attempt_before(self, node: Node) -> Node | None:
-        """Find the attempt before this one: the same invocation id, execution or message, earlier."""
-        candidates = [
-            *self._same_id[node.invocation.invocation_id],
-            *self._same_id[node.invocation.execution],
+        """Find the attempt before this one: the same invocation id, execution or message, earlier.
+
+        Nodes are placed in their order, so that the latest one so far is the one before.
+        """
+        runs = [node.invocation.invocation_id, *filter(None, (node.invocation.execution,))]
+        received = node.received
+        earlier = [
+            *(self._latest_run[one] for one in runs if one in self._latest_run),
+            *(self._latest_receiver[one] for one in received if one in self._latest_receiver),
         ]
-        for message in node.received:
-            candidates += self._receivers[message]
-        earlier = [one for one in candidates if one is not node and _order(one) < _order(node)]
+        self._latest_run.update(dict.fromkeys(runs, node))
+        self._latest_receiver.update(dict.fromkeys(received, node))
         return max(earlier, key=_order, default=None)
 
     def _came_from_another_queue(self, node: Node, before: Node) -> bool:
@@ -248,7 +256,7 @@ class _Joiner:
         for sent in node.invocation.entries(names.SENT):
             message = str(sent.get(names.MESSAGE_ID))
             elsewhere = self._focus is not None and self._focus.is_received_elsewhere(message)
-            if id(sent) not in received and not elsewhere and not self._receivers.get(message):
+            if id(sent) not in received and not elsewhere and message not in self._received:
                 node.unreceived.append(sent)
         if node.failed and node.invocation.facts.get(names.FINAL_ATTEMPT) is True:
             node.dead_letters = sorted(_given_up(node))

@@ -203,7 +203,8 @@ def _rows(trace: Trace) -> Iterator[tuple[Node, str, str]]:
     for root in trace.roots:
         waiting: list[tuple[Node, str, str]] = [(root, "", "")]
         while waiting:
-            node, branch, stem = waiting.pop()
+            node, branch, whole_stem = waiting.pop()
+            stem = whole_stem[-_BRANCH_MOST:]  # no more of it is ever drawn
             below = stem + ("│  " if node.children else "   ")
             yield node, _end_of(branch) + _name(node), f"  {_end_of(below)}"
             last = len(node.children) - 1
