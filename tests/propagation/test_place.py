@@ -1,6 +1,8 @@
 """The environment's trace header, which the process has one of, among invocations that are at work at once."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -102,3 +104,23 @@ def test_an_invocation_inside_another_one_is_part_of_its_trace(header):
     outer = production(lambda event, context: inner({}, make_context()))
     assert outer(message(1), make_context()) == upstream(1)[5:40]
     assert os.environ.get(NAME) == header
+
+
+def test_an_items_trace_is_set_in_python_alone(header):
+    """The C library would keep the header of every item; what an invocation adopts is set there, too, once each."""
+    printing = [sys.executable, "-I", "-c", f"import os; print(os.environ.get({NAME!r}))"]
+
+    @production(each_record=True)
+    def each(record):
+        found.append(os.environ[NAME])
+        inherited.append(subprocess.check_output(printing, text=True).strip())
+        given.append(subprocess.check_output(printing, text=True, env=os.environ).strip())
+
+    found, inherited, given = [], [], []
+    two = [message(number)["Records"][0] for number in (1, 2)]
+    each({"Records": two}, make_context())
+    assert [value[: len(upstream(1))] for value in found] == [upstream(1), upstream(2)]
+    assert (inherited, given) == ([str(header)] * 2, found)
+    assert os.environ.get(NAME) == header
+    whole = production(lambda event, context: subprocess.check_output(printing, text=True).strip())
+    assert whole(message(1), make_context()).startswith(upstream(1))

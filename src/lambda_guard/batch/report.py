@@ -55,7 +55,7 @@ class BatchReport:
     def _open(self, item: BatchItem) -> None:
         place = item.place
         if place is not None and place.adopted and self.alone:
-            place.adopt()
+            place.adopt(in_python_alone=True)
         if self._scope.tracer is not None:
             self._scope.tracer.begin_item(item)
 

@@ -13,10 +13,23 @@ def new_id() -> str:
     return os.urandom(8).hex()  # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-uniqueness.html
 
 
-def set_environment(header: str | None) -> str | None:
-    """Set `_X_AMZN_TRACE_ID`, which is shared by the whole process, and return its previous value."""
+def set_environment(header: str | None, *, in_python_alone: bool = False) -> str | None:
+    """Set `_X_AMZN_TRACE_ID`, which is shared by the whole process, and return its previous value.
+
+    Args:
+        header: its new value; `None` to delete it.
+        in_python_alone: whether only `os.environ` has it, and not the environment that child processes inherit. glibc
+            never frees a value that `setenv` has set: 140 bytes for a header, and batches have many.
+    """
     before = os.environ.get(_names.ENV_TRACE_HEADER)
-    if header is not None:
+    known = getattr(os.environ, "_data", None) if in_python_alone else None
+    if known is not None:
+        key = os.environ.encodekey(_names.ENV_TRACE_HEADER)
+        if header is not None:
+            known[key] = os.environ.encodevalue(header)
+        else:
+            known.pop(key, None)
+    elif header is not None:
         os.environ[_names.ENV_TRACE_HEADER] = header
     elif before is not None:
         del os.environ[_names.ENV_TRACE_HEADER]
@@ -57,7 +70,17 @@ class Place:
         thread: the id of the thread that has set it.
     """
 
-    __slots__ = ("_lineage", "adopted", "before", "header", "in_environment", "own_id", "span_id", "thread")
+    __slots__ = (
+        "_in_python_alone",
+        "_lineage",
+        "adopted",
+        "before",
+        "header",
+        "in_environment",
+        "own_id",
+        "span_id",
+        "thread",
+    )
 
     def __init__(self, header: TraceHeader, own: TraceHeader | None, adopted: bool) -> None:
         self.header = header
@@ -76,12 +99,17 @@ class Place:
         header = self.header
         return TraceHeader(header.root, parent or self.span_id, header.sampled, self._lineage).text()
 
-    def adopt(self) -> None:
-        """Set the environment variable to this trace, so that everything in the process joins it."""
+    def adopt(self, *, in_python_alone: bool = False) -> None:
+        """Set the environment variable to this trace, so that everything in the process joins it.
+
+        Args:
+            in_python_alone: see `set_environment`.
+        """
+        self._in_python_alone = in_python_alone
         self.thread = get_ident()
         self.in_environment = self.header.with_lineage(self._lineage).text()
         with _setting:
-            self.before = set_environment(self.in_environment)
+            self.before = set_environment(self.in_environment, in_python_alone=in_python_alone)
             _adopted.append(self)
 
     def give_back(self) -> None:
@@ -92,7 +120,7 @@ class Place:
             at = _adopted.index(self)
             del _adopted[at]
             if at == len(_adopted):
-                set_environment(self.before)
+                set_environment(self.before, in_python_alone=self._in_python_alone)
             elif _adopted[at].before == self.in_environment:
                 _adopted[at].before = self.before
             self.in_environment = None
