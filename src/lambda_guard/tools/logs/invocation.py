@@ -47,6 +47,11 @@ EXPLAINED: Final = {
 
 CLOCK_JUMPED: Final = "the clock jumped: times that can't be true are shown as written, and count for nothing"
 
+_PROCESS_GONE: Final = (
+    "Error: Runtime exited", "Process exited before completing request", "Unknown application error occurred",
+)  # fmt: skip
+"""Lambda's words for a process that ended while it had an invocation."""
+
 _HINT_KEYS: Final = (
     names.FUNCTION_NAME,
     names.FUNCTION_VERSION,
@@ -138,12 +143,14 @@ class Invocation(Struct, dict=True):
     @cached_property
     def symptom(self) -> str:
         """How it ended by its lines, for invocations without a record: `timeout`, `killed`, `error`, or nothing."""
-        for line in self.lines:
-            if line.kind == "platform" and line.message.startswith("Task timed out after "):
+        said = [line.message for line in self.lines if line.kind == "platform"]
+        for message in said:
+            if message.startswith("Task timed out after "):
                 return names.TIMEOUT
-            if line.kind == "platform" and line.message.startswith("Error: Runtime exited"):
+            if message.startswith(_PROCESS_GONE):
                 return KILLED
-        return names.FAILURE if any(map(tells_of_an_error, self.raw, [*self.raw[1:], b""])) else ""
+        failed = any(message.startswith("Error: ") for message in said)
+        return names.FAILURE if failed or any(map(tells_of_an_error, self.raw, [*self.raw[1:], b""])) else ""
 
     @property
     def facts(self) -> Mapping[str, object]:

@@ -27,7 +27,7 @@ from lambda_guard.tools.logs.cloudwatch.paging import Event, event_pages
 from lambda_guard.tools.logs.cloudwatch.volume import ingested
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.reading.attempts import number_attempts, numbered_if_few
-from lambda_guard.tools.logs.reading.events import line_of
+from lambda_guard.tools.logs.reading.containers import line_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.logs.selection import Selection, Target

@@ -132,9 +132,17 @@ def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
     say(f"{shown:,}{of} invocation{plural}, {tally.failed:,} failed; {tally.lines:,} lines read")
     for text in (*_oddities(tally, filtered), *tally.notes):
         say(f"  {text}")
+    if tally.strays and not tally.invocations:
+        say(f"  {_LOOKED_FOR}")
     for warning in tally.warnings:
         warn(warning)
     return 1 if tally.warnings else 0
+
+
+_LOOKED_FOR = (
+    "looked for: records, START, END and REPORT, JSON and text of the runtimes, behind the prefixes of sam, aws, sls, "
+    "docker, kubectl and syslog; documents of CloudWatch Logs, Logs Insights, subscriptions and the Telemetry API"
+)
 
 
 def _oddities(tally: Tally, filtered: bool) -> list[str]:

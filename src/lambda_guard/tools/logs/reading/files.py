@@ -15,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from lambda_guard.tools.logs.invocation import Block
-from lambda_guard.tools.logs.reading.events import is_event_document, lines_of_events
+from lambda_guard.tools.logs.reading.containers import Spread, is_container, lines_of_container
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.stopping import Stop
@@ -239,13 +239,22 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
                 break
             yield []
         first = first.removeprefix(codecs.BOM_UTF8)
-        if is_event_document(first):
-            yield from lines_of_events(first, chunks)
+        if is_container(first):
+            yield from lines_of_container(first, chunks)
             return
         yield from _split(first, chunks)
 
 
 def _split(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Cut into lines; an object that is spread over several of them, as a console shows it, is one."""
+    spread = Spread()
+    for lines in _cut(first, chunks):
+        yield spread.joined(lines)
+    if left := spread.left():
+        yield left
+
+
+def _cut(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
     *lines, rest = first.split(b"\n")
     yield lines
     for chunk in chunks:

@@ -8,6 +8,7 @@ record or its REPORT line; those that never end are finished once too many of th
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,7 +26,7 @@ from lambda_guard.tools.logs.reading.retries import (
     late_for,
     tells_time,
 )
-from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally
+from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally, named
 
 GRACE_LINES: Final = 2_000
 """This many more lines are read before an ended invocation is finished.
@@ -72,6 +73,7 @@ class Grouper:
         self._starting: dict[Stream, None] = {}
         self._events = 0
         self._streams: dict[str, Stream] = {}
+        self._numbers = count(1)
 
     def feed(self, lines: Sequence[bytes], stream: Stream) -> None:
         """Take lines of one stream in, in their order.
@@ -137,7 +139,7 @@ class Grouper:
             if file.reported is not None and file.reported[1] == place - 1:
                 file.reported = (file.reported[0], place)
             return
-        identified = identify(line)
+        identified = named(identify(line), line, file, self._numbers)
         stream = self._stream_for(identified, line, file)
         if identified.invocation_id is None:
             self._feed_nameless(identified, stream, place)
@@ -184,6 +186,8 @@ class Grouper:
         group = self._running_in(stream)
         if group is not None:
             group.lines.append(identified.line)
+            if identified.sign is Sign.INIT:
+                add_to_report(group.report, identified.line)
             return
         self._events += 1
         self._outbox.add_stray(identified.line, stream, self._events)
@@ -251,6 +255,7 @@ class Grouper:
         self._open[owner] = group
         if late:
             stream.running.pop(owner, None)  # what was given out has not ended by this
+        group.after = stream.started_just_now()
         if stream.exact:
             self._end_running(stream)
         for other in stream.ended:
@@ -262,6 +267,18 @@ class Grouper:
             for line in group.lines:
                 add_to_report(group.report, line)
         return group
+
+    def _take_start(self, group: Group) -> None:
+        """Take the START that has another id than everything else: `sam local` wrote such."""
+        other = group.after
+        if group.started or other is None or len(other.lines) != 1:
+            return
+        if self._open.get(other.invocation_id) is not other:
+            return
+        del self._open[other.invocation_id]
+        other.stream.running.pop(other.invocation_id, None)
+        group.take_start(other.lines[0])
+        add_to_report(group.report, other.lines[0])
 
     def _taken_starting(self, stream: Stream) -> list[bytes]:
         """Take what was written while the environment was made ready: its first invocation begins with it."""
@@ -293,6 +310,7 @@ class Grouper:
         elif sign in (Sign.START, Sign.END, Sign.REPORT):
             add_to_report(group.report, line)
         if sign is Sign.REPORT:
+            self._take_start(group)
             self._mark_ended(group)
             group.stream.running.pop(group.invocation_id, None)
 

@@ -16,6 +16,7 @@ import msgspec
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.model import TimedLine, as_mapping, time_of
+from lambda_guard.tools.logs.reading.prefixes import STREAM, Prefix, prefix_of
 
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
@@ -23,14 +24,22 @@ _PLATFORM: Final = re.compile(rb"(?:(START|REPORT) RequestId: (\S+)\s|(END) Requ
 _AROUND: Final = re.compile(
     rb"((?:INIT|RESTORE)_(?:START|REPORT)|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| Restore| TraceId: |\t)"
 )
-_CRASH: Final = re.compile(rb"RequestId: (%b) Error: " % _UUID)
+_CRASH: Final = re.compile(rb"RequestId: (%b) (?:Error: |Process exited before completing request)" % _UUID)
 _TIMED_OUT: Final = re.compile(rb"(%b) (%b) Task timed out after " % (_TIME, _UUID))
 _RUNTIME_TEXT: Final = re.compile(rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID))
-_NODE_TEXT: Final = re.compile(rb"%b\t(%b)\t[A-Z]+\t" % (_TIME, _UUID))
-_STREAM: Final = rb"\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\]\w+"
+_NODE_TEXT: Final = re.compile(rb"%b\s+(%b)\s+[A-Z]+\s" % (_TIME, _UUID))
+_NODE_TEXT_WITHOUT_ID: Final = re.compile(rb"%b\t\S*\t(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t" % _TIME)
+"""What the id was taken out of, or never in: while the function is loaded, it is `undefined`."""
+
+_UNNAMED: Final = re.compile(rb"START\s*|(END) Duration: [\d.]+ ms\b.*")
+"""Without ids, as version 3 of the Serverless Framework shortens them."""
+
+UNNAMED: Final = b"unnamed-"
+"""What the id of an invocation begins with that has none; its number follows."""
+
 _PREFIX: Final = re.compile(
     rb"(?:(?P<before>%b)\s+)?(?P<time>%b)\s(?:(?P<stream>%b)\s)?(?P<rest>.*)"
-    % (_STREAM, _TIME.replace(b"[T ]", b"T"), _STREAM),
+    % (STREAM, _TIME.replace(b"[T ]", b"T"), STREAM),
     re.DOTALL,
 )
 """What a tool puts before a line; a date with a space after it is the line's own, such as a print begins with."""
@@ -85,9 +94,13 @@ def identify(line: bytes) -> Identified:
         sign, owner = _from_json(stripped)
         return Identified(sign, owner, line)
     sign, owner = _from_text(stripped)
-    if owner is None and stripped[:1].isdigit() and not isinstance(line, TimedLine):
-        return _without_prefix(line, stripped)
-    return Identified(sign, owner, line)
+    if isinstance(line, TimedLine):
+        return Identified(sign, owner, line)
+    if owner is not None or sign is not Sign.LINE:
+        return Identified(sign, owner, line.lstrip())
+    if unnamed := _UNNAMED.fullmatch(stripped):
+        return Identified(Sign.REPORT if unnamed[1] else Sign.START, UNNAMED, line)
+    return _without_prefix(line, stripped)
 
 
 def load(line: bytes, *, trailing: bool = False) -> dict[str, object] | None:
@@ -114,15 +127,34 @@ def _load_patiently(line: bytes, trailing: bool) -> dict[str, object] | None:
 
 
 def _without_prefix(line: bytes, stripped: bytes) -> Identified:
-    """Take off what `aws logs tail`, `sam logs` and exports to S3 put before a line: time and stream."""
-    prefix = _PREFIX.match(stripped)
-    time_ms = time_of(prefix["time"].decode().replace(",", ".")) if prefix else None
-    if prefix is None or time_ms is None:
+    """Take off what `aws logs tail`, `sam logs`, exports and others put before a line: time, stream, name."""
+    prefix = (_plainly_prefixed(stripped) if stripped[:1].isdigit() else None) or prefix_of(stripped)
+    if prefix is None:
         return Identified(Sign.LINE, None, line)
-    rest = TimedLine.at(prefix["rest"], time_ms)
-    stream = (prefix["before"] or prefix["stream"] or b"").decode("utf-8", "replace")
+    rest = prefix.rest if prefix.time_ms is None else TimedLine.at(prefix.rest, prefix.time_ms)
     sign, owner = _from_json(rest) if rest[:1] == b"{" else _from_text(rest)
-    return Identified(sign, owner, rest, stream)
+    return Identified(sign, owner, rest, prefix.stream.decode("utf-8", "replace"))
+
+
+def unwrapped(line: bytes) -> Identified | None:
+    """Return a line of Lambda's that a collector has put into a JSON line, as its message; None for any other."""
+    document = load(line) or {}
+    message = document.get(names.MESSAGE)
+    if not isinstance(message, str):
+        return None
+    times = (time_of(document.get(key)) for key in (names.TIMESTAMP, "@timestamp", "time"))
+    text, at = message.strip().encode("utf-8", "replace"), next((at for at in times if at is not None), None)
+    sign, owner = _from_text(text)
+    return Identified(sign, owner, text if at is None else TimedLine.at(text, at)) if owner else None
+
+
+def _plainly_prefixed(line: bytes) -> Prefix | None:
+    """Read a prefix that shows as one by itself, whatever follows it: a time as ISO 8601 has it."""
+    found = None if _NODE_TEXT_WITHOUT_ID.match(line) else _PREFIX.match(line)
+    time_ms = time_of(found["time"].decode().replace(",", ".")) if found else None
+    if found is None or time_ms is None:
+        return None
+    return Prefix(time_ms, found["before"] or found["stream"] or b"", found["rest"])
 
 
 def _from_text(line: bytes) -> tuple[Sign, bytes | None]:

@@ -43,16 +43,19 @@ HIDDEN_KEYS: Final = _COMMON_KEYS.union(names.ID_KEYS, *_KEYS_BESIDE.values())
 
 _LOOKED_AT: Final = HIDDEN_KEYS | {names.RECORD}
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
-_NODE_TEXT: Final = re.compile(r"(\S+)\t[0-9a-fA-F-]{36}\t([A-Z]+)\t(.*)", re.DOTALL)
+_NODE_TEXT: Final = re.compile(r"(\d\S+Z)\s+(?:[0-9a-fA-F-]{36}|\S+(?=\t))\s+([A-Z]+)\s+(.*)", re.DOTALL)
 _NODE_ERROR: Final = re.compile(
-    rb"\S+\t[0-9a-fA-F-]{36}\tERROR\t(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection) *\t\{"
+    rb"\S+\s+\S+\s+ERROR\s+(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection)\s*\{"
 )
 _TRACEBACK: Final = re.compile(rb"[\r\n]Traceback ")
 _BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
 _TIMED_OUT: Final = re.compile(
     r"(?:(\d{4}-\S+) )?(?:[0-9a-fA-F-]{36} )?(Task timed out after [\d.]+ seconds)"
 )
-_CRASH: Final = re.compile(r"RequestId: \S+ (Error: .*)", re.DOTALL)
+_CRASH: Final = re.compile(
+    r"RequestId: \S+ ((?:Error: |Process exited before completing request).*)|(Unknown application error occurred)",
+    re.DOTALL,
+)
 _PLATFORM_TEXT: Final = re.compile(
     r"(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |EXTENSION\t|TELEMETRY\t|XRAY TraceId: "
 )
@@ -63,7 +66,13 @@ _REPORT_FIELDS: Final = {
     "Restore Duration": "restore_ms",
     "Memory Size": "memory_limit_mb",
     "Max Memory Used": "memory_used_mb",
+    "Memory Used": "memory_used_mb",
+    "init": "init_ms",
 }
+_REPORT_FIELD: Final = re.compile(
+    r"\b((?:Billed\s+|Init\s+|Restore\s+|Billed\s+Restore\s+)?Duration|init|Memory\s+Size|(?:Max\s+)?Memory\s+Used|Status|Error\s+Type"
+    r"|XRAY\s+TraceId):\s*(\S+)"
+)
 # https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#ReportMetrics
 _METRICS: Final = {
     "durationMs": "duration_ms",
@@ -198,8 +207,8 @@ def _from_text(text: str, raw: bytes) -> Line:
         return Line("text", time_of(found[1]) or time_ms, _level(found[2]), found[3])
     if found := _TIMED_OUT.match(text):
         return Line("platform", time_of(found[1]) or time_ms, "ERROR", found[2])
-    if found := _CRASH.match(text):
-        return Line("platform", time_ms, "ERROR", found[1])
+    if found := _CRASH.fullmatch(text):
+        return Line("platform", time_ms, "ERROR", found[1] or found[2])
     return _plain(text, time_ms)
 
 
@@ -233,7 +242,11 @@ def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
         document = (load(raw) if b'"errorType"' in raw else None) or {}
         return "errorType" in document and document.keys().isdisjoint((names.MESSAGE, names.LEVEL))
     if raw.startswith(b"[ERROR] "):
-        return _TRACEBACK.search(raw) is not None or following.startswith(b"Traceback ")
+        return (
+            raw.startswith(b"[ERROR] Runtime.")
+            or _TRACEBACK.search(raw) is not None
+            or following.startswith(b"Traceback ")
+        )
     return _NODE_ERROR.match(raw) is not None
 
 
@@ -247,27 +260,39 @@ def add_to_report(report: Report, raw: bytes) -> None:
     if text.startswith("START "):
         report.version = text.partition("Version: ")[2].split("\n")[0].strip() or report.version
         report.started_at_ms = time_ms
-    elif text.startswith("END "):
+    elif text.startswith("END RequestId: "):
         report.ended, report.ended_at_ms = True, time_ms
     elif text.startswith(("INIT_START ", "RESTORE_START ")):
         report.runtime = text.partition("Runtime Version: ")[2].split("\t")[0].strip() or report.runtime
-    elif text.startswith(("REPORT ", "XRAY ")):
+    elif text.startswith(("REPORT ", "XRAY ", "END Duration: ")):
         _add_report_text(report, text)
+    elif text.startswith(("INIT_REPORT ", "RESTORE_REPORT ")) and "Phase: invoke" in text:
+        # The environment couldn't be made ready for this invocation, in which it was tried again.
+        _add_failed_init(report, text)
 
 
 def _add_report_text(report: Report, text: str) -> None:
-    """Read a REPORT line, whose fields are separated by tabs; only failures have a `Status`."""
+    """Read a REPORT line: its fields by their names, since copies have other white space between them than tabs.
+
+    Only failures have a `Status`.
+    """
     report.ended = True
-    for part in re.split(r"[\t\n]+", text):
-        key, _, value = (piece.strip() for piece in part.partition(":"))
+    for found in _REPORT_FIELD.finditer(text):
+        key, value = " ".join(found[1].split()), found[2]
         if key in _REPORT_FIELDS:
             setattr(report, _REPORT_FIELDS[key], _leading_number(value))
         elif key == "Status":
             report.status = value.lower()
         elif key == "Error Type":
             report.error_type = value
-        elif key.startswith("XRAY TraceId"):
-            report.trace_id = value.split(maxsplit=1)[0] if value else ""
+        elif key == "XRAY TraceId":
+            report.trace_id = value
+
+
+def _add_failed_init(report: Report, text: str) -> None:
+    fields = {" ".join(found[1].split()): found[2] for found in _REPORT_FIELD.finditer(text)}
+    report.status = report.status or fields.get("Status", "").lower()
+    report.error_type = report.error_type or fields.get("Error Type", "")
 
 
 def _leading_number(text: str) -> float | None:

@@ -1,12 +1,13 @@
 """What the grouping holds while it reads: streams, invocations in the making, and a tally."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from lambda_guard.tools.logs.model import Report
-from lambda_guard.tools.logs.reading.line_owner import Sign
+from lambda_guard.tools.logs.reading.line_owner import UNNAMED, Identified, Sign, unwrapped
 
 STARTING_MOST: Final = 100
 """This many lines about one initialization are held; a dozen is usual, with many extensions."""
@@ -40,6 +41,11 @@ class Stream:
         """Return whether a line is about the initialization of an environment, not about what runs in it."""
         return sign is Sign.INIT_START or (sign is Sign.INIT and bool(self.starting) and not self.running)
 
+    def started_just_now(self) -> "Group | None":
+        """Return the invocation of which there is nothing but its START, if it was the last thing here."""
+        last = next(reversed(self.running.values()), None) if self.running else None
+        return last if last is not None and last.started and len(last.lines) == 1 and not last.done else None
+
     def share(self) -> None:
         """Note that several processes write here."""
         self.exact, self.shared = False, True
@@ -52,6 +58,32 @@ class Stream:
         return self.reported is not None and (self.exact or self.reported[1] == place - 1)
 
 
+def named(identified: Identified, line: bytes, file: Stream, numbers: Iterator[int]) -> Identified:
+    """Return a line with its owner where that takes more than the line itself.
+
+    One without an id belongs to what runs there. One inside of a collector's JSON counts where nothing else runs: any
+    function may log such a text.
+
+    Args:
+        identified: what the line itself tells.
+        line: the line.
+        file: where it stands.
+        numbers: for invocations without an id.
+    """
+    if identified.invocation_id is None and line[:1] == b"{":
+        inner = unwrapped(line)
+        if inner is not None and (not file.running or inner.invocation_id in file.running):
+            return inner
+    if identified.invocation_id != UNNAMED:
+        return identified
+    if identified.sign is Sign.START:
+        return identified._replace(invocation_id=b"%b%d" % (UNNAMED, next(numbers)))
+    running = [owner for owner in file.running if owner.startswith(UNNAMED)]
+    return identified._replace(
+        invocation_id=running[-1] if running else None, sign=Sign.REPORT if running else Sign.LINE
+    )
+
+
 class Group(msgspec.Struct, eq=False):
     """An invocation in the making: its lines as they were read.
 
@@ -59,6 +91,7 @@ class Group(msgspec.Struct, eq=False):
         done: whether it has ended, as far as its lines show.
         superseded: whether nothing shows that but the next one, which began in its stream: it was killed, unless
             the stream turns out to be shared.
+        after: the invocation of which there was nothing but a START in the stream, right before this one.
     """
 
     invocation_id: bytes
@@ -74,6 +107,12 @@ class Group(msgspec.Struct, eq=False):
     done: bool = False
     started: bool = False
     superseded: bool = False
+    after: "Group | None" = None
+
+    def take_start(self, line: bytes) -> None:
+        """Begin with a START line."""
+        self.lines.insert(0, line)
+        self.started = True
 
 
 @dataclass(slots=True)

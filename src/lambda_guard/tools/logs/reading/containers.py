@@ -1,0 +1,284 @@
+"""Documents that hold log lines: what AWS's commands, consoles, subscriptions and exports write around them.
+
+A source is one of these by its beginning, and is read as a whole, up to a bound; documents may stand one behind the
+other. Whatever turns out not to be one comes as the lines that it consists of: nothing is hidden.
+"""
+
+import base64
+import binascii
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Final
+
+from lambda_guard.tools.logs.model import TimedLine, as_mapping, as_number, time_of
+from lambda_guard.tools.logs.reading.line_owner import load
+
+DOCUMENT_BYTES_MOST: Final = 256 * 2**20
+DEPTH_MOST: Final = 8
+"""A batch of Kinesis records of subscription messages of events of lines has a depth of 5."""
+
+SPREAD_LINES_MOST: Final = 2_000
+
+_HOLDER: Final = re.compile(
+    rb'\{\s*"(?:events|searchedLogStreams|messageType|owner|logGroup|logStream|logEvents|subscriptionFilters'
+    rb"|Records|records|awslogs|results|statistics|queryLanguage|StatusCode|LogResult|FunctionError|ExecutedVersion"
+    rb'|invocationId|deliveryStreamArn)"\s*:'
+)
+"""The first key of such a document."""
+
+_CSV_HEADER: Final = re.compile(rb'"?@?[\w.]+"?(?:,"?@?[\w.]+"?)*\r?\n')
+_MESSAGE_COLUMNS: Final = ("@message", "message")
+_ESCAPED: Final = {"\\t": "\t", "\\n": "\n", "\\r": "\r"}
+_PLATFORM_ESCAPED: Final = re.compile(r"(?:START|END|REPORT) RequestId: .*\\[tn]|.*\\n\Z", re.DOTALL)
+_decode: Final = json.JSONDecoder().raw_decode
+
+
+def is_container(first: bytes) -> bool:
+    """Recognise such a document by its first bytes: a list, one object over several lines, known keys, or CSV."""
+    start = first.lstrip()
+    if start[:1] == b"[":
+        return start[1:].lstrip()[:1] in (b"{", b'"', b"[", b"]") and not start.startswith(b"[{]")
+    if start[:1] == b"{":
+        return _HOLDER.match(start) is not None or _is_spread(start)
+    header = _CSV_HEADER.match(start)
+    return header is not None and any(f"{name}".encode() in header[0] for name in ("@message",))
+
+
+def _is_spread(start: bytes) -> bool:
+    """Return whether an object goes on below its first line."""
+    line, end, _ = start.partition(b"\n")
+    return (
+        bool(end)
+        and re.fullmatch(rb'\{\s*(?:"[^"]*"\s*:\s*.*,?\s*)?', line) is not None
+        and load(line) is None
+    )
+
+
+def lines_of_container(first: bytes, rest: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield the messages as lines with their times and streams.
+
+    A document that is cut off or over 256 MB comes as the lines that it consists of.
+    """
+    whole = bytearray(first)
+    for chunk in rest:
+        whole += chunk
+        if len(whole) > DOCUMENT_BYTES_MOST:
+            break
+    content = bytes(whole)
+    if content.lstrip()[:1] in (b"[", b"{"):
+        yield from _lines_of_documents(content)
+    else:
+        yield _lines_of_csv(content)
+    for chunk in rest:
+        yield chunk.split(b"\n")
+
+
+def _lines_of_documents(content: bytes) -> Iterator[list[bytes]]:
+    """Read documents that follow each other, with or without line ends between them."""
+    text, at = content.decode("utf-8", "replace"), 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        try:
+            document, end = _decode(text, at)
+        except (ValueError, RecursionError):
+            # What isn't JSON, up to the end of its line.
+            end = text.find("\n", at) + 1 or len(text)
+            yield [text[at:end].rstrip("\r\n").encode()]
+        else:
+            yield in_order(list(lines_in(document)))
+        at = end
+
+
+class Spread:
+    """Joins what is spread over lines: from one that is a brace alone to its counterpart at the line's beginning."""
+
+    def __init__(self) -> None:
+        self._open: list[bytes] = []
+
+    def joined(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines, each whole object in one; what isn't JSON after all as it was."""
+        if not self._open and b"{" not in lines and b"{\r" not in lines:
+            return lines
+        found: list[bytes] = []
+        for line in lines:
+            if self._open or line.rstrip() == b"{":
+                self._open.append(line)
+                if line.rstrip() in (b"}", b"},"):
+                    found += self._closed()
+                elif len(self._open) > SPREAD_LINES_MOST:
+                    found += self.left()
+            else:
+                found.append(line)
+        return found
+
+    def left(self) -> list[bytes]:
+        """Return what has no end."""
+        lines, self._open = self._open, []
+        return lines
+
+    def _closed(self) -> list[bytes]:
+        lines = self.left()
+        document = load(b"\n".join(lines).rstrip(b", \r"))
+        if document is None:
+            return lines
+        return [json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")]
+
+
+def lines_in(document: object, depth: int = 0) -> Iterator[bytes]:
+    """Yield the log lines in a document: those of what it holds, or itself where it is one."""
+    if isinstance(document, str):
+        yield from (line.encode("utf-8", "replace") for line in document.strip("\r\n").split("\n"))
+        return
+    if isinstance(document, list) and depth < DEPTH_MOST:
+        for one in document:
+            yield from lines_in(one, depth + 1)
+        return
+    held = _held(document) if isinstance(document, dict) and depth < DEPTH_MOST else None
+    if held is None:
+        yield json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    else:
+        for one in held:
+            yield from (
+                one
+                if isinstance(one, list)
+                else [one]
+                if isinstance(one, bytes)
+                else lines_in(one, depth + 1)
+            )
+
+
+def _held(document: Mapping[str, object]) -> list[object] | None:
+    """Return what a document holds: lines, or further documents; None where it is a line itself."""
+    if "@message" in document:
+        return [_row(document)]
+    for key, read in _READERS.items():
+        if key in document and (found := read(document)) is not None:
+            return found
+    return None
+
+
+def line_of(event: object, stream: str = "") -> bytes:
+    """Return the message of an event as a line with its time and stream; anything else is shown as it is."""
+    if not isinstance(event, dict) or not isinstance(event.get("message"), str):
+        return json.dumps(event).encode()
+    at = as_number(event.get("timestamp"))
+    message = _message(event["message"])
+    return message if at is None else TimedLine.at(message, at, str(event.get("logStreamName") or stream))
+
+
+def _message(text: str) -> bytes:
+    """Return a message without its line end; one that was escaped twice on its way as it was."""
+    if "\\" in text and not {"\t", "\n"} & set(text) and _PLATFORM_ESCAPED.match(text):
+        for escape, character in _ESCAPED.items():
+            text = text.replace(escape, character)
+    return text.strip("\r\n").encode("utf-8", "replace")
+
+
+def _row(row: Mapping[str, object]) -> bytes:
+    """Return a row of Logs Insights as a line; its times have a space, and are UTC."""
+    message = row["@message"]
+    line = _message(message if isinstance(message, str) else json.dumps(message, separators=(",", ":")))
+    at = time_of(row.get("@timestamp"))
+    return line if at is None else TimedLine.at(line, at, str(row.get("@logStream") or ""))
+
+
+def _events(document: Mapping[str, object], key: str) -> list[object] | None:
+    events = document[key]
+    if not isinstance(events, list):
+        return None
+    stream = str(document.get("logStream") or "")
+    return [line_of(event, stream) if "message" in as_mapping(event) else event for event in events]
+
+
+def _records(document: Mapping[str, object], key: str) -> list[object] | None:
+    """Read a batch of Kinesis, or of Firehose, whose records are subscription messages."""
+    records = document[key]
+    if not isinstance(records, list) or not records:
+        return None
+    found: list[object] = []
+    for record in records:
+        data = as_mapping(as_mapping(record).get("kinesis")).get("data", as_mapping(record).get("data"))
+        unpacked = _unpacked(data)
+        if unpacked is None:
+            return None
+        found += unpacked
+    return found
+
+
+def _results(document: Mapping[str, object]) -> list[object] | None:
+    """Read what GetQueryResults answers: a list of fields for each row."""
+    rows = document["results"]
+    if not isinstance(rows, list):
+        return None
+    return [
+        {str(as_mapping(one).get("field")): as_mapping(one).get("value") for one in row}
+        if isinstance(row, list)
+        else row
+        for row in rows
+    ]
+
+
+def _answer(document: Mapping[str, object]) -> list[object] | None:
+    """Read what `aws lambda invoke --log-type Tail` answers: the log's last 4 KB."""
+    try:
+        text = base64.b64decode(str(document["LogResult"]), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return None
+    others = {key: value for key, value in document.items() if key != "LogResult"}
+    return [text, json.dumps(others).encode()]
+
+
+def _unpacked(data: object) -> list[object] | None:
+    """Return the documents in base64, compressed or not."""
+    if not isinstance(data, str):
+        return None
+    try:
+        content = base64.b64decode(data, validate=True)
+        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (ValueError, OSError, EOFError, zlib.error):
+        return None
+    return [line for lines in _lines_of_documents(content) for line in lines]
+
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
+_READERS: Final[Mapping[str, Callable[[Mapping[str, object]], list[object] | None]]] = {
+    "logEvents": lambda document: _events(document, "logEvents"),
+    "events": lambda document: _events(document, "events"),
+    "awslogs": lambda document: _unpacked(as_mapping(document["awslogs"]).get("data")),
+    "Records": lambda document: _records(document, "Records"),
+    "records": lambda document: _records(document, "records"),
+    "results": _results,
+    "LogResult": _answer,
+}
+
+
+def in_order(lines: list[bytes]) -> list[bytes]:
+    """Turn around lines that come newest first, as Logs Insights gives them."""
+    times = [line.time_ms for line in lines if isinstance(line, TimedLine)]
+    if len(times) == len(lines) > 1 and times[0] >= times[-1]:
+        falling = sum(one > other for one, other in pairwise(times))
+        rising = sum(one < other for one, other in pairwise(times))
+        if falling > rising or (falling == rising == 0 and _begins_with_an_end(lines)):
+            return lines[::-1]
+    return lines
+
+
+def _begins_with_an_end(lines: list[bytes]) -> bool:
+    return lines[0].startswith((b"END RequestId: ", b"REPORT RequestId: "))
+
+
+def _lines_of_csv(content: bytes) -> list[bytes]:
+    """Read what the console of Logs Insights downloads."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+        return in_order([_row(row) for row in rows])
+    except (csv.Error, KeyError, TypeError):
+        return content.split(b"\n")
