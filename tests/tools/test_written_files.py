@@ -109,6 +109,28 @@ def test_a_page_may_go_to_standard_output_and_into_a_pipe(log, place):
     assert result.stdout.startswith(b"<!doctype html>")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_what_is_no_file_is_written_to_and_not_replaced(log, tmp_path):
+    """A pipe here; /dev/null, replaced by a file by somebody who may, would break the machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run(["export", "otlp", log, "--output", str(pipe)]) == 0
+        assert os.read(reading, 1) == b"{"
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+
+
+def test_standard_output_by_its_path_is_standard_output(log, tmp_path):
+    """Also where it is a file: the link to it stays."""
+    with (tmp_path / "out").open("wb") as out:
+        command = [sys.executable, "-m", "lambda_guard.tools", "export", "otlp", log, "--output", "/dev/fd/1"]
+        subprocess.run(command, stdout=out, timeout=240, check=True)
+    assert (tmp_path / "out").read_bytes().startswith(b"{")
+
+
 # --- A full disk ------------------------------------------------------------------------------------------------------
 
 

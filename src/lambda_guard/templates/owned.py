@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from lambda_guard.templates.document import ANYWHERE
 from lambda_guard.templates.marks import Written
 from lambda_guard.templates.survey.functions import PLAIN, SAM
 from lambda_guard.templates.survey.nodes import Node, Template
@@ -146,6 +147,20 @@ def made_by_stack(name: str) -> tuple[str, str]:
     return (generated[1], generated[2]) if generated else ("", "")
 
 
+def local_name(logical_id: str, it: Node, account: str | None) -> str | None:
+    """Return the name that the local cloud gives what the template doesn't name; None in an account that can be real.
+
+    Args:
+        logical_id: of the resource.
+        it: its properties.
+        account: where it is; the local cloud's is AWS's example, which is nobody's.
+    """
+    if account != ANYWHERE.account:
+        return None
+    fifo = it.at("FifoQueue").value is True or it.at("FifoTopic").value is True
+    return f"{logical_id}.fifo" if fifo else logical_id
+
+
 def sub_text(reference: Any) -> str:
     """Return a reference of `Owned` as `Fn::Sub` would write it, which is how a survey has what isn't settled."""
     if isinstance(reference, str):
@@ -168,7 +183,8 @@ def owned(written: Written, here: Mapping[str, str], physical: Mapping[str, str]
     for logical_id, kind, resource in resources:
         it = Node(template, resource, ("Resources", logical_id))
         if kind in KINDS and "Condition" not in resource:
-            for arn in _arns(KINDS[kind], it, here, physical.get(logical_id)):
+            named = physical.get(logical_id) if physical else _named(KINDS[kind], logical_id, it, here)
+            for arn in _arns(KINDS[kind], named, here):
                 found.add(arn, _One(logical_id, kind))
         if kind in {SAM, PLAIN} and (role := _role(it, kind)) is not None:
             found.roles[logical_id] = role

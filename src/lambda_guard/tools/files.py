@@ -11,6 +11,13 @@ from typing import Final
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 _BYTES_AS_THEY_ARE: Final = getattr(os, "O_BINARY", 0)  # Windows alone would make `\r\n` of each `\n`
+_OF_THE_SYSTEM: Final = {"/dev", "/dev/fd", "/proc/self/fd"}
+"""Where links are nobody else's: `/dev/stdout`, and `/dev/fd/63` for `--html >(gzip > page.gz)`."""
+
+
+def is_of_the_system(path: str | Path) -> bool:
+    """Return whether a path names a device or an open file of this process."""
+    return os.path.dirname(os.path.abspath(path)) in _OF_THE_SYSTEM  # noqa: PTH100, PTH120 - follows no link
 
 
 @contextmanager
@@ -74,9 +81,16 @@ def write_private(path: str, text: str, *, follow: bool) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a file to write in place of one: it takes the place when the block ends, and nothing half-written does.
 
+    Args:
+        path: the file. A pipe or a device, such as /dev/null, is written to, and stays what it is.
+
     Raises:
         OSError: the disk is full, say; it names the file.
     """
+    if is_of_the_system(path) or (path.exists() and not path.is_file()):
+        with naming(path):
+            yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     try:

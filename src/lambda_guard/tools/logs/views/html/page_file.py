@@ -1,20 +1,17 @@
 """The file that a page is written to: what is there already isn't lost by a slip."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.tools.files import write_private
+from lambda_guard.tools.files import is_of_the_system, write_private
 
 GENERATOR: Final = '<meta name="generator" content="lambda-guard">'
 """What a page of ours has in its first lines."""
 
 _HEAD_BYTES: Final = 1_024
-_OF_THE_SYSTEM: Final = {"/dev", "/dev/fd", "/proc/self/fd"}
-"""Where links are nobody else's: `/dev/stdout`, and `/dev/fd/63` for `--html >(gzip > page.gz)`."""
 
 
 class PageFileError(LambdaGuardError):
@@ -40,7 +37,7 @@ class PageFile:
         Raises:
             PageFileError: it is something else, such as one of the sources, or a link.
         """
-        if self.force or self._is_of_the_system:
+        if self.force or is_of_the_system(self.path):
             return
         path = Path(self.path)
         if path.is_symlink():
@@ -60,11 +57,7 @@ class PageFile:
         Raises:
             OSError: the file can't be written.
         """
-        write_private(self.path, page, follow=self.force or self._is_of_the_system)
-
-    @property
-    def _is_of_the_system(self) -> bool:
-        return os.path.dirname(os.path.abspath(self.path)) in _OF_THE_SYSTEM  # noqa: PTH100, PTH120 - follows no link
+        write_private(self.path, page, follow=self.force or is_of_the_system(self.path))
 
 
 def _is_a_page(path: Path) -> bool:
