@@ -165,7 +165,7 @@ test-newest-moto: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test '.[local]'
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --upgrade moto
 	@echo "== the local cloud, with moto $$($(LEG)/bin/python -c 'import importlib.metadata as m; print(m.version("moto"))')"
-	@$(LEG)/bin/python -m pytest tests/local/test_deliveries.py
+	@$(LEG)/bin/python -m pytest tests/local/test_deliveries.py tests/local/test_policies.py
 
 demo: install
 	@$(BIN)/python -m examples.app.demo

@@ -147,18 +147,15 @@ def made_by_stack(name: str) -> tuple[str, str]:
     return (generated[1], generated[2]) if generated else ("", "")
 
 
-def local_name(logical_id: str, it: Node, account: str | None) -> str | None:
-    """Return the name that the local cloud gives what the template doesn't name; None in an account that can be real.
+def local_name(properties: Node, account: str | None) -> str | None:
+    """Return the name that the local cloud gives what the template doesn't name; None elsewhere.
 
-    Args:
-        logical_id: of the resource.
-        it: its properties.
-        account: where it is; the local cloud's is AWS's example, which is nobody's.
+    Its account is the one of AWS's examples, which is nobody's.
     """
     if account != ANYWHERE.account:
         return None
-    fifo = it.at("FifoQueue").value is True or it.at("FifoTopic").value is True
-    return f"{logical_id}.fifo" if fifo else logical_id
+    fifo = properties.at("FifoQueue").value is True or properties.at("FifoTopic").value is True
+    return f"{properties.steps[1]}{'.fifo' * fifo}"
 
 
 def sub_text(reference: Any) -> str:
@@ -183,8 +180,7 @@ def owned(written: Written, here: Mapping[str, str], physical: Mapping[str, str]
     for logical_id, kind, resource in resources:
         it = Node(template, resource, ("Resources", logical_id))
         if kind in KINDS and "Condition" not in resource:
-            named = physical.get(logical_id) if physical else _named(KINDS[kind], logical_id, it, here)
-            for arn in _arns(KINDS[kind], named, here):
+            for arn in _arns(KINDS[kind], it, here, physical.get(logical_id)):
                 found.add(arn, _One(logical_id, kind))
         if kind in {SAM, PLAIN} and (role := _role(it, kind)) is not None:
             found.roles[logical_id] = role
@@ -194,7 +190,10 @@ def owned(written: Written, here: Mapping[str, str], physical: Mapping[str, str]
 def _arns(kind: Kind, it: Node, here: Mapping[str, str], physical: str | None) -> Iterator[str]:
     """Yield the ARNs of a resource: with the name in the template, or the physical id, which may be an ARN or URL."""
     if physical is None:
-        name = it.at("Properties", kind.key).text if kind.key else None
+        own = it.at("Properties")
+        name = own.at(kind.key).text if kind.key else None
+        if kind.key and own.at(kind.key).raw is None:
+            name = local_name(own, here.get("AWS::AccountId"))
         if not isinstance(name, str):
             return
     elif physical.startswith("arn:"):

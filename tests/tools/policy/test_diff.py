@@ -431,7 +431,18 @@ def test_the_reason_of_a_denial_is_as_exact_as_it_can_be(diff, statements, said,
     found, report, _ = diff(*OWN, *statements, calls=(denied(**said),))
     assert (found, [it["reason"] for it in report["denied"]]) == (code, [reason])
     assert report["denied"][0]["count"] == 2
+    assert report["denied"][0]["granted_now"] is (code == 0)
     assert report["denied"][0]["policy_type"] == said.get("policy_type", "")
+
+
+def test_what_was_denied_and_is_granted_now_is_told_apart(diff):
+    """Nothing is to be done about it."""
+    code, report, _ = diff(*OWN, allow("dynamodb:Query", STOCK), calls=(denied(),), as_json=False)
+    assert code == 0
+    assert (
+        f"was denied, and is granted now\n  dynamodb:Query on {STOCK}: It of policy.json allows it" in report
+    )
+    assert "denied, and why" not in report
 
 
 def test_a_denial_without_words_is_about_what_the_call_asks_for(diff):

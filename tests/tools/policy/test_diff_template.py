@@ -105,6 +105,7 @@ def exact(resource, action="dynamodb:Query"):
     [
         ("!GetAtt Stock.Arn", NAMED, ()),
         ('!Sub "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${Stock}"', NAMED, ()),
+        ("!GetAtt Stock.Arn", {**QUERY, "resource": "Stock"}, ()),
         ('!Sub "arn:aws:dynamodb:eu-west-1:123456789012:table/${Table}"', QUERY, ()),
         ("!GetAtt Prices.Arn", {**QUERY, "resource": "prices"}, ()),
         ('!Sub "${Prices.Arn}"', {**QUERY, "resource": "prices"}, ()),
@@ -114,7 +115,7 @@ def exact(resource, action="dynamodb:Query"):
 def test_references_are_resolved_as_far_as_the_template_and_the_calls_settle_them(
     compare, resource, call, options
 ):
-    """Names, parameters, and a name that CloudFormation made of the logical id: exactly what was used."""
+    """Names, parameters, and names that CloudFormation or the local cloud made: exactly what was used."""
     code, report, _ = compare(sam(exact(resource)), calls=(call,), options=(*ENOUGH, *options))
     assert (code, report["wider"], report["undecided"], report["not_granted"]) == (0, [], [], [])
 

@@ -53,6 +53,7 @@ Resources:
   One: {Type: AWS::SQS::Queue, Properties: {QueueName: twice}}
   Two: {Type: AWS::SQS::Queue, Properties: {QueueName: twice}}
   Nameless: {Type: AWS::SQS::Queue}
+  Ordered: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true}}
   Key: {Type: AWS::KMS::Key}
 """
 
@@ -93,6 +94,14 @@ def test_what_the_template_owns_is_referred_to(arn, reference):
     """By the name that it gives; what follows the ARN of a resource stays, and means nothing to Fn::Sub."""
     assert owns().reference(arn) == reference
     assert not owns().unmatched(arn)
+
+
+def test_the_local_cloud_calls_it_by_its_logical_id():
+    """In its own account alone: elsewhere a queue of this name is another one."""
+    assert owns().reference(f"arn:aws:sqs:{AT}:Nameless") == att("Nameless")
+    assert owns().reference(f"arn:aws:sqs:{AT}:Ordered.fifo") == att("Ordered")
+    other = "arn:aws:sqs:eu-west-1:210987654321:Nameless"
+    assert owns(**{"AWS::AccountId": "210987654321"}).reference(other) == other
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def document_of(one: Denial) -> dict[str, Any]:
         "action": one.request.action if one.request else None,
         "resource": one.request.resource if one.request else None,
         "reason": _reason(one),
+        "granted_now": not one.differs,
         "statement": None if statement is None else str(statement),
         "deny": one.denied.deny,
         "policy_type": one.denied.policy_type,

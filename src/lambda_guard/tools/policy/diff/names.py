@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from lambda_guard.iam.resources import Place
-from lambda_guard.templates.owned import KINDS, Kind
+from lambda_guard.templates.owned import KINDS, Kind, local_name
 from lambda_guard.templates.survey.functions import properties
 from lambda_guard.templates.survey.nodes import Template, Text, Unknown
 
@@ -24,7 +24,7 @@ class Names:
         template: whose references are replaced.
         place: where it is deployed.
         used: ARNs of what was called: a name that CloudFormation makes, `STACK-LOGICALID-RANDOM`, is taken from these
-            if a single one has that form.
+            if a single one has that form, or is the local cloud's.
     """
 
     def __init__(self, template: Template, place: Place, used: frozenset[str]) -> None:
@@ -32,7 +32,7 @@ class Names:
         self._used = used
         self._resources = {name: (kind, resource) for name, kind, resource in template.resources()}
         self._at = f"{place.region or '${AWS::Region}'}:{place.account or '${AWS::AccountId}'}"
-        self._partition = place.partition
+        self._partition, self._account = place.partition, place.account
 
     def pattern(self, text: Text) -> str:
         """Return a text as a pattern of IAM's: what isn't settled in it is a variable, `${…}`."""
@@ -51,18 +51,18 @@ class Names:
         return name if attribute in {row.name, row.key} else whole
 
     def _name(self, logical_id: str, row: Kind, kind: str, resource: dict[str, object]) -> str:
-        if row.key:
-            it = properties(self._template, logical_id, kind, resource).at(row.key)
-            if it.raw is not None:
-                return str(it.text).removeprefix("/" if kind == "AWS::SSM::Parameter" else "")
-        return self._made(logical_id, row) if row.key else f"${{{logical_id}}}"
+        if not row.key:
+            return f"${{{logical_id}}}"
+        own = properties(self._template, logical_id, kind, resource)
+        if (it := own.at(row.key)).raw is not None:
+            return str(it.text).removeprefix("/" if kind == "AWS::SSM::Parameter" else "")
+        return self._made(logical_id, row, local_name(own, self._account))
 
-    def _made(self, logical_id: str, row: Kind) -> str:
+    def _made(self, logical_id: str, row: Kind, local: str | None) -> str:
         """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html."""
         before = row.rest.partition("{name}")[0].replace("{here}", "[^:]*:[^:]*")
         # What follows is an index, a version, a log stream, or the six characters of a secret.
-        pattern = re.compile(
-            rf"arn:[^:]+:{before}([a-z0-9-]+-{logical_id}-[a-z0-9]+)(?:[:/].*|-\?{{6}})?", re.IGNORECASE
-        )
+        made = rf"[a-z0-9-]+-{logical_id}-[a-z0-9]+" + (f"|(?-i:{re.escape(local)})" if local else "")
+        pattern = re.compile(rf"arn:[^:]+:{before}({made})(?:[:/].*|-\?{{6}})?", re.IGNORECASE)
         names = {found[1] for one in self._used if (found := pattern.fullmatch(one))}
         return names.pop() if len(names) == 1 else f"${{{logical_id}}}"

@@ -1,12 +1,12 @@
 """The difference, for people and as JSON."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from lambda_guard._printable import visible
 from lambda_guard.iam.matcher import Decision
-from lambda_guard.tools.policy.diff.denials import because, document_of, lines_of
+from lambda_guard.tools.policy.diff.denials import Denial, because, document_of, lines_of
 from lambda_guard.tools.policy.diff.difference import Answer, Difference, Finding
 from lambda_guard.tools.policy.diff.granted import Granted
 from lambda_guard.tools.policy.statements import Need, why_of
@@ -27,7 +27,8 @@ def lines(
     sections = (
         ("granted, and more than was used", (it for one in found.findings for it in _finding(one, needs))),
         ("used and not granted", _not_granted(found)),
-        ("denied, and why", (line for it in found.denied for line in lines_of(it))),
+        ("denied, and why", _denied(it for it in found.denied if it.differs)),
+        ("was denied, and is granted now", _denied(it for it in found.denied if not it.differs)),
         ("open: it depends on what no record tells", map(_undecided, found.undecided)),
         ("unread", granted.unread),
         ("kept: no call could show these", map(_kept, found.kept.items())),
@@ -63,6 +64,10 @@ def _finding(one: Finding, needs: Mapping[Need, Mapping[str, int]]) -> Iterator[
     yield "  instead:"
     for statement in one.instead:
         yield from (f"    {line}" for line in json.dumps(statement, indent=2).splitlines())
+
+
+def _denied(some: Iterable[Denial]) -> Iterator[str]:
+    return (line for it in some for line in lines_of(it))
 
 
 def _not_granted(found: Difference) -> Iterator[str]:
