@@ -91,7 +91,7 @@ def test_the_checklists_own_case(audit):
     assert found["WG902"] == {
         "statements": [QUERY],
         "evidence": [
-            "evidence: 1 invocation of orders on 1 day (2026-11-23 to 2026-11-23), versions $LATEST; success 1",
+            "evidence: 1 invocation of orders on 1 day (2026-11-23), versions $LATEST; success 1",
             "never seen: error, timeout. What the function calls then, no record tells",
             OLDER,
         ],
@@ -316,6 +316,10 @@ def test_nothing_from_a_record_breaks_out(audit):
         (("--since", "2h"), (2, "--since and --until go with --evidence")),
         (("--evidence", ""), (2, "the name of a source is empty")),
         (("--evidence", "none.log"), (1, "none.log")),
+        (
+            ("--evidence", "/none/app.log"),
+            (1, "there is no file /none/app.log: read as the name of a log group"),
+        ),
     ],
 )
 def test_what_is_typed_wrong_is_said(tmp_path, capsys, monkeypatch, options, said):

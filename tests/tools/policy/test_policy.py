@@ -78,7 +78,7 @@ def test_the_whole_policy_of_one_function(made):
     assert said == (
         "resources without an ARN are in account 123456789012, Region eu-west-1, as typed or as every ARN of the "
         "records has it: --account and --region name others\n"
-        "evidence: 2 invocations of orders on 1 day (2026-11-23 to 2026-11-23), versions $LATEST; success 2\n"
+        "evidence: 2 invocations of orders on 1 day (2026-11-23), versions $LATEST; success 2\n"
         "never seen: error, timeout. What the function calls then, no record tells\n"
         "2 records of an older version: a name without an ARN is taken to be in the function's own Region and account, "
         "which they don't tell\n"

@@ -15,6 +15,7 @@ from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.options import added
 from lambda_guard.tools.policy.gathering import Gathering
+from lambda_guard.tools.terminal import say
 
 _options: Final = added(
     click.option(
@@ -106,4 +107,7 @@ def _targets(sources: Sequence[str]) -> Iterator[Target]:
     if files := tuple(it for it in sources if it not in groups):
         yield Target(files)
     if groups:
+        for it in groups:
+            if not it.startswith(("/aws/", "arn:")):
+                say(f"there is no file {it}: read as the name of a log group")
         yield Target((), groups)

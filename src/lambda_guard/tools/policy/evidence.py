@@ -183,7 +183,7 @@ class Evidence:
 
     def lines(self) -> Iterator[str]:
         """Yield what it is, for people."""
-        span = f" ({min(self.days)} to {max(self.days)})" if self.days else ""
+        span = f" ({' to '.join(dict.fromkeys((min(self.days), max(self.days))))})" if self.days else ""
         ended = listed(f"{name[:_SHOWN_MOST]} {count:,}" for name, count in self.outcomes.most_common())
         yield (
             f"evidence: {counted(self.invocations, 'invocation')} of {self.function} "
