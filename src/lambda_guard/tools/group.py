@@ -19,6 +19,7 @@ from lambda_guard.tools.terminal import IN_ASCII, warn, write_with
 SUBCOMMANDS: Final = {
     "invocations": ("tools.logs.commands.invocations", "Show logs, one block per invocation."),
     "trace": ("tools.logs.commands.trace", "Show a trace across functions, as a tree with times."),
+    "message": ("tools.logs.commands.message", "Show a message's whole life, and how it ended."),
     "export": ("tools.export.commands", "Hand records to other systems, as OpenTelemetry's spans."),
     "dlq": ("tools.dlq.commands", "Show why messages failed, and replay them."),
     "alarms": ("tools.alarms.commands", "Make alarms that cover every function."),

@@ -22,11 +22,11 @@ from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.files import naming, open_to_append, write_all
+from lambda_guard.tools.replays import DIRECTORY
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FIRST: Final = b'{"do":"run"'
 _BEYOND: Final = 2**40
-DIRECTORY: Final = ".lambda-guard"
 SAME_CONTENT_MOST: Final = 2
 """In how many runs the same content is replayed under new ids; in the next one it is held back."""
 
@@ -240,6 +240,7 @@ def _whole(letter: Letter) -> dict[str, Any]:
     message = letter.message
     return {
         "message_id": letter.message_id,
+        **({"request_id": letter.request_id} if letter.request_id else {}),
         "origin": letter.origin.value,
         "digest": letter.digest,
         "receipt": message.receipt,

@@ -152,6 +152,16 @@ def failures(invocation: Invocation) -> list[Mapping[str, object]]:
     return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
 
 
+def lines_matching(invocation: Invocation, conditions: Iterable[Condition]) -> list[Line]:
+    """Return the lines that by themselves meet all conditions."""
+    wanted = list(conditions)
+    return [
+        line
+        for line in invocation.lines
+        if all(one.holds([at_path(_all_keys(line), one.key)]) for one in wanted)
+    ]
+
+
 def _values(condition: Condition, invocation: Invocation) -> Iterator[object]:
     """Find what a condition asks for: in the record first, then in each line."""
     yield at_path(invocation.facts, condition.key)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 
 import click
@@ -10,9 +11,10 @@ import click
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.views.html.page_file import PageFile
-from lambda_guard.tools.options import added, color_option, json_option
+from lambda_guard.tools.options import added, color_option, json_option, where_option
 from lambda_guard.tools.terminal import say, warn
 from lambda_guard.tools.times import moment_ms
+from lambda_guard.tools.where import Condition
 
 time_options = added(
     click.option(
@@ -39,6 +41,17 @@ _source_options = added(
         "--stack", "stacks", multiple=True, metavar="NAME", help="All functions of a CloudFormation stack."
     ),
     time_options,
+)
+wanted_argument = click.argument("wanted", metavar="[ID]", default="")
+wanted_where = where_option(
+    "Instead of an ID: what has this in its record or in a line, such as order_id=o-6; several must all hold."
+)
+journal_option = click.option(
+    "--journal",
+    "journals",
+    multiple=True,
+    metavar="FILE",
+    help="A journal of dlq replay, which tells what was replayed; by default those in ./.lambda-guard/.",
 )
 output_options = added(
     json_option,
@@ -69,13 +82,29 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
         until: str | None,
         **others: object,
     ) -> int:
-        target = checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
         selection = between(since, until)
+        if "wanted" in others:
+            paths, selection = _sought(paths, selection, others)
+        target = checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
         if "html" in others:
             others["page"] = _page(others.pop("html"), others.pop("force"), others["as_json"], target)
         return command(target=target, selection=selection, **others)
 
     return _source_options(run)
+
+
+def _sought(
+    paths: Sequence[str], selection: Selection, others: dict[str, object]
+) -> tuple[Sequence[str], Selection]:
+    """Tell an id from a source: where conditions are given, there is no id."""
+    texts = others.pop("conditions")
+    assert isinstance(texts, tuple)
+    if texts:
+        paths = tuple(filter(None, (str(others["wanted"]), *paths)))
+        others["wanted"] = ""
+    elif not others["wanted"]:
+        raise click.UsageError("name an ID, or what to look for with --where KEY=VALUE")
+    return paths, replace(selection, conditions=tuple(map(Condition.parse, texts)))
 
 
 def _page(html: object, force: object, as_json: object, target: Target) -> PageFile | None:

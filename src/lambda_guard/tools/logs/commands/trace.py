@@ -1,65 +1,109 @@
 """`lambda-guard trace`: everything that belongs to an id, across functions."""
 
 import sys
+from dataclasses import replace
 
 import click
 
-from lambda_guard.tools.logs.commands.options import output_options, say_tally, source_options
-from lambda_guard.tools.logs.readers import reader_for
+from lambda_guard.tools.logs.commands.options import (
+    journal_option,
+    output_options,
+    say_tally,
+    source_options,
+    wanted_argument,
+    wanted_where,
+)
+from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.messages.finding import FOUND_MOST, matching, not_found
+from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.reading.attempts import number_attempts
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.traces.collecting import INVOCATIONS_MOST, collect
+from lambda_guard.tools.logs.traces.membership import Focus
 from lambda_guard.tools.logs.traces.tree import Trace, build_traces
 from lambda_guard.tools.logs.views.documents import trace_line
 from lambda_guard.tools.logs.views.html.page_file import PageFile
 from lambda_guard.tools.logs.views.waterfall import TraceView
+from lambda_guard.tools.replays import read_replays
 from lambda_guard.tools.terminal import When, columns, palette_for, say, warn
 
 EPILOG = """\b
 Examples:
   lambda-guard trace 1-6742a1b5-0123456789abcdef01234567 orders.log billing.log
   lambda-guard trace 6f0c1d3e-5b51-4c55-9d9e-1f2c64d3a001 --stack shop --since 2h
+  lambda-guard trace --where order_id=o-6 logs/
   lambda-guard trace 059f36b4-87a3-44ab-83d2-661975830a7d *.log --html trace.html
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("wanted", metavar="ID")
+@wanted_argument
+@wanted_where
 @source_options
+@journal_option
 @output_options
 def trace(  # noqa: PLR0917 - click passes options by name
     wanted: str,
     target: Target,
     selection: Selection,
+    journals: tuple[str, ...],
     as_json: bool,
     page: PageFile | None,
     color: When,
 ) -> int:
     """Show everything that belongs to ID, across functions: a tree with a waterfall.
 
-    ID is an invocation id, a trace id or a message id. The tree is built from invocation records
-    alone, without a trace backend, so nothing is missing because it wasn't sampled. SOURCE is a file (gzipped or
-    not) or - for standard input.
+    ID is an invocation id, a trace id or a message id; --where finds traces by what records and lines say. The tree
+    is built from invocation records alone, without a trace backend, so nothing is missing because it wasn't sampled.
+    What a replay sent is marked, as the journals of `dlq replay` have it. SOURCE is a file (gzipped or not) or -
+    for standard input.
     """
+    replays = read_replays(journals)
     with reader_for(target, selection) as reader:
-        focus = collect(wanted, reader.read_naming)
+        focuses = _focuses(wanted, reader, target, selection)
+        selection = replace(selection, conditions=())
+        found = [(focus, _members(focus, selection, reader)) for focus in focuses]
+        traces = [one for focus, members in found for one in build_traces(members, focus, replays)]
+        missing = "" if traces else _missing(wanted, reader, target)
+    count = sum(len(members) for _, members in found)
+    if traces:
+        reader.tally.invocations, reader.tally.failed = count, sum(one.failed for one in traces)
+        _write(traces, as_json=as_json, page=page, color=color)
+    code = say_tally(reader.tally, count if traces else 0, filtered=True)
+    if missing:
+        warn(missing)
+    return 1 if missing else code
+
+
+def _missing(wanted: str, reader: Reader, target: Target) -> str:
+    return not_found("trace", wanted, reader, target) if wanted else "no invocation in these logs matches"
+
+
+def _focuses(wanted: str, reader: Reader, target: Target, selection: Selection) -> list[Focus]:
+    """Collect what belongs to the id, or to each invocation that the conditions mean and that isn't there yet."""
+    if wanted:
+        return [collect(wanted, reader.read_naming)]
+    ids = dict.fromkeys(one.invocation_id for one in matching(reader, target, selection))
+    found: list[Focus] = []
+    for one in ids:
+        if any(one in focus.ids for focus in found):
+            continue
+        if len(found) == FOUND_MOST:
+            reader.tally.notes.append(f"more than {FOUND_MOST} traces match: the first are shown")
+            break
+        found.append(collect(one, reader.read_naming))
+    return found
+
+
+def _members(focus: Focus, selection: Selection, reader: Reader) -> list[Invocation]:
     if len(focus.members) < INVOCATIONS_MOST:
         number_attempts(focus.members)
-    invocations = [one for one in focus.members if selection.matches(one)]
-    if len(invocations) >= INVOCATIONS_MOST:
+    members = [one for one in focus.members if selection.matches(one)]
+    if len(members) >= INVOCATIONS_MOST:
         reader.tally.notes.append(
             f"more than {INVOCATIONS_MOST:,} invocations belong to it: the first are shown"
         )
-    traces = build_traces(invocations, focus)
-    if not traces:
-        say_tally(reader.tally, 0, filtered=True)
-        warn(
-            f"nothing in these logs names {wanted}: is the id complete, and do --since and --until include it?"
-        )
-        return 1
-    reader.tally.invocations, reader.tally.failed = len(invocations), sum(one.failed for one in traces)
-    _write(traces, as_json=as_json, page=page, color=color)
-    return say_tally(reader.tally, len(invocations), filtered=True)
+    return members
 
 
 def _write(traces: list[Trace], *, as_json: bool, page: PageFile | None, color: When) -> None:

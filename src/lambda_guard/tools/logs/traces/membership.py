@@ -40,7 +40,7 @@ class Others:
     traces: int
 
 
-class _Told:
+class Told:
     """What a record says about ids, read once: an invocation is looked at again for each id that is new.
 
     Attributes:
@@ -101,7 +101,7 @@ class Focus:
         self._waiting: list[str] = []
         self._named: dict[str, list[Invocation]] = defaultdict(list)
         self._joined = set[int]()
-        self._told = {id(one): _Told(one) for one in found}
+        self._told = {id(one): Told(one) for one in found}
         for one in found:
             for known in identities(one):
                 self._named[known].append(one)
@@ -215,7 +215,7 @@ class Focus:
                 self._sent[message] = told.upstream if told.shared else set()
                 self._waiting.append(message)
 
-    def _settle(self, told: _Told) -> None:
+    def _settle(self, told: Told) -> None:
         """Learn from the deliveries that are ours by now; one that came with a trace tells all at once."""
         unsettled = list[Delivery]()
         for one in told.unsettled:

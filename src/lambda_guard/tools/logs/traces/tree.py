@@ -21,6 +21,7 @@ from lambda_guard.tools.logs.model import as_number
 from lambda_guard.tools.logs.selection import failures, identities, received_ids
 from lambda_guard.tools.logs.traces.membership import Focus, Others
 from lambda_guard.tools.logs.traces.timescale import Timescale
+from lambda_guard.tools.replays import Replays
 
 LinkKind = Literal["root", "message", "span", "retry", "resumed", "dead-letter"]
 _FAR: Final = 1e18
@@ -38,6 +39,7 @@ class Node:
         other_senders: how many more invocations sent something of its batch.
         unreceived: what it sent that no invocation in these logs received.
         dead_letters: ids of messages whose last attempt this was, and failed.
+        replay: whether a replay of a dead letter sent what it was invoked with.
         others: what of its batch belongs to other traces than the one that is shown.
     """
 
@@ -49,6 +51,7 @@ class Node:
     children: list["Node"] = field(default_factory=list)
     unreceived: list[Mapping[str, object]] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
+    replay: bool = False
     others: Others | None = None
 
     @property
@@ -104,15 +107,23 @@ class Trace:
         return Timescale(_spans(node for _, node in self.walk()))
 
 
-def build_traces(invocations: Iterable[Invocation], focus: Focus | None = None) -> list[Trace]:
+def build_traces(
+    invocations: Iterable[Invocation], focus: Focus | None = None, replays: Replays | None = None
+) -> list[Trace]:
     """Join invocations into traces, in the order of their starts.
 
     Args:
         invocations: all of them.
         focus: what is looked at. With one, a batch that several traces share is seen from there; without,
             it joins them.
+        replays: what journals tell.
     """
-    return _Joiner(merge_late(invocations), focus).traces()
+    traces = _Joiner(merge_late(invocations), focus).traces()
+    if replays is not None and replays.by_new_id:
+        for node in (node for trace in traces for _, node in trace.walk()):
+            sent = {node.invocation.invocation_id, *node.received}
+            node.replay = not sent.isdisjoint(replays.by_new_id)
+    return traces
 
 
 def merge_late(invocations: Iterable[Invocation]) -> list[Invocation]:

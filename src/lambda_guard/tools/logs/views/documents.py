@@ -99,6 +99,7 @@ def _node_document(node: Node) -> dict[str, object]:
         "link": node.link,
         "waited_ms": node.waited_ms,
         "dead_letters": node.dead_letters,
+        **({"replay": True} if node.replay else {}),
         names.FAILED: node.failed,
     }
     if node.others is not None:

@@ -89,11 +89,11 @@ class TextView:
     def _stray(self, stray: Stray) -> tuple[str, list[str]]:
         count = len(stray.lines)
         said = self._paint("bold", f"· {count} line{'s' * (count != 1)} of no invocation")
-        return f"{said}  {visible(stray.source)}", [self._line(line, None) for line in stray.lines]
+        return f"{said}  {visible(stray.source)}", [self.line(line, None) for line in stray.lines]
 
     def _invocation(self, invocation: Invocation) -> tuple[str, list[str]]:
         start = invocation.start_ms
-        drawn = [self._line(line, start) for line in invocation.lines]
+        drawn = [self.line(line, start) for line in invocation.lines]
         drawn += self._end(invocation)
         if invocation.late:
             drawn.insert(0, INDENT + self._paint("dim", "late lines of an invocation shown above"))
@@ -109,7 +109,7 @@ class TextView:
         fits = self._width is None or len(outcome) + len(name) + len(facts) + len(ids) + 6 <= self._width
         return f"{head}  {self._paint('dim', ids)}" if fits else f"{head}\n{INDENT}{self._paint('dim', ids)}"
 
-    def _line(self, line: Line, start_ms: float | None) -> str:
+    def line(self, line: Line, start_ms: float | None) -> str:
         """Draw a line; this runs for each line that is shown, so it does without ceremony."""
         time_ms = line.time_ms
         if time_ms is None:

@@ -26,6 +26,8 @@ from lambda_guard.tools.logs.views.text import (
 from lambda_guard.tools.terminal import Palette
 from lambda_guard.tools.times import date_and_clock, span
 
+REPLAYED: Final = "replayed by dlq replay"
+
 _LABEL_MOST: Final = 56
 _BRANCH_MOST: Final = 30
 _BAR_LEAST: Final = 16
@@ -189,6 +191,7 @@ def _how(node: Node) -> str:
         trigger_text(invocation.trigger),
         http_text(invocation.http),
         waited_text(node),
+        REPLAYED if node.replay else "",
         attempt_text(invocation),
         cold_text(invocation),
         f"and {node.other_senders} more senders" if node.other_senders else "",

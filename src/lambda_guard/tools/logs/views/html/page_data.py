@@ -28,7 +28,7 @@ from lambda_guard.tools.logs.views.text import (
     stack_of,
     trigger_text,
 )
-from lambda_guard.tools.logs.views.waterfall import call_text, others_text, waited_text
+from lambda_guard.tools.logs.views.waterfall import REPLAYED, call_text, others_text, waited_text
 from lambda_guard.tools.times import clock, date_and_clock, span
 
 _SINGLE_TRACK: Final = 0.98
@@ -195,6 +195,8 @@ def _origin(node: Node) -> Iterator[str]:
     """Describe beside the name where it came from, in few words."""
     if node.link == "dead-letter":
         yield "dead letter"
+    if node.replay:
+        yield "replayed"
     yield trigger_text(node.invocation.trigger)
     yield http_text(node.invocation.http)
     yield attempt_text(node.invocation)
@@ -210,6 +212,7 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "trigger", trigger_text(invocation.trigger)
     yield "request", http_text(invocation.http)
     yield "", waited_text(node)
+    yield "", REPLAYED if node.replay else ""
     yield "memory", memory_text(invocation)
     yield "", cold_text(invocation)
     yield "", execution_text(invocation)

@@ -1,0 +1,1 @@
+"""The lives of messages: who sent them, each attempt, dead-letter queues, replays."""

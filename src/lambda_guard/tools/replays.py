@@ -1,0 +1,156 @@
+"""What journals of `dlq replay` and `dlq discard` tell about messages, for those who follow them in logs."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lambda_guard.errors import LambdaGuardError
+
+DIRECTORY: Final = ".lambda-guard"
+"""Where journals are unless said otherwise, below the current directory."""
+
+
+class NoJournalError(LambdaGuardError):
+    """A file that was named as a journal isn't there, or isn't one."""
+
+    exit_code = 2
+
+
+@dataclass(slots=True, frozen=True)
+class Replay:
+    """A letter's delivery to its target.
+
+    Attributes:
+        new_id: the message's or the invocation's id there; empty where the answer had none.
+        at_ms: when the target acknowledged it, ms since 1970, to the second.
+    """
+
+    message_id: str
+    new_id: str
+    target: str
+    at_ms: float | None
+
+
+@dataclass(slots=True)
+class LetterSteps:
+    """What was done with a dead letter.
+
+    Attributes:
+        request_id: of the asynchronous invocation that failed; empty for others.
+        queue: the ARN of the dead-letter queue.
+        at_ms: when a run took it up first, ms since 1970.
+        replays: its deliveries, in their order.
+        refusals: why targets refused it.
+        discarded_ms: when it was deleted without delivery; None where it wasn't.
+        unsure: whether it was sent, and no answer is known.
+    """
+
+    message_id: str
+    request_id: str = ""
+    queue: str = ""
+    at_ms: float | None = None
+    replays: list[Replay] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    discarded_ms: float | None = None
+    target: str = ""
+    unsure: bool = False
+
+    def learn(self, line: Mapping[str, Any], queue: str) -> None:
+        """Take in a line of the journal."""
+        step, at = line.get("do"), _moment(line.get("at"))
+        if step in {"letter", "discard"}:
+            self.queue, self.at_ms = queue, at if self.at_ms is None else self.at_ms
+            self.request_id = str(line.get("request_id") or self.request_id)
+            self.discarded_ms = at if step == "discard" else self.discarded_ms
+        elif step == "send":
+            self.target, self.unsure = str(line.get("target") or ""), True
+        elif step == "delivered":
+            self.unsure = False
+            self.replays.append(Replay(self.message_id, str(line.get("new_id") or ""), self.target, at))
+        elif step == "failed":
+            self.unsure = False
+            self.refusals.append(str(line.get("reason") or ""))
+
+
+class Replays:
+    """The letters of journals, and what they came back as."""
+
+    def __init__(self, letters: Mapping[str, LetterSteps] | None = None) -> None:
+        self.letters = letters or {}
+        self.by_new_id = {
+            replay.new_id: replay
+            for letter in self.letters.values()
+            for replay in letter.replays
+            if replay.new_id
+        }
+        self._linked: dict[str, set[str]] = defaultdict(set)
+        for letter in self.letters.values():
+            ids = {letter.message_id, letter.request_id, *(replay.new_id for replay in letter.replays)} - {""}
+            for one in ids:
+                self._linked[one] |= ids
+
+    def ids_of(self, ids: Iterable[str]) -> set[str]:
+        """Return all ids that messages have had: before replays, and after them."""
+        found, waiting = set[str](), list(ids)
+        while waiting:
+            one = waiting.pop()
+            if one not in found:
+                found.add(one)
+                waiting.extend(self._linked.get(one, ()))
+        return found
+
+    def later_ids(self, letter: LetterSteps) -> list[Replay]:
+        """Return a letter's replays, and those of the letters that they became, in the order of their times."""
+        found, waiting = list[Replay](), list(letter.replays)
+        seen = {letter.message_id}
+        while waiting:
+            replay = waiting.pop(0)
+            found.append(replay)
+            for one in self.letters.values() if replay.new_id else ():
+                if replay.new_id in {one.message_id, one.request_id} and one.message_id not in seen:
+                    seen.add(one.message_id)
+                    waiting += one.replays
+        return sorted(found, key=lambda one: one.at_ms or 0.0)
+
+
+def read_replays(paths: Sequence[str]) -> Replays:
+    """Read journals; where none are named, those of the current directory.
+
+    A line that was cut is passed over, as `dlq replay` does.
+
+    Raises:
+        NoJournalError: one isn't there, or is something else.
+    """
+    letters: dict[str, LetterSteps] = {}
+    for path in map(Path, paths) if paths else sorted(Path(DIRECTORY).glob("dlq-*.jsonl")):
+        if not path.is_file():
+            raise NoJournalError(f"no such journal: {path}")
+        queue = ""
+        with path.open("rb") as file:
+            for number, raw in enumerate(file):
+                line = _parsed(raw)
+                if line is None and number == 0:
+                    raise NoJournalError(f"{path} isn't a journal: name another file with --journal")
+                queue = str((line or {}).get("queue") or queue)
+                if line is not None and (message_id := str(line.get("message_id") or "")):
+                    letters.setdefault(message_id, LetterSteps(message_id)).learn(line, queue)
+    return Replays(letters)
+
+
+def _parsed(raw: bytes) -> Mapping[str, Any] | None:
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, Mapping) and "do" in line else None
+
+
+def _moment(text: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp() * 1_000.0
+    except ValueError:
+        return None
