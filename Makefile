@@ -28,7 +28,7 @@ SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets
+.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
 
 help:
 	@sed -n '1,9s/^# //p' Makefile
@@ -61,7 +61,7 @@ unit: install
 
 # Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy test-peers test-budgets
+	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy test-peers test-budgets test-tracing
 	-@$(MAKE) --no-print-directory test-newest-moto
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
@@ -81,6 +81,13 @@ test-runtime-only: install
 	@cd tests && ../$(LEG)/bin/python smoke.py
 	@echo "== without the X-Ray SDK"
 	@WITHOUT=aws_xray_sdk $(BIN)/pytest tests/test_transparency.py tests/propagation tests/sinks/test_xray_process.py -n 2 --dist loadfile
+
+# OpenTelemetry's spans instead of X-Ray's documents, sent to Lambda's daemon and to a collector: outcomes and headers are the same.
+test-tracing: install
+	@for mode in otlp collector; do \
+	  echo "== spans: $$mode"; \
+	  TRACING=$$mode $(BIN)/pytest tests/test_transparency.py tests/propagation tests/test_production.py -n 2 --dist loadfile || exit 1; \
+	done
 
 # The wheel, away from the source tree, with the newest dependencies; on Python 3.13 where it is found.
 test-wheel: install

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,8 @@ from hypothesis.internal.entropy import deterministic_PRNG
 import lambda_guard
 from lambda_guard import _failsafe, production
 from lambda_guard.testing import capture
+
+from . import tracing_modes
 
 
 class Without:
@@ -37,7 +40,7 @@ class Without:
 if Without.packages:
     sys.meta_path.insert(0, Without())
 _SOURCE = str(Path(lambda_guard.__file__).parents[1])
-_FOREIGN = ("AWS_", "LAMBDA_GUARD_", "POWERTOOLS_", "_X_AMZN_")
+_FOREIGN = ("AWS_", "LAMBDA_GUARD_", "OTEL_", "POWERTOOLS_", "_X_AMZN_")
 
 
 # A busy machine is no failure: no example has a deadline, and drawing one may take its time. A fixture of ours is the
@@ -76,10 +79,16 @@ def _seed(config):
 
 
 @pytest.fixture(autouse=True)
-def clean_process(monkeypatch):
+def clean_process(request, monkeypatch):
     """Begin each test without variables that mean something here, and with every failure of ours still unsaid."""
     for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
         monkeypatch.delenv(name)
+    if tracing_modes.MODE and request.node.get_closest_marker("documents"):
+        pytest.skip("of X-Ray's documents alone")
+    for name, value in tracing_modes.environ.items():
+        monkeypatch.setenv(name, value)
+    if tracing_modes.environ:
+        tracing_modes.send_what_is_captured(monkeypatch)
     stdout, factory = sys.stdout, logging.getLogRecordFactory()
     _failsafe.forget()
     _failsafe.take_count()
@@ -98,6 +107,13 @@ def heeding_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _receiver():
+    """Have something that receives spans, where `TRACING` says that they are sent."""
+    with tracing_modes.receiver() if tracing_modes.MODE else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -483,7 +499,13 @@ def fresh(tmp_path):
         done = subprocess.run(
             # The X-Ray SDK never closes its socket.
             [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", textwrap.dedent(code)],
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": _SOURCE, **environ},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "PYTHONPATH": _SOURCE,
+                **tracing_modes.environ,
+                **environ,
+            },
             capture_output=True,
             cwd=tmp_path,
             text=True,

@@ -347,6 +347,7 @@ def test_without_wrapt_functions_are_decorated_and_objects_run_bare(fresh):
     ] * 4
 
 
+@pytest.mark.documents
 def test_a_callable_without_a_name_is_called_after_its_class():
     """In traces a callable instance or a partial has the best name that there is."""
 
