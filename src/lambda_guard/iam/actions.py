@@ -40,22 +40,50 @@ It is the name that requests are signed for, but for a few, and the reference co
 
 _UNASKED: Final[Mapping[str, frozenset[str]]] = {
     # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: "No permissions are required"
-    "sts": frozenset({"GetCallerIdentity", "GetSessionToken"}),
+    "sts": frozenset(
+        {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "GetCallerIdentity", "GetSessionToken"}
+    ),
+    # The SDK doesn't sign these, so that nobody's permissions could be asked about:
+    # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html, "This is a public API"
+    "cognito-identity": frozenset({"GetCredentialsForIdentity", "GetId", "GetOpenIdToken", "UnlinkIdentity"}),
     # https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-public-server-side.html:
     # unauthenticated, or authorized by the user's own token
     "cognito-idp": frozenset(
         {
+            "AssociateSoftwareToken",
             "ChangePassword",
+            "CompleteWebAuthnRegistration",
+            "ConfirmDevice",
             "ConfirmForgotPassword",
             "ConfirmSignUp",
+            "DeleteUser",
+            "DeleteUserAttributes",
+            "DeleteWebAuthnCredential",
+            "ForgetDevice",
             "ForgotPassword",
+            "GetDevice",
+            "GetTokensFromRefreshToken",
             "GetUser",
+            "GetUserAttributeVerificationCode",
+            "GetUserAuthFactors",
             "GlobalSignOut",
             "InitiateAuth",
+            "ListDevices",
+            "ListUserSessions",
+            "ListWebAuthnCredentials",
             "ResendConfirmationCode",
             "RespondToAuthChallenge",
             "RevokeToken",
+            "RevokeUserSession",
+            "SetUserMFAPreference",
+            "SetUserSettings",
             "SignUp",
+            "StartWebAuthnRegistration",
+            "UpdateAuthEventFeedback",
+            "UpdateDeviceStatus",
+            "UpdateUserAttributes",
+            "VerifySoftwareToken",
+            "VerifyUserAttribute",
         }
     ),
 }
@@ -91,7 +119,11 @@ _RENAMED: Final[Mapping[str, Mapping[str, str]]] = {
     # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     "lambda": {"Invoke": "InvokeFunction", "InvokeWithResponseStream": "InvokeFunction"},
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
-    "bedrock": {"Converse": "InvokeModel", "ConverseStream": "InvokeModelWithResponseStream"},
+    "bedrock": {
+        "Converse": "InvokeModel",
+        "ConverseStream": "InvokeModelWithResponseStream",
+        "RetrieveAndGenerateStream": "RetrieveAndGenerate",
+    },
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html
     "execute-api": {
         "DeleteConnection": "ManageConnections",

@@ -1,8 +1,10 @@
 """Which action on which resource each operation asks for."""
 
+import botocore.session
 import pytest
 
 from lambda_guard.iam.actions import asked_by, kinds_of
+from lambda_guard.iam.called import asked_in
 from lambda_guard.iam.resources import Place
 from lambda_guard.tools.policy.evidence import Called, Evidence
 from lambda_guard.tools.policy.needs import needs_of
@@ -124,6 +126,7 @@ KNOWN = [
     ("cognito-identity-provider", "AdminGetUser", "eu-west-1_abc", ["cognito-idp:AdminGetUser"], [POOL]),
     ("cognito-identity-provider", "AdminCreateUser", "eu-west-1_abc", ["cognito-idp:AdminCreateUser"], [POOL]),
     ("cognito-identity-provider", "InitiateAuth", None, [], []),
+    ("bedrock-agent-runtime", "RetrieveAndGenerateStream", f"arn:aws:bedrock:{AT}:knowledge-base/KB1", ["bedrock:RetrieveAndGenerate"], ["*"]),
     ("iot-data-plane", "Publish", "shop/orders", ["iot:Publish"], [f"arn:aws:iot:{AT}:topic/shop/orders"]),
     ("xray", "PutTraceSegments", None, ["xray:PutTraceSegments"], ["*"]),
     ("textract", "AnalyzeDocument", None, ["textract:AnalyzeDocument"], ["*"]),
@@ -258,6 +261,18 @@ def test_what_a_record_tells_besides(service, operation, resource, more, expecte
         granted.setdefault(one.action, []).append(one.resource)
     assert granted == expected
     assert not found.unknown
+
+
+@pytest.mark.parametrize("service", ["cognito-identity", "cognito-idp", "sts"])
+def test_what_the_sdk_does_not_sign_asks_for_nothing(service):
+    """Nobody's permissions can be asked about then: what the SDK's own models mark so."""
+    model = botocore.session.get_session().get_service_model(service)
+    unsigned = [it for it in model.operation_names if model.operation_model(it).auth_type == "none"]
+    assert unsigned
+    for operation in unsigned:
+        asked = asked_in(Called(model.service_id.hyphenize(), operation, None))
+        assert asked is not None
+        assert not asked.actions, operation
 
 
 @pytest.mark.parametrize("more", [{"index": "*"}, {"index": "a/../b"}, {"index": "${a}"}])
