@@ -88,6 +88,7 @@ LETTER_COMMANDS = {
     "dlq discard": (),
 }
 ELSEWHERE = {
+    "dlq status",
     "export otlp",
     "harden",
     "alarms fleet",

@@ -88,10 +88,13 @@ class Replays:
             if replay.new_id
         }
         self._linked: dict[str, set[str]] = defaultdict(set)
+        self._known_as: dict[str, list[LetterSteps]] = defaultdict(list)
         for letter in self.letters.values():
             ids = {letter.message_id, letter.request_id, *(replay.new_id for replay in letter.replays)} - {""}
             for one in ids:
                 self._linked[one] |= ids
+            for one in {letter.message_id, letter.request_id} - {""}:
+                self._known_as[one].append(letter)
 
     def ids_of(self, ids: Iterable[str]) -> set[str]:
         """Return all ids that messages have had: before replays, and after them."""
@@ -103,18 +106,20 @@ class Replays:
                 waiting.extend(self._linked.get(one, ()))
         return found
 
-    def later_ids(self, letter: LetterSteps) -> list[Replay]:
-        """Return a letter's replays, and those of the letters that they became, in the order of their times."""
-        found, waiting = list[Replay](), list(letter.replays)
-        seen = {letter.message_id}
-        while waiting:
-            replay = waiting.pop(0)
-            found.append(replay)
-            for one in self.letters.values() if replay.new_id else ():
-                if replay.new_id in {one.message_id, one.request_id} and one.message_id not in seen:
-                    seen.add(one.message_id)
-                    waiting += one.replays
-        return sorted(found, key=lambda one: one.at_ms or 0.0)
+    def is_new(self, letter: LetterSteps) -> bool:
+        """Return whether a letter is none that a replay had sent before, as far as the journals tell."""
+        return letter.message_id not in self.by_new_id and letter.request_id not in self.by_new_id
+
+    def lives_of(self, letter: LetterSteps) -> list[LetterSteps]:
+        """Return a letter and those as which it came back, in the order of its replays."""
+        found, seen = [letter], {letter.message_id}
+        for one in found:  # which grows
+            for replay in one.replays:
+                for again in self._known_as.get(replay.new_id, ()):
+                    if again.message_id not in seen:
+                        seen.add(again.message_id)
+                        found.append(again)
+        return found
 
 
 def read_replays(paths: Sequence[str]) -> Replays:

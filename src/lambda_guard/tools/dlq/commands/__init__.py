@@ -4,6 +4,7 @@ import click
 
 from lambda_guard.tools.dlq.commands.changing import discard, replay
 from lambda_guard.tools.dlq.commands.looking import list_letters, show
+from lambda_guard.tools.dlq.commands.status import status
 from lambda_guard.tools.dlq.commands.trying import try_letters
 
 EPILOG = """\b
@@ -26,5 +27,5 @@ def dlq() -> None:
     """
 
 
-for command in (list_letters, show, try_letters, replay, discard):
+for command in (list_letters, show, try_letters, replay, status, discard):
     dlq.add_command(command)
