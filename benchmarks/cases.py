@@ -4,6 +4,7 @@ Each case has a body, `(event, context) → value`, that gets `log(message, **ke
 """
 
 import json
+from pathlib import Path
 
 EVENT = {"id": "o-1"}
 MESSAGES = 10
@@ -131,6 +132,7 @@ CASES = {
     "100 lines": lines(100),
     "exception": exception,
     "batch": None,  # each contender has its own way
+    "sqs": None,  # examples/handlers/sqs.py, and the same on Powertools' stack
     "traces": None,  # ours alone, record by record
     "traces, whole": None,
     "async": asynchronous,
@@ -145,4 +147,6 @@ def event(case):
         return batch(
             TRACES, AWSTraceHeader=lambda n: f"Root=1-6742a1b5-{n:024x};Parent={n + 1:016x};Sampled=1"
         )
+    if case == "sqs":
+        return json.loads((Path(__file__).parent.parent / "examples/handlers/sqs.json").read_text())
     return batch(MESSAGES) if case == "batch" else EVENT

@@ -57,6 +57,10 @@ def bare(case):
 
 def guard(case):
     """lambda_guard's decorator."""
+    if case == "sqs":
+        from examples.handlers.sqs import handler
+
+        return handler
     from lambda_guard import logger, metrics, production
 
     if case == "batch":
@@ -79,6 +83,8 @@ def powertools(case):
     logger, metrics, tracer = Logger(), Metrics(), Tracer()
     if case == "batch":
         return _powertools_batch(logger, tracer)
+    if case == "sqs":
+        return _powertools_sqs(logger, metrics, tracer)
     body = cases.CASES[case](logger.info, lambda name: metrics.add_metric(name=name, unit="Count", value=1))
 
     @logger.inject_lambda_context
@@ -108,6 +114,35 @@ def _powertools_batch(logger, tracer):
     def handler(batch, context):
         return process_partial_response(
             event=batch, record_handler=each, processor=processor, context=context
+        )
+
+    return handler
+
+
+def _powertools_sqs(logger, metrics, tracer):
+    """The function of examples/handlers/sqs.py on Powertools' stack, as its documentation has batches."""
+    import json
+
+    from aws_lambda_powertools.metrics import MetricUnit
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+    processor = BatchProcessor(event_type=EventType.SQS)
+
+    @tracer.capture_method
+    def pack(record):
+        order = json.loads(record.body)
+        grams = sum(item["grams"] * item["count"] for item in order["items"])
+        if not grams:
+            raise ValueError("an order without weight can't be shipped")
+        metrics.add_metric(name="ParcelWeight", unit=MetricUnit.NoUnit, value=grams)
+        logger.info("parcel packed", order_id=order["id"], grams=grams)
+
+    @logger.inject_lambda_context
+    @tracer.capture_lambda_handler
+    @metrics.log_metrics
+    def handler(event, context):
+        return process_partial_response(
+            event=event, record_handler=pack, processor=processor, context=context
         )
 
     return handler

@@ -86,11 +86,11 @@ def invocation(number, case):
 
 
 def main():
-    """Print a table for the standard case and one for a batch; end with 1 where a budget is missed."""
+    """Print a table for the standard case and one for examples/handlers/sqs.py; end with 1 where a budget is missed."""
     print(budgets.machine())
     missed = 0
     with processes.daemon() as port:
-        for case in ("standard", "batch"):
+        for case in ("standard", "sqs"):
             rounds = [{name: lived(name, case, port) for name in CONTENDERS} for _ in range(ROUNDS)]
             missed += table(case, rounds)
     return 1 if missed else 0

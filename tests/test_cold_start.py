@@ -135,6 +135,27 @@ def test_a_sampled_call_imports_nothing_more(fresh, environ):
     assert found["call"] == []
 
 
+def test_the_first_failure_loads_no_openssl(fresh):
+    """`hashlib` would load OpenSSL, for a function that is built into Python."""
+    code = """
+        import sys
+        from lambda_guard import production
+
+        @production
+        def handler(event, context):
+            raise ValueError("refused")
+
+        before = set(sys.modules)
+        try:
+            handler({}, None)
+        except ValueError:
+            print(*sorted(set(sys.modules) - before))
+    """
+    found = fresh(code).splitlines()[-1].split()
+    assert "lambda_guard.failure.fingerprint" in found
+    assert not {"hashlib", "_hashlib"} & {*found}
+
+
 def test_a_coroutine_function_needs_asyncio_and_nothing_else_does(fresh):
     """What runs coroutines comes with the first call of one."""
     code = """

@@ -240,6 +240,7 @@ def _word(node: ast.AST) -> str:
 
 
 def _digest(parts: str) -> str:
-    from hashlib import blake2b
+    # Late, and not from `hashlib`, which has this very function, but loads OpenSSL: milliseconds of a first failure.
+    from _blake2 import blake2b
 
     return blake2b(parts.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
