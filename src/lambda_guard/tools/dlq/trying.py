@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
 from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE
 from lambda_guard.tools.logs.invocation import Invocation, invocations_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
+from lambda_guard.tools.logs.reading.lines import tells_of_an_error
 from lambda_guard.tools.logs.reading.streams import Stream
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ _BROKEN: Final = frozenset(
     }
 )
 """A handler that can't be loaded would fail for every letter, which says nothing about them."""
+
+_MISSING: Final = frozenset({"ImportError", "ModuleNotFoundError"})
+"""Likewise what an import inside of the handler raises, unless that is what the letter died of."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -136,20 +141,29 @@ def run(function: "Function", letter: Letter, event: Any) -> Trial:
         DeadLetterError: the handler can't be loaded at all.
     """
     result = function.invoke(event, trace_header=letter.trace_header or None)
-    if result.error_type in _BROKEN and result.status != "killed":
+    if result.status != "killed" and (result.error_type in _BROKEN or _died_before_the_start(result)):
         raise DeadLetterError(f"the handler can't be loaded: {result.error_type}: {result.error_message}")
     failure = _failure_of(result, letter)
+    if failure is not None and failure.type in _MISSING and letter.failure.type != failure.type:
+        problem = f"{failure.sentence}: install it where this runs, or name the code's directory with --code"
+        return Trial(letter.message_id, duration_ms=result.duration_ms, problem=problem, lines=result.lines)
     same = None if failure is None else _is_the_same(letter.failure, failure)
     return Trial(letter.message_id, failure, same, result.duration_ms, lines=result.lines)
 
 
+def _died_before_the_start(result: "InvocationResult") -> bool:
+    """Return whether the module couldn't be imported: the runtime reports an error of any type before START."""
+    before = takewhile(lambda line: not line.startswith("START RequestId: "), result.lines)
+    told = f"[ERROR] {result.error_type}".encode()
+    raws = [line.encode() for line in before]
+    return result.status == "error" and any(raw.startswith(told) and tells_of_an_error(raw) for raw in raws)
+
+
 def _is_the_same(old: Failure, new: Failure) -> bool | None:
-    """Compare by the best that both have: fingerprints, types, messages."""
-    for key in ("fingerprint", "type", "message"):
-        before, now = getattr(old, key), getattr(new, key)
-        if before and now:
-            return bool(before == now)
-    return None
+    """Compare fingerprints: one type may be raised in many places. Where one has none, only types that differ tell."""
+    if old.fingerprint and new.fingerprint:
+        return old.fingerprint == new.fingerprint
+    return False if old.type and new.type and old.type != new.type else None
 
 
 def _failure_of(result: "InvocationResult", letter: Letter) -> Failure | None:
