@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.tools.terminal import warn
 
 DIRECTORY: Final = ".lambda-guard"
 """Where journals are unless said otherwise, below the current directory."""
@@ -123,27 +124,37 @@ class Replays:
 
 
 def read_replays(paths: Sequence[str]) -> Replays:
-    """Read journals; where none are named, those of the current directory.
+    """Read journals; where none are named, those of the current directory, as far as they can be read.
 
     A line that was cut is passed over, as `dlq replay` does.
 
     Raises:
-        NoJournalError: one isn't there, or is something else.
+        NoJournalError: one that was named isn't there, or is something else.
+        OSError: one that was named can't be read.
     """
     letters: dict[str, LetterSteps] = {}
-    for path in map(Path, paths) if paths else sorted(Path(DIRECTORY).glob("dlq-*.jsonl")):
-        if not path.is_file():
-            raise NoJournalError(f"no such journal: {path}")
-        queue = ""
-        with path.open("rb") as file:
-            for number, raw in enumerate(file):
-                line = _parsed(raw)
-                if line is None and number == 0:
-                    raise NoJournalError(f"{path} isn't a journal: name another file with --journal")
-                queue = str((line or {}).get("queue") or queue)
-                if line is not None and (message_id := str(line.get("message_id") or "")):
-                    letters.setdefault(message_id, LetterSteps(message_id)).learn(line, queue)
+    for path in map(Path, paths):
+        _read(path, letters)
+    for path in () if paths else sorted(Path(DIRECTORY).glob("dlq-*.jsonl")):
+        try:
+            _read(path, letters)
+        except (NoJournalError, OSError) as error:
+            warn(f"what it tells of replays is missing: {error}")
     return Replays(letters)
+
+
+def _read(path: Path, letters: dict[str, LetterSteps]) -> None:
+    if not path.is_file():
+        raise NoJournalError(f"no such journal: {path}")
+    queue = ""
+    with path.open("rb") as file:
+        for number, raw in enumerate(file):
+            line = _parsed(raw)
+            if line is None and number == 0:
+                raise NoJournalError(f"{path} isn't a journal: name another file with --journal")
+            queue = str((line or {}).get("queue") or queue)
+            if line is not None and (message_id := str(line.get("message_id") or "")):
+                letters.setdefault(message_id, LetterSteps(message_id)).learn(line, queue)
 
 
 def _parsed(raw: bytes) -> Mapping[str, Any] | None:

@@ -163,6 +163,15 @@ def test_journals_of_the_current_directory_are_read_by_themselves(lambda_guard, 
     assert "↻ replayed to orders as n-1" in result.stdout.decode()
 
 
+def test_a_damaged_journal_that_nobody_named_keeps_no_trace_from_being_shown(lambda_guard, shop, tmp_path):
+    """It is found by itself, and said."""
+    (tmp_path / ".lambda-guard").mkdir()
+    (tmp_path / ".lambda-guard" / "dlq-a.jsonl").write_text('{"do":"ru\n', encoding="utf-8")
+    result = lambda_guard("trace", "m-1", *shop, cwd=tmp_path)
+    assert result.returncode == 0
+    assert "what it tells of replays is missing" in result.stderr.decode()
+
+
 def test_a_trace_marks_what_a_replay_sent(lambda_guard, write):
     """A replay stays in the message's trace, where it would pass for another attempt."""
     path = write([received(1, 100, "m-1", outcome="error"), received(2, 9_000, "n-1")])
