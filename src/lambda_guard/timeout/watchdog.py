@@ -1,7 +1,9 @@
 """Wakes shortly before the deadline of an invocation that is still running, so that it can be reported.
 
 One daemon thread per process sleeps until the earliest moment at which it may be needed. Arming writes a
-cell, and wakes the thread only if it would sleep too long: at most a few times a second in a warm function.
+cell, and rings for the thread only if it would sleep too long. The thread keeps the time that it was asked to
+wake at even if that invocation has ended: until then, an invocation that doesn't need it earlier doesn't ring.
+If nothing is armed when it wakes, it sleeps until somebody rings: an idle process doesn't wake.
 Disarming removes the cell: either the invocation or the thread gets it, never both, so there is no alarm
 for an invocation that has ended.
 
@@ -9,8 +11,8 @@ The thread sleeps by the monotonic clock, but the deadline is a time of day: aft
 thawed, or its clock was set, comparing the two shows whether to sleep on or to skip the alarm.
 
 A C call that never releases the GIL keeps every Python thread from waking. That case is left to
-`faulthandler`, whose thread doesn't need the GIL: it is armed once an invocation has lasted a quarter of a
-second, and cancelled when our thread wakes in time.
+`faulthandler`, whose thread doesn't need the GIL: it is armed once an invocation has lasted for `look_after`,
+and cancelled when our thread wakes in time.
 """
 
 import os
@@ -29,7 +31,9 @@ from ..sinks import Sink
 
 MARGIN_LEAST: Final = 0.1  # seconds before the deadline
 MARGIN_MOST: Final = 1.0
-_LOOK_AFTER: Final = 0.25  # seconds that an invocation lasts before the dump is armed
+_LOOK_LEAST: Final = 0.25  # seconds that an invocation lasts before the dump is armed
+_LOOK_MOST: Final = 2.0
+_LOOK_PART: Final = 4  # of its time: a quarter
 _CLOCKS_DIFFER: Final = 0.05  # seconds by which the clocks may disagree
 _STALE: Final = 1.0  # seconds after a deadline that wasn't enforced: then it isn't a real one
 _STANDARD_ERROR: Final = 2
@@ -68,6 +72,21 @@ def margin(left: float) -> float:
     return min(max(MARGIN_LEAST, left / 10), left / 2)
 
 
+def look_after(left: float) -> float:
+    """Return how long an invocation lasts before the dump is armed for it, in seconds.
+
+    Where the one before it was short, the thread isn't woken for each: most likely this one is short as well.
+
+    Args:
+        left: seconds that the invocation has from its start.
+    """
+    if not _watch.last_was_short:
+        return _LOOK_LEAST
+    if left >= _LOOK_MOST * _LOOK_PART:
+        return _LOOK_MOST  # the usual, without asking further
+    return max(_LOOK_LEAST, left / _LOOK_PART)
+
+
 class Watchdog(Sink):
     """Calls `alarm(scope)` shortly before the deadline of an invocation that is still running.
 
@@ -91,15 +110,16 @@ class Watchdog(Sink):
         scope.clock = perf_counter()  # before the handler: with hardly any time left, the alarm comes first
         now = monotonic()
         due = now + it.deadline - time() - margin(left)  # the sinks may have taken time, for imports
-        wake = now + _LOOK_AFTER
+        wake = now + look_after(left)
         if due < wake:  # noqa: PLR1730 - every invocation comes this way, and `min` takes longer
             wake = due
         _armed[scope] = _Cell(wake, due, self._alarm)
         if wake < _watch.wakes_at:
-            _watch.ring()
+            _watch.ring(wake)
 
-    def leave(self, scope: Scope, _: Outcome) -> None:
+    def leave(self, scope: Scope, outcome: Outcome) -> None:
         """Disarm it; wait for an alarm that is just going off, so that its record comes first."""
+        _watch.last_was_short = outcome.duration_ms < _LOOK_LEAST * 1000  # not where the clock said nonsense
         if _armed.pop(scope, None) is not None:
             if _dump.scope is scope:
                 _dump.cancel()
@@ -113,18 +133,22 @@ class _Watch:
     Attributes:
         wakes_at: by the monotonic clock; infinite while it has nothing to wake for, or is checking.
         at_alarm: held while an alarm goes off.
+        last_was_short: whether the invocation that ended last was over before the dump would have been armed.
     """
 
     def __init__(self) -> None:
         self.wakes_at = inf
+        self.last_was_short = False
+        self._asked = 0.0
         self.at_alarm = allocate_lock()
         self._running = False
         self._starting = allocate_lock()
         self._bell = allocate_lock()
         self._bell.acquire()
 
-    def ring(self) -> None:
-        """Make the thread check again; start it when it is first needed."""
+    def ring(self, at: float) -> None:
+        """Make the thread check again, and at that time once more; start it when it is first needed."""
+        self._asked = at
         if not self._running:
             self._start()
         with suppress(RuntimeError):  # woken already
@@ -142,16 +166,20 @@ class _Watch:
 
     def _run(self) -> None:
         while True:
-            self.wakes_at = inf  # so that arming during the check rings
-            self.wakes_at = at = attempt("watchdog", self._look) or inf
-            if at == inf:
+            self._check()
+            if self.wakes_at == inf:
                 self._bell.acquire()
             else:
-                self._bell.acquire(timeout=max(0.0, at - monotonic()))
+                self._bell.acquire(timeout=max(0.0, self.wakes_at - monotonic()))
+
+    def _check(self) -> None:
+        self.wakes_at = inf  # so that arming during the check rings
+        self.wakes_at = attempt("watchdog", self._look) or inf
 
     def _look(self) -> float:
         """Handle what is due, and return when to check again."""
-        now, wakes_at = monotonic(), inf
+        now = monotonic()
+        wakes_at = self._asked if self._asked > now else inf
         for scope, cell in list(_armed.items()):
             if cell.due <= now:
                 self._fire(scope, cell, now)
@@ -253,7 +281,7 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     _dump.held = False
     if any(cell.wake == 0.0 for cell in list(_armed.values())):
-        _watch.ring()
+        _watch.ring(0.0)
 
 
 def _after_fork_in_child() -> None:
