@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -55,12 +55,12 @@ def open_to_append(path: str | Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BYTES_AS_THEY_ARE, 0o600)
 
 
-def write_private(path: str, text: str, *, follow: bool) -> None:
+def write_private(path: str, parts: Iterable[bytes], *, follow: bool) -> None:
     """Write a file that its owner alone can read, also where it was there before.
 
     Args:
         path: the file; a pipe or a device stays as it is.
-        text: what it holds afterwards.
+        parts: what it holds afterwards, one behind the other.
         follow: whether a link may lead to another file.
 
     Raises:
@@ -73,8 +73,8 @@ def write_private(path: str, text: str, *, follow: bool) -> None:
             os.fchmod(file, 0o600)  # on Windows the folder's rights decide
         return file
 
-    with naming(path), open(path, "w", encoding="utf-8", newline="\n", opener=opener) as file:
-        file.write(text)
+    with naming(path), open(path, "wb", opener=opener) as file:
+        file.writelines(parts)
 
 
 @contextmanager

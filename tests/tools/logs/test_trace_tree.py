@@ -3,6 +3,7 @@
 import json
 import sys
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +55,11 @@ def shape(*invocations):
         return (node.invocation.invocation_id, node.link, [told(child) for child in node.children])
 
     return [[told(root) for root in trace.roots] for trace in build_traces(invocations)]
+
+
+def rows_of(traces):
+    """Give the rows of the page, as its script gets them."""
+    return json.loads(msgspec.json.encode(page_data(traces, title="")[1]))
 
 
 def sent(*message_ids, span=""):
@@ -276,7 +282,7 @@ def test_a_server_error_is_a_failure_in_the_trace_the_page_and_json():
     assert "1 failed" in drawn
     assert "\n✗ api " in drawn
     assert "GET /orders/{id} 502" in drawn
-    (node,) = page_data([trace], title="")["nodes"]
+    (node,) = rows_of([trace])
     assert (node["outcome"], node["mark"], node["failed"]) == ("server error", "✗", True)
     assert ["request", "GET /orders/{id} 502"] in node["facts"]
     assert node["from"] == "sqs · GET /orders/{id} 502"
@@ -288,8 +294,8 @@ def test_the_page_and_json_see_a_shared_batch_the_same_way():
     """Not failed, the others' failure soft, and what else was in the batch among the facts."""
     focus = Focus(ONE, shared())
     traces = build_traces(focus.members, focus)
-    batch = page_data(traces, title="")["nodes"][1]
-    assert (batch["key"], batch["failed"], batch["facts"][-1]) == (
+    batch = rows_of(traces)[1]
+    assert (batch["ids"][0][1], "failed" in batch, batch["facts"][-1]) == (
         "batch",
         False,
         ["", "with 1 message of 1 other trace"],

@@ -97,6 +97,7 @@ class Invocation(Struct, dict=True):
         record_line: the line of `raw` that holds the record.
         repeats: whether one of its lines may stand there twice.
         attempt_counted: its place by time among all attempts under this id; None where that isn't known.
+        left_out: how many of its lines aren't held any more, so that a page doesn't grow without bounds.
     """
 
     invocation_id: str
@@ -110,6 +111,7 @@ class Invocation(Struct, dict=True):
     record_line: bytes | None = None
     repeats: bool = True
     attempt_counted: int | None = None
+    left_out: int = 0
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle it as it was read: what a line tells is read again in less time than it takes to be carried over."""

@@ -168,17 +168,27 @@ def _write_page(
 ) -> int:
     from lambda_guard.tools.logs.traces.tree import build_traces
     from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
+    from lambda_guard.tools.logs.views.html.room import Room
 
-    read = list(limited(blocks, INVOCATIONS_MOST))
-    invocations = list(invocations_of(read))
-    if whole and len(invocations) < INVOCATIONS_MOST:
+    room, shown = Room(), 0
+    invocations, strays = list[Invocation](), list[Stray]()
+    for block in limited(blocks, INVOCATIONS_MOST):
+        shown += _noted(counted([block]), reader)
+        if isinstance(block, Stray):
+            strays.append(block)
+            continue
+        room.take(block)
+        invocations.append(block)
+    more = len(invocations) == INVOCATIONS_MOST and next(invocations_of(blocks), None) is not None
+    if whole and not more:
         number_attempts(invocations)
-    strays = [block for block in read if isinstance(block, Stray)]
-    shown = _noted(counted(read), reader)
-    write_page(build_traces(invocations), page, title="Invocations", strays=strays, by_cause=by_cause)
+    traces = build_traces(invocations)
+    left_out = write_page(traces, page, title="Invocations", strays=strays, by_cause=by_cause)
     say(f"wrote {page.path}")
-    if len(invocations) == INVOCATIONS_MOST:
+    if more:
         say(f"  the page has the first {INVOCATIONS_MOST:,} only: select with --failed, --since or --where")
+    if left_out:
+        say(f"  {left_out}: select with --failed, --since or --where")
     return shown
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from itertools import chain
 
 import click
 
@@ -109,9 +110,15 @@ def _members(focus: Focus, selection: Selection, reader: Reader) -> list[Invocat
 def _write(traces: list[Trace], *, as_json: bool, page: PageFile | None, color: When) -> None:
     if page:
         from lambda_guard.tools.logs.views.html.page import write_page
+        from lambda_guard.tools.logs.views.html.room import Room
 
-        write_page(traces, page, title=f"Trace {traces[0].trace_id}")
+        room = Room()
+        for invocation in chain.from_iterable(one.invocations for one in traces):
+            room.take(invocation)
+        left_out = write_page(traces, page, title=f"Trace {traces[0].trace_id}")
         say(f"wrote {page.path}")
+        if left_out:
+            say(f"  {left_out}")
         return
     draw = trace_line if as_json else TraceView(palette_for(color), columns()).trace
     for one in traces:

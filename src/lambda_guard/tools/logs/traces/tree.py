@@ -145,6 +145,7 @@ def _with_lines(first: Invocation, late: Invocation) -> Invocation:
         report=first.report if late.report.is_empty() else late.report,
         guarded=first.guarded or late.guarded,
         late=False,
+        left_out=first.left_out + late.left_out,
     )
 
 
@@ -275,7 +276,7 @@ class _Joiner:
 
 def _grouped(roots: list[Node]) -> Iterator[list[Node]]:
     """Put roots together that share a trace id, or a message, with anything below one another."""
-    marks = {root: _marks(root) for root in roots}
+    marks = {root: tuple(_marks(root)) for root in roots}  # which takes a tenth of the memory of sets
     marked: dict[str, list[Node]] = defaultdict(list)
     for root in roots:
         for mark in marks[root]:

@@ -1,11 +1,19 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const ROW = 30, SPARE = 12;
+  const ROW = 30, SPARE = 12, DEEPEST = 12;
   const LEVELS = { TRACE: 5, DEBUG: 10, INFO: 20, WARNING: 30, ERROR: 40, CRITICAL: 50 };
   const $ = (id) => document.getElementById(id);
   const list = $("list"), spacer = $("spacer"), detail = $("detail"), tip = $("tip");
-  const nodes = data.nodes, traces = data.traces;
+  /* What is empty isn't in the data. */
+  const TRACE = { titled: false, ticks: [], folds: [] }, LINE = { t: "", l: "", m: "", f: [], x: "", c: "", n: 1, b: false };
+  const NODE = { fn: "", version: "", outcome: "success", mark: "✓", failed: false, retry: false, children: 0, took: "", waited: "", facts: [], from: "",
+    ids: [], error: null, notes: [], lines: [], left_out: 0, begin: null, end: null, wait: null, depth: 0, causes: [] };
+  const traces = data.traces.map((trace) => ({ ...TRACE, ...trace }));
+  const nodes = data.nodes.map((node) => ({ ...NODE, ...node, lines: node.lines.map((line) => ({ ...LINE, ...line })) }));
+  traces.forEach((trace, place) => { for (let at = trace.first; at < trace.first + trace.count; at++) nodes[at].trace = place; });
+  const idOf = (node, name) => (node.ids.find(([other]) => other === name) || ["", ""])[1];
+  for (const node of nodes) node.key ||= idOf(node, "invocation");
   const state = { query: [], fn: "", level: 0, failed: false, cause: "", folded: new Set(), chosen: -1, rows: [], drawn: new Map() };
 
   /** Make an element. Text only ever becomes text: nothing of a log is parsed as HTML. */
@@ -35,7 +43,7 @@
   function matches(node) {
     if (state.fn && node.fn !== state.fn) return false;
     if (state.failed && !node.failed) return false;
-    if (state.cause && !(node.causes || []).includes(state.cause)) return false;
+    if (state.cause && !node.causes.includes(state.cause)) return false;
     if (state.level && !node.lines.some((line) => (LEVELS[line.l] || 0) >= state.level) && !(node.failed && state.level <= 40)) return false;
     return state.query.every((term) => haystack(node).includes(term));
   }
@@ -75,6 +83,7 @@
     const summary = $("summary");
     summary.replaceChildren(`${shown.toLocaleString("en")}${of} invocation${data.count === 1 ? "" : "s"}`);
     if (failed) summary.append(" · ", make("b", "", `${failed.toLocaleString("en")} failed`));
+    if (data.left_out) $("left-out").textContent = data.left_out;
     summary.append(` · ${functions.length} function${functions.length === 1 ? "" : "s"} · ${data.about}`);
   }
 
@@ -108,7 +117,8 @@
     if (row.trace) return drawHeading(row.trace);
     const node = nodes[row.node], trace = traces[node.trace];
     const label = make("div", "label");
-    for (let depth = 0; depth < node.depth; depth++) label.append(make("span", "guide"));
+    for (let depth = 0; depth < Math.min(node.depth, DEEPEST); depth++) label.append(make("span", "guide"));
+    if (node.depth > DEEPEST) label.append(make("span", "deep", `⋯${node.depth}`));
     label.append(make("span", "twist", node.children ? (state.folded.has(row.node) ? "▸" : "▾") : ""));
     label.append(make("span", "sign", node.mark), make("span", "text", node.retry ? "↻ " : "", node.fn, " ", make("small", "", node.from)));
     const element = make("div", `row ${kindOf(node)}`, label, drawTrack(node, trace), make("span", "took", node.took));
@@ -223,11 +233,11 @@
   function describe(node, withLevels) {
     const parts = [make("p", "verdict", lit(node.fn), make("span", "version", node.version), make("span", `badge ${kindOf(node)}`, node.outcome))];
     const facts = make("ul", "facts");
-    for (const [name, value] of node.facts) facts.append(make("li", "", name && make("span", "", name), lit(value)));
+    for (const [name, value] of [...(node.took ? [["took", node.took]] : []), ...node.facts]) facts.append(make("li", "", name && make("span", "", name), lit(value)));
     const ids = make("dl", "ids");
-    for (const [name, value, isId] of node.ids) {
+    for (const [name, value] of node.ids) {
       const text = make("span", "", lit(value));
-      ids.append(make("dt", "", name), make("dd", "", text, isId ? copier(value, text) : ""));
+      ids.append(make("dt", "", name), make("dd", "", text, name !== "began" && name !== "logged in" ? copier(value, text) : ""));
     }
     parts.push(facts, ids);
     if (node.error) parts.push(drawError(node.error));
@@ -238,6 +248,7 @@
     }
     const lines = withLevels ? node.lines.filter((line) => (LEVELS[line.l] || 0) >= state.level || (!line.l && !state.level)) : node.lines;
     const hiddenLines = node.lines.length - lines.length;
+    if (node.left_out) parts.push(make("p", "left-out", `${node.left_out.toLocaleString("en")} line${node.left_out === 1 ? " was" : "s were"} left out to keep the page small.`));
     parts.push(make("h2", "", `${node.lines.length} line${node.lines.length === 1 ? "" : "s"}${hiddenLines ? `, ${hiddenLines} below the level` : ""}`));
     parts.push(make("div", "lines", ...(lines.length ? lines.map(drawLine) : [make("p", "quiet", "No lines to show.")])));
     return parts;
@@ -306,7 +317,8 @@
     const row = rowOf(event), node = row && row.node !== undefined ? nodes[row.node] : null;
     tip.hidden = !node || !event.target.closest(".track, .text");
     if (tip.hidden) return;
-    tip.replaceChildren(make("strong", "", `${node.fn} · ${node.outcome} · ${node.took}`), ...node.tip.map((text) => make("span", "", text)));
+    tip.replaceChildren(make("strong", "", `${node.fn} · ${node.outcome} · ${node.took}`), 
+      ...[idOf(node, "began"), node.waited, idOf(node, "invocation")].filter(Boolean).map((text) => make("span", "", text)));
     if (node.error) tip.append(make("span", "bad", node.error.text));
     tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
     tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 8)}px`;

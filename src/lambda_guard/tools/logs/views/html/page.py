@@ -1,6 +1,6 @@
 """Writing the page: data, style and script in one file, which needs no network and may not use any.
 
-What stands in logs is data throughout: it is put into the page as JSON in which `<`, `>` and `&` are
+What stands in logs is data throughout: it stands in the page as JSON in which `<`, `>` and `&` are
 escaped, and drawn as text. A content security policy allows this page's own style and script, by their
 hashes, and nothing else.
 """
@@ -8,11 +8,13 @@ hashes, and nothing else.
 import base64
 import hashlib
 import html
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
+from itertools import chain
 from string import Template
 from typing import Final
+
+import msgspec
 
 from lambda_guard._printable import visible
 from lambda_guard.tools.logs.model import Stray
@@ -23,8 +25,6 @@ from lambda_guard.tools.logs.views.html.page_file import PageFile
 INVOCATIONS_MOST: Final = 20_000
 """A page with more would be of no use, and hard on a browser."""
 
-_ESCAPES: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
-
 
 def write_page(
     traces: Sequence[Trace],
@@ -33,7 +33,7 @@ def write_page(
     title: str,
     strays: Iterable[Stray] = (),
     by_cause: bool = False,
-) -> None:
+) -> str:
     """Write one self-contained HTML page.
 
     Args:
@@ -43,33 +43,33 @@ def write_page(
         strays: lines that belong to no invocation; they are shown after the traces.
         by_cause: whether the table of causes is open from the beginning.
 
+    Returns:
+        What there was no room for; empty where the page has everything.
+
     Raises:
         OSError: the file can't be written.
     """
+    head, rows = page_data(traces, title=title, strays=strays, by_cause=by_cause)
     style, script = _part("page.css"), _part("page.js")
-    page = Template(_part("page.html")).substitute(
-        title=html.escape(visible(title)),
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
-        data=_embedded(page_data(traces, title=title, strays=strays, by_cause=by_cause)),
-    )
-    file.write(page)
+    filled_in = {
+        "title": html.escape(visible(title)),
+        "style": style,
+        "style_hash": _hash(style),
+        "script": script,
+        "script_hash": _hash(script),
+    }
+    before, _, after = _part("page.html").partition("$data")
+    around = [Template(part).substitute(filled_in).encode() for part in (before, after)]
+    file.write(chain(around[:1], _embedded(head, rows), around[1:]))
+    return msgspec.json.decode(head["left_out"], type=str)
 
 
-def _embedded(document: object) -> str:
-    """Write JSON that can't end the script element that it stands in, whatever the logs say."""
-    return json.dumps(_shown(document), separators=(",", ":")).translate(_ESCAPES)
-
-
-def _shown(value: object) -> object:
-    """Make visible in each text what can't be seen: a browser obeys bidirectional marks, too."""
-    if isinstance(value, str):
-        return visible(value, "\n")
-    if isinstance(value, Mapping):
-        return {key: _shown(one) for key, one in value.items()}
-    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value
+def _embedded(head: dict[str, msgspec.Raw], rows: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield the data in parts: as one, they would be held twice."""
+    yield msgspec.json.encode(head)[:-1] + b',"nodes":['
+    for at, row in enumerate(rows):
+        yield (b"," if at else b"") + bytes(row)
+    yield b"]}"
 
 
 def _part(name: str) -> str:

@@ -1,16 +1,19 @@
 """What the page shows, as plain data: every text and place is worked out here, and the script only draws."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.causes import Causes
-from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, EXPLAINED, Invocation
+from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, EXPLAINED, Block, Invocation
 from lambda_guard.tools.logs.model import Line, Stray
 from lambda_guard.tools.logs.selection import failures, received_ids
 from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.logs.traces.tree import Node, Trace
 from lambda_guard.tools.logs.views.causes import functions_text
+from lambda_guard.tools.logs.views.html.rows import ROW_BYTES_MOST, Rows, encoded_shown
 from lambda_guard.tools.logs.views.text import (
     MARKS,
     attempt_text,
@@ -32,48 +35,67 @@ from lambda_guard.tools.logs.views.waterfall import REPLAYED, call_text, others_
 from lambda_guard.tools.times import clock, date_and_clock, span
 
 _SINGLE_TRACK: Final = 0.98
-_UNTITLED: Final = {"titled": False, "ticks": [], "folds": [], "id": "", "about": ""}
 
 
 def page_data(
-    traces: Sequence[Trace], *, title: str, strays: Iterable[Stray] = (), by_cause: bool = False
-) -> dict[str, object]:
+    traces: Sequence[Trace],
+    *,
+    title: str,
+    strays: Iterable[Stray] = (),
+    by_cause: bool = False,
+    size: int = ROW_BYTES_MOST,
+) -> tuple[dict[str, msgspec.Raw], list[msgspec.Raw]]:
     """Return everything that the page's script draws.
 
     Returns:
         `nodes`, all rows in their order; `traces`, each with where its rows are, its ticks and its folds; `causes`,
-        what the failures come from, with a key that the rows have.
+        what the failures come from, with a key that the rows have; `left_out`, what there was no room for. Of a row,
+        what is empty is left out. All of it is JSON already, as there may be many thousands of rows.
     """
-    nodes: list[dict[str, object]] = []
-    described: list[dict[str, object]] = []
+    rows, described = Rows(_lines_data, size), list[dict[str, object]]()
+    causes, keys = _causes(traces)
+    rows.spend(len(encoded_shown(causes)))
     longest = _longest_single(traces)
     for place, trace in enumerate(traces):
-        described.append(_add_trace(trace, nodes, place, longest, titled=len(traces) > 1))
-    count = len(nodes)
+        if rows.is_full:
+            break
+        described.append(_add_trace(trace, rows, keys, longest, titled=len(traces) > 1))
+        rows.spend(len(encoded_shown(described[place])))
+    count = len(rows)
     for stray in strays:
-        described.append({"first": len(nodes), "count": 1, **_UNTITLED})
-        nodes.append(_stray_data(stray, len(described) - 1))
-    return {
+        described.append({"first": len(rows), "count": 1})
+        rows.add(_stray_data(stray, len(described) - 1), stray)
+    nodes = rows.encoded()
+    head: dict[str, object] = {
         "title": title,
         "about": _about(traces),
         "count": count,
         "one": len(traces) == 1,
         "traces": described,
-        "nodes": nodes,
         "by_cause": by_cause,
-        "causes": _causes(traces, nodes),
+        "causes": causes,
+        "left_out": _left_out(sum(len(one.invocations) for one in traces) - count, rows.without_lines),
     }
+    return {key: msgspec.Raw(encoded_shown(value)) for key, value in head.items()}, nodes
 
 
-def _causes(traces: Sequence[Trace], nodes: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return the causes of what failed, and note in each row which ones are its."""
-    causes, places = Causes(), dict[int, int]()
+def _left_out(invocations: int, without_lines: int) -> str:
+    """Describe what the page misses; empty where it has everything."""
+    missing = [f"{invocations:,} invocation{'s' * (invocations != 1)}"] if invocations else []
+    if without_lines:
+        missing.append(f"lines of {without_lines:,} invocation{'s' * (without_lines != 1)}")
+    return f"left out to keep the page small: {', '.join(missing)}" if missing else ""
+
+
+def _causes(traces: Sequence[Trace]) -> tuple[list[dict[str, object]], dict[int, list[str]]]:
+    """Return the causes of what failed, and for each row by its place which ones are its."""
+    causes, places, keys = Causes(), dict[int, int](), dict[int, list[str]]()
     walked = (node for trace in traces for _, node in trace.walk())
     for at, node in enumerate(walked):  # strays come after them
-        if keys := causes.add(node.invocation) if node.failed else ():
-            nodes[at]["causes"] = keys
+        if node.failed and (found := causes.add(node.invocation)):
+            keys[at] = found
             places[id(node.invocation)] = at
-    return [
+    told = [
         {
             "key": cause.key,
             "text": error_text(cause.error),
@@ -87,6 +109,7 @@ def _causes(traces: Sequence[Trace], nodes: list[dict[str, object]]) -> list[dic
         }
         for cause in causes.rows()
     ]
+    return told, keys
 
 
 def _about(traces: Sequence[Trace]) -> str:
@@ -108,17 +131,19 @@ def _is_single(trace: Trace) -> bool:
 
 
 def _add_trace(
-    trace: Trace, nodes: list[dict[str, object]], place: int, longest_ms: float, *, titled: bool
+    trace: Trace, rows: Rows, causes: Mapping[int, list[str]], longest_ms: float, *, titled: bool
 ) -> dict[str, object]:
-    first, scale = len(nodes), trace.timescale()
+    first, scale = len(rows), trace.timescale()
     alone = titled and _is_single(trace)
     for depth, node in trace.walk():
         places = _length(node.invocation, longest_ms) if alone else _places(node, scale)
         told = _node_data(node)
         if alone:
             told["from"] = f"{clock(node.invocation.start_ms)} {told['from']}".strip()
-        nodes.append({**told, **places, "depth": depth, "trace": place})
-    count = len(nodes) - first
+        rows.add({**told, **places, "depth": depth, "causes": causes.get(len(rows))}, node.invocation)
+    count = len(rows) - first
+    if alone:
+        return {"first": first, "count": count}
     failed = f" · {trace.failed} failed" if trace.failed else ""
     took = span(scale.end_ms - scale.begin_ms)
     return {
@@ -126,8 +151,8 @@ def _add_trace(
         "about": f"{clock(scale.begin_ms)} · {count} invocations · {took}{failed}",
         "first": first,
         "count": count,
-        "titled": titled and not alone,
-        "ticks": [] if alone else [[round(at, 4), span(ms) if ms else "0"] for at, ms in scale.ticks()],
+        "titled": titled,
+        "ticks": [[round(at, 4), span(ms) if ms else "0"] for at, ms in scale.ticks()],
         "folds": [[round(fold.begin, 4), round(fold.end, 4), span(fold.ms)] for fold in scale.folds],
     }
 
@@ -147,25 +172,27 @@ def _length(invocation: Invocation, longest_ms: float) -> dict[str, object]:
 
 def _node_data(node: Node) -> dict[str, object]:
     invocation = node.invocation
-    attempt = f".{invocation.attempt_seen}" if invocation.attempt_seen > 1 else ""
     return {
-        "key": invocation.invocation_id + attempt,
+        "key": f"{invocation.invocation_id}.{invocation.attempt_seen}" if invocation.attempt_seen > 1 else "",
         "fn": invocation.function,
         "version": invocation.version,
-        "outcome": invocation.verdict,
-        "mark": MARKS.get(invocation.verdict, "?"),
+        **_outcome(invocation.verdict),
         "failed": node.failed,
         "retry": node.link == "retry",
         "children": len(node.children),
         "took": span(invocation.duration_ms) if invocation.duration_ms is not None else "",
-        "tip": [text for text in (_began(invocation), waited_text(node), invocation.invocation_id) if text],
+        "waited": waited_text(node),
         "facts": [[name, value] for name, value in _facts(node) if value],
         "from": " · ".join(filter(None, _origin(node))),
-        "ids": [[name, value, is_id] for name, value, is_id in _ids(invocation) if value],
+        "ids": [[name, value] for name, value in _ids(invocation) if value],
         "error": _error(invocation),
         "notes": list(_notes(node)),
-        "lines": [_line_data(line, invocation.start_ms) for line in invocation.lines],
     }
+
+
+def _outcome(verdict: str) -> dict[str, object]:
+    """Say how it went; success goes without saying."""
+    return {} if verdict == names.SUCCESS else {"outcome": verdict, "mark": MARKS.get(verdict, "?")}
 
 
 def _stray_data(stray: Stray, place: int) -> dict[str, object]:
@@ -177,17 +204,7 @@ def _stray_data(stray: Stray, place: int) -> dict[str, object]:
         "version": stray.source,
         "outcome": count,
         "mark": "·",
-        "failed": False,
-        "children": 0,
         "from": stray.source,
-        "took": "",
-        "tip": [count, stray.source],
-        **dict.fromkeys(("facts", "ids", "notes"), ()),
-        "error": None,
-        "lines": [_line_data(line, None) for line in stray.lines],
-        **dict.fromkeys(("begin", "end", "wait")),
-        "depth": 0,
-        "trace": place,
     }
 
 
@@ -208,7 +225,6 @@ def _began(invocation: Invocation) -> str:
 
 def _facts(node: Node) -> Iterator[tuple[str, str]]:
     invocation = node.invocation
-    yield "took", span(invocation.duration_ms) if invocation.duration_ms is not None else ""
     yield "trigger", trigger_text(invocation.trigger)
     yield "request", http_text(invocation.http)
     yield "", waited_text(node)
@@ -223,14 +239,14 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "left", span(remaining) if remaining is not None else ""
 
 
-def _ids(invocation: Invocation) -> Iterator[tuple[str, str, bool]]:
+def _ids(invocation: Invocation) -> Iterator[tuple[str, str]]:
     """Name what is worth copying, and where and when it was."""
-    yield "invocation", invocation.invocation_id, True
-    yield "trace", invocation.trace_id, True
-    yield "Lambda's trace", invocation.text(names.LAMBDA_TRACE_ID), True
-    yield "messages", ", ".join(sorted(received_ids(invocation))), True
-    yield "began", _began(invocation), False
-    yield "logged in", invocation.source, False
+    yield "invocation", invocation.invocation_id
+    yield "trace", invocation.trace_id
+    yield "Lambda's trace", invocation.text(names.LAMBDA_TRACE_ID)
+    yield "messages", ", ".join(sorted(received_ids(invocation)))
+    yield "began", _began(invocation)
+    yield "logged in", invocation.source
 
 
 def _error(invocation: Invocation) -> dict[str, object] | None:
@@ -266,6 +282,11 @@ def _notes(node: Node) -> Iterator[dict[str, str]]:
         yield {"kind": "soft", "text": f"Lambda: {report}"}
 
 
+def _lines_data(block: Block) -> list[dict[str, object]]:
+    start_ms = block.start_ms if isinstance(block, Invocation) else None
+    return [_line_data(line, start_ms) for line in block.lines]
+
+
 def _line_data(line: Line, start_ms: float | None) -> dict[str, object]:
     """Keep the keys short: there may be many thousands."""
     if line.time_ms is None:
@@ -282,6 +303,6 @@ def _line_data(line: Line, start_ms: float | None) -> dict[str, object]:
         "x": line.exception,
         "c": " ".join(filter(None, (line.logger, line.location))),
         "k": line.kind,
-        "n": line.times,
+        "n": line.times if line.times > 1 else 0,
         "b": line.broken,
     }

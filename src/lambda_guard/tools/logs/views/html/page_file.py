@@ -51,13 +51,13 @@ class PageFile:
                 f"--html {self.path} is there already, and isn't such a page: name another file, or add --force"
             )
 
-    def write(self, page: str) -> None:
-        """Write the page, for the owner's eyes only.
+    def write(self, parts: Iterable[bytes]) -> None:
+        """Write the page, whose parts follow each other, for the owner's eyes only.
 
         Raises:
             OSError: the file can't be written.
         """
-        write_private(self.path, page, follow=self.force or is_of_the_system(self.path))
+        write_private(self.path, parts, follow=self.force or is_of_the_system(self.path))
 
 
 def _is_a_page(path: Path) -> bool:
