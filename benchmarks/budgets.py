@@ -119,7 +119,7 @@ ROWS = (
         one("standard", OURS),
         "the same by hand",
         one("standard", FLOOR),
-        1.65,
+        1.6,
     ),
     Row(
         "nothing but a record, untraced",
@@ -128,7 +128,7 @@ ROWS = (
         one("plain", POWERTOOLS, "untraced"),
         1.0,
     ),
-    Row("a line more", line_more(OURS), "the same by hand", line_more(FLOOR), 1.15),
+    Row("a line more", line_more(OURS), "the same by hand", line_more(FLOOR), 1.0),
     Row("10 lines", one("10 lines", OURS), THREE, one("10 lines", POWERTOOLS)),
     Row("100 lines", one("100 lines", OURS), THREE, one("100 lines", POWERTOOLS)),
     Row("an exception", one("exception", OURS), THREE, one("exception", POWERTOOLS)),

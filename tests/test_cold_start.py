@@ -10,7 +10,7 @@ OURS = {
     "", "_failsafe", "_guard", "_handler", "_imports", "_invocation", "_json", "_names", "_process", "_production", "_scope", "_settings",
     "_stdout", "_threads", "batch", "errors", "failure", "failure.attempts", "failure.exceptions", "failure.stack_frames",
     "propagation", "propagation._envelope", "propagation.extract", "propagation.header", "propagation.place", "sinks",
-    "sinks.log", "sinks.log.lines", "sinks.log.other_loggers", "sinks.log.printed", "sinks.metrics", "sinks.record",
+    "sinks.log", "sinks.log.fields", "sinks.log.lines", "sinks.log.other_loggers", "sinks.log.printed", "sinks.metrics", "sinks.record",
     "timeout", "timeout.watchdog", "trigger", "trigger.read", "trigger.table",
 }  # fmt: skip
 TRACE = [

@@ -64,6 +64,7 @@ EXEMPT = {
 ENTRANCES = {
     "sinks.log.printed.PrintedLines.write": "standard output: what the stream raises is the user's",
     "sinks.log.lines.LineLogger._log": "the frame in which a line is guarded",
+    "sinks.log.lines.LineLogger.isEnabledFor": "logging's, with one question less",
     "sinks.log.lines.LineLogger.<lambda>": "an attribute that logging reads",
     "sinks.log.lines.Handler.emit": "the frame in which a line is guarded",
     "sinks.log.other_loggers._Attributes.__contains__": "an operator that logging uses",

@@ -140,10 +140,10 @@ def message(number):
 
 def import_powertools_late(logger):
     """Do what its import does where a thread has had keys before."""
-    lines = importlib.import_module("lambda_guard.sinks.log.lines")
-    lines.ThreadKeys.variable = None
+    fields = importlib.import_module("lambda_guard.sinks.log.fields")
+    fields.ThreadKeys.variable = None
     logger.thread_safe_clear_keys()
-    lines.share_thread_keys(sys.modules["aws_lambda_powertools.logging.formatter"])
+    fields.share_thread_keys(sys.modules["aws_lambda_powertools.logging.formatter"])
 
 
 def of_durable_functions(production, context):

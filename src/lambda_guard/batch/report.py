@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from time import time
 from typing import Any
 
-from .. import _names, _scope, _stdout
+from .. import _json, _names, _scope, _stdout
 from .._failsafe import attempt
 from ..failure import exceptions
 from ..propagation.extract import record_attempt, record_message_id
@@ -123,4 +123,8 @@ def _write(level: int, said: str, *, error: Exception | None = None) -> None:
     if lines.line_logger().isEnabledFor(level):
         stack = exceptions.frames(exceptions.trace_of(error)) if error is not None else []
         location = f"{stack[-1][2]}:{stack[-1][1]}" if stack else "lambda_guard"
-        _stdout.write(lines.make_line(level, location, said, time(), lines.LOGGER_NAME, None, error, None))
+        _stdout.write(
+            lines.make_line(
+                level, _json.quote_text(location), said, time(), lines.LOGGER_NAME, None, error, None
+            )
+        )

@@ -20,9 +20,10 @@ from ..._settings import Settings
 from ..._stdout import timestamp
 from ...failure import exceptions
 from .. import Sink
+from .fields import ThreadKeys, all_fields, fields_text, share_thread_keys, thread_keys
 
 if TYPE_CHECKING:
-    from contextvars import ContextVar
+    from types import CodeType
 
 LOGGER_NAME: Final = "lambda_guard"
 LINE_BYTES_MOST: Final = 900_000  # a CloudWatch Logs event holds 1 MB
@@ -32,12 +33,6 @@ _FIELDS: Final = len(vars(_bare))
 _RESERVED: Final = frozenset(vars(_bare)) | {
     "message", "asctime", "taskName", "aws_request_id", "_frame_type",
 }  # fmt: skip
-_OURS: Final = frozenset((
-    *_names.LINE_KEYS, _names.LEVEL, _names.LOCATION, _names.MESSAGE, _names.TIMESTAMP, _names.SERVICE,
-    _names.LOGGER_NAME, _names.RECORD, _names.EMF, _names.EMF_DIRECTIVES,
-))  # fmt: skip
-ITEM_KEYS: Final = (_names.MESSAGE_ID, _names.ATTEMPT)
-_OURS_IN_ITEM: Final = _OURS.union(ITEM_KEYS)
 _quote = _json.quote_text
 _LEVEL_NAMES: Final = {10: '"DEBUG"', 20: '"INFO"', 30: '"WARNING"', 40: '"ERROR"', 50: '"CRITICAL"'}
 
@@ -58,8 +53,9 @@ def format_line(record: logging.LogRecord) -> str:
     elif type(said) is str and said[:1] in _MAYBE_JSON:
         said = _decoded(said)
     return make_line(
-        record.levelno if record.levelno in _LEVEL_NAMES else record.levelname, f"{record.funcName}:{record.lineno}",
-        said, record.created, record.name, extra, record.exc_info, record.stack_info,
+        record.levelno if record.levelno in _LEVEL_NAMES else record.levelname,
+        _quote(f"{record.funcName}:{record.lineno}"), said, record.created, record.name, extra,
+        record.exc_info, record.stack_info,
     )  # fmt: skip
 
 
@@ -77,7 +73,7 @@ def make_line(  # noqa: PLR0917 - what a line is made of
 
     Args:
         level: of logging, or the name of a level that logging doesn't know.
-        location: `function:line`.
+        location: `function:line`, as JSON.
         said: the message, its arguments already in it; what JSON has a type for stays what it is.
         created: epoch seconds.
         name: the logger's.
@@ -88,15 +84,12 @@ def make_line(  # noqa: PLR0917 - what a line is made of
     scope = _scope.current()
     item = _scope.item_of(scope) if scope is not None else None
     work = item or scope
-    fields = _fields(extra, scope, item, exc_info, stack_info)
     service = scope.settings.service if scope is not None else Defaults.service
-    if scope is not None and scope.durable is not None:
-        scope.durable.mark(fields)
     line = (
-        f"{_LEVEL}{_LEVEL_NAMES.get(level) or _other_level(level)}{_LOCATION}{_quote(location)}"
+        f"{_LEVEL}{_LEVEL_NAMES.get(level) or _other_level(level)}{_LOCATION}{location}"
         f"{_MESSAGE}{_quote(said) if type(said) is str else _object(said)}{_TIMESTAMP}{timestamp(created)}"
         f"{_service_and_logger(service, name)}"
-        f"{',' + _json.encode(fields)[1:-1] if fields else ''}{work.tail if work is not None else ''}}}"
+        f"{fields_text(extra, scope, item, exc_info, stack_info)}{work.tail if work is not None else ''}}}"
     )
     if not line.isascii():
         line = _json.encodable(line)
@@ -118,7 +111,9 @@ def _service_and_logger(service: str, name: str) -> str:
 
 def warn(said: str, fields: dict[str, Any] | None = None) -> None:
     """Write a WARNING of our own."""
-    _stdout.write(make_line(logging.WARNING, LOGGER_NAME, said, time(), LOGGER_NAME, fields, None, None))
+    _stdout.write(
+        make_line(logging.WARNING, f'"{LOGGER_NAME}"', said, time(), LOGGER_NAME, fields, None, None)
+    )
 
 
 def _other_level(level: int | str) -> str:
@@ -143,7 +138,7 @@ def _formatted_keys(record: logging.LogRecord) -> dict[str, Any]:
     from . import formats  # late: few use them
 
     scope = _scope.current()
-    appended = _fields(None, scope, _scope.item_of(scope) if scope is not None else None, None, None)
+    appended = all_fields(None, scope, _scope.item_of(scope) if scope is not None else None, None, None)
     return formats.formatted(appended, FORMATS, record)
 
 
@@ -179,78 +174,6 @@ def _formatted(said: Any, args: Any) -> str:
         return f"{_json.text(said)} {_json.text(args)}"
 
 
-def _fields(
-    extra: dict[str, Any] | None,
-    scope: _scope.Scope | None,
-    item: _scope.Work | None,
-    exc_info: Any,
-    stack_info: str | None,
-) -> dict[str, Any]:
-    thread_keys = _thread_keys()
-    ours = _OURS if item is None else _OURS_IN_ITEM
-    fields: dict[str, Any] = {}
-    if Defaults.keys:
-        _merge(fields, Defaults.keys, ours)
-    if scope is not None and scope.user_keys:
-        _merge(fields, scope.user_keys, ours)
-    if item is not None and item.user_keys:
-        _merge(fields, item.user_keys, ours)
-    if thread_keys:
-        _merge(fields, thread_keys, ours)
-    if extra:
-        _merge(fields, extra, ours)
-    if exc_info is not None:
-        fields.update(exceptions.fields(exc_info))
-    if stack_info:
-        fields[_names.STACK_INFO] = stack_info
-    return fields
-
-
-def _merge(fields: dict[str, Any], more: dict[str, Any], ours: frozenset[str]) -> None:
-    """Add the user's fields; one whose name is taken by a key of ours gets an underscore instead of getting lost."""
-    known: dict[str, Any] | None = None
-    for key, value in more.items():
-        if value is None:
-            fields.pop(key, None)  # as with Powertools, `None` takes a key away
-        elif key not in ours or (key == _names.RECORD and not _json.marks_a_record(value)):
-            fields[key] = value
-        else:
-            known = _scope.current_keys() if known is None else known
-            # What is ours is on its way back, on another handler's record.
-            if not _is_same(known.get(key), value):
-                fields[f"{key}_"] = value
-
-
-def _is_same(ours: Any, theirs: Any) -> bool:
-    try:
-        return bool(ours == theirs)
-    except Exception:  # a value that can't be compared is the user's
-        return False
-
-
-class ThreadKeys:
-    """Where the keys of a thread or task are kept: in one variable, ours or Powertools', for all loggers."""
-
-    variable: "ContextVar[dict[str, Any]] | None" = None  # until somebody may have set one
-
-
-def _thread_keys() -> dict[str, Any] | None:
-    variable = ThreadKeys.variable
-    return variable.get() if variable is not None else None
-
-
-def share_thread_keys(formatter: Any) -> None:
-    """Share the variable with Powertools' loggers: theirs, or ours, if that has been in use before they were imported.
-
-    Args:
-        formatter: `aws_lambda_powertools.logging.formatter`.
-    """
-    if ThreadKeys.variable is not None:
-        formatter.THREAD_LOCAL_KEYS = ThreadKeys.variable
-    else:
-        ThreadKeys.variable = getattr(formatter, "THREAD_LOCAL_KEYS", None)
-
-
 class Handler(logging.Handler):
     """Writes to standard output, whatever that is at the moment, below our capture of `print`."""
 
@@ -272,6 +195,11 @@ class LineLogger(logging.Logger):
 
     disabled = property(lambda _: False, lambda *_: None)
     formats = False  # whether a key was appended that takes its value from each record
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the library's name
+        """Answer as logging does, without asking whether the logger is disabled."""
+        known: bool | None = self._cache.get(level)  # type: ignore[attr-defined]  # logging's own
+        return super().isEnabledFor(level) if known is None else known
 
     def _log(  # noqa: PLR0917 - logging's signature
         self,
@@ -317,13 +245,32 @@ def _write_line(  # noqa: PLR0917 - as above
         said = _formatted(said, args)
     elif type(said) is str and said[:1] in _MAYBE_JSON:
         said = _decoded(said)
-    frame: Any = sys._getframe(4)  # noqa: SLF001 - attempt, _log and a method of logging or Powertools lie between
+    frame = sys._getframe(4)  # noqa: SLF001 - attempt, _log and a method of logging or Powertools lie between
+    above = type(stacklevel) is int and stacklevel > 1
+    known = None if above else _known_locations.get((id(frame.f_code), frame.f_lasti))
+    _, location = known or _located(frame, stacklevel if above else 1)
+    _stdout.write(make_line(level, location, said, time(), name, _renamed(extra), exc_info, None))
+
+
+# The place of a call → its code, which keeps the id from being another's, and its location as JSON.
+_known_locations: Final[dict[tuple[int, int], tuple["CodeType", str]]] = {}
+_LOCATIONS_MOST: Final = 256
+
+
+def _located(frame: Any, stacklevel: int) -> tuple["CodeType", str]:
+    """Return what is to be known of a frame's place; where another frame is the caller's, it isn't kept."""
+    called, asked = frame, stacklevel
     while frame.f_code.co_filename == logging._srcfile:  # noqa: SLF001 - `exception` calls `error`
         frame = frame.f_back
-    while type(stacklevel) is int and stacklevel > 1 and frame.f_back is not None:
+    while stacklevel > 1 and frame.f_back is not None:
         frame, stacklevel = frame.f_back, stacklevel - 1
-    location = f"{frame.f_code.co_name}:{frame.f_lineno}"
-    _stdout.write(make_line(level, location, said, time(), name, _renamed(extra), exc_info, None))
+    code = frame.f_code
+    found = code, _quote(f"{code.co_name}:{frame.f_lineno}")
+    if frame is called and asked == 1:
+        if len(_known_locations) >= _LOCATIONS_MOST:  # code that is made again and again
+            _known_locations.clear()
+        _known_locations[id(code), frame.f_lasti] = found
+    return found
 
 
 def joined(extra: Any, fields: dict[str, Any]) -> dict[str, Any]:
@@ -379,9 +326,9 @@ class LogKeys(Sink):
 
     def enter(self, scope: _scope.Scope) -> None:
         """Note the keys that the thread has by itself."""
-        scope.thread_keys = _thread_keys()
+        scope.thread_keys = thread_keys()
 
     def leave(self, scope: _scope.Scope, _: Outcome) -> None:
         """Take back those that the handler gave it."""
-        if ThreadKeys.variable is not None and _thread_keys() is not scope.thread_keys:
+        if ThreadKeys.variable is not None and thread_keys() is not scope.thread_keys:
             ThreadKeys.variable.set(scope.thread_keys or {})

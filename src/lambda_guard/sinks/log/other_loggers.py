@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ... import _names, _scope
 from ..._failsafe import failed
-from .lines import ITEM_KEYS, format_line
+from .fields import ITEM_KEYS
+from .lines import format_line
 
 _KEYS: Final = frozenset((*_names.LINE_KEYS, *ITEM_KEYS, _names.REPLAY))
 

@@ -13,13 +13,13 @@ from typing import Any
 from ... import _json, _names, _scope
 from ..._failsafe import attempt, never_raises
 from ..._scope import Defaults
-from . import lines
+from . import fields, lines
 
 
 def _thread_variable() -> ContextVar[dict[str, Any]]:
     """Return the variable that holds the keys of a thread or task, which Powertools' loggers share with us."""
-    if (variable := lines.ThreadKeys.variable) is None:
-        variable = lines.ThreadKeys.variable = ContextVar("lambda_guard_thread_keys", default={})  # noqa: B039 - never changed
+    if (variable := fields.ThreadKeys.variable) is None:
+        variable = fields.ThreadKeys.variable = ContextVar("lambda_guard_thread_keys", default={})  # noqa: B039 - never changed
     return variable
 
 
