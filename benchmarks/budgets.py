@@ -1,7 +1,7 @@
 """The budgets of warm calls and cold starts, as ratios in one run.
 
     python -m benchmarks.budgets            # with CPU time beside the instructions
-    python -m benchmarks.budgets --gate     # instructions alone: what CI asks
+    python -m benchmarks.budgets --gate     # instructions alone, with a tolerance of 6 %: what CI asks
 
 Instructions are the gate: valgrind (`--tool=callgrind`) counts the same number for the same code, where the hash seed
 is fixed. A warm call is the difference between N and 2 N calls of a process that has been warmed up. A cold start is a
@@ -27,14 +27,16 @@ WARM = 200  # calls before a slice is timed
 FEW = {
     "10 lines": 40,
     "100 lines": 6,
-    "batch": 15,
+    "batch": 30,
     "0 calls": 50,
-    "10 calls": 12,
+    "10 calls": 20,
     "spaced": 6,
     "traces": 1,
     "traces, whole": 1,
 }
 FEW_OTHERWISE = 200
+# Counts of warm calls differ by some 3 % from run to run, with the collections of garbage that fall into them.
+TOLERANCE = 1.06
 APART_MS = 300
 OURS, POWERTOOLS, FLOOR = "lambda_guard", "powertools", "floor"
 
@@ -119,7 +121,7 @@ ROWS = (
         one("standard", OURS),
         "the same by hand",
         one("standard", FLOOR),
-        1.6,
+        1.55,
     ),
     Row(
         "nothing but a record, untraced",
@@ -138,7 +140,7 @@ ROWS = (
         one("batch", OURS),
         "Powertools' BatchProcessor",
         one("batch", POWERTOOLS),
-        0.45,
+        0.43,
     ),
     Row(
         f"{cases.TRACES:,} traces, message by message",
@@ -154,13 +156,13 @@ ROWS = (
         one("traces, whole", OURS, "untraced"),
         1.25,
     ),
-    Row("what an AWS call costs more", call_more(OURS), "the X-Ray SDK's patch", call_more(POWERTOOLS), 1.2),
+    Row("what an AWS call costs more", call_more(OURS), "the X-Ray SDK's patch", call_more(POWERTOOLS), 0.9),
     Row(
         "naming what an AWS call is about",
         CALL_NAMED,
         "the call itself, without a network",
         CALL_ITSELF,
-        0.01,
+        0.015,
     ),
     Row(f"calls {APART_MS} ms apart", one("spaced", OURS), THREE, one("spaced", POWERTOOLS)),
     Row(f"calls {APART_MS} ms apart", one("spaced", OURS), "without pauses", one("standard", OURS)),
@@ -177,11 +179,11 @@ def main(*options):
         times = {} if "--gate" in options else cpu_times(costs, port)
     if not counts:
         print("Without valgrind no instructions are counted, and no budget is judged.")
-    return table(rows, counts, times)
+    return table(rows, counts, times, tolerance=TOLERANCE if "--gate" in options else 1.0)
 
 
-def table(rows, counts, times):
-    """Print a line for each row; return 1 where a budget is missed."""
+def table(rows, counts, times, tolerance=1.0):
+    """Print a line for each row; return 1 where a budget is missed by more than the tolerance."""
     print(f"\n{'what':46}{'against':38}{'CPU time':>9}{'instructions':>14}{'budget':>8}")
     missed = 0
     for row in rows:
