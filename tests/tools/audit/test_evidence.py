@@ -329,3 +329,14 @@ def test_what_is_typed_wrong_is_said(tmp_path, capsys, monkeypatch, options, sai
     (tmp_path / "template.yaml").write_text(with_policies(statement("dynamodb:*")))
     assert run(["audit", "template.yaml", *options]) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("audit",), ("harden", "--diff")], ids=" ".join)
+def test_a_source_that_cannot_be_read_is_no_success(tmp_path, capsys, monkeypatch, command):
+    """Not even where there is nothing to narrow: evidence was asked for, and isn't there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "template.yaml").write_text(f"Resources:\n{STOCK}")
+    name, *options = command
+    assert run([name, "template.yaml", *options]) == 0
+    assert run([name, "template.yaml", *options, "--evidence", "none.log"]) == 1
+    assert "none.log: no such file" in capsys.readouterr().err

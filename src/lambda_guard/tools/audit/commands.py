@@ -44,7 +44,7 @@ A finding is silenced, with a reason, in the Metadata of a resource or of the te
 \b
 Exit codes:
   0  nothing at --fail-on or above
-  1  findings
+  1  findings, or a source of --evidence that can't be read
   2  a wrong command line, or a template that can't be read
 """
 _LEVELS = {

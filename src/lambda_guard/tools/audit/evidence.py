@@ -73,6 +73,8 @@ class Records:
 def evidence_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options; the command takes `records`, which is None without --evidence.
 
+    Its exit code is 1 at least where a source couldn't be read whole.
+
     Raises:
         click.UsageError: what was typed can't all hold.
     """
@@ -94,7 +96,7 @@ def evidence_options(command: Callable[..., int]) -> Callable[..., int]:
         records = Records(least_invocations, least_days)
         for target in _targets(sources):
             records.read(target, between(since, until))
-        return command(records=records, **others)
+        return max(command(records=records, **others), records.unread)
 
     return _options(run)
 

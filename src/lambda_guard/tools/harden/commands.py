@@ -37,7 +37,8 @@ Settings, in {FILE} beside the template, with what holds without it:
 \b
 Exit codes:
   0  everything that it can write is there; with --diff, also where it would write something
-  1  a block could not be inserted, or a statement not replaced: it is printed, to be pasted
+  1  a block could not be inserted, or a statement not replaced: it is printed, to be pasted; or a source of
+     --evidence can't be read
   2  a wrong command line, or a template that can't be read
 """
 
