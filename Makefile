@@ -17,7 +17,7 @@ MUTANTS := .venv-mutants
 # What a layer leaves out: Lambda's runtime has it.
 OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3transfer six urllib3)
 # What the core's tests hold against us: AWS's SDK, the runtime client, services, and the command-line tools' reading.
-BESIDE := boto3 awslambdaric moto flask-cors msgspec
+BESIDE := boto3 awslambdaric moto flask-cors msgspec py-partiql-parser
 # On other systems, what is for one of them alone is unreachable.
 ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
 # Tests wait more than they calculate: four processes, also on two cores.
@@ -25,7 +25,7 @@ SPREAD := -n 4 --dist loadfile
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-CORE   := tests --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
+CORE   := tests --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 
 .DEFAULT_GOAL := help
 .PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
@@ -192,14 +192,14 @@ docs: .venv-docs/installed
 # With the newest dependencies, which is what `pip install aws-lambda-guard` gives; the lock's are older.
 bench: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --compile-bytecode --python $(LEG)/bin/python boto3 awslambdaric .
+	@$(UV) pip install --quiet --compile-bytecode --refresh-package aws-lambda-guard --python $(LEG)/bin/python boto3 awslambdaric .
 	@$(BIN)/python -m benchmarks $(LEG)/bin/python
 
 # The budgets of instructions alone: they are the same on every machine. No processes beside them but the other legs.
 test-budgets: install
 	@echo "== budgets, in instructions"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --compile-bytecode --python $(LEG)/bin/python boto3 awslambdaric .
+	@$(UV) pip install --quiet --compile-bytecode --refresh-package aws-lambda-guard --python $(LEG)/bin/python boto3 awslambdaric .
 	@$(LEG)/bin/python -m benchmarks.budgets --gate
 
 # Say `make mutants MUTANTS_OPTIONS="--sample 40"` for less; what is done isn't done again.

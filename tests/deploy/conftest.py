@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,19 @@ OF_THE_RUNTIME = {"boto3", "botocore", "s3transfer", "dateutil", "six.py", "urll
 LAYER_ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:lambda-guard:7"
 PATH = [INSTALLED / "bin", BUILT / "node_modules" / ".bin", ROOT / ".venv" / "bin"]
 SEARCHED = os.pathsep.join([*map(str, PATH), os.environ["PATH"]])
+
+
+def wheels():
+    """Return a folder with the project's wheel that no other run had: uv keeps what it has unpacked by path and version."""
+    folder = BUILT / f"wheel-{uuid.uuid4().hex}"
+    if (BUILT / "wheel").exists():
+        shutil.copytree(BUILT / "wheel", folder)
+    return folder
+
+
 # The project isn't on an index: pip and uv find its wheel beside what they find there.
-WHEEL = {
-    name: f"{BUILT / 'wheel'} {os.environ.get(name, '')}".strip()
-    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS")
-}
+FOUND = wheels()
+WHEEL = {name: f"{FOUND} {os.environ.get(name, '')}".strip() for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS")}
 # Nobody's credentials, and no call that leaves the machine but to an index.
 ALONE = {
     "AWS_ACCESS_KEY_ID": "none",
