@@ -61,7 +61,7 @@ def message(  # noqa: PLR0917 - click passes options by name
         ids = [wanted] if wanted else _asked_for(reader, target, selection)
         selection = replace(selection, conditions=())
         found, lives = _lives(ids, reader, selection, replays)
-        missing = "" if lives else _missing(wanted, reader, target)
+        missing = "" if lives else not_found("message", wanted, reader, target)
     draw = life_line if as_json else LifeView(palette_for(color)).life
     for life in lives:
         sys.stdout.write(draw(life))
@@ -70,10 +70,6 @@ def message(  # noqa: PLR0917 - click passes options by name
     if missing:
         warn(missing)
     return 1 if missing else code
-
-
-def _missing(wanted: str, reader: Reader, target: Target) -> str:
-    return not_found("message", wanted, reader, target) if wanted else "no invocation in these logs matches"
 
 
 def _asked_for(reader: Reader, target: Target, selection: Selection) -> list[str]:

@@ -65,7 +65,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
         selection = replace(selection, conditions=())
         found = [(focus, _members(focus, selection, reader)) for focus in focuses]
         traces = [one for focus, members in found for one in build_traces(members, focus, replays)]
-        missing = "" if traces else _missing(wanted, reader, target)
+        missing = "" if traces else not_found("trace", wanted, reader, target)
     count = sum(len(members) for _, members in found)
     if traces:
         reader.tally.invocations, reader.tally.failed = count, sum(one.failed for one in traces)
@@ -74,10 +74,6 @@ def trace(  # noqa: PLR0917 - click passes options by name
     if missing:
         warn(missing)
     return 1 if missing else code
-
-
-def _missing(wanted: str, reader: Reader, target: Target) -> str:
-    return not_found("trace", wanted, reader, target) if wanted else "no invocation in these logs matches"
 
 
 def _focuses(wanted: str, reader: Reader, target: Target, selection: Selection) -> list[Focus]:

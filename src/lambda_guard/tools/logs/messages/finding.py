@@ -43,7 +43,9 @@ def _paths(value: str, document: object, path: str = "", depth: int = 0) -> Iter
 
 
 def not_found(command: str, wanted: str, reader: Reader, target: Target) -> str:
-    """Say that nothing has the id; where a field has it, name the command that finds it."""
+    """Say that nothing has the id, or meets the conditions; where a field has it, name the command that finds it."""
+    if not wanted:
+        return "no invocation in these logs matches"
     held = fields_holding(wanted, reader.read_naming(frozenset((wanted,))))
     if not held:
         return f"nothing in these logs names {wanted}: is the id complete, and do --since and --until include it?"

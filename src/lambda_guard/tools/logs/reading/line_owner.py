@@ -16,7 +16,7 @@ import msgspec
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.model import TimedLine, as_mapping, time_of
-from lambda_guard.tools.logs.reading.prefixes import STREAM, Prefix, prefix_of
+from lambda_guard.tools.logs.reading.prefixes import prefix_of
 
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
@@ -34,16 +34,13 @@ _NODE_TEXT_WITHOUT_ID: Final = re.compile(rb"%b\t\S*\t(?:TRACE|DEBUG|INFO|WARN|E
 _UNNAMED: Final = re.compile(rb"START\s*|(END) Duration: [\d.]+ ms\b.*")
 """Without ids, as version 3 of the Serverless Framework shortens them."""
 
+_WRAPPED: Final = re.compile(
+    rb'"message"\s*:\s*"(?:\\[nrt]|\s)*(?:START |END |REPORT |RequestId: |\[|\d{4}-)'
+)
+"""A look that spares parsing nearly all lines of JSON a second time."""
+
 UNNAMED: Final = b"unnamed-"
 """What the id of an invocation begins with that has none; its number follows."""
-
-_PREFIX: Final = re.compile(
-    rb"(?:(?P<before>%b)\s+)?(?P<time>%b)\s(?:(?P<stream>%b)\s)?(?P<rest>.*)"
-    % (STREAM, _TIME.replace(b"[T ]", b"T"), STREAM),
-    re.DOTALL,
-)
-"""What a tool puts before a line; a date with a space after it is the line's own, such as a print begins with."""
-
 
 _decode_quickly: Final = msgspec.json.Decoder().decode
 """In a third of the time of `json.loads`, but strict: NaN, lone surrogates and broken UTF-8 are refused."""
@@ -128,7 +125,7 @@ def _load_patiently(line: bytes, trailing: bool) -> dict[str, object] | None:
 
 def _without_prefix(line: bytes, stripped: bytes) -> Identified:
     """Take off what `aws logs tail`, `sam logs`, exports and others put before a line: time, stream, name."""
-    prefix = (_plainly_prefixed(stripped) if stripped[:1].isdigit() else None) or prefix_of(stripped)
+    prefix = None if _NODE_TEXT_WITHOUT_ID.match(stripped) else prefix_of(stripped)
     if prefix is None:
         return Identified(Sign.LINE, None, line)
     rest = prefix.rest if prefix.time_ms is None else TimedLine.at(prefix.rest, prefix.time_ms)
@@ -138,7 +135,7 @@ def _without_prefix(line: bytes, stripped: bytes) -> Identified:
 
 def unwrapped(line: bytes) -> Identified | None:
     """Return a line of Lambda's that a collector has put into a JSON line, as its message; None for any other."""
-    document = load(line) or {}
+    document = (load(line) if _WRAPPED.search(line) else None) or {}
     message = document.get(names.MESSAGE)
     if not isinstance(message, str):
         return None
@@ -146,15 +143,6 @@ def unwrapped(line: bytes) -> Identified | None:
     text, at = message.strip().encode("utf-8", "replace"), next((at for at in times if at is not None), None)
     sign, owner = _from_text(text)
     return Identified(sign, owner, text if at is None else TimedLine.at(text, at)) if owner else None
-
-
-def _plainly_prefixed(line: bytes) -> Prefix | None:
-    """Read a prefix that shows as one by itself, whatever follows it: a time as ISO 8601 has it."""
-    found = None if _NODE_TEXT_WITHOUT_ID.match(line) else _PREFIX.match(line)
-    time_ms = time_of(found["time"].decode().replace(",", ".")) if found else None
-    if found is None or time_ms is None:
-        return None
-    return Prefix(time_ms, found["before"] or found["stream"] or b"", found["rest"])
 
 
 def _from_text(line: bytes) -> tuple[Sign, bytes | None]:

@@ -1,7 +1,7 @@
 """What tools put before a line of a log: times, streams, names. Pure; never raises.
 
-Only what consists of such tokens alone is a prefix, and only before something that a runtime or Lambda writes: other
-text in which a line of Lambda's is quoted stays what it is.
+But for a plain time, only what consists of such tokens alone is a prefix, and only before something that a runtime or
+Lambda writes: other text in which a line of Lambda's is quoted stays what it is.
 """
 
 import re
@@ -38,6 +38,14 @@ _TOKEN: Final = re.compile(
 )
 
 
+_PLAIN: Final = re.compile(
+    rb"(?:(?P<before>%(stream)b)\s+)?(?P<time>\d{4}-\d\d-\d\dT%(clock)b(?:Z|[+-]\d\d:?\d\d)?)\s"
+    rb"(?:(?P<stream>%(stream)b)\s)?(?P<rest>.*)" % {b"stream": STREAM, b"clock": _CLOCK},
+    re.DOTALL,
+)
+"""One that shows as such by itself; a date with a space after it is the line's own, such as a print begins with."""
+
+
 class Prefix(NamedTuple):
     """What stands before a line.
 
@@ -53,7 +61,22 @@ class Prefix(NamedTuple):
 
 
 def prefix_of(line: bytes) -> Prefix | None:
-    """Return the prefix of a line; None where it has none, or where it isn't one of Lambda's or of a runtime's."""
+    """Return the prefix of a line; None where it has none.
+
+    A time as ISO 8601 has it is one whatever follows; other tokens are before a line of Lambda's or of a runtime's.
+    """
+    return (_plain(line) if line[:1].isdigit() else None) or _of_tokens(line)
+
+
+def _plain(line: bytes) -> Prefix | None:
+    found = _PLAIN.match(line)
+    time_ms = time_of(found["time"].decode().replace(",", ".")) if found else None
+    if found is None or time_ms is None:
+        return None
+    return Prefix(time_ms, found["before"] or found["stream"] or b"", found["rest"])
+
+
+def _of_tokens(line: bytes) -> Prefix | None:
     anchor = _ANCHOR.search(line, 1, PREFIX_BYTES_MOST)
     if anchor is None:
         return None
