@@ -46,6 +46,25 @@ output_option = click.option(
     help="The file to write; else standard output.",
 )
 
+least_options = added(
+    click.option(
+        "--least-invocations",
+        type=click.IntRange(min=0),
+        default=1_000,
+        show_default=True,
+        metavar="N",
+        help="Evidence of fewer makes a draft.",
+    ),
+    click.option(
+        "--least-days",
+        type=click.IntRange(min=0),
+        default=7,
+        show_default=True,
+        metavar="N",
+        help="Evidence of fewer days makes a draft.",
+    ),
+)
+
 
 def put(text: str, output: Path | None) -> None:
     """Write a text to the file of `output_option`, whole or not at all; without one to standard output.

@@ -149,7 +149,7 @@ def _read(path: Path, letters: dict[str, LetterSteps]) -> None:
     queue = ""
     with path.open("rb") as file:
         for number, raw in enumerate(file):
-            line = _parsed(raw)
+            line = journal_line(raw)
             if line is None and number == 0:
                 raise NoJournalError(f"{path} isn't a journal: name another file with --journal")
             queue = str((line or {}).get("queue") or queue)
@@ -157,7 +157,8 @@ def _read(path: Path, letters: dict[str, LetterSteps]) -> None:
                 letters.setdefault(message_id, LetterSteps(message_id)).learn(line, queue)
 
 
-def _parsed(raw: bytes) -> Mapping[str, Any] | None:
+def journal_line(raw: bytes) -> Mapping[str, Any] | None:
+    """Return a line of a journal; None for anything else, such as one that was cut."""
     try:
         line = json.loads(raw)
     except (ValueError, RecursionError):

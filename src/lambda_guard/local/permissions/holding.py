@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from lambda_guard.iam.matcher import PolicyError, statements_of
+from lambda_guard.iam.on_behalf import LOGGING, POLLING, TRACING
 from lambda_guard.local._errors import OptionError
 from lambda_guard.local.aws.managed_policies import managed_policy
 from lambda_guard.local.permissions.deciding import Held, Permissions
@@ -15,11 +16,7 @@ from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration
 from lambda_guard.templates.template import Template
 
 PolicySource: TypeAlias = "str | Path | Mapping[str, Any]"
-_POLLING: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-"""https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 _GIVEN: Final = "the policy given"
-_LOGGING: Final = ("logs:CreateLogStream", "logs:PutLogEvents")
-_TRACING: Final = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 
 
 def enforced(
@@ -124,9 +121,9 @@ def _managed(arn: str) -> Any:
 def _missed(permissions: Permissions, it: FunctionDeclaration) -> Iterator[str]:
     """Yield what the Lambda service can't do in the function's name on AWS, though it is done here."""
     group = f"log-group:{it.log_group or f'/aws/lambda/{it.name}'}:log-stream:any"
-    if missing := permissions.missing(it.name, _LOGGING, permissions.place.arn("logs", group)):
+    if missing := permissions.missing(it.name, LOGGING, permissions.place.arn("logs", group)):
         yield f"{it.logical_id}: {_without(missing)}: its log lines are lost on AWS, and kept here"
-    if it.tracing and (missing := permissions.missing(it.name, _TRACING, "*")):
+    if it.tracing and (missing := permissions.missing(it.name, TRACING, "*")):
         yield f"{it.logical_id}: {_without(missing)}: its traces are lost on AWS, and kept here"
     for what, arn in (
         ("dead letters", it.dead_letter_arn),
@@ -146,7 +143,7 @@ def _unpolled(permissions: Permissions, mapping: MappingDeclaration) -> str | No
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
     """
-    if missing := permissions.missing(mapping.function, _POLLING, mapping.source_arn):
+    if missing := permissions.missing(mapping.function, POLLING["sqs"], mapping.source_arn):
         return (
             f"{mapping.logical_id}: {mapping.source_arn} is not polled for {mapping.function}, since "
             f"{_without(missing)}: AWS refuses such a mapping"

@@ -13,7 +13,7 @@ from lambda_guard.tools.logs.commands.options import between, say_tally, time_op
 from lambda_guard.tools.logs.invocation import invocations_of
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.selection import Selection, Target
-from lambda_guard.tools.options import added
+from lambda_guard.tools.options import added, least_options
 from lambda_guard.tools.policy.gathering import Gathering
 from lambda_guard.tools.terminal import say
 
@@ -27,22 +27,7 @@ _options: Final = added(
         "to what was called.",
     ),
     time_options,
-    click.option(
-        "--least-invocations",
-        type=click.IntRange(min=0),
-        default=1_000,
-        show_default=True,
-        metavar="N",
-        help="Evidence of fewer makes a draft.",
-    ),
-    click.option(
-        "--least-days",
-        type=click.IntRange(min=0),
-        default=7,
-        show_default=True,
-        metavar="N",
-        help="Evidence of fewer days makes a draft.",
-    ),
+    least_options,
 )
 
 

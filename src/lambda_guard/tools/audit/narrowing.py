@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.iam.on_behalf import INTERFACES, LOGGING, SENDING, TRACING
 from lambda_guard.iam.patterns import literal
 from lambda_guard.iam.patterns import read as pattern
 from lambda_guard.iam.resources import Place
@@ -28,24 +29,12 @@ from lambda_guard.tools.policy.statements import Need, statements
 _MANAGED: Final = "WG905"
 _RULES: Final = {"EG901", "WG902", "WG903", _MANAGED}
 _SENDING: Final = {
-    "AWS::SQS::Queue": "sqs:SendMessage",
-    "AWS::SNS::Topic": "sns:Publish",
-    "AWS::Lambda::Function": "lambda:InvokeFunction",
-    "AWS::Serverless::Function": "lambda:InvokeFunction",
-    "AWS::Events::EventBus": "events:PutEvents",
+    "AWS::SQS::Queue": SENDING["sqs"],
+    "AWS::SNS::Topic": SENDING["sns"],
+    "AWS::Lambda::Function": SENDING["lambda"],
+    "AWS::Serverless::Function": SENDING["lambda"],
+    "AWS::Events::EventBus": SENDING["events"],
 }
-_BY_SERVICE: Final = {kind.split("::")[1].lower(): action for kind, action in _SENDING.items()}
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html
-_INTERFACES: Final = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-)
-
-
 _PARTIAL: Final = "a source couldn't be read whole"
 _NOTHING: Final = "nothing that was called needs it; delete it, if that holds for what no record tells, too"
 
@@ -144,19 +133,19 @@ class Narrowing:
         for target in map(str, filter(None, targets)):
             logical_id = re.fullmatch(r"\$\{(\w+)(?:\.\w+)?\}", target)
             kind = self.survey.kinds.get(logical_id[1], "") if logical_id else ""
-            action = _SENDING.get(kind) or _BY_SERVICE.get("".join(target.split(":")[2:3]))
+            action = _SENDING.get(kind) or SENDING.get("".join(target.split(":")[2:3]))
             if action:
                 yield action, target, "Lambda sends failed events there"
         if "VpcConfig" in function.places:
-            for action in _INTERFACES:
+            for action in INTERFACES:
                 yield action, "*", "Lambda makes the network interfaces of its VPC"
         if function.tracing == "Active":
-            for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments"):
+            for action in sorted(TRACING):
                 yield action, "*", "it is traced"
         if function.log_group is not None:
             group = str(function.log_group)
             arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{group}:*"
-            for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            for action in LOGGING:
                 yield action, arn, "Lambda writes the function's logs there"
 
     def _owned(self, known: Sequence[_Known]) -> Owned:

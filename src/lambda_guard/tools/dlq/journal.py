@@ -22,7 +22,7 @@ from lambda_guard.tools.dlq.errors import DeadLetterError
 from lambda_guard.tools.dlq.letter import Letter
 from lambda_guard.tools.dlq.queue import Queue
 from lambda_guard.tools.files import naming, open_to_append, write_all
-from lambda_guard.tools.replays import DIRECTORY
+from lambda_guard.tools.replays import DIRECTORY, journal_line
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FIRST: Final = b'{"do":"run"'
@@ -222,7 +222,7 @@ def read_history(path: Path) -> History:
         return history
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
-            line = _parsed(raw)
+            line = journal_line(raw)
             if line is not None:
                 history.learn(line)
             elif number == 1 and raw.strip() and not raw.startswith(_FIRST):
@@ -246,14 +246,6 @@ def _whole(letter: Letter) -> dict[str, Any]:
         "receipt": message.receipt,
         "message": message.as_document(),
     }
-
-
-def _parsed(raw: bytes) -> Mapping[str, Any] | None:
-    try:
-        line = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return line if isinstance(line, Mapping) and "do" in line else None
 
 
 def _lock(file: int, path: Path) -> None:

@@ -10,7 +10,7 @@ from lambda_guard.iam.resources import ACCOUNT, REGION, Place
 from lambda_guard.tools.logs.commands.options import between, checked, say_tally, time_options
 from lambda_guard.tools.logs.readers import reader_for
 from lambda_guard.tools.logs.selection import Target
-from lambda_guard.tools.options import output_option, put
+from lambda_guard.tools.options import least_options, output_option, put
 from lambda_guard.tools.policy.diff.command import Comparison, diff_options
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.formats.options import Form, format_options
@@ -57,22 +57,7 @@ Exit codes:
     metavar="ARN",
     help="The queue or topic that Lambda sends failed events to: no record tells it.",
 )
-@click.option(
-    "--least-invocations",
-    type=click.IntRange(min=0),
-    default=1_000,
-    show_default=True,
-    metavar="N",
-    help="Evidence of fewer makes a draft.",
-)
-@click.option(
-    "--least-days",
-    type=click.IntRange(min=0),
-    default=7,
-    show_default=True,
-    metavar="N",
-    help="Evidence of fewer days makes a draft.",
-)
+@least_options
 @insights_option
 @code_option
 @format_options

@@ -17,7 +17,7 @@ _MORE: Final = (
     names.CALL_QUALIFIER,
     names.CALL_CONSUMER,
 )
-_OF_DENIAL: Final = (
+OF_DENIAL: Final = (
     names.DENIED_ACTION,
     names.RESOURCE,
     names.DENIED_BY,
@@ -70,7 +70,7 @@ def called_of(entry: Mapping[str, object]) -> Called:
 
 def denied_of(denied: Mapping[str, object]) -> Denied:
     """Return what an entry's `denied` says."""
-    action, resource, *others = (_text(denied, name) for name in _OF_DENIAL)
+    action, resource, *others = (_text(denied, name) for name in OF_DENIAL)
     return Denied(action, resource, *others)
 
 

@@ -19,6 +19,7 @@ from lambda_guard.tools.logs.cloudwatch.insights import DOLLARS_PER_GB, ROWS_MOS
 from lambda_guard.tools.logs.cloudwatch.paging import quoted
 from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.policy.entries import OF_DENIAL
 from lambda_guard.tools.terminal import say
 from lambda_guard.tools.times import span
 
@@ -36,13 +37,7 @@ _IS_RECORD: Final = f"js.{names.RECORD} = {quoted(names.RECORD_INVOCATION)}"
 _IS_REPORT: Final = '@type = "REPORT" or js.type = "platform.report"'
 _PARSED: Final = "fields jsonParse(@message) as js"
 _KEYS: Final = tuple(one.name for one in fields(Called))
-_OF_DENIAL: Final = (
-    names.DENIED_ACTION,
-    names.RESOURCE,
-    names.DENIED_BY,
-    names.DENIED_POLICY_TYPE,
-    names.DENIED_POLICY,
-)
+_OF_DENIAL: Final = tuple(name for name in OF_DENIAL if name != names.AUTHORIZATION_ID)
 """Of a denial, what it has in common with others; its id is its own."""
 
 _PER_INVOCATION: Final = (

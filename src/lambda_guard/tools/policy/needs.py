@@ -5,34 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lambda_guard.iam.called import Called, asked_in, grants_of
+from lambda_guard.iam.on_behalf import LISTING, LOGGING, POLLING, SENDING, TRACING
 from lambda_guard.iam.resources import On, Place, UnknownResource, granted_on
 from lambda_guard.iam.service_reference import actions_of
 from lambda_guard.tools.policy.entries import Denied
 from lambda_guard.tools.policy.evidence import Evidence
 from lambda_guard.tools.policy.statements import Need
 
-_POLLING: Final = {
-    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-    "sqs": ("sqs", ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")),
-    # https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
-    "kinesis": (
-        "kinesis",
-        (
-            "kinesis:DescribeStream",
-            "kinesis:DescribeStreamSummary",
-            "kinesis:GetRecords",
-            "kinesis:GetShardIterator",
-            "kinesis:ListShards",
-        ),
-    ),
-    # https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
-    "dynamodb": ("dynamodb", ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")),
-}
-"""Type of trigger → the service in its ARN, and what Lambda does there in the function's name."""
-
-_LISTING: Final = {"kinesis": "kinesis:ListStreams", "dynamodb": "dynamodb:ListStreams"}
 _POLLED_OTHERWISE: Final = frozenset({"kafka", "mq"})
-_SENDING: Final = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 
 
 @dataclass(slots=True)
@@ -96,7 +76,7 @@ def needs_of(evidence: Evidence, place: Place, dead_letters: str | None = None) 
         _add_polling(needs, kind, source, place)
     if dead_letters is not None:
         service = dead_letters.split(":")[2]
-        needs.grant_unseen(_SENDING[service], dead_letters, place, "Lambda sends failed events there")
+        needs.grant_unseen(SENDING[service], dead_letters, place, "Lambda sends failed events there")
     return needs
 
 
@@ -151,10 +131,10 @@ def _add_denied(needs: Needs, called: Called, denied: Denied, place: Place) -> N
 def _add_logs(needs: Needs, evidence: Evidence, place: Place) -> None:
     why = "Lambda writes the function's logs there, unless its LoggingConfig names another group"
     group = f"/aws/lambda/{evidence.function}"
-    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+    for action in LOGGING:
         needs.grant_unseen(action, group, place, why)
     if evidence.traced:
-        for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments"):
+        for action in sorted(TRACING):
             needs.grant_unseen(action, None, place, "its records have spans")
 
 
@@ -162,7 +142,7 @@ def _add_polling(needs: Needs, kind: str, source: str, place: Place) -> None:
     why = f"Lambda polls its {kind} trigger"
     if kind in _POLLED_OTHERWISE:
         needs.unknown.append(f"{why} {source}: add what the trigger's page in Lambda's guide asks for")
-    for action in _POLLING[kind][1] if kind in _POLLING else ():
+    for action in sorted(POLLING.get(kind, ())):
         needs.grant_unseen(action, source if source.startswith("arn:") else None, place, why)
-    if kind in _LISTING:
-        needs.grant_unseen(_LISTING[kind], None, place, why)
+    if kind in LISTING:
+        needs.grant_unseen(LISTING[kind], None, place, why)

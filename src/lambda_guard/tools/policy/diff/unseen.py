@@ -7,38 +7,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-_LOGS: Final = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
-_INTERFACES: Final = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-)
+from lambda_guard.iam.on_behalf import INTERFACES, LISTING, LOGGING, POLLING, TRACING
+
+_LOGS: Final = ("logs:CreateLogGroup", *LOGGING)
 _TRACES: Final = (
     "xray:GetSamplingRules",
     "xray:GetSamplingStatisticSummaries",
     "xray:GetSamplingTargets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
+    *sorted(TRACING),
 )
-_OF_QUEUES: Final = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
-_OF_STREAMS: Final = (
-    "kinesis:DescribeStream",
-    "kinesis:DescribeStreamSummary",
-    "kinesis:GetRecords",
-    "kinesis:GetShardIterator",
-    "kinesis:ListShards",
-    "kinesis:ListStreams",
-    "kinesis:SubscribeToShard",
-)
-_OF_TABLES: Final = (
-    "dynamodb:DescribeStream",
-    "dynamodb:GetRecords",
-    "dynamodb:GetShardIterator",
-    "dynamodb:ListStreams",
-)
+_OF_QUEUES: Final = tuple(sorted(POLLING["sqs"]))
+_OF_STREAMS: Final = (*POLLING["kinesis"], LISTING["kinesis"], "kinesis:SubscribeToShard")
+_OF_TABLES: Final = (*POLLING["dynamodb"], LISTING["dynamodb"])
 _OF_BROKERS: Final = ("kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers")
 _DURABLE: Final = ("lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState")
 
@@ -46,7 +26,7 @@ _REASONS: Final[Mapping[tuple[str, ...], str]] = {
     _LOGS: "Lambda writes the function's logs",
     _TRACES: "X-Ray's daemon sends the traces",
     (
-        *_INTERFACES,
+        *INTERFACES,
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeVpcs",
         "ec2:GetSecurityGroupsForVpc",
@@ -119,7 +99,7 @@ _EXECUTION_ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "AWSLambdaDynamoDBExecutionRole": (*_LOGS, *_OF_TABLES),
     "AWSLambdaKinesisExecutionRole": (*_LOGS, *_OF_STREAMS),
     "AWSLambdaSQSQueueExecutionRole": (*_LOGS, *_OF_QUEUES),
-    "AWSLambdaVPCAccessExecutionRole": (*_LOGS, *_INTERFACES),
+    "AWSLambdaVPCAccessExecutionRole": (*_LOGS, *INTERFACES),
     "AWSXRayDaemonWriteAccess": _TRACES,
     "AWSXrayWriteOnlyAccess": _TRACES,
 }
