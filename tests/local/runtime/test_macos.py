@@ -87,10 +87,12 @@ def test_the_handler_knows_its_invocation_by_the_stand_in(both):
 def test_memory_is_what_ps_says_where_there_is_no_proc(monkeypatch, tmp_path):
     """The size now, for want of the peak; nothing of a process that has ended."""
     monkeypatch.setattr(environment, "Path", lambda path: tmp_path / path.removeprefix("/"))
-    assert 5 < environment._peak_memory_mb(os.getpid()) < 5_000
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    assert environment._peak_memory_mb(ended.pid) == 0
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", "print('here', flush=True); input()"], **pipes) as process:
+        process.stdout.readline()
+        assert 5 < environment._peak_memory_mb(process.pid) < 5_000
+        process.communicate(b"\n")
+    assert environment._peak_memory_mb(process.pid) == 0
 
 
 def test_what_a_process_left_behind_is_ended_where_there_is_no_waitid(monkeypatch):
