@@ -131,7 +131,7 @@ def test_what_is_not_honoured_is_named(read):
                             "Type": "SQS",
                             "Properties": {
                                 "Queue": {"Fn::GetAtt": ["Queue", "Arn"]},
-                                "FilterCriteria": {"Filters": [{"Pattern": "{}"}]},
+                                "KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/k",
                             },
                         },
                     },
@@ -154,7 +154,7 @@ def test_what_is_not_honoured_is_named(read):
         "Fn: the event Stream of type Kinesis doesn't fire here",
         "Fn: the event Bus of type EventBridgeRule doesn't fire here",
         "Fn: the property TimeoutInMillis of the event Http (HttpApi) is not honoured",
-        "Fn: the property FilterCriteria of the event Queue (SQS) is not honoured",
+        "Fn: the property KmsKeyArn of the event Queue (SQS) is not honoured",
         "Policies and Role of Fn: permissions are not checked without --enforce-policies",
         "Runtime python3.99: functions run with this interpreter",
         "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
@@ -174,12 +174,12 @@ def test_what_is_not_honoured_is_named(read):
 
 def test_what_sam_generates_is_said_once(read):
     """A property of an event or an API has one sentence, of what the user wrote; the user's own resource has its own."""
-    filters = {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
+    key = {"KmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/k"}
     arn = {"Fn::GetAtt": ["Queue", "Arn"]}
     template = function(
         Runtime=HERE,
         Events={
-            "FromQueue": {"Type": "SQS", "Properties": {"Queue": arn, **filters}},
+            "FromQueue": {"Type": "SQS", "Properties": {"Queue": arn, **key}},
             "FromTopic": {"Type": "SNS", "Properties": {"Topic": "arn:t", "RedrivePolicy": {}}},
             "Daily": {
                 "Type": "ScheduleV2",
@@ -201,16 +201,16 @@ def test_what_sam_generates_is_said_once(read):
         },
         "Own": {
             "Type": "AWS::Lambda::EventSourceMapping",
-            "Properties": {"EventSourceArn": arn, "FunctionName": "Fn", **filters},
+            "Properties": {"EventSourceArn": arn, "FunctionName": "Fn", **key},
         },
     }
 
     assert read(template)[1] == (
-        "Fn: the property FilterCriteria of the event FromQueue (SQS) is not honoured",
+        "Fn: the property KmsKeyArn of the event FromQueue (SQS) is not honoured",
         "Fn: the property RedrivePolicy of the event FromTopic (SNS) is not honoured",
         "Fn: the property ScheduleExpressionTimezone of the event Daily (ScheduleV2) is not honoured",
         "Rest (AWS::Serverless::Api): the property BinaryMediaTypes is not honoured",
-        "Own (AWS::Lambda::EventSourceMapping): the property FilterCriteria is not honoured",
+        "Own (AWS::Lambda::EventSourceMapping): the property KmsKeyArn is not honoured",
         "Rest (AWS::ApiGateway::RestApi): the property MinimumCompressionSize is not honoured",
     )
 

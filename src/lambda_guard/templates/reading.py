@@ -172,19 +172,47 @@ def _mapping(template: Template, it: Resource) -> Iterator[MappingDeclaration]:
     arn = str(properties.get("EventSourceArn", ""))
     queue = arn.startswith("arn:aws:sqs:")
     concurrency = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
+    most = 10 if arn.endswith(".fifo") else 10_000
     yield MappingDeclaration(
         logical_id=it.logical_id,
         function=arns.function(str(properties.get("FunctionName")))[0],
         source_arn=arn,
-        batch_size=int(
-            template.number(it, "BatchSize", 10 if queue else 100, 1, 10 if arn.endswith(".fifo") else 10_000)
-        ),
+        batch_size=int(template.number(it, "BatchSize", 10 if queue else 100, 1, most)),
         batching_window=template.number(it, "MaximumBatchingWindowInSeconds", 0, 0, 300),
         report_batch_item_failures="ReportBatchItemFailures"
         in (properties.get("FunctionResponseTypes") or []),
         maximum_concurrency=None if concurrency is None else int(concurrency),
-        enabled=str(properties.get("Enabled", True)).lower() != "false",
+        enabled=_is_true(properties.get("Enabled", True)),
+        filters=tuple(
+            text(each.get("Pattern", "{}"))
+            for each in (properties.get("FilterCriteria") or {}).get("Filters") or []
+        ),
+        **({} if queue else _of_a_stream(template, it)),
     )
+
+
+def _of_a_stream(template: Template, it: Resource) -> dict[str, Any]:
+    """Read what streams alone have; -1 stands for no bound.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html
+    """
+    properties = it.properties
+    retries = int(template.number(it, "MaximumRetryAttempts", -1, -1, 10_000))
+    age = template.number(it, "MaximumRecordAgeInSeconds", -1, -1, 604_800)
+    timestamp = properties.get("StartingPositionTimestamp")
+    return {
+        "starting_position": str(properties.get("StartingPosition", "TRIM_HORIZON")),
+        "starting_timestamp": None if timestamp is None else float(timestamp),
+        "parallelization": int(template.number(it, "ParallelizationFactor", 1, 1, 10)),
+        "bisect": _is_true(properties.get("BisectBatchOnFunctionError", False)),
+        "retry_attempts": None if retries < 0 else retries,
+        "record_age": None if age < 0 else age,
+        "on_failure": _destination(properties.get("DestinationConfig") or {}, "OnFailure"),
+    }
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
 
 
 def _queue(template: Template, it: Resource) -> Iterator[QueueDeclaration]:
@@ -231,7 +259,7 @@ def _subscription(
     attributes = {
         key: text(properties[key]) for key in ("FilterPolicy", "FilterPolicyScope") if key in properties
     }
-    if str(properties.get("RawMessageDelivery")).lower() == "true":
+    if _is_true(properties.get("RawMessageDelivery")):
         attributes["RawMessageDelivery"] = "true"
     return SubscriptionDeclaration(
         logical_id=logical_id,
@@ -299,7 +327,7 @@ def _typed(template: Template, it: Resource, key: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_typed(template, it, key, each) for each in value]
     if key in _YES_OR_NO:
-        return str(value).lower() == "true"
+        return _is_true(value)
     if key not in _WHOLE and key != "Threshold":
         return value
     try:

@@ -107,6 +107,14 @@ class MappingDeclaration:
         report_batch_item_failures: whether the answer's `batchItemFailures` are read.
         maximum_concurrency: the most batches at work at once; None where it isn't limited.
         enabled: whether the source is polled.
+        filters: the patterns of `FilterCriteria`, as JSON; a record that matches none of them isn't sent.
+        starting_position: of a stream: `LATEST`, `TRIM_HORIZON` or `AT_TIMESTAMP`.
+        starting_timestamp: seconds since the epoch, for `AT_TIMESTAMP`.
+        parallelization: how many batches of a shard are at work at once.
+        bisect: whether a batch of a stream that fails is split in two.
+        retry_attempts: how often a batch of a stream is repeated; None for as long as its records are there.
+        record_age: seconds after which a stream's record is discarded; None for never.
+        on_failure: the ARN of the queue or topic that is told of discarded records.
     """
 
     logical_id: str
@@ -117,6 +125,14 @@ class MappingDeclaration:
     report_batch_item_failures: bool = False
     maximum_concurrency: int | None = None
     enabled: bool = True
+    filters: tuple[str, ...] = ()
+    starting_position: str = "TRIM_HORIZON"
+    starting_timestamp: float | None = None
+    parallelization: int = 1
+    bisect: bool = False
+    retry_attempts: int | None = None
+    record_age: float | None = None
+    on_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

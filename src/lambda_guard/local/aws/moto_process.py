@@ -1,15 +1,20 @@
 """The parent's side of moto's process, and boto3 clients for it."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
+from http import HTTPStatus
+from http.client import HTTPConnection
 from itertools import chain
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.runtime.callers import FILTER
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.output import Output
@@ -79,6 +84,23 @@ class MotoProcess:
             raise LocalCloudError(
                 f"the services did not start (is the port free? --port chooses another one); they said:\n{said}"
             ) from None
+
+    def matching(self, patterns: Sequence[str], documents: Sequence[Any]) -> list[bool]:
+        """Return of each document whether it matches any of the patterns, in EventBridge's language.
+
+        Raises:
+            ValueError: a pattern is wrong; the message says why.
+        """
+        connection = HTTPConnection(HOST, int(self._port.result(_START_SECONDS_MOST)))
+        with contextlib.closing(connection):
+            asked = json.dumps({"patterns": patterns, "documents": documents})
+            connection.request("POST", FILTER, asked.encode())
+            answer = connection.getresponse()
+            body = answer.read().decode()
+        if answer.status == HTTPStatus.BAD_REQUEST:
+            raise ValueError(body)
+        kept: list[bool] = json.loads(body)
+        return kept
 
     def queue_url(self, arn: str) -> str:
         """Return the URL of a queue from its ARN."""

@@ -14,8 +14,6 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -34,6 +32,8 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.local.aws.event_patterns import answering_filters, objects_in_arrays
+from lambda_guard.local.aws.replacing import locked, replaces
 from lambda_guard.local.runtime.callers import AUTHORIZE, refusal
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.platform_log import now_text
@@ -67,6 +67,7 @@ def main(port: int, control: str, enforced: bool) -> None:
         from lambda_guard.local.aws.authorization import held_to_policies
 
         front = held_to_policies(front, moto, f"http://{control}{AUTHORIZE}")
+    front = answering_filters(front)
     server = make_server(HOST, port, loopback_only(front), threaded=True, request_handler=MotoRequestHandler)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")
@@ -98,21 +99,7 @@ def install(callback: str) -> None:
     age_of_the_oldest_message()
     functions_subscribed_to_topics(callback)
     composite_alarms_and_anomaly_detectors()
-
-
-def _replaces(owner: Any, name: str, *, locked: bool = False) -> Callable[[Any], Any]:
-    """Put the decorated function in the place of a method, which it gets as its first argument."""
-    original = getattr(owner, name)
-
-    def replace(function: Any) -> Any:
-        @wraps(original)
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return function(original, *args, **kwargs)
-
-        setattr(owner, name, _locked(method) if locked else method)
-        return function
-
-    return replace
+    objects_in_arrays()
 
 
 def one_lock_for_sqs() -> None:
@@ -123,7 +110,7 @@ def one_lock_for_sqs() -> None:
     moto's `delete_message` rebuilds the list of messages without a lock: one that arrives meanwhile is gone.
     """
 
-    @_replaces(Queue, "__init__")
+    @replaces(Queue, "__init__")
     def init(original: Any, self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self._messages_lock = threading.Condition(_LOCK)
@@ -135,7 +122,7 @@ def one_lock_for_sqs() -> None:
         "get_queue_attributes",
         "purge_queue",
     ):
-        setattr(SQSBackend, name, _locked(getattr(SQSBackend, name)))
+        setattr(SQSBackend, name, locked(getattr(SQSBackend, name), _LOCK))
 
 
 def receives_in_order_and_in_time() -> None:
@@ -154,7 +141,7 @@ def receives_in_order_and_in_time() -> None:
     blocked by one in flight are received late.
     """
 
-    @_replaces(SQSBackend, "receive_message", locked=True)
+    @replaces(SQSBackend, "receive_message", lock=_LOCK)
     def receive_message(
         original: Any, self: Any, queue_name: str, count: int, seconds: float, *args: Any, **kwargs: Any
     ) -> Any:
@@ -170,7 +157,7 @@ def receives_in_order_and_in_time() -> None:
 
     for name in ("change_message_visibility", "delete_message"):
 
-        @_replaces(SQSBackend, name, locked=True)
+        @replaces(SQSBackend, name, lock=_LOCK)
         def change(original: Any, self: Any, queue_name: str, *args: Any, **kwargs: Any) -> None:
             original(self, queue_name, *args, **kwargs)
             self.get_queue(queue_name)._messages_lock.notify_all()
@@ -188,7 +175,7 @@ def trace_header_of_the_request() -> None:
     https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sns.html
     """
 
-    @_replaces(SQSBackend, "send_message")
+    @replaces(SQSBackend, "send_message")
     def send_message(
         original: Any, self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any
     ) -> Any:
@@ -207,7 +194,7 @@ def system_attributes_of_batch_entries() -> None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatchRequestEntry.html
     """
 
-    @_replaces(SQSBackend, "send_message_batch", locked=True)
+    @replaces(SQSBackend, "send_message_batch", lock=_LOCK)
     def send_message_batch(
         original: Any, self: Any, queue_name: str, entries: dict[str, dict[str, Any]]
     ) -> Any:
@@ -224,7 +211,7 @@ def source_of_a_dead_letter() -> None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
     """
 
-    @_replaces(Queue, "add_message")
+    @replaces(Queue, "add_message")
     def add_message(original: Any, self: Any, message: Any) -> None:
         before = getattr(message, "queue_arn", self.queue_arn)
         if before != self.queue_arn:
@@ -233,7 +220,7 @@ def source_of_a_dead_letter() -> None:
         message.queue_arn = self.queue_arn
         original(self, message)
 
-    @_replaces(SQSResponse, "receive_message")
+    @replaces(SQSResponse, "receive_message")
     def response(original: Any, self: Any) -> Any:
         result = original(self)
         self_queue = self.sqs_backend.get_queue(self._get_queue_name())
@@ -253,7 +240,7 @@ def age_of_the_oldest_message() -> None:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     """
 
-    @_replaces(SQSBackend, "get_queue_attributes", locked=True)
+    @replaces(SQSBackend, "get_queue_attributes", lock=_LOCK)
     def get_queue_attributes(original: Any, self: Any, queue_name: str, names: list[str]) -> Any:
         if names != [_AGE]:
             return original(self, queue_name, names)
@@ -274,7 +261,7 @@ def functions_subscribed_to_topics(callback: str) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
     """
 
-    @_replaces(Subscription, "publish")
+    @replaces(Subscription, "publish")
     def deliver(original: Any, self: Any, message: str, message_id: str, **kwargs: Any) -> None:
         if self.protocol != "lambda":
             original(self, message, message_id, **kwargs)
@@ -346,15 +333,6 @@ def _seconds_until_due(queue: Any) -> float:
     now = time.time() * 1000
     due = [moment for m in queue._messages if (moment := max(m.visible_at, m.delayed_until)) > now]
     return (min(due) - now) / 1000 + 0.002 if due else 3600.0
-
-
-def _locked(method: Any) -> Any:
-    @wraps(method)
-    def under_lock(*args: Any, **kwargs: Any) -> Any:
-        with _LOCK:
-            return method(*args, **kwargs)
-
-    return under_lock
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Event source mappings: poll a queue, invoke the function with batches, delete or return the messages.
+"""Event source mappings of queues: poll, invoke the function with batches, delete or return the messages.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -15,6 +15,7 @@ from typing import Any
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.lambda_service.activity import Clock
+from lambda_guard.local.lambda_service.filtering import RecordFilter, content
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import fresh_header
 from lambda_guard.shapes import arns, sqs
@@ -71,6 +72,7 @@ class EventSourceMapping:
         self.queue_url = moto.queue_url(declaration.source_arn)
         self._invoker = invoker
         self._clock = clock
+        self._filter = RecordFilter(declaration, moto)
         self._closed = threading.Event()
         concurrency = declaration.maximum_concurrency or _CONCURRENCY
         self._slots = threading.Semaphore(concurrency)
@@ -116,8 +118,18 @@ class EventSourceMapping:
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        messages: list[Message] = answer.get("Messages", [])
-        return messages
+        return self._passing(answer.get("Messages", []))
+
+    def _passing(self, messages: list[Message]) -> list[Message]:
+        """Return the messages that are sent; the others are deleted.
+
+        "For Amazon SQS, if a message doesn't satisfy your filter criteria, Lambda automatically removes the message
+        from the queue": https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+        """
+        records = [sqs.record(message, self.declaration.source_arn) for message in messages]
+        passing = self._filter.passing([{**record, "body": content(record["body"])} for record in records])
+        self._delete([message for message, passes in zip(messages, passing, strict=True) if not passes])
+        return [message for message, passes in zip(messages, passing, strict=True) if passes]
 
     def _process(self, batch: list[Message], received: float) -> None:
         try:
