@@ -21,9 +21,9 @@ from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import new_root
-from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.local.runtime.http_server import COOKIE, HttpRequest, HttpResponse, LoopbackServer
 from lambda_guard.local.runtime.result import InvocationResult
+from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.shapes import http
 from lambda_guard.templates.stack import RouteDeclaration
 

@@ -24,12 +24,12 @@ from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMa
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
 from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
-from lambda_guard.local.runtime.environment import ACCOUNT
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
+from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.otlp.reading import Received
 from lambda_guard.templates.document import Location
 from lambda_guard.templates.template import Template

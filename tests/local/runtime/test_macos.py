@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from lambda_guard.local import Function, LocalCloudError
-from lambda_guard.local.runtime import environment
+from lambda_guard.local.runtime import process as runtime_process
 from lambda_guard.local.runtime.guardian import Guardian
 
 REQUEST = "6f0c1d3e-5b51-4c55-9d9e-1f2c64d3a001"
@@ -86,13 +86,13 @@ def test_the_handler_knows_its_invocation_by_the_stand_in(both):
 
 def test_memory_is_what_ps_says_where_there_is_no_proc(monkeypatch, tmp_path):
     """The size now, for want of the peak; nothing of a process that has ended."""
-    monkeypatch.setattr(environment, "Path", lambda path: tmp_path / path.removeprefix("/"))
+    monkeypatch.setattr(runtime_process, "Path", lambda path: tmp_path / path.removeprefix("/"))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", "print('here', flush=True); input()"], **pipes) as process:
         process.stdout.readline()
-        assert 5 < environment._peak_memory_mb(process.pid) < 5_000
+        assert 5 < runtime_process._peak_memory_mb(process.pid) < 5_000
         process.communicate(b"\n")
-    assert environment._peak_memory_mb(process.pid) == 0
+    assert runtime_process._peak_memory_mb(process.pid) == 0
 
 
 def test_what_a_process_left_behind_is_ended_where_there_is_no_waitid(monkeypatch):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.invoker import Invoker
-from lambda_guard.local.runtime.environment import ACCOUNT
+from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import ScheduleDeclaration
 

@@ -12,7 +12,7 @@ from lambda_guard.iam.matcher import Decision, Request, Statement, Verdict, deci
 from lambda_guard.iam.resources import Place
 from lambda_guard.local.permissions.demands import Demand, demands
 from lambda_guard.local.runtime.callers import FUNCTION_KEY
-from lambda_guard.local.runtime.environment import ACCOUNT
+from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.shapes import arns
 
 _SENDING: Final = {

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError, require
-from lambda_guard.local.runtime.environment import OPT, Environment, FunctionSettings
+from lambda_guard.local.runtime.environment import Environment
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogEvent, LogGroup
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.local.runtime.runtime_api import Invocation
+from lambda_guard.local.runtime.settings import OPT, FunctionSettings
 
 
 class Function(AbstractContextManager["Function"]):

@@ -1,18 +1,22 @@
 """The lines that the platform adds to a function's log, in the text and in the JSON log format.
 
-START, END and REPORT: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, `platform.initStart`,
-`platform.start`, `platform.runtimeDone` and `platform.report`:
-https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html.
+START, END and REPORT: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html; INIT_REPORT:
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html; the platform's events:
+https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html. Some of these are at level DEBUG, and so
+aren't logged, where all went well: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html.
 """
 
 import json
 import math
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.propagation import header
 from lambda_guard.shapes.sample import fill
+
+_PLATFORM_ERROR: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 
 def now_text() -> str:
@@ -26,6 +30,24 @@ def init_start(function: str, version: str, runtime: str, *, as_json: bool) -> s
         arn = f"arn:aws:lambda:local::runtime:{runtime}"
         return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {arn}"
     return _event("platform.initStart", runtime=runtime, function=function, version=version)
+
+
+def init_end(phase: str, status: str, error_type: str | None, took_ms: float, *, as_json: bool) -> list[str]:
+    """Return the lines about an initialization that failed; of one that went well there are none.
+
+    Args:
+        phase: `init`, or `invoke` for one that was tried again within an invocation.
+        status: `error` or `timeout`.
+        error_type: None for a timeout; one that isn't the platform's is `Runtime.Unknown` here.
+        took_ms: milliseconds.
+        as_json: whether in the JSON log format.
+    """
+    error_type = _of_the_platform(error_type)
+    if as_json:
+        told = {"phase": phase, "status": status, "error_type": error_type, "took_ms": round(took_ms, 3)}
+        return [_event("platform.initRuntimeDone", **told), _event("platform.initReport", **told)]
+    parts = [f"INIT_REPORT Init Duration: {took_ms:.2f} ms", f"Phase: {phase}", f"Status: {status}"]
+    return ["\t".join([*parts, *[f"Error Type: {error_type}"] * bool(error_type)])]
 
 
 def start(request_id: str, version: str, trace_header: str | None, *, as_json: bool) -> str:
@@ -72,8 +94,6 @@ def _end_json(result: InvocationResult, memory_mb: int, status: str) -> list[str
     }
     report = _event("platform.report", **told)
     if status not in {"failure", "timeout"}:
-        # platform.runtimeDone is at level DEBUG where all went well:
-        # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
         return [report]
     return [_event("platform.runtimeDone", **told), report]
 
@@ -89,7 +109,7 @@ def _report_text(result: InvocationResult, memory_mb: int, status: str, init_fai
     if result.init_ms is not None:
         parts.append(f"Init Duration: {result.init_ms:.2f} ms")
     if status == "failure" or init_failed:
-        parts += ["Status: error", f"Error Type: {result.error_type}"]
+        parts += ["Status: error", f"Error Type: {_of_the_platform(result.error_type)}"]
     elif status == "timeout":
         parts.append("Status: timeout")
     text = "\t".join(parts) + "\t"
@@ -98,6 +118,14 @@ def _report_text(result: InvocationResult, memory_mb: int, status: str, init_fai
         sampled = "true" if trace.get("Sampled") == "1" else "false"
         text += f"\nXRAY TraceId: {trace['Root']}\tSegmentId: {trace.get('Parent', '')}\tSampled: {sampled}\t"
     return text
+
+
+def _of_the_platform(error_type: str | None) -> str | None:
+    """Return an error's type as the platform names it, which knows none of a function's own.
+
+    As in AWS's runtime interface emulator, `fatalerror.GetValidRuntimeOrFunctionErrorType`.
+    """
+    return error_type if error_type is None or _PLATFORM_ERROR.search(error_type) else "Runtime.Unknown"
 
 
 def _billed(result: InvocationResult) -> int:
