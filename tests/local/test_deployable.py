@@ -142,6 +142,7 @@ def test_what_is_not_honoured_is_named(read):
                 "Properties": {"RedriveAllowPolicy": {"redrivePermission": "denyAll"}},
             },
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
+            "Fleet": {"Type": "AWS::GameLift::Fleet", "Properties": {}},
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
         },
     }
@@ -159,7 +160,7 @@ def test_what_is_not_honoured_is_named(read):
         "Runtime python3.99: functions run with this interpreter",
         "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
         "Queue (AWS::SQS::Queue): the property RedriveAllowPolicy is not honoured",
-        "Table (AWS::DynamoDB::Table) is not created: the local cloud has no such resource",
+        "Fleet (AWS::GameLift::Fleet) is not created: the local cloud has no such resource",
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
         "FnBus (AWS::Events::Rule): a rule without a schedule doesn't fire here",
@@ -239,7 +240,6 @@ def test_what_has_no_effect_may_be_anything(read):
 
     assert [it.name for it in (*stack.functions, *stack.queues)] == ["Fn", "Queue"]
     assert {
-        "Flow (AWS::StepFunctions::StateMachine) is not created: the local cloud has no such resource",
         "Rest (AWS::Serverless::Api): the property DefinitionUri is not honoured",
         "Http (AWS::Serverless::HttpApi): the property DefinitionUri is not honoured",
         "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",

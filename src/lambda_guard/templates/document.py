@@ -61,10 +61,15 @@ def load(template: str | Path | Mapping[str, Any]) -> tuple[str, Document]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"{path}: the template can't be read: {error}") from error
-    return str(path), _checked(str(path), _parse(str(path), text))
+    return str(path), _checked(str(path), parse(str(path), text))
 
 
-def _parse(file: str, text: str) -> Any:
+def parse(file: str, text: str) -> Any:
+    """Return a document in YAML or JSON, in which intrinsic functions may have their short forms.
+
+    Raises:
+        TemplateError: it's neither.
+    """
     import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
 
     try:

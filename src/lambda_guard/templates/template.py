@@ -22,15 +22,22 @@ _NAME_PROPERTY = {
     "AWS::Lambda::LayerVersion": "LayerName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::CompositeAlarm": "AlarmName",
+    "AWS::DynamoDB::GlobalTable": "TableName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Role": "RoleName",
+    "AWS::KMS::Alias": "AliasName",
     "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
 """Type → the property that names a resource, where that isn't `Name`."""
+
+
+def name_property(kind: str) -> str:
+    """Return the property that names a resource of a type."""
+    return _NAME_PROPERTY.get(kind, "Name")
 
 
 class Properties(Mapping[str, Any]):
@@ -56,11 +63,17 @@ class Properties(Mapping[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource of the plain template; its condition holds."""
+    """A resource of the plain template; its condition holds.
+
+    Attributes:
+        properties: resolved.
+        written: the properties as they are written.
+    """
 
     logical_id: str
     kind: str
     properties: Mapping[str, Any]
+    written: Mapping[str, Any]
 
 
 class Template:
@@ -76,6 +89,7 @@ class Template:
         file: the template's name, for messages.
         source: the document as it is written.
         plain: plain CloudFormation, after SAM's translation.
+        made: returns what a resource's service tells of it, by attribute or `Ref`; other values are made of its name.
 
     Raises:
         TemplateError: the message names the file, the resource and what is wrong.
@@ -95,17 +109,24 @@ class Template:
         values = parameter_values(self.file, self.source, parameters or {}, location)
         self.plain: Document
         self.plain, self._paths = sam.translate(self.file, self.source, values, location.region)
+        self.made: Callable[[str], Mapping[str, Any]] = lambda _logical_id: {}
         self._resolver = Resolver(self.file, self.plain, values, self.attribute)
 
     def error(self, logical_id: str, message: str) -> TemplateError:
         """Return an error that names the file and the resource."""
         return TemplateError(f"{self.file}: resource {logical_id}: {message}")
 
-    def resources(self, kind: str) -> Iterator[Resource]:
-        """Yield the resources of a type, without those whose condition doesn't hold."""
+    def resources(self, *kinds: str) -> Iterator[Resource]:
+        """Yield the resources of some types, without those whose condition doesn't hold."""
         for logical_id, resource in self.plain["Resources"].items():
-            if resource["Type"] == kind and self._holds(resource):
-                yield Resource(logical_id, kind, self._properties(logical_id))
+            if resource["Type"] in kinds and self._holds(resource):
+                written = resource.get("Properties") or {}
+                yield Resource(logical_id, resource["Type"], self._properties(logical_id), written)
+
+    def depends_on(self, logical_id: str) -> list[str]:
+        """Return what a resource's `DependsOn` names."""
+        named = self.plain["Resources"][logical_id].get("DependsOn") or []
+        return [named] if isinstance(named, str) else list(named)
 
     def read(self, reader: "Callable[[Template, Resource], Iterable[T]]", *kinds: str) -> tuple[T, ...]:
         """Return the declarations that `reader` makes of the resources of these types.
@@ -135,10 +156,12 @@ class Template:
         """Return a resource's name; one that the template doesn't name is called by its logical id."""
         resource = self.plain["Resources"][logical_id]
         properties = resource.get("Properties") or {}
-        key = _NAME_PROPERTY.get(resource["Type"], "Name")
-        if key in properties:
-            return str(self._resolver.resolve(properties[key], f"resource {logical_id}.{key}"))
+        key = name_property(resource["Type"])
+        if (given := self._properties(logical_id).get(key)) is not None:
+            return str(given)
         fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
+        if resource["Type"] == "AWS::S3::Bucket":
+            return logical_id.lower()  # no bucket's name has capitals
         return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
 
     def attribute(self, logical_id: str, attribute: str | None = None) -> Any:
@@ -150,6 +173,9 @@ class Template:
         Raises:
             TemplateError: the type of the resource has no such attribute.
         """
+        made = self.made(logical_id)
+        if (attribute or "Ref") in made:
+            return made[attribute or "Ref"]
         kind, name = self.plain["Resources"][logical_id]["Type"], self.name(logical_id)
         if kind in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
             if attribute and attribute.endswith("Version"):
@@ -177,7 +203,7 @@ class Template:
         return 1 + sum(self.name(other) == name for other in before)
 
     def path(self, resource: Resource, key: str) -> Path | None:
-        """Return the local path of a function's `Code` or a layer's `Content`; None where that is anywhere else.
+        """Return the local path of a function's `Code`, a layer's `Content` and the like; None where that is elsewhere.
 
         The CDK writes the path into the metadata:
         https://docs.aws.amazon.com/cdk/v2/guide/assets.html#assets-cfn
@@ -185,14 +211,17 @@ class Template:
         metadata = self.plain["Resources"][resource.logical_id].get("Metadata") or {}
         if metadata.get("aws:asset:property") == key and "aws:asset:path" in metadata:
             return self._base / str(metadata["aws:asset:path"])
-        value = (self.plain["Resources"][resource.logical_id].get("Properties") or {}).get(key)
-        if not isinstance(value, dict) or "S3Bucket" not in value:  # elsewhere, it needn't be resolvable
+        value = resource.written.get(key)
+        if not isinstance(value, dict) or not value.keys() & {
+            "S3Bucket",
+            "Bucket",
+        }:  # elsewhere, it needn't be resolvable
             value = resource.properties.get(key)
         if isinstance(value, str):
             return self._base / value
-        if not isinstance(value, dict) or value.get("S3Bucket") != sam.BUCKET:
+        if not isinstance(value, dict) or sam.BUCKET not in {value.get("S3Bucket"), value.get("Bucket")}:
             return None
-        path = self._paths.get(str(value.get("S3Key")))
+        path = self._paths.get(str(value.get("S3Key", value.get("Key"))))
         return None if path is None else self._base / path
 
     def written(self, logical_id: str) -> tuple[str, Document]:

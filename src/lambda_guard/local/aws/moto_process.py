@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 from itertools import chain
 from typing import Any
 
-from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local._errors import LocalCloudError, OptionError
 from lambda_guard.local.runtime.callers import FILTER
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HOST
@@ -150,6 +150,14 @@ class MotoProcess:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+
+def check_region(region: str) -> None:
+    """Check that AWS has a region; OptionError if it hasn't."""
+    session = own_session()
+    partitions = session.get_available_partitions()
+    if not any(region in session.get_available_regions("sqs", partition) for partition in partitions):
+        raise OptionError(f"there is no region {region!r}; say, for example, eu-west-1")
 
 
 def own_session(region: str | None = None) -> Any:

@@ -1,0 +1,1 @@
+"""The resources of a template, made by calls of their services' APIs."""

@@ -1,0 +1,199 @@
+"""Resources of a template exist in the local cloud when its functions start, and functions know their names."""
+
+import json
+import sys
+
+import pytest
+
+from lambda_guard.local import Cloud, TemplateError
+
+CODE = """
+import os
+
+def handler(event, context):
+    return {name[2:]: value for name, value in os.environ.items() if name.startswith("X_")}
+"""
+ID = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}  # fmt: skip
+ACCOUNT = "123456789012"
+
+
+def resource(kind, **properties):
+    """Return a resource."""
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
+def function(**variables):
+    """Return a function that answers with these variables."""
+    variables = {f"X_{name}": value for name, value in variables.items()}
+    return resource(
+        "Serverless::Function",
+        Handler="index.handler",
+        Runtime=f"python3.{sys.version_info.minor}",
+        InlineCode=CODE,
+        Environment={"Variables": variables},
+    )
+
+
+RESOURCES = {
+    # Before what it refers to, as the order in a template doesn't matter.
+    "Config": resource(
+        "SSM::Parameter", Name="/shop/config", Type="String", Value={"Fn::Sub": "${Orders} ${Orders.StreamArn}"}
+    ),
+    "Orders": resource(
+        "DynamoDB::Table",
+        **ID,
+        ProvisionedThroughput={"ReadCapacityUnits": "1", "WriteCapacityUnits": 2},
+        StreamSpecification={"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        TimeToLiveSpecification={"AttributeName": "ends", "Enabled": "true"},
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+        Tags=[{"Key": "stage", "Value": "test"}],
+        Colour="green",
+    ),
+    "Simple": resource("Serverless::SimpleTable"),
+    "Everywhere": resource("DynamoDB::GlobalTable", **ID, Replicas=[{"Region": "eu-west-1"}]),
+    "Uploads": resource(
+        "S3::Bucket",
+        VersioningConfiguration={"Status": "Enabled"},
+        CorsConfiguration={"CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAge": "3"}]},
+        Tags=[{"Key": "stage", "Value": "test"}],
+    ),
+    "Password": resource(
+        "SecretsManager::Secret",
+        GenerateSecretString={
+            "SecretStringTemplate": '{"user": "shop"}', "GenerateStringKey": "password", "PasswordLength": "16"
+        },
+        KmsKeyId={"Ref": "Key"},
+    ),
+    "Key": resource("KMS::Key", KeyPolicy={"Version": "2012-10-17", "Statement": []}, EnableKeyRotation=True),
+    "Alias": resource("KMS::Alias", AliasName="alias/shop", TargetKeyId={"Ref": "Key"}),
+    "Clicks": resource("Kinesis::Stream", RetentionPeriodHours=48, ShardCount="2"),
+    "Bus": resource("Events::EventBus", Name="shop"),
+    "Flow": resource(
+        "Serverless::StateMachine",
+        Definition={"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "${Arn}", "End": True}}},
+        DefinitionSubstitutions={"Arn": {"Fn::GetAtt": "Fn.Arn"}},
+        Role=f"arn:aws:iam::{ACCOUNT}:role/flow",
+        Type="EXPRESS",
+    ),
+    "Wrong": resource("DynamoDB::Table", TableName="wrong", BillingMode="PAY_PER_REQUEST"),
+    "Elsewhere": resource("SSM::Parameter", Type="String", Value="v", Description={"Fn::ImportValue": "e"}),
+    "Never": {**resource("S3::Bucket"), "Condition": "No"},
+    "Fn": function(
+        TABLE={"Ref": "Orders"},
+        STREAM={"Fn::GetAtt": ["Orders", "StreamArn"]},
+        BUCKET={"Ref": "Uploads"},
+        SECRET={"Ref": "Password"},
+        KEY={"Ref": "Key"},
+        WRONG={"Fn::GetAtt": "Wrong.Arn"},
+        BUS={"Fn::GetAtt": "Bus.Arn"},
+        FLOW={"Ref": "Flow"},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    """Return a cloud with all of them."""
+    template = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Conditions": {"No": {"Fn::Equals": ["a", "b"]}},
+        "Resources": RESOURCES,
+        "Outputs": {"Stream": {"Value": {"Fn::GetAtt": "Orders.StreamArn"}}},
+    }
+    with Cloud(template) as cloud:
+        yield cloud
+
+
+def test_functions_know_what_there_is(cloud):
+    """Names, ARNs and identifiers in a function's environment are those of the resources that exist."""
+    told = cloud.invoke("Fn").payload
+    table = cloud.client("dynamodb").describe_table(TableName="Orders")["Table"]
+    keys = [key["KeyId"] for key in cloud.client("kms").list_keys()["Keys"]]
+
+    assert told["STREAM"] == table["LatestStreamArn"] == cloud.outputs["Stream"]
+    assert keys == [told["KEY"]]
+    assert told["SECRET"] == cloud.client("secretsmanager").describe_secret(SecretId="Password")["ARN"]
+    assert {name: told[name] for name in ("TABLE", "BUCKET", "WRONG", "BUS", "FLOW")} == {
+        "TABLE": "Orders",
+        "BUCKET": "uploads",
+        "WRONG": f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/wrong",
+        "BUS": f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/shop",
+        "FLOW": f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:Flow",
+    }
+
+
+def test_a_table_is_made_as_the_template_has_it(cloud):
+    """Streams, throughput given as text, the time to live, recovery and tags are there; SAM's and global tables, too."""
+    dynamodb = cloud.client("dynamodb")
+    table = dynamodb.describe_table(TableName="Orders")["Table"]
+    tags = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
+    live = dynamodb.describe_time_to_live(TableName="Orders")["TimeToLiveDescription"]
+
+    assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 2
+    assert tags == [{"Key": "stage", "Value": "test"}]
+    assert live == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ends"}
+    assert sorted(dynamodb.list_tables()["TableNames"]) == ["Everywhere", "Orders", "Simple"]
+
+
+def test_a_bucket_is_made_as_the_template_has_it(cloud):
+    """Its name has no capitals, and further calls give it versions, rules for browsers and tags; a condition may leave one out."""
+    s3 = cloud.client("s3")
+    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAgeSeconds": 3}
+
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["uploads"]
+    assert s3.get_bucket_versioning(Bucket="uploads")["Status"] == "Enabled"
+    assert s3.get_bucket_cors(Bucket="uploads")["CORSRules"] == [rule]
+    assert s3.get_bucket_tagging(Bucket="uploads")["TagSet"] == [{"Key": "stage", "Value": "test"}]
+
+
+def test_parameters_secrets_keys_streams_and_buses_are_made(cloud):
+    """A parameter has what it refers to as its value, a secret what was generated, an alias its key."""
+    parameter = cloud.client("ssm").get_parameter(Name="/shop/config")["Parameter"]["Value"]
+    secret = json.loads(cloud.client("secretsmanager").get_secret_value(SecretId="Password")["SecretString"])
+    stream = cloud.client("kinesis").describe_stream_summary(StreamName="Clicks")["StreamDescriptionSummary"]
+    aliases = cloud.client("kms").list_aliases()["Aliases"]
+    [alias] = [it for it in aliases if it["AliasName"] == "alias/shop"]
+
+    assert parameter == f"Orders {cloud.outputs['Stream']}"
+    assert secret["user"] == "shop"
+    assert len(secret["password"]) == 16
+    assert (stream["OpenShardCount"], stream["RetentionPeriodHours"]) == (2, 48)
+    assert alias["TargetKeyId"] == cloud.invoke("Fn").payload["KEY"]
+    assert [bus["Name"] for bus in cloud.client("events").list_event_buses()["EventBuses"]] == [
+        "default",
+        "shop",
+    ]
+
+
+def test_a_state_machine_has_its_substitutions(cloud):
+    """Its definition names the function's ARN where the template has a placeholder."""
+    machine = cloud.client("stepfunctions").describe_state_machine(
+        stateMachineArn=cloud.invoke("Fn").payload["FLOW"]
+    )
+    state = json.loads(machine["definition"])["States"]["A"]
+
+    assert machine["type"] == "EXPRESS"
+    assert state["Resource"] == f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:Fn"
+
+
+def test_resources_that_depend_on_each_other_are_refused():
+    """A circle ends the start with an error that names all that are in it."""
+    first, second = ({"Type": "AWS::S3::Bucket", "DependsOn": other} for other in ("Second", "First"))
+    with pytest.raises(
+        TemplateError,
+        match="resource First: resources depend on each other in a circle: First → Second → First",
+    ):
+        Cloud({"Resources": {"First": first, "Second": second}})
+
+
+def test_what_cannot_be_made_is_named(cloud):
+    """A resource that its service refuses stops nothing; neither does a property that nobody knows or that can't be resolved."""
+    why = "Fn::ImportValue isn't supported here (supported: Fn::Base64, Fn::FindInMap, Fn::GetAtt, Fn::If, Fn::Join, Fn::Select, Fn::Split, Fn::Sub, Ref)"
+
+    assert cloud.warnings == (
+        "Orders (AWS::DynamoDB::Table): the property Colour is not honoured",
+        "Wrong (AWS::DynamoDB::Table) isn't created: moto failed in CreateTable; is a property missing that AWS wants?",
+        f"Elsewhere (AWS::SSM::Parameter): the property Description is left out: resource Elsewhere.Description: {why}",
+    )
+    assert "Elsewhere" in [it["Name"] for it in cloud.client("ssm").describe_parameters()["Parameters"]]
