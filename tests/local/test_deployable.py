@@ -120,6 +120,16 @@ def test_what_is_not_honoured_is_named(read):
                             "Properties": {
                                 "Stream": "arn:aws:kinesis:r:1:stream/s",
                                 "StartingPosition": "LATEST",
+                                "TumblingWindowInSeconds": 60,
+                                "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::lost"}},
+                            },
+                        },
+                        "Broker": {
+                            "Type": "MQ",
+                            "Properties": {
+                                "Broker": "arn:aws:mq:r:1:broker:b",
+                                "Queues": ["q"],
+                                "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": "s"}],
                             },
                         },
                         "Bus": {"Type": "EventBridgeRule", "Properties": {"Pattern": {"source": ["x"]}}},
@@ -152,7 +162,9 @@ def test_what_is_not_honoured_is_named(read):
     for sentence in (
         "Parameter Key: nothing is read from SSM here, its value is taken as it stands",
         "{{resolve:…}}: nothing is looked up here, the text is taken as it stands",
-        "Fn: the event Stream of type Kinesis doesn't fire here",
+        "Fn: the property TumblingWindowInSeconds of the event Stream (Kinesis) is not honoured",
+        "FnStream: the destination arn:aws:s3:::lost is not honoured: SQS and SNS are",
+        "Fn: the event Broker of type MQ doesn't fire here",
         "Fn: the event Bus of type EventBridgeRule doesn't fire here",
         "Fn: the property TimeoutInMillis of the event Http (HttpApi) is not honoured",
         "Fn: the property KmsKeyArn of the event Queue (SQS) is not honoured",
@@ -164,7 +176,7 @@ def test_what_is_not_honoured_is_named(read):
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
         "FnBus (AWS::Events::Rule): a rule without a schedule doesn't fire here",
-        "the event source arn:aws:kinesis:r:1:stream/s is not polled here",
+        "the event source arn:aws:mq:r:1:broker:b is not polled here",
     ):
         assert sentence in said
     assert stack.functions[0].environment == {

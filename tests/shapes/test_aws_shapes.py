@@ -1,12 +1,13 @@
 """AWS's events and ARNs, built and read in one place: whole, in AWS's order, and told by the triggers' table."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import lambda_guard
-from lambda_guard.shapes import arns, http, sample, sns, sqs
+from lambda_guard.shapes import arns, http, sample, sns, sqs, streams
 from lambda_guard.trigger.read import read_trigger
 
 SOURCES = Path(lambda_guard.__file__).parent
@@ -61,6 +62,41 @@ def test_a_stream_is_named():
     assert arns.stream("arn:aws:kinesis:r:1:stream/orders") == "orders"
     assert arns.stream("arn:aws:dynamodb:r:1:table/orders/stream/2025-11-25T00:00:00.000") == "orders"
     assert arns.stream("orders") == "orders"
+
+
+def test_records_of_streams_are_those_of_lambda():
+    """What GetRecords returns has bytes and times, what Lambda hands over has base64 and seconds; the stream is named."""
+    moment, table = datetime(2025, 11, 25, tzinfo=UTC), "arn:aws:dynamodb:eu-west-1:1:table/t/stream/s"
+    change = {"Keys": {"id": {"B": b"\xff"}}, "ApproximateCreationDateTime": moment, "SequenceNumber": "7"}
+    raw = {
+        "eventID": "e",
+        "awsRegion": "us-east-1",
+        "dynamodb": {**change, "NewImage": {"l": {"L": [{"B": b"a"}]}}},
+    }
+    record = streams.dynamodb_record(raw, stream_arn=table)
+    seconds = moment.timestamp()
+    assert record == {
+        "eventID": "e",
+        "awsRegion": "eu-west-1",
+        "dynamodb": {
+            "Keys": {"id": {"B": "/w=="}},
+            "ApproximateCreationDateTime": seconds,
+            "SequenceNumber": "7",
+            "NewImage": {"l": {"L": [{"B": "YQ=="}]}},
+        },
+        "eventSourceARN": table,
+    }
+    assert streams.position(record) == ("7", seconds)
+
+    stream = "arn:aws:kinesis:eu-west-1:1:stream/s"
+    raw = {"Data": b"\xff", "PartitionKey": "p", "SequenceNumber": "8", "ApproximateArrivalTimestamp": moment}
+    record = streams.kinesis_record(raw, stream_arn=stream, shard_id="shardId-0")
+    assert (record["kinesis"]["data"], record["eventID"], record["awsRegion"]) == (
+        "/w==",
+        "shardId-0:8",
+        "eu-west-1",
+    )
+    assert streams.position(record) == ("8", seconds)
 
 
 def test_a_message_of_sqs_is_a_record():

@@ -20,7 +20,8 @@ from lambda_guard.local.deployable import deployable, named
 from lambda_guard.local.deployment import Deployment
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
-from lambda_guard.local.lambda_service.event_source_mapping import EventSourceMapping
+from lambda_guard.local.lambda_service.event_source_mapping import message_counts
+from lambda_guard.local.lambda_service.event_sources import EventSources
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
 from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
@@ -105,7 +106,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         if policies and not enforce_policies:
             raise OptionError("policies hold nothing without enforce_policies=True (--enforce-policies)")
         self.region = region
-        self._mappings: list[EventSourceMapping] = []
+        self._sources = EventSources()
         self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix="lambda-guard-local-")
         self._guardian = Guardian()
@@ -161,8 +162,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         for function in stack.functions:
             self._invoker.deploy(self._deployment.function(function, stack.layers), function)
         self._gateway.serve(stack.routes, port and port + 1)
-        for mapping in stack.mappings:
-            self._mappings.append(EventSourceMapping(mapping, self._moto, self._invoker, self._clock))
+        self._sources.start(stack.mappings, self._moto, self._invoker, self._clock)
         self._schedules = Schedules(stack.schedules, self._invoker, self._clock, self.region)
 
     # --- Use ------------------------------------------------------------------------------------------------
@@ -289,18 +289,7 @@ class Cloud(AbstractContextManager["Cloud"]):
 
     def messages(self, queue: str) -> dict[str, int]:
         """Return how many messages of a queue are `visible`, `in_flight` and `delayed`."""
-        return self._count(self.queue_url(queue))
-
-    def _count(self, url: str) -> dict[str, int]:
-        attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
-            "Attributes"
-        ]
-        prefix = "ApproximateNumberOfMessages"
-        return {
-            "visible": int(attributes[prefix]),
-            "in_flight": int(attributes[f"{prefix}NotVisible"]),
-            "delayed": int(attributes[f"{prefix}Delayed"]),
-        }
+        return message_counts(self.client("sqs"), self.queue_url(queue))
 
     @property
     def service_metrics(self) -> LogGroup:
@@ -328,7 +317,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         return self.function(function).kill()
 
     def settle(self, timeout: float = 30.0) -> None:
-        """Wait until every polled queue is empty and no invocation is under way or due.
+        """Wait until every polled queue is empty, every stream read up, and no invocation under way or due.
 
         Args:
             timeout: seconds.
@@ -347,11 +336,8 @@ class Cloud(AbstractContextManager["Cloud"]):
         begun = self._activity.wait_until_idle(until - time.monotonic())
         if begun is None:
             return "an invocation is under way, or will be repeated"
-        for mapping in self._mappings:
-            # Twice: a message may become visible between the counting of one kind and of the other.
-            for counts in (self._count(mapping.queue_url), self._count(mapping.queue_url)):
-                if any(counts.values()):
-                    return f"{mapping.queue_url} has messages: {counts}"
+        if (why := self._sources.unsettled()) is not None:
+            return why
         return None if self._activity.begun == begun else "an invocation has just begun"
 
     # --- End ------------------------------------------------------------------------------------------------
@@ -365,12 +351,10 @@ class Cloud(AbstractContextManager["Cloud"]):
         if self._permissions is not None:
             self._permissions.sum_up()
         self._clock.close()
-        for mapping in self._mappings:
-            mapping.stop()
+        self._sources.stop()
         self._invoker.stop()
         self._moto.close()
-        for mapping in self._mappings:
-            mapping.join()
+        self._sources.join()
         self._invoker.join()
         self._gateway.close()
         self._cloudwatch.close()

@@ -25,6 +25,7 @@ from lambda_guard.templates.template import Template
 _UNCHECKED = "permissions are not checked without --enforce-policies"
 CONCURRENCY = 10  # of a function that reserves none
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
+_POLLED = ("arn:aws:sqs:", "arn:aws:kinesis:", "arn:aws:dynamodb:")
 _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_text("utf-8"))
 """What is honoured, by type.
 
@@ -69,7 +70,7 @@ def deployable(
     run = replace(
         stack,
         functions=tuple(_function(template, it, inline_code) for it in stack.functions),
-        mappings=tuple(it for it in stack.mappings if _is_queue(it) and it.enabled),
+        mappings=tuple(it for it in stack.mappings if _is_polled(it) and it.enabled),
         routes=tuple(it for it in stack.routes if it.function is not None),
     )
     return run, tuple(warnings)
@@ -117,10 +118,7 @@ def _warnings(stack: Stack) -> Iterator[str]:
         for arn in (function.on_failure, function.on_success):
             if arn is not None and not _is_destination(arn):
                 yield f"{function.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
-    for mapping in stack.mappings:
-        if not _is_queue(mapping):
-            source = mapping.source_arn or "without an ARN"
-            yield f"{mapping.logical_id}: the event source {source} is not polled here"
+    yield from _mapping_warnings(stack.mappings)
     for rule in stack.rules_without_schedule:
         yield f"{rule} (AWS::Events::Rule): a rule without a schedule doesn't fire here"
     for route in stack.routes:
@@ -130,8 +128,17 @@ def _warnings(stack: Stack) -> Iterator[str]:
         yield f"The output {output} is left out: {reason}"
 
 
-def _is_queue(mapping: MappingDeclaration) -> bool:
-    return mapping.source_arn.startswith("arn:aws:sqs:")
+def _mapping_warnings(mappings: Iterable[MappingDeclaration]) -> Iterator[str]:
+    for mapping in mappings:
+        if not _is_polled(mapping):
+            source = mapping.source_arn or "without an ARN"
+            yield f"{mapping.logical_id}: the event source {source} is not polled here"
+        elif mapping.on_failure is not None and not mapping.on_failure.startswith(_DESTINATIONS[:2]):
+            yield f"{mapping.logical_id}: the destination {mapping.on_failure} is not honoured: SQS and SNS are"
+
+
+def _is_polled(mapping: MappingDeclaration) -> bool:
+    return mapping.source_arn.startswith(_POLLED)
 
 
 def _is_destination(arn: str | None) -> bool:

@@ -34,6 +34,7 @@ from werkzeug.wrappers import Response
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local.aws.event_patterns import answering_filters, objects_in_arrays
 from lambda_guard.local.aws.replacing import locked, replaces
+from lambda_guard.local.aws.streams import one_iterator_at_the_end, one_lock_for_streams
 from lambda_guard.local.runtime.callers import AUTHORIZE, refusal
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.platform_log import now_text
@@ -100,6 +101,8 @@ def install(callback: str) -> None:
     functions_subscribed_to_topics(callback)
     composite_alarms_and_anomaly_detectors()
     objects_in_arrays()
+    one_lock_for_streams(_LOCK)
+    one_iterator_at_the_end()
 
 
 def one_lock_for_sqs() -> None:

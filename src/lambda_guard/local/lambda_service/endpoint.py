@@ -180,10 +180,25 @@ def _invoke_config(deployed: Deployed) -> dict[str, Any]:
 
 
 def _mapping(mapping: MappingDeclaration, function_arn: str) -> dict[str, Any]:
+    filters = [{"Pattern": pattern} for pattern in mapping.filters]
     return fill(
         "lambda-event-source-mapping",
+        {} if mapping.source_arn.startswith("arn:aws:sqs:") else _of_a_stream(mapping),
         mapping=mapping,
         function_arn=function_arn,
         window=int(mapping.batching_window),
+        filter_criteria={"Filters": filters} if filters else None,
         response_types=["ReportBatchItemFailures"] if mapping.report_batch_item_failures else [],
     )
+
+
+def _of_a_stream(mapping: MappingDeclaration) -> dict[str, Any]:
+    failed = {"OnFailure": {"Destination": mapping.on_failure}} if mapping.on_failure else {}
+    return {
+        "starting_position": mapping.starting_position,
+        "parallelization": mapping.parallelization,
+        "destination": failed,
+        "record_age": -1 if mapping.record_age is None else int(mapping.record_age),
+        "bisect": mapping.bisect,
+        "retry_attempts": -1 if mapping.retry_attempts is None else mapping.retry_attempts,
+    }

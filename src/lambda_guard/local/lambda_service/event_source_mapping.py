@@ -184,6 +184,14 @@ class EventSourceMapping:
                 # The queue is gone or the service is closing; if not, the visibility timeout does it.
                 return
 
+    def unsettled(self) -> str | None:
+        """Return what is in the queue; None where nothing is."""
+        # Twice: a message may become visible between the counting of one kind and of the other.
+        for counts in (message_counts(self._sqs, self.queue_url), message_counts(self._sqs, self.queue_url)):
+            if any(counts.values()):
+                return f"{self.queue_url} has messages: {counts}"
+        return None
+
     def stop(self) -> None:
         """Take no more messages."""
         self._closed.set()
@@ -193,6 +201,17 @@ class EventSourceMapping:
         self._slots.release()
         self._thread.join(10)
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def message_counts(sqs: Any, url: str) -> dict[str, int]:
+    """Return how many messages of a queue are `visible`, `in_flight` and `delayed`."""
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    prefix = "ApproximateNumberOfMessages"
+    return {
+        "visible": int(attributes[prefix]),
+        "in_flight": int(attributes[f"{prefix}NotVisible"]),
+        "delayed": int(attributes[f"{prefix}Delayed"]),
+    }
 
 
 def _entries(messages: list[Message], **more: int) -> Iterator[list[dict[str, Any]]]:

@@ -212,31 +212,33 @@ class Invoker:
         declaration = self.functions[event.function].declaration
         if result.function_error is None:
             if declaration.on_success:
-                self._to_destination(event, declaration.on_success, self._document(event, result, "Success"))
+                document = self._document(event, result, "Success")
+                self.to_destination(event.function, event.request_id, declaration.on_success, document)
             return
         self.metrics.of_function(event.function, "AsyncEventsDropped")
         exhausted = event.attempt > declaration.retry_attempts
         condition = "RetriesExhausted" if exhausted else "EventAgeExceeded"
         if declaration.on_failure:
-            self._to_destination(event, declaration.on_failure, self._document(event, result, condition))
-        if declaration.dead_letter_arn:
-            with self._counted(event, declaration.dead_letter_arn, "DeadLetterErrors"):
-                attributes = _dead_letter(event, result)
-                self._deliver(event, declaration.dead_letter_arn, event.payload.decode(), attributes)
+            document = self._document(event, result, condition)
+            self.to_destination(event.function, event.request_id, declaration.on_failure, document)
+        if arn := declaration.dead_letter_arn:
+            with self._counted(event.function, event.request_id, arn, "DeadLetterErrors"):
+                self._deliver(event.function, arn, event.payload.decode(), _dead_letter(event, result))
 
-    def _to_destination(self, event: AsynchronousEvent, arn: str, document: str) -> None:
-        with self._counted(event, arn, "DestinationDeliveryFailures"):
-            self._deliver(event, arn, document)
+    def to_destination(self, function: str, request_id: str, arn: str, document: str) -> None:
+        """Send a document on what became of an invocation, in the function's name."""
+        with self._counted(function, request_id, arn, "DestinationDeliveryFailures"):
+            self._deliver(function, arn, document)
 
     @contextlib.contextmanager
-    def _counted(self, event: AsynchronousEvent, arn: str, metric: str) -> Iterator[None]:
+    def _counted(self, function: str, request_id: str, arn: str, metric: str) -> Iterator[None]:
         """Count a delivery that is refused: as on AWS, the event is lost, and a metric is all that says so."""
         try:
             yield
         except (BotoCoreError, ClientError, LocalCloudError) as error:
             if not self._closed:
-                self.metrics.of_function(event.function, metric)
-                _log.warning("%s of %s to %s failed: %s", event.request_id, event.function, arn, error)
+                self.metrics.of_function(function, metric)
+                _log.warning("%s of %s to %s failed: %s", request_id, function, arn, error)
 
     def _document(self, event: AsynchronousEvent, result: InvocationResult, condition: str) -> str:
         """Return the invocation record that a destination gets.
@@ -255,10 +257,8 @@ class Invoker:
         )
         return json.dumps(record)
 
-    def _deliver(
-        self, event: AsynchronousEvent, arn: str, body: str, attributes: dict[str, Any] | None = None
-    ) -> None:
-        if self._permissions is not None and (refusal := self._permissions.sends(event.function, arn)):
+    def _deliver(self, function: str, arn: str, body: str, attributes: dict[str, Any] | None = None) -> None:
+        if self._permissions is not None and (refusal := self._permissions.sends(function, arn)):
             raise LocalCloudError(refusal)
         if arn.startswith("arn:aws:sqs:"):
             url = self._moto.queue_url(arn)

@@ -11,6 +11,7 @@ from lambda_guard.iam.on_behalf import LOGGING, POLLING, TRACING
 from lambda_guard.local._errors import OptionError
 from lambda_guard.local.aws.managed_policies import managed_policy
 from lambda_guard.local.permissions.deciding import Held, Permissions
+from lambda_guard.shapes import arns
 from lambda_guard.templates.roles import Role, read_roles
 from lambda_guard.templates.stack import FunctionDeclaration, MappingDeclaration, Stack
 from lambda_guard.templates.template import Template
@@ -139,11 +140,13 @@ def _without(actions: Sequence[str]) -> str:
 
 
 def _unpolled(permissions: Permissions, mapping: MappingDeclaration) -> str | None:
-    """Return why an event source mapping can't poll its queue: AWS refuses to create it. None where it can.
+    """Return why an event source mapping can't poll its source: AWS refuses to create it. None where it can.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
     """
-    if missing := permissions.missing(mapping.function, POLLING["sqs"], mapping.source_arn):
+    source = arns.parse(mapping.source_arn)
+    wanted = POLLING.get(source.service, ()) if source is not None else ()
+    if missing := permissions.missing(mapping.function, wanted, mapping.source_arn):
         return (
             f"{mapping.logical_id}: {mapping.source_arn} is not polled for {mapping.function}, since "
             f"{_without(missing)}: AWS refuses such a mapping"

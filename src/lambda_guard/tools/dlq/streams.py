@@ -1,17 +1,12 @@
 """Stream batches: the letter holds pointers; the records are read from the stream again."""
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-
 from lambda_guard.errors import LambdaGuardError
-from lambda_guard.shapes import arns
-from lambda_guard.shapes.sample import fill
+from lambda_guard.shapes import arns, streams
 from lambda_guard.tools.aws import FUNCTION_SECONDS_MOST, Clients, error_code, new_clients
 from lambda_guard.tools.dlq.delivery import Delivery, Result
 from lambda_guard.tools.dlq.errors import NoEventError, asked
@@ -33,8 +28,13 @@ def stream_event(pointer: StreamPointer, clients: Clients) -> dict[str, Any]:
         NoEventError: the retention is over: 24 hours for DynamoDB, 24 hours to a year for Kinesis.
         CloudError: AWS could not be asked.
     """
-    build = _dynamodb_record if ":dynamodb:" in pointer.stream_arn else _kinesis_record
-    records = [build(raw, pointer) for raw in _records(pointer, clients)]
+    arn = pointer.stream_arn
+    records = [
+        streams.dynamodb_record(raw, stream_arn=arn)
+        if ":dynamodb:" in arn
+        else streams.kinesis_record(raw, stream_arn=arn, shard_id=pointer.shard_id)
+        for raw in _records(pointer, clients)
+    ]
     if not records:
         raise NoEventError(f"the stream no longer has the records from {pointer.start} on")
     return {"Records": records}
@@ -114,26 +114,3 @@ def _iterator(client: Any, pointer: StreamPointer, *, dynamodb: bool) -> Any:
 
 def _sequence_number(record: Mapping[str, Any]) -> str:
     return str(record["dynamodb"]["SequenceNumber"] if "dynamodb" in record else record["SequenceNumber"])
-
-
-def _kinesis_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
-    """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html."""
-    return fill(
-        "kinesis",
-        data=b64encode(raw["Data"]).decode("ascii"),
-        stream_arn=pointer.stream_arn,
-        region=arns.region(pointer.stream_arn),
-        shard_id=pointer.shard_id,
-        sequence_number=str(raw["SequenceNumber"]),
-        partition_key=raw["PartitionKey"],
-        arrived=raw["ApproximateArrivalTimestamp"].timestamp(),
-    )
-
-
-def _dynamodb_record(raw: Mapping[str, Any], pointer: StreamPointer) -> dict[str, Any]:
-    """Binary values as base64, times as seconds: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html."""
-    record: dict[str, Any] = msgspec.to_builtins(raw, builtin_types=(datetime,))
-    change = record["dynamodb"]
-    if "ApproximateCreationDateTime" in change:
-        change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-    return {**record, "eventSourceARN": pointer.stream_arn}
