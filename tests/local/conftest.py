@@ -12,6 +12,12 @@ TRACE = "Root=1-5e34a614-10bd0000000fb44f07bc535a;Parent=07f50000d1f6f8aa;Sample
 ROOT = "1-5e34a614-10bd0000000fb44f07bc535a"
 
 
+@pytest.fixture(autouse=True)
+def _own_runtime_directory(monkeypatch, tmp_path):
+    """Make clouds known to `local env` in a directory of the test's own."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+
+
 @pytest.fixture(scope="session")
 def functions():
     """Return the directory of the functions under test."""

@@ -84,6 +84,7 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
     assert process.returncode == 0
     assert rest.splitlines()[-1] == "ended"
     for expected in (
+        "lambda-guard local env --port",
         "Endpoint  http://127.0.0.1:",
         "hello.handler in",
         "GET /hello/{name}",

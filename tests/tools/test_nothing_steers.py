@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import io
 import json
 import re
@@ -17,6 +18,7 @@ from botocore.config import Config
 
 from lambda_guard import _names as names
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.local.running import Running, registered
 from lambda_guard.tools.dlq.message import Message
 from lambda_guard.tools.dlq.queue import find_queue
 from lambda_guard.tools.dlq.recognition import recognise
@@ -99,6 +101,7 @@ ELSEWHERE = {
     "layer build",
     "layer publish",
     "layer list",
+    "local env",
     "local up",
 }
 
@@ -500,6 +503,16 @@ def test_no_line_of_a_function_and_no_name_of_a_template_steers(tmp_path):
     assert process.returncode == 0
     assert len([line for line in text.splitlines() if line.startswith("Hello │ ") and FORGED in line]) >= 2
     assert "\\u202e" in errors
+
+
+def test_no_cloud_that_runs_steers(said, monkeypatch, tmp_path):
+    """Its variables, and the list of those that run where several do."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    first = Running(f"shop{HOSTILE}", f"http://{HOSTILE}:4566", HOSTILE, f"/{HOSTILE}/template.yaml")
+    with registered(first):
+        assert FORGED in said("local", "env")[1]
+        with registered(dataclasses.replace(first, endpoint="http://127.0.0.1:4567")):
+            assert said("local", "env") == (1, "")
 
 
 def wrong(**properties):

@@ -1,12 +1,12 @@
 """`lambda-guard local`: a template, running on this machine."""
 
 import itertools
-import re
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ import click
 from lambda_guard._printable import visible
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.local._errors import CLOUD, require
+from lambda_guard.local.hints import commands
+from lambda_guard.local.running import Running, chosen, registered
 
 if TYPE_CHECKING:
     from lambda_guard.local.cloud import Cloud
@@ -108,12 +110,35 @@ def up(  # noqa: PLR0917 - click passes options by name
             enforce_policies=enforce_policies,
             policies=files,
         )
-        with cloud:
+        with cloud, ExitStack() as until:
             _describe(cloud, logs)
+            _suggest(cloud, _register(cloud, template, until))
             if not quiet:
                 _stream(cloud)
             ended.wait()
         click.echo("ended")
+
+
+_ENV = """\b
+Examples:
+  eval "$(lambda-guard local env)"              this shell's SDKs, AWS CLI and lambda-guard use the local cloud
+  eval "$(lambda-guard local env shop)"         the one whose template is in the directory shop
+  eval "$(lambda-guard local env --port 4566)"
+"""
+
+
+@local.command(epilog=_ENV)
+@click.argument("name", required=False)
+@click.option("--port", type=click.IntRange(1, 65_535), help="The one whose endpoint has this port.")
+def env(name: str | None, port: int | None) -> None:
+    """Print the variables of a local cloud that runs, for a shell.
+
+    NAME is the directory of its template; where one cloud runs, it needs none. The credentials are worthless
+    elsewhere; AWS_PROFILE and AWS_SESSION_TOKEN are unset, so that they can't name others.
+    """
+    for variable, value in chosen(name, port).variables.items():
+        click.echo(f"export {variable}={visible(shlex.quote(value))}")
+    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
 
 
 def _pair(text: str, option: str, form: str) -> tuple[str, str]:
@@ -179,7 +204,6 @@ def _describe(cloud: "Cloud", logs: Path | None) -> None:
         click.secho(f"Warning: {visible(warning, _CONTINUED)}", fg="yellow", err=True)
     if logs is not None:
         click.echo(f"Log files under {visible(str(logs))}")
-    _suggest(cloud)
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> None:
@@ -192,31 +216,24 @@ def _table(title: str, rows: list[tuple[str, str]]) -> None:
         click.echo(f"  {name:<{width}}  {value}")
 
 
-def _suggest(cloud: "Cloud") -> None:
-    """Print a command that works as it stands, for what there is."""
-    stack = cloud.stack
-    aws = f"aws --endpoint-url {cloud.endpoint} --region {cloud.region}"
-    commands = []
-    if stack.routes:
-        route = stack.routes[0]
-        method = "POST" if route.method == "ANY" else route.method
-        data = "" if method in {"GET", "HEAD"} else " -d '{}'"
-        path = "/" if route.path == "$default" else re.sub(r"\{\w+\+?\}", "1", route.path)
-        commands.append(f"curl -X {method} {cloud.apis[route.api]}{path}{data}")
-    if stack.topics:
-        commands.append(
-            f"{aws} sns publish --topic-arn {cloud.topic_arn(stack.topics[0].name)} --message '{{}}'"
-        )
-    if stack.queues:
-        url = cloud.queue_url(stack.queues[0].name)
-        commands.append(f"{aws} sqs send-message --queue-url {url} --message-body '{{}}'")
-    if stack.functions:
-        commands.append(f"{aws} lambda invoke --function-name {stack.functions[0].name} /dev/stdout")
-    click.secho("Try", bold=True)
-    click.echo("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local")
-    for command in commands:
+def _suggest(cloud: "Cloud", variables: str) -> None:
+    """Print commands that work as they stand, after the one that sets the variables that they need."""
+    click.secho("Try, in another terminal", bold=True)
+    for command in (variables, *commands(cloud)):
         click.echo(f"  {visible(command)}")
     click.echo("Ctrl-C ends it.")
+
+
+def _register(cloud: "Cloud", template: Path, until: ExitStack) -> str:
+    """Make a cloud known to `local env`; return the command that sets its variables."""
+    known = Running.of(cloud.endpoint, cloud.region, template)
+    try:
+        until.enter_context(registered(known))
+    except OSError as error:
+        said = f"Warning: lambda-guard local env doesn't find this cloud: {visible(str(error))}"
+        click.secho(said, fg="yellow", err=True)
+        return "export " + " ".join(f"{name}={value}" for name, value in known.variables.items())
+    return f'eval "$(lambda-guard local env --port {known.port})"'
 
 
 def _stream(cloud: "Cloud") -> None:
