@@ -41,6 +41,7 @@ def environment(daemon_port, tracing=True):
         "AWS_LAMBDA_FUNCTION_NAME": "orders",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon_port}",
         "_X_AMZN_TRACE_ID": HEADER,
         "POWERTOOLS_SERVICE_NAME": "orders",

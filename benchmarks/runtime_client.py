@@ -25,7 +25,7 @@ WARM = 20
 WAIT_SECONDS = 120
 CONTENDERS = ("bare", budgets.POWERTOOLS, budgets.OURS)
 # What is added to a bare handler, against what Powertools adds.
-ROWS = (("INIT", 0.5), ("first invocation", 1.4), ("warm invocation", None), ("memory", None))
+ROWS = (("INIT", 0.2), ("first invocation", 0.8), ("warm invocation", None), ("memory", None))
 
 
 def cpu_ns(pid):

@@ -135,15 +135,15 @@ def test_a_sampled_call_imports_nothing_more(fresh, environ):
     assert found["call"] == []
 
 
-def test_the_first_failure_loads_no_openssl(fresh):
-    """`hashlib` would load OpenSSL, for a function that is built into Python."""
+def test_the_first_failure_imports_its_fingerprint_and_nothing_else(fresh, tmp_path):
+    """`hashlib` would load OpenSSL, `ast` and `inspect` would take longer than the rest: all it needs is built in."""
+    tmp_path.joinpath("orders.py").write_text(
+        "from lambda_guard import production\n@production\ndef handler(event, context):\n    raise ValueError('refused')\n"
+    )
     code = """
         import sys
-        from lambda_guard import production
-
-        @production
-        def handler(event, context):
-            raise ValueError("refused")
+        sys.path.append(".")
+        from orders import handler
 
         before = set(sys.modules)
         try:
@@ -152,8 +152,35 @@ def test_the_first_failure_loads_no_openssl(fresh):
             print(*sorted(set(sys.modules) - before))
     """
     found = fresh(code).splitlines()[-1].split()
-    assert "lambda_guard.failure.fingerprint" in found
-    assert not {"hashlib", "_hashlib"} & {*found}
+    assert set(found) == {"_ast", "_blake2", "lambda_guard.failure.fingerprint"}
+
+
+@pytest.mark.parametrize("kind", ["", "on-demand", "snap-start"])
+def test_init_does_what_the_first_invocation_need_not(fresh, kind):
+    """In Lambda, INIT starts the watchdog's thread, opens files and compiles patterns; elsewhere decorating does nothing."""
+    code = """
+        import os, re, threading
+        from lambda_guard import production
+
+        class Context:
+            aws_request_id, function_name, function_version, memory_limit_in_mb = "6f0c", "orders", "1", "128"
+            def get_remaining_time_in_millis(self): return 3000
+
+        compile_, compiled = re.compile, []
+        re.compile = lambda *args: compiled.append(args) or compile_(*args)
+        def held():
+            return threading.active_count(), len(os.listdir("/dev/fd")), len(compiled)
+
+        steps = [held()]
+        handler = production(lambda event, context: None)
+        steps.append(held())
+        handler({}, Context())
+        steps.append(held())
+        print([after == before for before, after in zip(steps, steps[1:])])
+    """
+    environ = {"AWS_LAMBDA_INITIALIZATION_TYPE": kind, "_X_AMZN_TRACE_ID": f"{HEADER}0"}
+    at_decoration, at_invocation = json.loads(fresh(code, **environ).splitlines()[-1].lower())
+    assert (at_decoration, at_invocation) == ((True, False) if not kind else (False, True))
 
 
 def test_a_coroutine_function_needs_asyncio_and_nothing_else_does(fresh):

@@ -16,12 +16,13 @@ from ._invocation import Outcome, read
 from ._settings import UNKNOWN, Settings
 from .batch import PartialResponse
 from .failure.attempts import Attempts
+from .propagation.header import parse
 from .sinks import Sink
 from .sinks.log import lines, other_loggers
 from .sinks.log.printed import Print
 from .sinks.metrics import UserMetrics
 from .sinks.record import Record, Usage
-from .timeout.watchdog import Watchdog
+from .timeout import watchdog
 from .trigger.read import messages_of, raw_event
 from .trigger.table import TABLE
 
@@ -64,6 +65,8 @@ class Guard:
         attempt("threads.install", _threads.watch)
         if snapstart:
             attempt("snapstart.install", _install_snapstart, self._tracer)
+        if settings.initialization_type:
+            attempt("init", _prepare, settings)
 
     def _sinks(self) -> Iterator[Sink]:
         """Yield the sinks in the order in which they are entered; they are left in reverse."""
@@ -88,7 +91,7 @@ class Guard:
         if self._tracer is not None:
             yield self._tracer
         yield PartialResponse()
-        yield Watchdog(self.warn)
+        yield watchdog.Watchdog(self.warn)
         yield Usage()  # innermost: the resources that the other sinks use aren't the handler's
 
     def enter(self, event: object, context: object) -> _scope.Scope | None:
@@ -220,6 +223,14 @@ def _make_tracer(kind: str, handler: str) -> "Tracer":
     from .sinks.tracer import make  # late: without tracing, it isn't imported
 
     return make(kind, handler)
+
+
+def _prepare(settings: Settings) -> None:
+    """Do in INIT, which has a full CPU, what the first invocation would do on a fraction of one."""
+    watchdog.start()
+    _process.resident_mb()
+    if settings.tracing:
+        parse("")
 
 
 def _install_snapstart(tracer: "Tracer | None") -> None:

@@ -369,6 +369,97 @@ def test_comprehensions_and_methods(module):
     assert fingerprint(a) == fingerprint(failure(module("\n\n" + textwrap.dedent(source)).A().total, [{}]))
 
 
+LAYOUTS = {
+    "parameters below each other": """
+        def f(
+            event,
+            *,
+            key="b",
+        ):
+            return event["a"] and event["b"]
+        """,
+    "decorated": """
+        def same(*_):
+            return lambda function: function
+        @same(
+            1,
+        )
+        @same()
+        # as documented
+        def f(event):
+            return event["a"] and event["b"]
+        """,
+    "text that is indented less": """
+        def f(event):
+            text = '''
+        def g():
+            pass
+        '''
+            return event["a"] and event["b"]
+        """,
+    "comments and an empty line": """
+        def f(event):
+        # first
+            if event["a"]:
+
+        # then
+                return event["b"]
+        """,
+    "on one line": """
+        def f(event): return event["a"] and event["b"]
+        """,
+    "a function in a function, and what can't be reached": """
+        def outer():
+            async def unused(): pass
+            def f(event):
+                return event["a"] and event["b"]
+                if 1: pass
+            return f
+            x = [
+        ]
+        f = outer()
+        """,
+    "a list over several lines": """
+        def f(event):
+            return [
+                event["a"] and event["b"]
+                for _ in "x"
+            ]
+        """,
+    "a lambda": """
+        f = lambda event: event["a"] and event["b"]
+        g = 1
+        """,
+    "a generator": """
+        def f(event):
+            if any(event["a"] and event["b"] for _ in "x"):
+                return 1
+            else:
+                return 2
+        """,
+    "a class": """
+        def f(event):
+            class Order(
+                dict
+            ):
+                a = event["a"]
+                b = event["b"]
+        """,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(module, layout):
+    """However a function is laid out, two operations in it are told apart, and blank lines in front change nothing."""
+    source = textwrap.dedent(LAYOUTS[layout])
+    first, second = (
+        {fingerprint(failure(f, event)) for f in (module(source).f, module("\n\n" + source).f)}
+        for event in ({}, {"a": 1})
+    )
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
 class HostileError(Exception):
     def __getattribute__(self, name):
         raise SystemError(name)

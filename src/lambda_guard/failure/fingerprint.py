@@ -6,8 +6,10 @@ it doesn't change with moved lines, reworded messages, other ids, reordered code
 between, other versions of packages or other directories; and two checks in one function have two.
 """
 
-import ast
+# Not `ast` and `inspect`, whose imports would take longer than all that a first failure is otherwise.
+import _ast as ast
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from types import CodeType, TracebackType
@@ -22,6 +24,7 @@ _CALLERS_MOST: Final = 3
 _GROUP_MOST: Final = 20
 _GROUPS_MOST: Final = 100  # at most: groups may be deeper than the stack, share parts, contain each other
 _FUNCTION_LINES_MOST: Final = 500
+_ENDS_MOST: Final = 50  # lines that are tried as the end of a function
 _WORD_MOST: Final = 100  # characters
 _NAMELESS: Final = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")
 # The base class's descriptor, since the exception's class may override its attributes.
@@ -130,17 +133,35 @@ def _site(code: CodeType, instruction: int, is_caller: bool) -> str:
 
 
 def _parsed(code: CodeType) -> ast.Module | None:
-    """Return the function's syntax tree, its lines numbered as in the file."""
+    """Return the tree of the function, or of the statement around a nameless one, its lines numbered as in the file."""
     import linecache
-    from inspect import getblock
 
     lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :][:_FUNCTION_LINES_MOST]
     if not lines:
         return None
-    block = lines if code.co_name == "<module>" else getblock(lines)
-    indented = block[0][:1].isspace()  # a method: parsed below a dummy header, so that its columns stay
-    tree = ast.parse("".join(["if 1:\n", *block] if indented else block))
-    return ast.increment_lineno(tree, code.co_firstlineno - 1 - indented)
+    indented = lines[0][:1].isspace()  # a method: parsed below a dummy header, so that its columns stay
+    above = "\n" * (code.co_firstlineno - 1 - indented) + "if 1:\n" * indented
+    for end in islice(_ends(lines), _ENDS_MOST):
+        with suppress(SyntaxError):
+            return compile(above + "".join(lines[:end]), "<source>", "exec", ast.PyCF_ONLY_AST)  # type: ignore[return-value]  # a tree, by this flag
+    return None
+
+
+def _ends(lines: list[str]) -> Iterator[int]:
+    """Yield where a block may end that begins with the first line: where one is indented no further, and at the end.
+
+    Such a line may still belong to it, as the bracket below the parameters or one in a text of several lines: what is
+    before it is no Python then.
+    """
+    first = _indentation(lines[0])
+    for number, line in enumerate(lines):
+        if number and line.strip() and line.lstrip()[0] != "#" and _indentation(line) <= first:
+            yield number
+    yield len(lines)
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _described(tree: ast.Module, position: tuple[Any, ...], is_caller: bool) -> str:
@@ -161,15 +182,23 @@ def _path_to(tree: ast.Module, start: tuple[int, int], end: tuple[int, int]) -> 
     """Return the nodes from the tree down to the smallest one that spans from `start` to `end`."""
     path: list[ast.AST] = [tree]
     while True:
-        inside = next((child for child in ast.iter_child_nodes(path[-1]) if _spans(child, start, end)), None)
+        inside = next((child for child in _children(path[-1]) if _spans(child, start, end)), None)
         if inside is None:
             return path
         path.append(inside)
 
 
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for name in node._fields:
+        found = getattr(node, name, None)
+        yield from [
+            each for each in (found if isinstance(found, list) else [found]) if isinstance(each, ast.AST)
+        ]
+
+
 def _spans(node: ast.AST, start: tuple[int, int], end: tuple[int, int]) -> bool:
     if not isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.pattern):
-        return any(_spans(child, start, end) for child in ast.iter_child_nodes(node))  # a `case`, an argument
+        return any(_spans(child, start, end) for child in _children(node))  # a `case`, an argument
     return (node.lineno, node.col_offset) <= start and end <= (node.end_lineno or 0, node.end_col_offset or 0)
 
 
@@ -215,7 +244,7 @@ def _leaves(node: ast.AST) -> Iterator[str]:
     if leaf := _leaf(node):
         yield leaf
         return
-    for child in ast.iter_child_nodes(node):
+    for child in _children(node):
         yield from _leaves(child)
 
 

@@ -41,6 +41,11 @@ _STANDARD_ERROR: Final = 2
 Alarm = Callable[[Scope], object]
 
 
+def start() -> None:
+    """Start the thread now, rather than when an invocation first needs it."""
+    _watch.start()
+
+
 class _Cell:
     """An armed invocation.
 
@@ -150,11 +155,12 @@ class _Watch:
         """Make the thread check again, and at that time once more; start it when it is first needed."""
         self._asked = at
         if not self._running:
-            self._start()
+            self.start()
         with suppress(RuntimeError):  # woken already
             self._bell.release()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, unless it is running."""
         from threading import Thread
 
         with self._starting:
