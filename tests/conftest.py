@@ -550,6 +550,28 @@ def services():
 
 
 @pytest.fixture
+def serve():
+    """Have requests answered by a function of the test's own, of the request's number; gives the address and the requests."""
+    from lambda_guard.local.runtime.http_server import LoopbackServer  # late, likewise
+
+    servers = []
+
+    def begin(answer):
+        requests = []
+
+        def respond(request):
+            requests.append(request)
+            return answer(len(requests))
+
+        servers.append(server := LoopbackServer(respond))
+        return f"http://{server.address}", requests
+
+    yield begin
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
 def own_loop():
     """Have a loop for Mangum, which otherwise makes one, sets it for the thread, and never closes it."""
     with asyncio.Runner() as runner:

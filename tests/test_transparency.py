@@ -216,6 +216,7 @@ def test_a_handler_at_the_end_of_the_stack_is_called_while_there_is_room_for_it(
     def bare(event, context):
         calls.append(event)
         if error is not None:
+            error.__traceback__ = None  # or it grows by a thousand frames with each call
             raise error
         return value
 

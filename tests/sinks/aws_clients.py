@@ -82,6 +82,23 @@ CALLS = {
 }
 
 
+def answered_sqs():
+    """Make a client of SQS that sends nothing: `.sent` has the requests, `.answer` the status and body of what they get."""
+    client = botocore.session.Session().create_client(
+        "sqs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    client.answer = 200, b'{"MessageId":"m-1","MD5OfMessageBody":"0cc175b9c0f1b6a831c399e269772661"}'
+    client.sent = []
+
+    def answer(request, **_):
+        client.sent.append(request)
+        status, body = client.answer
+        return AWSResponse(request.url, status, IDS, _Raw(body))
+
+    client.meta.events.register("before-send.sqs", answer)
+    return client
+
+
 class Clients:
     """One client for each service, made when it is first asked for."""
 

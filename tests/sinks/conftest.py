@@ -9,9 +9,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from botocore.client import BaseClient
 
 from lambda_guard import logger, production
 from lambda_guard.testing import Captured, capture, make_context
+
+from .aws_clients import answered_sqs
 
 
 def _schema(name: str) -> Any:
@@ -102,6 +105,26 @@ def invoke() -> Callable[..., Captured]:
         return captured
 
     return run
+
+
+@pytest.fixture
+def recorder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The X-Ray SDK's recorder with a fresh context: of the kind that is asked for, or the SDK's plain one."""
+    from aws_xray_sdk.core import xray_recorder  # late: some tests do without it
+    from aws_xray_sdk.core.context import Context
+
+    # Not by its `configure`, which makes a client of X-Ray's service each time.
+    context = getattr(request, "param", Context)()
+    context.context_missing = "IGNORE_ERROR"
+    monkeypatch.setattr(xray_recorder, "context", context)
+    monkeypatch.setattr(xray_recorder, "streaming_threshold", 30)
+    return xray_recorder
+
+
+@pytest.fixture
+def sqs() -> BaseClient:
+    """A client of SQS that sends nothing: `sqs.sent` has the requests, `sqs.answer` what they are answered."""
+    return answered_sqs()
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 import base64
 import gc
-import io
 import socket
 import threading
 
-import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -40,25 +37,6 @@ def daemon(monkeypatch):
         monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE_HEADER)
         yield found
     gc.collect()  # the tracer's socket is closed with it
-
-
-@pytest.fixture
-def sqs():
-    """A client of SQS whose calls are answered by `sqs.answer`."""
-    session = botocore.session.Session()
-    session.set_credentials("id", "secret")
-    client = session.create_client("sqs", region_name="eu-west-1")
-    client.answer = 200, b'{"MessageId":"m-1","MD5OfMessageBody":"0cc175b9c0f1b6a831c399e269772661"}'
-    client.sent = []
-
-    def answer(request, **_):
-        client.sent.append(request)
-        status, body = client.answer
-        raw = type("Raw", (io.BytesIO,), {"stream": lambda self, **_: [self.read()]})(body)
-        return AWSResponse(request.url, status, {"x-amzn-requestid": "r-1"}, raw)
-
-    client.meta.events.register("before-send.sqs", answer)
-    return client
 
 
 def send(client):

@@ -1,12 +1,9 @@
 """OpenTelemetry's own API and SDK beside our spans: the user's spans nest below ours, and nothing is sent twice."""
 
 import asyncio
-import io
 import textwrap
 
-import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -44,24 +41,6 @@ def sdk(monkeypatch):
     provider.shutdown()
 
 
-@pytest.fixture
-def sqs():
-    """A client of SQS whose calls are answered here; `sqs.requests` has them."""
-    session = botocore.session.Session()
-    session.set_credentials("id", "secret")
-    client = session.create_client("sqs", region_name="eu-west-1")
-    client.requests = []
-
-    def answer(request, **_):
-        client.requests.append(request)
-        body = b'{"MessageId":"m-1","MD5OfMessageBody":"0cc175b9c0f1b6a831c399e269772661"}'
-        raw = type("Raw", (io.BytesIO,), {"stream": lambda self, **_: [self.read()]})(body)
-        return AWSResponse(request.url, 200, {}, raw)
-
-    client.meta.events.register("before-send.sqs", answer)
-    return client
-
-
 def send(client):
     """Send a message to a queue."""
     client.send_message(QueueUrl="https://sqs.eu-west-1.amazonaws.com/1/q", MessageBody="a")
@@ -69,7 +48,7 @@ def send(client):
 
 def sent(client):
     """Return the header of the only request."""
-    (request,) = client.requests
+    (request,) = client.sent
     header = request.headers["X-Amzn-Trace-Id"]
     return parse(header if isinstance(header, str) else header.decode())
 

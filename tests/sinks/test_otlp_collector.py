@@ -12,7 +12,7 @@ import pytest
 
 from lambda_guard import production
 from lambda_guard.local.aws.collector import Collector
-from lambda_guard.local.runtime.http_server import HttpResponse, LoopbackServer
+from lambda_guard.local.runtime.http_server import HttpResponse
 from lambda_guard.otlp.span import hex_id
 from lambda_guard.propagation.header import parse
 from lambda_guard.sinks.otlp import collector as module
@@ -41,24 +41,15 @@ def collector(monkeypatch):
 
 
 @pytest.fixture
-def serve(monkeypatch):
-    """Have requests answered by a function of the test's own."""
-    servers = []
+def serve(serve, monkeypatch):
+    """Have a collector whose answers a function of the test's own makes; gives the requests."""
 
     def begin(answer):
-        requests = []
-
-        def respond(request):
-            requests.append(request)
-            return answer(len(requests))
-
-        servers.append(server := LoopbackServer(respond))
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{server.address}")
+        url, requests = serve(answer)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         return requests
 
-    yield begin
-    for server in servers:
-        server.close()
+    return begin
 
 
 def until(holds):

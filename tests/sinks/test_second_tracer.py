@@ -1,14 +1,11 @@
 """A second tracer, of fewer than 80 lines, takes all that a tracer is told, without a module of X-Ray's."""
 
-import io
 import json
 import textwrap
 import time
 from pathlib import Path
 
-import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
 
 from lambda_guard import production
 from lambda_guard.propagation.header import parse
@@ -32,28 +29,10 @@ def spans(monkeypatch):
     stop()
 
 
-@pytest.fixture
-def sqs():
-    """A client of SQS whose calls are answered here; `sqs.headers` has what went with them."""
-    session = botocore.session.Session()
-    session.set_credentials("id", "secret")
-    client = session.create_client("sqs", region_name="eu-west-1")
-    client.headers = []
-
-    def answer(request, **_):
-        client.headers.append(json.loads(request.body))
-        body = b'{"MessageId":"m-1","MD5OfMessageBody":"0cc175b9c0f1b6a831c399e269772661"}'
-        raw = type("Raw", (io.BytesIO,), {"stream": lambda self, **_: [self.read()]})(body)
-        return AWSResponse(request.url, 200, {}, raw)
-
-    client.meta.events.register("before-send.sqs", answer)
-    return client
-
-
 def send(client):
     """Send a message, and return the trace header that went with it."""
     client.send_message(QueueUrl="https://sqs.eu-west-1.amazonaws.com/1/q", MessageBody="a")
-    return parse(client.headers[-1]["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"])
+    return parse(json.loads(client.sent[-1].body)["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"])
 
 
 def test_it_is_small_and_knows_nothing_of_xray(fresh):

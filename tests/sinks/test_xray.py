@@ -24,13 +24,13 @@ UPSTREAM, SENDER = "1-6742a1b5-0123456789abcdef01234567", "4c721bf33e3caf8f"
 VARIABLE = "_X_AMZN_TRACE_ID"
 
 
-@pytest.fixture(params=[Context, LambdaContext], ids=["context", "in Lambda"], autouse=True)
-def recorder(request):
-    """The recorder with a fresh context: the SDK's plain one, and the one that it takes inside Lambda."""
-    before = xray_recorder.context
-    xray_recorder.configure(context=request.param(), context_missing="IGNORE_ERROR")
-    yield xray_recorder
-    xray_recorder.configure(context=before, streaming_threshold=30)
+# The SDK's plain context, and the one that it takes inside Lambda.
+pytestmark = [
+    pytest.mark.usefixtures("recorder"),
+    pytest.mark.parametrize(
+        "recorder", [Context, LambdaContext], ids=["context", "in Lambda"], indirect=True
+    ),
+]
 
 
 def upstream(root=UPSTREAM, parent=SENDER, sampled="1"):
@@ -166,9 +166,7 @@ UNRECORDED = {
 @pytest.mark.parametrize("found", UNRECORDED.values(), ids=UNRECORDED)
 def test_nothing_is_emitted_without_a_sampled_trace(invoke, found):
     """No document, no exception, also not into code that uses the SDK; the variable stays as it was."""
-    xray_recorder.configure(
-        context=LambdaContext()
-    )  # outside of Lambda the SDK has no segment to stand in for
+    xray_recorder.context = LambdaContext()  # outside of Lambda the SDK has no segment to stand in for
 
     @xray_recorder.capture("captured")
     def work():
@@ -654,7 +652,7 @@ def test_many_subsegments_all_arrive(traced):
 
 def test_a_threshold_of_ones_own(traced):
     """With `streaming_threshold=0`, as Powertools sets it, each subsegment is sent when it ends."""
-    xray_recorder.configure(streaming_threshold=0)
+    xray_recorder.streaming_threshold = 0
 
     def handler(event, context):
         for number in range(3):

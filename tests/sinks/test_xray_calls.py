@@ -5,7 +5,6 @@ import threading
 
 import pytest
 from aws_xray_sdk.core import xray_recorder
-from aws_xray_sdk.core.context import Context
 from aws_xray_sdk.ext.boto_utils import aws_meta_processor
 
 from lambda_guard.testing import events
@@ -17,15 +16,6 @@ HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampl
 # What the SDK writes and we don't: keys of objects may be somebody's data. (Names of message attributes, which it writes as
 # the text of a Python object, are in none of the calls.)
 LEFT_OUT = {"key"}
-
-
-@pytest.fixture(autouse=True)
-def recorder():
-    """The recorder with a fresh context."""
-    before = xray_recorder.context
-    xray_recorder.configure(context=Context(), context_missing="IGNORE_ERROR")
-    yield xray_recorder
-    xray_recorder.configure(context=before)
 
 
 def by_sdk(name):

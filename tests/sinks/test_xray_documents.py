@@ -3,9 +3,7 @@
 import contextlib
 import threading
 
-import pytest
 from aws_xray_sdk.core import xray_recorder
-from aws_xray_sdk.core.context import Context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,15 +75,6 @@ def warn():
         thread = threading.Thread(target=cell.alarm, args=(scope,))
         thread.start()
         thread.join(240)
-
-
-@pytest.fixture(autouse=True)
-def recorder():
-    """The recorder with a fresh context."""
-    before = xray_recorder.context
-    xray_recorder.configure(context=Context(), context_missing="IGNORE_ERROR")
-    yield xray_recorder
-    xray_recorder.configure(context=before)
 
 
 @settings(max_examples=40)

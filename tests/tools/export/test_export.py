@@ -2,20 +2,17 @@
 
 import contextlib
 import email.utils
-import io
 import json
 import re
 import signal
 import threading
 import time
 
-import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
 
 from lambda_guard import production
 from lambda_guard.local.aws.collector import Collector
-from lambda_guard.local.runtime.http_server import HttpResponse, LoopbackServer
+from lambda_guard.local.runtime.http_server import HttpResponse
 from lambda_guard.otlp.reading import from_json, from_protobuf
 from lambda_guard.otlp.span import CLIENT, CONSUMER, hex_id
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
@@ -23,6 +20,7 @@ from lambda_guard.tools.export import receiver as receiver_module
 from lambda_guard.tools.export.progress import Reached
 from lambda_guard.tools.group import run
 
+from ...sinks.aws_clients import answered_sqs
 from ..conftest import BEGAN, TRACE, Logs, invocation_id, stamp
 from ..test_nothing_steers import HOSTILE, RECORD, assert_nothing_steers, variants
 
@@ -60,26 +58,6 @@ def export(tmp_path, capsys):
     return call
 
 
-@pytest.fixture
-def serve():
-    """Have requests answered by a function of the test's own; gives the address and the requests."""
-    servers = []
-
-    def begin(answer):
-        requests = []
-
-        def respond(request):
-            requests.append(request)
-            return answer(len(requests))
-
-        servers.append(server := LoopbackServer(respond))
-        return f"http://{server.address}", requests
-
-    yield begin
-    for server in servers:
-        server.close()
-
-
 def records(*numbers, **more):
     """Return one record a number, in order of time."""
     return [LOGS.record(number, 100 * number, 20.0, **more) for number in numbers]
@@ -99,18 +77,8 @@ def sent_by(client):
 
 @pytest.fixture
 def sqs():
-    """A client of SQS whose calls are answered here."""
-    session = botocore.session.Session()
-    session.set_credentials("id", "secret")
-    client = session.create_client("sqs", region_name="eu-west-1")
-
-    def answer(request, **_):
-        body = b'{"MessageId":"m-1","MD5OfMessageBody":"0cc175b9c0f1b6a831c399e269772661"}'
-        raw = type("Raw", (io.BytesIO,), {"stream": lambda self, **_: [self.read()]})(body)
-        return AWSResponse(request.url, 200, {}, raw)
-
-    client.meta.events.register("before-send.sqs", answer)
-    return client
+    """A client of SQS that sends nothing."""
+    return answered_sqs()
 
 
 @pytest.mark.parametrize(
