@@ -82,7 +82,7 @@ def test_each_row_has_its_test():
 
 
 def shown(lines):
-    """Return what `invocations --failed` shows of an invocation's lines: its first line, or nothing."""
+    """Return what `invocations --failed` shows of an invocation's lines."""
     done = subprocess.run(
         [sys.executable, "-m", "lambda_guard.tools", "invocations", "-", "--failed"],
         input="".join(f"{line}\n" for line in lines),
@@ -92,7 +92,7 @@ def shown(lines):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return next((line for line in done.stdout.splitlines() if re.match(r"\S+ \w", line)), "")
+    return done.stdout
 
 
 def assert_as_on_the_page(row, lines):
@@ -110,9 +110,22 @@ def assert_as_on_the_page(row, lines):
         "metrics": set(ticked(metrics)),
     }
     [phrase] = ticked(as_failed) or [""]
-    line = shown(lines)
+    text = shown(lines)
+    line = next((line for line in text.splitlines() if re.match(r"\S+ \w", line)), "")
     assert phrase in line
     assert bool(phrase) is bool(line)
+    assert_told_once(records, text)
+
+
+def assert_told_once(records, text):
+    """The runtime tells of the record's error, too: the command doesn't, nor does it show frames of ours."""
+    for error in filter(None, [record.get("error") for record in records]):
+        assert f"✗ {error['type']}: {error['message']}" in text
+        assert f"ERROR    {error['type']}: " not in text
+    assert "_production.py" not in text
+    assert "LAMBDA_WARNING" not in text
+    assert not re.search(r"^ +-\d", text, re.MULTILINE)
+    assert "of no invocation" not in text
 
 
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])

@@ -251,7 +251,7 @@ def test_a_pipe_that_is_slow_to_begin_is_read_like_any_other():
     command = [sys.executable, "-m", "lambda_guard.tools", "invocations", "--json"]
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as slow:
         result = subprocess.run(command, stdin=slow.stdout, capture_output=True, timeout=240, check=False)
-    assert result.stderr == b"1 invocation, 0 failed; 1 lines read\n"
+    assert result.stderr == b"1 invocation, 0 failed; 1 line read\n"
 
 
 @pytest.mark.parametrize("options", [["--follow"], []])

@@ -34,7 +34,7 @@ def test_the_failures_of_one_cause_are_a_row(lambda_guard, shop):
         f"    for example {invocation_id(3)}  trace {TRACE}\n"
         "\n"
     )
-    assert result.stderr.decode() == "2 of 4 invocations, 2 failed; 11 lines read\n"
+    assert result.stderr.decode() == "2 of 4 invocations and 2 of 2 failures shown; 11 lines read\n"
 
 
 def test_json_has_one_object_a_cause(lambda_guard, shop):

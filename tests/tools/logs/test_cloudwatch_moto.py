@@ -98,7 +98,7 @@ def test_failures_are_found_and_shown_with_all_their_lines(lambda_guard, server,
     ("options", "said"),
     [
         ((), "4 invocations, 2 failed; 11 lines read"),
-        (("--failed",), "2 of 4 invocations, 2 failed; 11 lines read"),
+        (("--failed",), "2 of 4 invocations and 2 of 2 failures shown; 11 lines read"),
     ],
 )
 def test_what_was_read_is_counted(lambda_guard, server, groups, options, said):

@@ -72,7 +72,19 @@ LAMBDAS_OWN = encode(
         ),
         (
             f'{{"timestamp":"{stamp(BEGAN)}","log_level":"ERROR","errorMessage":"boom","errorType":"ValueError","requestId":"{ID}","stackTrace":["  File a","    x()"]}}',
-            Line("log", BEGAN, "ERROR", "ValueError: boom", fields={"errorMessage": "boom", "errorType": "ValueError", "stackTrace": ["  File a", "    x()"]}, exception="  File a\n    x()"),
+            Line("log", BEGAN, "ERROR", "ValueError: boom", exception="  File a\n    x()"),
+        ),
+        (
+            f'{{"timestamp":"{stamp(BEGAN)[:19]}Z","level":"ERROR","errorMessage":"boom","errorType":"ValueError","requestId":"{ID}","stackTrace":[]}}',
+            Line("log", BEGAN, "ERROR", "ValueError: boom", whole_second=True),
+        ),
+        (
+            f'{{"timestamp":"{stamp(BEGAN)}","level":"ERROR","errorMessage":"boom","errorType":"ValueError","requestId":"{ID}","stackTrace":[],"order":1}}',
+            Line("log", BEGAN, "ERROR", "ValueError: boom", fields={"errorMessage": "boom", "errorType": "ValueError", "stackTrace": [], "order": 1}),
+        ),
+        (
+            f'{{"timestamp":"{stamp(BEGAN)}","level":"ERROR","requestId":"{ID}","message":{{"errorType":"Error","errorMessage":"boom","stackTrace":["Error: boom","    at f"]}}}}',
+            Line("log", BEGAN, "ERROR", "Error: boom", exception="Error: boom\n    at f"),
         ),
         (
             f'{{"_aws":{{"Timestamp":{BEGAN:.0f},"CloudWatchMetrics":[]}},"service":"s","Orders":1.0}}',

@@ -14,7 +14,7 @@ from lambda_guard.tools.dlq.letter import Failure, Letter, Origin
 from lambda_guard.tools.dlq.message import SOURCE_ATTRIBUTE
 from lambda_guard.tools.logs.invocation import Invocation, invocations_of
 from lambda_guard.tools.logs.reading.grouping import Grouper
-from lambda_guard.tools.logs.reading.lines import tells_of_an_error
+from lambda_guard.tools.logs.reading.runtime_errors import tells_of_an_error
 from lambda_guard.tools.logs.reading.streams import Stream
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import as_mapping
-from lambda_guard.tools.logs.reading.line_owner import load
-from lambda_guard.tools.logs.reading.lines import parse, tells_of_an_error
+from lambda_guard.tools.logs.reading.runtime_errors import told_by_the_runtime
 from lambda_guard.tools.logs.selection import failures
 
 _FIRST: Final = float("inf")
@@ -101,8 +100,8 @@ def _whole(invocation: Invocation) -> Error:
     """Return an invocation's error: its record's, the runtime's, Lambda's, or only how it ended."""
     if invocation.error:
         return invocation.error
-    if invocation.record is None and (error := _told_by_the_runtime(invocation)):
-        return error
+    if invocation.record is None and (told := told_by_the_runtime(invocation.raw)):
+        return dict(zip((names.TYPE, names.MESSAGE), told, strict=True))
     if invocation.report.error_type:
         return {names.TYPE: invocation.report.error_type}
     if invocation.answered_with_an_error:
@@ -110,18 +109,3 @@ def _whole(invocation: Invocation) -> Error:
     return {
         names.TYPE: invocation.verdict if invocation.outcome not in names.NO_FAILURE else "failed records"
     }
-
-
-def _told_by_the_runtime(invocation: Invocation) -> Error:
-    """Read the line in which a runtime reports the exception; the last one is what the invocation ended with."""
-    raws = invocation.raw
-    for raw, following in zip(reversed(raws), reversed([*raws[1:], b""]), strict=True):
-        if not tells_of_an_error(raw, following):
-            continue
-        document = load(raw[raw.find(b"{") :]) if b'"errorType"' in raw else None
-        if document is not None:
-            told = document.get("errorType") or "Error", document.get("errorMessage") or ""
-        else:
-            told = parse(raw).message.partition(": ")[::2]
-        return {names.TYPE: str(told[0]), names.MESSAGE: str(told[1])}
-    return {}

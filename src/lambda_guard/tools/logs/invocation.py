@@ -4,7 +4,6 @@ Filters pass most invocations over by their record alone, so the other lines are
 asked for.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
@@ -24,7 +23,8 @@ from lambda_guard.tools.logs.model import (
     true_time,
 )
 from lambda_guard.tools.logs.reading.line_owner import load
-from lambda_guard.tools.logs.reading.lines import parse, tells_of_an_error
+from lambda_guard.tools.logs.reading.runtime_errors import tells_of_an_error, told_by_the_runtime
+from lambda_guard.tools.logs.reading.shown_lines import shown_lines
 
 KILLED: Final = "killed"
 """The environment ended the invocation: out of memory, a crash, or the end of the time without a record."""
@@ -34,6 +34,9 @@ UNFINISHED: Final = "unfinished"
 
 SERVER_ERROR: Final = "server error"
 """The handler answered a request with a status from 500 on: a success to Lambda alone."""
+
+PARTIAL_FAILURE: Final = "partial failure"
+"""Some records of the batch failed, and the answer gave them back: a success to Lambda alone."""
 
 CLOCK_TOLERANCE_MS: Final = 1_000.0
 """How far outside its invocation a line's time may lie before the clock is said to have jumped."""
@@ -58,21 +61,6 @@ _HINT_KEYS: Final = (
     names.SERVICE,
     names.XRAY_TRACE_ID,
     names.COLD_START,
-)
-_FOLDED: Final = (
-    b"START RequestId: ",
-    b"END RequestId: ",
-    b"REPORT RequestId: ",
-    b"INIT_START Runtime Version: ",
-    b"RESTORE_START Runtime Version: ",
-    b"XRAY TraceId: ",
-)
-_FOLDED_EVENTS: Final = (
-    "platform.start",
-    "platform.runtimeDone",
-    "platform.report",
-    "platform.initStart",
-    "platform.restoreStart",
 )
 _LAMBDA_GROUP: Final = "/aws/lambda/"
 
@@ -119,20 +107,8 @@ class Invocation(Struct, dict=True):
 
     @cached_property
     def lines(self) -> Sequence[Line]:
-        """Its lines but the record and those that `report` says in full.
-
-        A line that stands there twice is one with a count.
-        """
-        record = self.record_line
-        own = [raw for raw in self.raw if raw != record]
-        if not self.report.is_empty():
-            own = [raw for raw in own if not _is_folded(raw)]
-        if not self.repeats:
-            return list(map(parse, own))
-        return [
-            replace(parse(raw), times=count) if count > 1 else parse(raw)
-            for raw, count in Counter(own).items()
-        ]
+        """Its lines in order of time, without what its record and its report say in full."""
+        return shown_lines(self.raw, self.record, self.record_line, self.report, repeats=self.repeats)
 
     @cached_property
     def hints(self) -> Mapping[str, object]:
@@ -193,8 +169,8 @@ class Invocation(Struct, dict=True):
         for raw in reversed(self.raw):
             if raw == self.record_line:
                 break
-            if raw.startswith(b"[ERROR] Runtime.MarshalError: "):
-                return True
+            if (told := told_by_the_runtime([raw])) is not None:
+                return told[0] == "Runtime.MarshalError"
         return False
 
     def _worse(self, seen: str) -> str:
@@ -233,9 +209,13 @@ class Invocation(Struct, dict=True):
 
     @property
     def verdict(self) -> str:
-        """The outcome; `server error` where that is an answer which tells of one."""
+        """The outcome; where that is a success to Lambda alone, `server error` or `partial failure`."""
         outcome = self.outcome
-        return SERVER_ERROR if outcome == names.SUCCESS and self.answered_with_an_error else outcome
+        if outcome != names.SUCCESS:
+            return outcome
+        if self.answered_with_an_error:
+            return SERVER_ERROR
+        return PARTIAL_FAILURE if self.failed_records else outcome
 
     @property
     def failed_records(self) -> int:
@@ -378,10 +358,3 @@ def _name_of_source(source: str) -> str:
         return source.rpartition(_LAMBDA_GROUP)[2].partition("/")[0]
     name, dot, _ = source.replace("\\", "/").rpartition("/")[2].partition(".")
     return name if dot and not name.isdigit() else ""  # an export's files are numbered
-
-
-def _is_folded(raw: bytes) -> bool:
-    if raw[:1] == b"{":
-        document = (load(raw) if b'"platform.' in raw else None) or {}
-        return document.get("type") in _FOLDED_EVENTS and isinstance(document.get("record"), Mapping)
-    return raw.startswith(_FOLDED)

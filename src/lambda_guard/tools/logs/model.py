@@ -62,6 +62,7 @@ class Line(Struct, omit_defaults=True):
         exception: the traceback, where the line carries one.
         broken: it starts like JSON, but isn't.
         times: how often this very line stands in the invocation.
+        whole_second: whether `time_ms` is cut to the second, as the Python runtime writes it in the JSON of an error.
     """
 
     kind: LineKind
@@ -74,6 +75,7 @@ class Line(Struct, omit_defaults=True):
     exception: str = ""
     broken: bool = False
     times: int = 1
+    whole_second: bool = False
 
 
 class Report(Struct):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import click
 
@@ -13,6 +13,7 @@ from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.model import Stray
 from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.reading.attempts import number_attempts
+from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.logs.views.causes import cause_block, cause_line
 from lambda_guard.tools.logs.views.documents import block_pieces
@@ -110,7 +111,22 @@ def invocations(  # noqa: PLR0917 - click passes options by name
             draw = encoder(pieces, sys.stdout.encoding, sys.stdout.errors or "strict")
             waits = follow or target.in_the_cloud or "-" in target.paths
             shown = _write(chosen, draw, reader, in_bulk=not waits)
-    return say_tally(reader.tally, shown, not selection.is_everything)
+    return say_tally(reader.tally, shown.invocations, not selection.is_everything, shown.failed)
+
+
+@dataclass(slots=True)
+class Shown:
+    """How many invocations were shown, and how many of them failed."""
+
+    invocations: int = 0
+    failed: int = 0
+
+    def add(self, some: Drawn, tally: Tally) -> None:
+        """Count what is shown, and note in the tally what is odd about it."""
+        self.invocations += some.invocations
+        self.failed += some.failed
+        tally.broken += some.broken
+        tally.clock_jumps += some.clock_jumps
 
 
 def selected(blocks: Iterable[Block], selection: Selection, reader: Reader) -> Iterator[Block]:
@@ -139,41 +155,41 @@ def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
             return
 
 
-def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool) -> int:
+def _write(blocks: Iterator[Block], draw: Draw, reader: Reader, *, in_bulk: bool) -> Shown:
     """Write the blocks, each at once where someone may be looking on; in bulk, only the first."""
-    shown, at_once = 0, not in_bulk or sys.stdout.isatty()
+    shown, at_once = Shown(), not in_bulk or sys.stdout.isatty()
     output = sys.stdout.buffer
     for some in drawn_in_bulk(blocks, draw) if in_bulk else drawn(blocks, draw):
         output.write(some.text)
-        if at_once or not shown:
+        if at_once or not shown.invocations:
             output.flush()
-        shown += _noted(some, reader)
+        shown.add(some, reader.tally)
     return shown
 
 
-def _write_causes(blocks: Iterator[Block], limit: int | None, *, as_json: bool, palette: Palette) -> int:
-    causes, shown = Causes(), 0
+def _write_causes(blocks: Iterator[Block], limit: int | None, *, as_json: bool, palette: Palette) -> Shown:
+    causes, count = Causes(), 0
     for invocation in invocations_of(blocks):
-        shown += bool(causes.add(invocation)) and not invocation.late
+        count += bool(causes.add(invocation)) and not invocation.late
     rows = causes.rows()
     for cause in rows[:limit]:
         sys.stdout.write(cause_line(cause) if as_json else cause_block(cause, palette))
     if len(rows) > (limit or len(rows)):
         say(f"{len(rows):,} causes; the {limit:,} most frequent are shown")
-    return shown
+    return Shown(count, count)
 
 
 def _write_page(
     blocks: Iterator[Block], page: PageFile, reader: Reader, *, whole: bool, by_cause: bool
-) -> int:
+) -> Shown:
     from lambda_guard.tools.logs.traces.tree import build_traces
     from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
     from lambda_guard.tools.logs.views.html.room import Room
 
-    room, shown = Room(), 0
+    room, shown = Room(), Shown()
     invocations, strays = list[Invocation](), list[Stray]()
     for block in limited(blocks, INVOCATIONS_MOST):
-        shown += _noted(counted([block]), reader)
+        shown.add(counted([block]), reader.tally)
         if isinstance(block, Stray):
             strays.append(block)
             continue
@@ -190,10 +206,3 @@ def _write_page(
     if left_out:
         say(f"  {left_out}: select with --failed, --since or --where")
     return shown
-
-
-def _noted(some: Drawn, reader: Reader) -> int:
-    """Note what is odd about what is shown, and give how many invocations it is."""
-    reader.tally.broken += some.broken
-    reader.tally.clock_jumps += some.clock_jumps
-    return some.invocations

@@ -149,16 +149,20 @@ def between(since: str | None, until: str | None) -> Selection:
     return Selection(since_ms=since_ms, until_ms=until_ms)
 
 
-def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
+def say_tally(tally: Tally, shown: int, filtered: bool, failed: int | None = None) -> int:
     """Finish with what was read and what was odd about it; warnings come last, where they are seen.
+
+    Args:
+        tally: what was read.
+        shown: how many invocations were shown.
+        filtered: whether a filter was set.
+        failed: how many of those that were shown failed; None for commands that don't show any.
 
     Returns:
         The exit code: 1 where something could not be read.
     """
     sys.stdout.flush()  # where both streams go to one place, this comes last
-    of = f" of {tally.invocations:,}" if shown != tally.invocations else ""
-    plural = "s" * (tally.invocations != 1)
-    say(f"{shown:,}{of} invocation{plural}, {tally.failed:,} failed; {tally.lines:,} lines read")
+    say(f"{_counts(tally, shown, failed)}; {tally.lines:,} line{'s' * (tally.lines != 1)} read")
     for text in (*_oddities(tally, filtered), *tally.notes):
         say(f"  {text}")
     if tally.strays and not tally.invocations:
@@ -166,6 +170,17 @@ def say_tally(tally: Tally, shown: int, filtered: bool) -> int:
     for warning in tally.warnings:
         warn(warning)
     return 1 if tally.warnings else 0
+
+
+def _counts(tally: Tally, shown: int, failed: int | None) -> str:
+    """Describe how much was shown of what was read."""
+    plural = "s" * (tally.invocations != 1)
+    if shown == tally.invocations:
+        return f"{shown:,} invocation{plural}, {tally.failed:,} failed"
+    if failed is None:
+        return f"{shown:,} of {tally.invocations:,} invocation{plural}, {tally.failed:,} failed"
+    failures = f"{failed:,} of {tally.failed:,} failure{'s' * (tally.failed != 1)}"
+    return f"{shown:,} of {tally.invocations:,} invocation{plural} and {failures} shown"
 
 
 _LOOKED_FOR = (

@@ -9,6 +9,7 @@ from lambda_guard import _names as names
 from lambda_guard.propagation.header import parse as header_of
 from lambda_guard.tools.logs.model import Line, Report, as_mapping, as_number, time_of
 from lambda_guard.tools.logs.reading.line_owner import is_platform_event, load
+from lambda_guard.tools.logs.reading.runtime_errors import JSON_KEYS, is_error_document, without_own_frames
 
 _LEVELS: Final = {
     **{level: level for level in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")},
@@ -38,16 +39,12 @@ _KEYS_BESIDE: Final = {
 }
 """What Powertools and Lambda's JSON format write into each line, by the key that names the invocation."""
 
-HIDDEN_KEYS: Final = _COMMON_KEYS.union(names.ID_KEYS, *_KEYS_BESIDE.values())
+HIDDEN_KEYS: Final = _COMMON_KEYS.union(names.ID_KEYS, JSON_KEYS, *_KEYS_BESIDE.values())
 """Keys that may be no field of a line: all lines of an invocation have them, or they are shown as something else."""
 
 _LOOKED_AT: Final = HIDDEN_KEYS | {names.RECORD}
-_RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S+\t(.*)", re.DOTALL)
+_RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S*\t(.*)", re.DOTALL)
 _NODE_TEXT: Final = re.compile(r"(\d\S+Z)\s+(?:[0-9a-fA-F-]{36}|\S+(?=\t))\s+([A-Z]+)\s+(.*)", re.DOTALL)
-_NODE_ERROR: Final = re.compile(
-    rb"\S+\s+\S+\s+ERROR\s+(?:Invoke Error|Uncaught Exception|Unhandled Promise Rejection)\s*\{"
-)
-_TRACEBACK: Final = re.compile(rb"[\r\n]Traceback ")
 _BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
 _TIMED_OUT: Final = re.compile(
     r"(?:(\d{4}-\S+) )?(?:[0-9a-fA-F-]{36} )?(Task timed out after [\d.]+ seconds)"
@@ -134,7 +131,7 @@ def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: flo
     level = document.get(names.LEVEL)
     instead = {"time"} if time_ms is None else set[str]()
     instead |= set() if level else {"log_level"}
-    return Line(
+    line = Line(
         "log",
         time_ms if time_ms is not None else next((at for at in times if at is not None), None),
         _level(str(level or document.get("log_level") or "")),
@@ -144,6 +141,18 @@ def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: flo
         _fields(document, _own_keys(document) | instead),
         _exception(document),
     )
+    if is_error_document(document):
+        line.whole_second = not hasattr(raw, "time_ms") and "." not in str(document.get(names.TIMESTAMP, "."))
+        return _error_of_the_runtime(line, raw)
+    return line
+
+
+def _error_of_the_runtime(line: Line, raw: bytes) -> Line:
+    """Return a runtime's report of an error without its keys, which message and traceback have told."""
+    line.fields = {key: value for key, value in line.fields.items() if key not in JSON_KEYS}
+    line.exception = without_own_frames(line.exception)
+    line.time_ms = getattr(raw, "time_ms", line.time_ms)
+    return line
 
 
 def _own_keys(document: Mapping[str, object], *, guarded: bool = False) -> frozenset[str]:
@@ -170,6 +179,8 @@ def _message(document: Mapping[str, object]) -> str:
         return message
     if message is None:
         return _message_of_others(document)
+    if isinstance(message, Mapping) and "errorMessage" in message:  # an error as Node.js logs it
+        return _message_of_others(message)
     return json.dumps(message, ensure_ascii=False, default=str)
 
 
@@ -187,7 +198,7 @@ def _exception(document: Mapping[str, object]) -> str:
     text = document.get(names.EXCEPTION)
     if isinstance(text, str):
         return text
-    frames = document.get("stackTrace")
+    frames = document.get("stackTrace", as_mapping(document.get(names.MESSAGE)).get("stackTrace"))
     return "\n".join(str(frame).rstrip() for frame in frames) if isinstance(frames, list) else ""
 
 
@@ -221,33 +232,13 @@ def _plain(text: str, time_ms: float | None) -> Line:
     if found is None:
         return Line("text", time_ms, "", text.replace("\r", "\n"))
     message, _, traceback = found[2].replace("\r", "\n").replace("\xa0", " ").partition("\n")
-    return Line("text", time_ms, _level(found[1]), message, exception=traceback.rstrip())
+    traceback = without_own_frames(traceback.rstrip())
+    return Line("text", time_ms, _level(found[1]), message, exception=traceback if "\n" in traceback else "")
 
 
 def _level(level: str) -> str:
     upper = level.upper()
     return _LEVELS.get(upper, upper)
-
-
-def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
-    """Return whether a line is a runtime's own report of an exception that left the handler.
-
-    An exception that a handler caught and logged looks similar, but names a logger, or has the time before the text.
-
-    Args:
-        raw: the line.
-        following: the next line, where the traceback may stand.
-    """
-    if raw[:1] == b"{":
-        document = (load(raw) if b'"errorType"' in raw else None) or {}
-        return "errorType" in document and document.keys().isdisjoint((names.MESSAGE, names.LEVEL))
-    if raw.startswith(b"[ERROR] "):
-        return (
-            raw.startswith(b"[ERROR] Runtime.")
-            or _TRACEBACK.search(raw) is not None
-            or following.startswith(b"Traceback ")
-        )
-    return _NODE_ERROR.match(raw) is not None
 
 
 def add_to_report(report: Report, raw: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from lambda_guard.tools.logs.model import Report
-from lambda_guard.tools.logs.reading.line_owner import UNNAMED, Identified, Sign, unwrapped
+from lambda_guard.tools.logs.reading.line_owner import UNNAMED, Identified, Sign, identify, unwrapped
 
 STARTING_MOST: Final = 100
 """This many lines about one initialization are held; a dozen is usual, with many extensions."""
@@ -22,7 +22,7 @@ class Stream:
         exact: whether this is one log stream, hence one environment, in which one invocation runs at a time.
         shared: whether several processes of one environment write here at a time, as on Managed Instances: a line
             that names no invocation may be anybody's.
-        starting: what the platform wrote about an initialization, until the invocation that it was for starts.
+        starting: what was written during an initialization, until the invocation that it was for starts.
         reported: the invocation whose REPORT was the last of this stream, None where that line was there
             already, and the place of the line.
         within: of a file that holds several streams, the one that the last prefix named.
@@ -38,8 +38,13 @@ class Stream:
     within: "Stream | None" = None
 
     def is_initialized_by(self, sign: Sign) -> bool:
-        """Return whether a line is about the initialization of an environment, not about what runs in it."""
-        return sign is Sign.INIT_START or (sign is Sign.INIT and bool(self.starting) and not self.running)
+        """Return whether a line is about the initialization of an environment, or was written during the only one."""
+        if sign is Sign.INIT_START or not self.starting or self.running:
+            return sign is Sign.INIT_START
+        return sign is Sign.INIT or (sign is Sign.LINE and self._starts_one())
+
+    def _starts_one(self) -> bool:
+        return sum(identify(line).sign is Sign.INIT_START for line in self.starting) == 1
 
     def started_just_now(self) -> "Group | None":
         """Return the invocation of which there is nothing but its START, if it was the last thing here."""

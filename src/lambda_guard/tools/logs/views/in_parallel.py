@@ -51,25 +51,28 @@ class Drawn(NamedTuple):
     Attributes:
         text: as it is written, encoded.
         invocations: how many; late lines of one are none.
+        failed: how many of them.
         broken: how many lines start like JSON, and aren't.
         clock_jumps: how many invocations have lines with times that can't be true.
     """
 
     text: bytes
     invocations: int
+    failed: int
     broken: int
     clock_jumps: int
 
 
 def counted(blocks: Sequence[Block], text: bytes = b"") -> Drawn:
     """Count what there is in some blocks."""
-    invocations = broken = clock_jumps = 0
+    invocations = failed = broken = clock_jumps = 0
     for block in blocks:
         broken += [line.broken for line in block.lines].count(True)
         if isinstance(block, Invocation):
             invocations += not block.late
+            failed += block.failed and not block.late
             clock_jumps += block.clock_jumped
-    return Drawn(text, invocations, broken, clock_jumps)
+    return Drawn(text, invocations, failed, broken, clock_jumps)
 
 
 def drawn(blocks: Iterable[Block], draw: Draw) -> Iterator[Drawn]:

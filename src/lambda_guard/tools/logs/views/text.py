@@ -13,6 +13,7 @@ from lambda_guard.tools.logs.invocation import (
     CLOCK_JUMPED,
     EXPLAINED,
     KILLED,
+    PARTIAL_FAILURE,
     SERVER_ERROR,
     UNFINISHED,
     Block,
@@ -27,6 +28,7 @@ MARKS: Final = {
     names.SUCCESS: "✓",
     names.FAILURE: "✗",
     SERVER_ERROR: "✗",
+    PARTIAL_FAILURE: "◐",
     names.TIMEOUT: "◷",
     names.SUSPENDED: "‖",
     KILLED: "☠",
@@ -36,6 +38,7 @@ OUTCOME_STYLES: Final = {
     names.SUCCESS: "bold_green",
     names.FAILURE: "bold_red",
     SERVER_ERROR: "bold_red",
+    PARTIAL_FAILURE: "bold_yellow",
     names.TIMEOUT: "bold_red",
     names.SUSPENDED: "cyan",
     KILLED: "bold_red",
@@ -112,14 +115,14 @@ class TextView:
     def line(self, line: Line, start_ms: float | None) -> str:
         """Draw a line; this runs for each line that is shown, so it does without ceremony."""
         time_ms = line.time_ms
-        if time_ms is None:
+        if time_ms is None or (line.whole_second and start_ms is not None):
             offset = "            "
         else:
             offset = clock(time_ms) if start_ms is None else offset_text(time_ms - start_ms)
         level = self._levels.get(line.level) or f"{visible(line.level):<8}"
         message = line.message
         if not message.isprintable():
-            message = visible(message, _CONTINUED)
+            message = visible(message.rstrip("\n"), _CONTINUED)
         drawn = f"{INDENT}{offset} {level} {message}"
         known = self._keys
         for key, value in line.fields.items():

@@ -289,7 +289,7 @@ def _lines_data(block: Block) -> list[dict[str, object]]:
 
 def _line_data(line: Line, start_ms: float | None) -> dict[str, object]:
     """Keep the keys short: there may be many thousands."""
-    if line.time_ms is None:
+    if line.time_ms is None or (line.whole_second and start_ms is not None):
         at = ""
     else:
         at = clock(line.time_ms) if start_ms is None else offset_text(line.time_ms - start_ms).strip()
