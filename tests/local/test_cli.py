@@ -100,12 +100,27 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
 
 def test_a_wrong_template_ends_with_2(template):
     """The error names the file and the resource, without a traceback."""
-    template.write_text(TEMPLATE.replace("hello.handler", "hello"))
+    template.write_text(TEMPLATE.replace("Runtime:", "Timeout: soon\n      Runtime:"))
     result = CliRunner().invoke(local, ["up", str(template), "--port", "0"])
 
     assert result.exit_code == 2
-    assert f"Error: {template}: resource Hello: Handler must be `module.function`" in result.output
+    assert f"Error: {template}: resource Hello: Timeout must be a number, not 'soon'" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_template_of_which_nothing_runs_ends_with_1(template):
+    """It says which functions can't run, and why, and leaves nothing running."""
+    document = TEMPLATE.replace("python3.0", "nodejs22.x").replace(
+        "AWS::SQS::Queue", "AWS::AppConfig::Application"
+    )
+    template.write_text(document.replace("AWS::SNS::Topic", "AWS::AppConfig::Application"))
+    result = CliRunner().invoke(local, ["up", str(template), "--port", "0"])
+
+    assert result.exit_code == 1
+    assert (
+        "Warning: Hello doesn't run here: its runtime is nodejs22.x, and Python functions do" in result.output
+    )
+    assert result.output.splitlines()[-1] == "Error: nothing of the template runs here"
 
 
 def test_wrong_options_are_refused(template):

@@ -1,14 +1,16 @@
 """What the local cloud makes of a template: what it refuses, and what it says of the rest."""
 
 import json
+import re
+import stat
 import sys
+import zipfile
 
 import pytest
 
-from lambda_guard.local import TemplateError
 from lambda_guard.local.deployable import deployable
+from lambda_guard.local.placeholders import read_template
 from lambda_guard.templates.document import Location
-from lambda_guard.templates.template import Template
 
 LOCATION = Location("eu-west-1", "123456789012", "http://127.0.0.1:1")
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -18,11 +20,12 @@ HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 def read(tmp_path):
     """Return a reader of templates that are written to a file, with a code directory beside it."""
     (tmp_path / "code").mkdir()
+    (tmp_path / "code/a.py").write_text("def b(event, context): ...")
 
     def read(template):
         path = tmp_path / "template.yaml"
         path.write_text(json.dumps(template))
-        return deployable(Template(path, LOCATION), tmp_path / "inline")
+        return deployable(read_template(path, LOCATION, None, None), tmp_path / "inline")
 
     return read
 
@@ -44,21 +47,120 @@ IMAGE = {
 
 
 @pytest.mark.parametrize(
-    ("template", "message"),
+    ("template", "reason"),
     [
-        (function(CodeUri="nowhere"), "resource Fn: the code '.*nowhere' isn't a directory"),
-        (function(CodeUri="s3://bucket/key"), "resource Fn: CodeUri must be a local directory, not 's3://bucket/key'"),
-        (function(CodeUri={"Bucket": "b", "Key": "k"}), "resource Fn: CodeUri must be a local directory, not {"),
-        (function(Runtime="nodejs22.x"), "resource Fn: the local cloud runs Python functions"),
-        (IMAGE, "resource Fn: the local cloud runs Python functions"),
-        (function(Handler="handler"), "resource Fn: Handler must be `module.function`, not 'handler'"),
-        (function(ReservedConcurrentExecutions=0), "resource Fn: ReservedConcurrentExecutions must be between 1 and 1000"),
+        (function(CodeUri="nowhere"), "its code '.*nowhere' isn't there: build it, or correct the path"),
+        (function(CodeUri="s3://bucket/key"), "its code is in S3 \\(s3://bucket/key\\), not on this machine"),
+        (function(CodeUri={"Bucket": {"Ref": "AWS::Region"}, "Key": "k"}), "its code is in S3, not on this machine"),
+        (function(Runtime="nodejs22.x"), "its runtime is nodejs22.x, and Python functions do"),
+        (IMAGE, "it's a container image, and Python functions from a directory or zip archive do"),
+        (function(Handler="handler"), "Handler must be `module.function`, not 'handler'"),
+        (function(Timeout={"Fn::ImportValue": "t"}), "resource Fn.Timeout: Fn::ImportValue isn't supported here"),
     ],
 )  # fmt: skip
-def test_what_cannot_run_here_is_refused(read, template, message):
-    """A function that this interpreter can't run from a directory is an error that names file and resource."""
-    with pytest.raises(TemplateError, match=rf"template\.yaml: {message}"):
-        read(template)
+def test_a_function_that_cannot_run_here_is_named(read, template, reason):
+    """Once, with the reason; what else the template has starts."""
+    template["Resources"]["Queue"] = {"Type": "AWS::SQS::Queue"}
+    template["Resources"]["FromQueue"] = {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {"FunctionName": {"Ref": "Fn"}, "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}},
+    }
+    stack, warnings = read(template)
+    [absent] = stack.absent
+
+    assert [warning for warning in warnings if warning.startswith("Fn ")] == [
+        f"Fn doesn't run here: {absent.reason}"
+    ]
+    assert re.match(reason, absent.reason)
+    assert absent.queues == ("arn:aws:sqs:eu-west-1:123456789012:Queue",)
+    assert (stack.functions, stack.mappings, [it.name for it in stack.queues]) == ((), (), ["Queue"])
+
+
+def test_parameters_without_a_value_get_placeholders(read):
+    """By their types, and within what they allow; one warning names them all."""
+    template = function(
+        Environment={"Variables": {"VPC": {"Ref": "Vpc"}, "ZONES": {"Fn::Join": ["+", {"Ref": "Zones"}]}}}
+    )
+    template["Parameters"] = {
+        "Vpc": {"Type": "AWS::EC2::VPC::Id"},
+        "Zones": {"Type": "List<AWS::EC2::AvailabilityZone::Name>"},
+        "Stage": {"Type": "String", "AllowedValues": ["dev", "prod"]},
+        "Mail": {"Type": "String", "AllowedPattern": r"[^@]+@[^@]+\.[a-z]+"},
+        "Long": {"Type": "String", "MinLength": 14, "MaxLength": 20},
+        "Short": {"Type": "String", "MaxLength": "3"},
+        "Count": {"Type": "Number", "MinValue": 2},
+        "Image": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"},
+        "Strange": {"Type": "String", "AllowedPattern": "(?<x>"},
+        "Names": {"Type": "CommaDelimitedList"},
+        "Set": {"Type": "String", "Default": ""},
+    }
+    stack, warnings = read(template)
+
+    values = (
+        "Vpc=vpc-00000000000000000, Zones=eu-west-1a, Stage=dev, Mail=placeholder@example.com, Long=placeholderxxx, "
+        "Short=pla, Count=2, Image=ami-00000000000000000, Strange=placeholder, Names=placeholder"
+    )
+    assert (
+        f"Placeholders stand for parameters without a value: {values}; give them one with --parameter NAME=VALUE"
+        in warnings
+    )
+    assert stack.functions[0].environment == {"VPC": "vpc-00000000000000000", "ZONES": "eu-west-1a"}
+
+
+def test_a_variable_from_elsewhere_stays_as_it_is_written(read):
+    """So that the function starts, and what it does with it shows where it comes from; a condition for all is read."""
+    elsewhere = {"Fn::ImportValue": "theirs"}
+    template = function(
+        Environment={"Variables": {"THEIRS": elsewhere, "OURS": "x", "NONE": {"Ref": "AWS::NoValue"}}}
+    )
+    variables = {"Fn::If": ["Yes", {"Variables": {"A": "1"}}, {"Ref": "AWS::NoValue"}]}
+    template["Conditions"] = {"Yes": {"Fn::Equals": ["a", "a"]}}
+    template["Resources"]["Other"] = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"Runtime": HERE, "Handler": "a.b", "Code": "code", "Environment": variables},
+    }
+    template["Resources"]["Queue"] = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": elsewhere}}
+    stack, warnings = read(template)
+
+    assert {it.name: it.environment for it in stack.functions} == {
+        "Fn": {"THEIRS": '{"Fn::ImportValue": "theirs"}', "OURS": "x"},
+        "Other": {"A": "1"},
+    }
+    said = "\n".join(warnings)
+    assert "The variable THEIRS of Fn has its value as it is written: resource Fn.Environment" in said
+    assert "Queue is left out: resource Queue.DelaySeconds: Fn::ImportValue isn't supported here" in said
+    assert stack.queues == ()
+
+
+def test_code_may_be_a_zip_archive(read, tmp_path):
+    """It's unpacked once for all functions that have it; one that leads elsewhere or is damaged stops its function alone."""
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("a.py", "def b(event, context): ...")
+    with zipfile.ZipFile(tmp_path / "slip.zip", "w") as archive:
+        archive.writestr("../a.py", "")
+    with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
+        link = zipfile.ZipInfo("a.py")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    (tmp_path / "torn.zip").write_bytes((tmp_path / "code.zip").read_bytes()[:40])
+    template = function(CodeUri="code.zip")
+    fn = template["Resources"]["Fn"]
+    for name in ("code", "slip", "link", "torn"):
+        template["Resources"][name.title()] = {
+            **fn,
+            "Properties": {**fn["Properties"], "CodeUri": f"{name}.zip"},
+        }
+    stack, _ = read(template)
+
+    assert [it.logical_id for it in stack.functions] == ["Fn", "Code"]
+    assert len({it.code for it in stack.functions}) == 1
+    assert (stack.functions[0].code / "a.py").exists()
+    assert [it.reason.removeprefix(f"its code '{tmp_path}/") for it in stack.absent] == [
+        "slip.zip' leads out of /var/task: '../a.py'",
+        "link.zip' leads out of /var/task, by the link 'a.py'",
+        "torn.zip' isn't a directory or a zip archive",
+    ]
+    assert not (tmp_path / "inline/a.py").exists()
 
 
 def test_a_runtime_may_be_a_parameter_and_properties_may_be_empty(read):
@@ -79,13 +181,17 @@ def test_inline_code_is_written(read):
         "Resources": {
             "Fn": {
                 "Type": "AWS::Serverless::Function",
-                "Properties": {"Handler": "index.handler", "Runtime": "python3.11", "InlineCode": "x = 1\n"},
+                "Properties": {
+                    "Handler": "index.handler",
+                    "Runtime": "python3.11",
+                    "InlineCode": "handler = 1\n",
+                },
             }
         },
     }
     [function] = read(template)[0].functions
 
-    assert (function.code / "index.py").read_text() == "x = 1\n"
+    assert (function.code / "index.py").read_text() == "handler = 1\n"
 
 
 def test_what_is_not_honoured_is_named(read):

@@ -64,6 +64,7 @@ def template(*layers, resources=None, **properties):
 def read(tmp_path):
     """Return a reader of templates that are written to a file, with a code directory beside it."""
     (tmp_path / "code").mkdir()
+    (tmp_path / "code/app.py").write_text("def handler(event, context): ...")
 
     def read(document, layers=None):
         path = tmp_path / "template.yaml"
@@ -221,14 +222,15 @@ def test_what_is_given_must_be_used_and_be_there(read, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["nowhere/", "broken.zip", "cut.zip"])
-def test_a_content_that_cant_be_used_is_an_error(content, read, tmp_path):
-    """The message names the file and the resource."""
+def test_a_content_that_cant_be_used_is_said(content, read, tmp_path):
+    """The function starts without the layer; the warning names it and what is wrong with it."""
     layer(tmp_path, "one")
     (tmp_path / "broken.zip").write_bytes(b"PK\5\6" + bytes(8) + b"\xff\0\0\0" + bytes(6))
     (tmp_path / "cut.zip").write_bytes((tmp_path / zipped(tmp_path / "one")).read_bytes()[:-30])
-    message = rf"template.yaml: resource Layer: the content '.*{content.strip('/')}' isn't a directory or a zip archive"
-    with pytest.raises(TemplateError, match=message):
-        read(template({"Ref": "Layer"}, resources={"Layer": serverless(content)}))
+    stack, [warning] = read(template({"Ref": "Layer"}, resources={"Layer": serverless(content)}))
+    assert stack.functions[0].layers == ()
+    path = tmp_path / content
+    assert f"The layer Layer isn't on this machine ('{path}' isn't a directory or a zip archive)" in warning
 
 
 def test_a_layer_that_no_function_has_may_be_anything(read):

@@ -3,6 +3,8 @@
 LambdaGuardError
 ├── LocalCloudError                something of the local cloud can't start or is used wrongly
 │   ├── OptionError                an option has a value that it can't have                      (also a ValueError)
+│   ├── FunctionAbsentError        a function of the template can't run on this machine
+│   ├── ThrottledError             a function's reserved concurrency is 0
 │   └── SystemNotSupportedError    functions' processes can't be run on this system
 └── TemplateError                  the template can't be read or declares something impossible   (also a ValueError)
 """
@@ -25,6 +27,14 @@ class OptionError(LocalCloudError, ValueError):
     """An option has a value that it can't have; the message says what it may be."""
 
     exit_code = 2
+
+
+class FunctionAbsentError(LocalCloudError):
+    """A function of the template can't run on this machine; the message says why."""
+
+
+class ThrottledError(LocalCloudError):
+    """A function may not run: its reserved concurrency is 0, as on AWS when somebody stops it."""
 
 
 class SystemNotSupportedError(LocalCloudError):

@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from lambda_guard._names import HTTP_TRACE_HEADER
-from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local._errors import FunctionAbsentError, LocalCloudError, ThrottledError
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import new_root
 from lambda_guard.local.runtime.http_server import COOKIE, HttpRequest, HttpResponse, LoopbackServer
@@ -65,7 +65,13 @@ class ApiGateway:
         request, header = _traced(request)
         event = proxy_event(request, found, self._region)
         payload = json.dumps(event).encode()
-        result = self._invoker.invoke(found.route.function, payload, trace_header=header)
+        rest = found.route.version == "1.0"
+        try:
+            result = self._invoker.invoke(found.route.function, payload, trace_header=header)
+        except FunctionAbsentError as error:
+            return _message(HTTPStatus.BAD_GATEWAY if rest else HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        except ThrottledError:
+            return _throttled(rest=rest)
         return response(result, found.route.version)
 
     def url(self, api: str | None = None) -> str:
@@ -266,6 +272,12 @@ def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
     if rest:
         return _message(HTTPStatus.BAD_GATEWAY, "Internal server error", result)
     return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error", result)
+
+
+def _throttled(*, rest: bool) -> HttpResponse:
+    if rest:
+        return _message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
+    return _message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
 
 
 def _message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:

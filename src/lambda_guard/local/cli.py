@@ -93,7 +93,8 @@ def up(  # noqa: PLR0917 - click passes options by name
 ) -> None:
     """Start what TEMPLATE declares and run it until Ctrl-C.
 
-    TEMPLATE is a SAM or CloudFormation template in YAML or JSON. A warning names each part that isn't honoured.
+    TEMPLATE is a SAM or CloudFormation template in YAML or JSON. A warning names each part that isn't honoured, and
+    each function that can't run here; if nothing can, the command ends with 1.
     """
     values = dict(_pair(parameter, "--parameter", "NAME=VALUE") for parameter in parameters)
     paths = dict(_pair(layer, "--layer", "NAME=PATH") for layer in layers)
@@ -112,6 +113,9 @@ def up(  # noqa: PLR0917 - click passes options by name
         )
         with cloud, ExitStack() as until:
             _describe(cloud, logs)
+            if cloud.idle:
+                click.secho("Error: nothing of the template runs here", fg="red", err=True)
+                sys.exit(1)
             _suggest(cloud, _register(cloud, template, until))
             if not quiet:
                 _stream(cloud)
@@ -202,6 +206,8 @@ def _describe(cloud: "Cloud", logs: Path | None) -> None:
         _table(title, rows)
     for warning in cloud.warnings:
         click.secho(f"Warning: {visible(warning, _CONTINUED)}", fg="yellow", err=True)
+    if cloud.idle:
+        return
     if logs is not None:
         click.echo(f"Log files under {visible(str(logs))}")
 
@@ -237,7 +243,7 @@ def _register(cloud: "Cloud", template: Path, until: ExitStack) -> str:
 
 
 def _stream(cloud: "Cloud") -> None:
-    names = [function.name for function in cloud.functions]
+    names = [*(it.name for it in cloud.stack.functions), *(it.name for it in cloud.stack.absent)]
     width = max((len(name) for name in names), default=0)
     for name, colour in zip(names, itertools.cycle(_COLOURS), strict=False):
         prefix = click.style(f"{visible(name):<{width}} │ ", fg=colour)

@@ -25,7 +25,8 @@ from lambda_guard.local.lambda_service.event_sources import EventSources
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
 from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
-from lambda_guard.local.resources.making import make
+from lambda_guard.local.placeholders import read_template
+from lambda_guard.local.resources.making import TYPES, make
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
@@ -34,7 +35,6 @@ from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.otlp.reading import Received
 from lambda_guard.templates.document import Location
-from lambda_guard.templates.template import Template
 
 if TYPE_CHECKING:
     from lambda_guard.local.permissions.deciding import Denial, Permissions
@@ -49,7 +49,7 @@ class Cloud(AbstractContextManager["Cloud"]):
     Args:
         template: a SAM or CloudFormation template: a file in YAML or JSON, or the document itself.
         root: what `CodeUri` is relative to; by default the template's directory, or the current one.
-        parameters: values for the template's parameters.
+        parameters: values for the template's parameters; one without value and default gets a placeholder.
         layers: directories or zip archives by a layer's name, its version's ARN or its logical id, for layers that
             the template doesn't bring; they count before those that it does.
         speed: the factor by which waiting is shorter than on AWS: for retries of asynchronous invocations,
@@ -69,7 +69,8 @@ class Cloud(AbstractContextManager["Cloud"]):
     Attributes:
         endpoint: the URL of all services, for `endpoint_url` or `AWS_ENDPOINT_URL`.
         stack: the part of the template that runs here.
-        warnings: a sentence for each part of the template that isn't honoured.
+        warnings: a sentence for each part of the template that isn't honoured, or doesn't run here.
+        idle: whether the template has functions, and neither they nor anything else of it runs here.
         daemon: the X-Ray daemon.
         collector: where OpenTelemetry's spans go that a function sends to an endpoint, whichever it names.
 
@@ -141,7 +142,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         try:
             self.endpoint = self._moto.endpoint
             self._location = Location(region, ACCOUNT, self.endpoint)
-            declared = Template(template, self._location, root=root, parameters=parameters)
+            declared = read_template(template, self._location, root, parameters)
             made = make(declared, self._moto.client, region)
             self.stack, said = deployable(declared, directory, layers, enforced=enforce_policies)
             if self._permissions is not None:
@@ -150,6 +151,8 @@ class Cloud(AbstractContextManager["Cloud"]):
                 self.stack, denied = enforced(self._permissions, declared, self.stack, policies or {})
                 said = (*said, *denied)
             self.warnings = (*said, *made)
+            there = self.stack.functions or self.stack.queues or self.stack.topics
+            self.idle = bool(self.stack.absent) and not (there or any(declared.resources(*TYPES)))
             self._start(port)
         except BaseException:
             self.close()
@@ -159,6 +162,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         stack = self.stack
         self._lambda_endpoint.mappings = stack.mappings
         self._moto.create(stack)
+        self._invoker.absent = self._deployment.absent(stack.absent)
         for function in stack.functions:
             self._invoker.deploy(self._deployment.function(function, stack.layers), function)
         self._gateway.serve(stack.routes, port and port + 1)
@@ -185,6 +189,7 @@ class Cloud(AbstractContextManager["Cloud"]):
         names = {declaration.logical_id: declaration.name for declaration in self.stack.functions}
         found = self._invoker.find(names.get(name, name))
         if found is None:
+            self._invoker.absent.refuse({it.logical_id: it.name for it in self.stack.absent}.get(name, name))
             raise LocalCloudError(f"there is no function {name!r}; functions: {', '.join(names) or 'none'}")
         return found.function
 
@@ -271,8 +276,13 @@ class Cloud(AbstractContextManager["Cloud"]):
         return self.function(function).events()
 
     def log_group(self, function: str) -> LogGroup:
-        """Return the log group of a function, to listen to it."""
-        return self.function(function).log
+        """Return the log group of a function by logical id or name, also of one that doesn't run here."""
+        absent = {key: it.name for it in self.stack.absent for key in (it.logical_id, it.name)}
+        return (
+            self._deployment.log_groups[absent[function]]
+            if function in absent
+            else self.function(function).log
+        )
 
     def results(self, function: str | None = None) -> list[InvocationResult]:
         """Return the results of the latest invocations, of one function or of all, the oldest first."""
@@ -348,7 +358,7 @@ class Cloud(AbstractContextManager["Cloud"]):
             return
         self._closed = True
         atexit.unregister(self.close)
-        if self._permissions is not None:
+        if self._permissions:
             self._permissions.sum_up()
         self._clock.close()
         self._sources.stop()

@@ -1,4 +1,4 @@
-"""The part of a template that runs here: the rest is refused, or left out with a warning."""
+"""The part of a template that runs here: the rest is left out with a warning."""
 
 import json
 import sys
@@ -8,9 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_guard.local import placeholders
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.layers import on_this_machine
 from lambda_guard.local.resources.making import TYPES
+from lambda_guard.local.runnable import runnable
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import (
@@ -23,7 +25,6 @@ from lambda_guard.templates.stack import (
 from lambda_guard.templates.template import Template
 
 _UNCHECKED = "permissions are not checked without --enforce-policies"
-CONCURRENCY = 10  # of a function that reserves none
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
 _POLLED = ("arn:aws:sqs:", "arn:aws:kinesis:", "arn:aws:dynamodb:")
 _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_text("utf-8"))
@@ -39,7 +40,7 @@ _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_
 
 def deployable(
     template: Template,
-    inline_code: Path,
+    directory: Path,
     layers: Mapping[str, str | Path] | None = None,
     *,
     enforced: bool = False,
@@ -48,17 +49,21 @@ def deployable(
 
     Args:
         template: the template.
-        inline_code: a directory to which `InlineCode` is written.
+        directory: where `InlineCode` is written, and archives are unpacked.
         layers: directories or zip archives by a layer's name, its version's ARN or its logical id.
         enforced: whether functions are held to their roles' policies.
 
     Raises:
         OptionError: one of `layers` can't be used.
-        TemplateError: the template is wrong, or a function can't be run here.
+        TemplateError: the template is wrong.
     """
     given = {name: Path(path) for name, path in (layers or {}).items()}
-    stack, layer_warnings = on_this_machine(template, read_stack(template), given)
+    stack, layer_warnings = on_this_machine(read_stack(template), given)
+    stack, function_warnings = runnable(template, stack, directory)
     warnings = [
+        *placeholders.said(template.placeholders),
+        *function_warnings,
+        *_unread(template, stack),
         *_source_warnings(template.source),
         *_unhonoured(template.plain, template.source),
         *_warnings(stack),
@@ -67,50 +72,32 @@ def deployable(
     ]
     if enforced:
         warnings = [warning for warning in warnings if _UNCHECKED not in warning]
+    absent = {it.name for it in stack.absent}
+    mappings = (it for it in stack.mappings if _is_polled(it) and it.enabled and it.function not in absent)
     run = replace(
         stack,
-        functions=tuple(_function(template, it, inline_code) for it in stack.functions),
-        mappings=tuple(it for it in stack.mappings if _is_polled(it) and it.enabled),
+        functions=tuple(_with_destinations(it) for it in stack.functions),
+        mappings=tuple(mappings),
         routes=tuple(it for it in stack.routes if it.function is not None),
     )
     return run, tuple(warnings)
 
 
-def _function(template: Template, it: FunctionDeclaration, inline_code: Path) -> FunctionDeclaration:
-    if it.runtime is None or not it.runtime.startswith("python"):
-        raise template.error(it.logical_id, "the local cloud runs Python functions from a directory only")
-    if it.handler is None or "." not in it.handler:
-        raise template.error(it.logical_id, f"Handler must be `module.function`, not {it.handler!r}")
-    if it.reserved_concurrency == 0:
-        raise template.error(it.logical_id, "ReservedConcurrentExecutions must be between 1 and 1000, not 0")
+def _with_destinations(it: FunctionDeclaration) -> FunctionDeclaration:
+    on_failure = it.on_failure if _is_destination(it.on_failure) else None
     return replace(
-        it,
-        code=_code(template, it, inline_code),
-        reserved_concurrency=it.reserved_concurrency or CONCURRENCY,
-        on_failure=it.on_failure if _is_destination(it.on_failure) else None,
-        on_success=it.on_success if _is_destination(it.on_success) else None,
+        it, on_failure=on_failure, on_success=it.on_success if _is_destination(it.on_success) else None
     )
 
 
-def _code(template: Template, it: FunctionDeclaration, inline_code: Path) -> Path:
-    if it.inline_code is not None:
-        directory = inline_code / it.logical_id
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "index.py").write_text(it.inline_code, encoding="utf-8")
-        return directory
-    if it.code is None:
-        raise template.error(it.logical_id, _not_a_directory(template.source, it.logical_id))
-    if not it.code.is_dir():
-        raise template.error(it.logical_id, f"the code {str(it.code)!r} isn't a directory")
-    return it.code
-
-
-def _not_a_directory(source: Document, logical_id: str) -> str:
-    properties = source["Resources"].get(logical_id, {}).get("Properties") or {}
-    for_all = (source.get("Globals") or {}).get("Function") or {}
-    if code := properties.get("CodeUri") or for_all.get("CodeUri"):
-        return f"CodeUri must be a local directory, not {code!r}"
-    return "the code must be a local directory"
+def _unread(template: Template, stack: Stack) -> Iterator[str]:
+    """Yield a sentence for each resource and variable with a value that isn't known here."""
+    functions = {it.logical_id for it in stack.absent}
+    for logical_id, reason in template.left_out.items():
+        if logical_id not in functions:
+            yield f"{logical_id} is left out: {reason}"
+    for variable, reason in stack.unresolved_variables.items():
+        yield f"The variable {variable} has its value as it is written: {reason}"
 
 
 def _warnings(stack: Stack) -> Iterator[str]:

@@ -9,13 +9,14 @@ from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.collector import Collector
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
-from lambda_guard.local.deployable import CONCURRENCY
+from lambda_guard.local.lambda_service.absent import AbsentFunctions
+from lambda_guard.local.runnable import CONCURRENCY
 from lambda_guard.local.runtime.callers import FUNCTION_KEY
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogGroup
-from lambda_guard.templates.stack import FunctionDeclaration, LayerDeclaration
+from lambda_guard.templates.stack import AbsentFunction, FunctionDeclaration, LayerDeclaration
 
 
 @dataclass
@@ -50,10 +51,7 @@ class Deployment:
             declaration: what the template says of it.
             layers: those that there are.
         """
-        name = f"/aws/lambda/{declaration.name}"
-        group = self.log_groups[declaration.name] = LogGroup(name, self.logs)
-        self.moto.client("logs").create_log_group(logGroupName=name)
-        group.listen(lambda event: self.cloudwatch.write(name, event))
+        group = self._log_group(declaration.name)
         assert declaration.handler is not None
         assert declaration.code is not None
         return Function(
@@ -74,6 +72,17 @@ class Deployment:
             freeze=self.freeze,
             access_key=f"{FUNCTION_KEY}{declaration.name}",
         )
+
+    def absent(self, functions: tuple[AbsentFunction, ...]) -> AbsentFunctions:
+        """Make the log groups of functions that can't run here, and what refuses to invoke them."""
+        return AbsentFunctions([(it, self._log_group(it.name)) for it in functions], self.moto)
+
+    def _log_group(self, function: str) -> LogGroup:
+        name = f"/aws/lambda/{function}"
+        group = self.log_groups[function] = LogGroup(name, self.logs)
+        self.moto.client("logs").create_log_group(logGroupName=name)
+        group.listen(lambda event: self.cloudwatch.write(name, event))
+        return group
 
     def _layers(
         self, declaration: FunctionDeclaration, there: tuple[LayerDeclaration, ...]

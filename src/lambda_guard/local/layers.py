@@ -11,24 +11,21 @@ from typing import Final
 from lambda_guard.local._errors import OptionError
 from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import FunctionDeclaration, LayerDeclaration, Stack
-from lambda_guard.templates.template import Template
 
 _WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 _HERE: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def on_this_machine(template: Template, stack: Stack, given: Mapping[str, Path]) -> tuple[Stack, list[str]]:
+def on_this_machine(stack: Stack, given: Mapping[str, Path]) -> tuple[Stack, list[str]]:
     """Return the stack with the layers that are here, and a sentence for each that isn't, or can't do what it should.
 
     Args:
-        template: where the stack was read from.
         stack: as it was read.
         given: directories or zip archives by a layer's name, its version's ARN or its logical id; they count before
             what the template says.
 
     Raises:
         OptionError: no function has a layer that is given, or what is given isn't a directory or a zip archive.
-        TemplateError: the content that the template names isn't one.
     """
     declared = {it.arn: it for it in stack.layers}
     used = [
@@ -36,11 +33,12 @@ def on_this_machine(template: Template, stack: Stack, given: Mapping[str, Path])
         for arn in dict.fromkeys(arn for it in stack.functions for arn in it.layers)
     ]
     _check(given, used)
-    layers = tuple(_placed(template, it, given) for it in used)
+    reasons = dict(stack.unresolved_layers)
+    layers = tuple(_placed(it, given, reasons) for it in used)
     contents = {it.arn: it.content for it in layers if it.content is not None}
     functions = tuple(_with_present(it, contents) for it in stack.functions)
     warnings = [
-        *(_absence(it, stack) for it in layers if it.content is None),
+        *(_absence(it, stack, reasons) for it in layers if it.content is None),
         *(
             warning
             for it in layers
@@ -77,19 +75,21 @@ def _is_content(path: Path) -> bool:
     return True
 
 
-def _placed(template: Template, it: LayerDeclaration, given: Mapping[str, Path]) -> LayerDeclaration:
+def _placed(it: LayerDeclaration, given: Mapping[str, Path], reasons: dict[str, str]) -> LayerDeclaration:
+    """Return a layer with its content, if that is here; if it should be, `reasons` has then why it isn't."""
     for name in _names(it):
         if name in given:
             return replace(it, content=given[name].resolve())
     if it.content is not None and not _is_content(it.content):
-        raise template.error(it.logical_id, f"the content '{it.content}' isn't a directory or a zip archive")
+        reasons[it.arn] = f"'{it.content}' isn't a directory or a zip archive"
+        return replace(it, content=None)
     return it
 
 
-def _absence(it: LayerDeclaration, stack: Stack) -> str:
+def _absence(it: LayerDeclaration, stack: Stack, reasons: Mapping[str, str]) -> str:
     name = shlex.quote(it.logical_id or it.name)
     functions = ", ".join(function.logical_id for function in stack.functions if it.arn in function.layers)
-    reason = f" ({stack.unresolved_layers[it.arn]})" if it.arn in stack.unresolved_layers else ""
+    reason = f" ({reasons[it.arn]})" if it.arn in reasons else ""
     return (
         f"The layer {it.logical_id or it.arn} isn't on this machine{reason}, and is left out of {functions}: "
         f"give a directory or zip archive in its place, --layer {name}=PATH"

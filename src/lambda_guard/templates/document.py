@@ -1,7 +1,7 @@
 """The document of a template: loaded from YAML or JSON, checked, and its parameters given values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -122,6 +122,14 @@ def _unshared(file: str, document: Any) -> Any:
 def without_default(document: Document) -> list[str]:
     """Return the names of the parameters that a stack must be given."""
     return [name for name, it in (document.get("Parameters") or {}).items() if "Default" not in it]
+
+
+def placeholders(
+    document: Document, given: Mapping[str, str], make: Callable[[Document], str]
+) -> dict[str, str]:
+    """Return what `make` makes of the declaration of each parameter that has neither a value nor a default."""
+    needed = [name for name in without_default(document) if name not in given]
+    return {name: make(document["Parameters"][name]) for name in needed}
 
 
 def parameter_values(

@@ -13,6 +13,10 @@ from lambda_guard.templates.document import Document, TemplateError
 _VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
 
 
+class UnresolvedError(TemplateError):
+    """A value can't be known from the template alone: it comes from elsewhere, or by a function unknown here."""
+
+
 class Resolver:
     """Resolves values of one template; `attribute` returns a resource's attribute, or its reference (None)."""
 
@@ -62,7 +66,8 @@ class Resolver:
         function = self._functions.get(name)
         if function is None:
             known = ", ".join(sorted(self._functions))
-            raise self.error(f"{name} isn't supported here (supported: {known})", where)
+            message = str(self.error(f"{name} isn't supported here (supported: {known})", where))
+            raise UnresolvedError(message)
         try:
             return function(argument, where)
         except (TypeError, IndexError, KeyError, ValueError, AttributeError) as error:

@@ -75,6 +75,7 @@ def read_stack(template: Template) -> Stack:
         functions=_functions(template),
         layers=template.read(_layer, "AWS::Lambda::LayerVersion"),
         unresolved_layers=dict(template.read(_unresolved_layers, "AWS::Lambda::Function")),
+        unresolved_variables=dict(template.read(_unresolved_variables, "AWS::Lambda::Function")),
         queues=template.read(_queue, "AWS::SQS::Queue"),
         topics=template.read(_topic, "AWS::SNS::Topic"),
         subscriptions=template.read(_subscriptions, "AWS::SNS::Subscription", "AWS::SNS::Topic"),
@@ -115,7 +116,6 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
     properties = it.properties
     image = properties.get("PackageType") == "Image"
     handler, code = properties.get("Handler"), properties.get("Code")
-    environment = (properties.get("Environment") or {}).get("Variables") or {}
     logging = properties.get("LoggingConfig") or {}
     reserved = "ReservedConcurrentExecutions"
     yield FunctionDeclaration(
@@ -127,7 +127,7 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
         inline_code=code.get("ZipFile") if isinstance(code, dict) else None,
         timeout=template.number(it, "Timeout", 3, 0.01),
         memory=int(template.number(it, "MemorySize", 128, 128)),
-        environment={name: text(value) for name, value in environment.items()},
+        environment={name: value for name, value, _ in template.variables(it)},
         log_format="JSON" if logging.get("LogFormat") == "JSON" else "Text",
         log_group=logging.get("LogGroup"),
         tracing=(properties.get("TracingConfig") or {}).get("Mode") == "Active",
@@ -149,6 +149,12 @@ def _layers(template: Template, it: Resource) -> tuple[str, ...]:
 
 def _unresolved_layers(template: Template, it: Resource) -> Iterator[tuple[str, str]]:
     yield from ((arn, reason) for arn, reason in template.entries(it, "Layers") if reason is not None)
+
+
+def _unresolved_variables(template: Template, it: Resource) -> Iterator[tuple[str, str]]:
+    for name, _, reason in template.variables(it):
+        if reason is not None:
+            yield f"{name} of {it.logical_id}", reason
 
 
 def _layer(template: Template, it: Resource) -> Iterator[LayerDeclaration]:

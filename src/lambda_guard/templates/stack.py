@@ -50,6 +50,21 @@ class FunctionDeclaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AbsentFunction:
+    """A function that can't run where the stack is to run.
+
+    Attributes:
+        reason: why it can't; it goes on after the function's name.
+        queues: the ARNs of the queues that would be polled for it.
+    """
+
+    logical_id: str
+    name: str
+    reason: str
+    queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerDeclaration:
     """A version of a layer.
 
@@ -193,15 +208,19 @@ class Stack:
     """Everything that a template declares.
 
     Attributes:
+        absent: the functions that can't run where the stack is to run; they aren't among `functions`.
         unresolved_layers: why a function's layer can't be resolved, by how it is written.
+        unresolved_variables: why a function's variable can't be resolved, by `NAME of FUNCTION`.
         rules_without_schedule: the logical ids of EventBridge rules that fire by events.
         outputs: the template's outputs.
         unresolved_outputs: why an output isn't among them, by its name.
     """
 
     functions: tuple[FunctionDeclaration, ...] = ()
+    absent: tuple[AbsentFunction, ...] = ()
     layers: tuple[LayerDeclaration, ...] = ()
     unresolved_layers: Mapping[str, str] = field(default_factory=dict)
+    unresolved_variables: Mapping[str, str] = field(default_factory=dict)
     queues: tuple[QueueDeclaration, ...] = ()
     topics: tuple[TopicDeclaration, ...] = ()
     subscriptions: tuple[SubscriptionDeclaration, ...] = ()

@@ -11,8 +11,15 @@ from typing import Any, TypeVar
 from lambda_guard.shapes import arns
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates import sam
-from lambda_guard.templates.document import Document, Location, TemplateError, load, parameter_values
-from lambda_guard.templates.intrinsics import NO_VALUE, Resolver
+from lambda_guard.templates.document import (
+    Document,
+    Location,
+    TemplateError,
+    load,
+    parameter_values,
+    placeholders,
+)
+from lambda_guard.templates.intrinsics import NO_VALUE, Resolver, UnresolvedError
 
 T = TypeVar("T")
 _NAME_PROPERTY = {
@@ -84,8 +91,12 @@ class Template:
         location: where its stack is, for ARNs and URLs.
         root: what `CodeUri` is relative to; by default the file's directory, or the current one.
         parameters: values that win over the parameters' defaults.
+        placeholder: makes a value of the declaration of a parameter that has none; by default that is an error, and so
+            is a resource with a value that can't be known here.
 
     Attributes:
+        left_out: the resources that weren't read as a value of theirs can't be known here, with the reason.
+        placeholders: the values that `placeholder` made.
         file: the template's name, for messages.
         source: the document as it is written.
         plain: plain CloudFormation, after SAM's translation.
@@ -102,11 +113,16 @@ class Template:
         *,
         root: str | Path | None = None,
         parameters: Mapping[str, str] | None = None,
+        placeholder: Callable[[Document], str] | None = None,
     ) -> None:
         self.file, self.source = load(template)
         self._base = Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent))
         self._location = location
-        values = parameter_values(self.file, self.source, parameters or {}, location)
+        self.left_out = dict[str, str]()
+        self._lenient = placeholder is not None
+        given = parameters or {}
+        self.placeholders = placeholders(self.source, given, placeholder) if placeholder else {}
+        values = parameter_values(self.file, self.source, {**self.placeholders, **given}, location)
         self.plain: Document
         self.plain, self._paths = sam.translate(self.file, self.source, values, location.region)
         self.made: Callable[[str], Mapping[str, Any]] = lambda _logical_id: {}
@@ -138,12 +154,23 @@ class Template:
         for resource in chain.from_iterable(map(self.resources, kinds)):
             try:
                 found += reader(self, resource)
+            except UnresolvedError as error:
+                if not self._lenient:
+                    raise
+                self.left_out[resource.logical_id] = self._reason(error)
             except TemplateError:
                 raise
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 message = f"a property isn't what {resource.kind} has there: {error}"
                 raise self.error(resource.logical_id, message) from error
         return tuple(found)
+
+    def unread(self, kind: str) -> Iterator[str]:
+        """Yield the logical ids of the resources of a type that are left out."""
+        return (it for it in self.left_out if self.plain["Resources"][it]["Type"] == kind)
+
+    def _reason(self, error: TemplateError) -> str:
+        return str(error).removeprefix(f"{self.file}: ")
 
     def _holds(self, entry: Mapping[str, Any]) -> bool:
         return "Condition" not in entry or self._resolver.holds(entry["Condition"])
@@ -193,7 +220,7 @@ class Template:
             service = kind.split("::")[1].lower()
             return self._location.arn(service, name) if attribute and attribute.endswith("Arn") else name
         if attribute is not None and attribute not in known.keys() - {"Ref"}:
-            raise self.error(logical_id, f"{kind} has no attribute {attribute!r} here")
+            raise UnresolvedError(str(self.error(logical_id, f"{kind} has no attribute {attribute!r} here")))
         return known[attribute or "Ref"]
 
     def _version(self, logical_id: str, kind: str, name: str) -> int:
@@ -219,7 +246,7 @@ class Template:
             value = resource.properties.get(key)
         if isinstance(value, str):
             return self._base / value
-        if not isinstance(value, dict) or sam.BUCKET not in {value.get("S3Bucket"), value.get("Bucket")}:
+        if not isinstance(value, dict) or sam.BUCKET not in [value.get("S3Bucket"), value.get("Bucket")]:
             return None
         path = self._paths.get(str(value.get("S3Key", value.get("Key"))))
         return None if path is None else self._base / path
@@ -237,10 +264,27 @@ class Template:
             try:
                 value = self._resolver.resolve([entry], key)
             except TemplateError as error:
-                yield text(entry), str(error).removeprefix(f"{self.file}: ")
+                yield text(entry), self._reason(error)
                 continue
             for each in value[0] if value and isinstance(value[0], list) else value:
                 yield text(each), None
+
+    def variables(self, resource: Resource) -> Iterator[tuple[str, str, str | None]]:
+        """Yield a function's environment: with each variable that can't be resolved, as it is written, why."""
+        values = (resource.written.get("Environment") or {}).get("Variables")
+        if not isinstance(values, dict) or any(name.startswith("Fn::") for name in values):
+            values = (resource.properties.get("Environment") or {}).get("Variables") or {}
+        where = f"resource {resource.logical_id}.Environment.Variables"
+        for name, entry in values.items():
+            try:
+                value = self._resolver.resolve(entry, f"{where}.{name}")
+            except UnresolvedError as error:
+                if not self._lenient:
+                    raise
+                yield name, text(entry), self._reason(error)
+                continue
+            if value is not NO_VALUE:
+                yield name, text(value), None
 
     def outputs(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return the outputs by name, and of those that can't be resolved the reason."""
@@ -251,7 +295,7 @@ class Template:
             try:
                 found[name] = text(self._resolver.resolve(output.get("Value"), "Value"))
             except TemplateError as error:
-                unresolved[name] = str(error).removeprefix(f"{self.file}: ")
+                unresolved[name] = self._reason(error)
         return found, unresolved
 
     def number(

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
-from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local._errors import FunctionAbsentError, LocalCloudError, ThrottledError
 from lambda_guard.local.lambda_service.invoker import Deployed, Invoker
 from lambda_guard.local.runtime.callers import AUTHORIZE
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
@@ -27,6 +27,7 @@ _FUNCTIONS = "/2015-03-31/functions"
 _SYNCHRONOUS_BYTES_MOST = 6 * 1024 * 1024
 _ASYNCHRONOUS_BYTES_MOST = 1024 * 1024
 _LOG_TAIL_BYTES = 4096
+_THROTTLED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +61,13 @@ class LambdaEndpoint:
             for method, pattern, respond in self._routes:
                 if request.method == method and (found := re.fullmatch(pattern, path)):
                     return respond(request, *found.groups())
+        except ThrottledError:
+            return _refusal(
+                HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequestsException", "Rate Exceeded.", Reason=_THROTTLED
+            )
+        except FunctionAbsentError as error:
+            # AWS answers 502, which SDKs repeat for seconds before they say anything.
+            return _refusal(HTTPStatus.BAD_REQUEST, "InvalidRuntimeException", str(error))
         except LocalCloudError as error:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceException", str(error))
         message = (
@@ -86,6 +94,7 @@ class LambdaEndpoint:
 
     def _invoke(self, request: HttpRequest, name: str) -> HttpResponse:
         if self.invoker.find(name) is None:
+            self.invoker.absent.refuse(name)
             return _not_found(name)
         headers, body = request.lower_headers, request.body or b"{}"  # as on AWS
         kind = headers.get("x-amz-invocation-type") or "RequestResponse"
@@ -150,8 +159,8 @@ def _not_found(name: str) -> HttpResponse:
     return _refusal(HTTPStatus.NOT_FOUND, "ResourceNotFoundException", f"Function not found: {name}")
 
 
-def _refusal(status: int, error: str, message: str) -> HttpResponse:
-    document = json.dumps({"Type": "User", "Message": message, "message": message}).encode()
+def _refusal(status: int, error: str, message: str, **more: str) -> HttpResponse:
+    document = json.dumps({"Type": "User", "Message": message, "message": message, **more}).encode()
     return HttpResponse(status=status, body=document, header_lines=(("x-amzn-ErrorType", error),))
 
 

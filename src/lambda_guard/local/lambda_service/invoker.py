@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local._errors import LocalCloudError, ThrottledError
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.aws.xray_daemon import XRayDaemon
+from lambda_guard.local.lambda_service.absent import AbsentFunctions
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
 from lambda_guard.local.lambda_service.trace import ServiceTrace, new_root
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 RETRY_SECONDS = (60.0, 120.0)
 _ERROR_MESSAGE_MOST = 1024  # "ErrorMessage: the first 1 KB of the error message"
 _RECENT_RESULTS = 10_000
+_THROTTLED_SECONDS_MOST = 300.0
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +63,7 @@ class AsynchronousEvent:
     client_context: Any
     accepted: float
     attempt: int = 1
+    throttles: int = 0
 
 
 class Invoker:
@@ -88,11 +91,12 @@ class Invoker:
         self._lock = threading.Lock()
         self._results: deque[tuple[str, InvocationResult]] = deque(maxlen=_RECENT_RESULTS)
         self._closed = False
+        self.absent = AbsentFunctions((), moto)
 
     def deploy(self, function: Function, declaration: FunctionDeclaration) -> None:
         """Make a function known."""
         pool = ThreadPoolExecutor(
-            declaration.reserved_concurrency, thread_name_prefix=f"async-{function.name}"
+            declaration.reserved_concurrency or 1, thread_name_prefix=f"async-{function.name}"
         )
         self.functions[function.name] = Deployed(function, declaration, pool)
 
@@ -117,10 +121,15 @@ class Invoker:
         """Invoke a function and wait for its end; the header is the caller's.
 
         Raises:
+            FunctionAbsentError: it can't run here.
+            ThrottledError: its reserved concurrency is 0.
             LocalCloudError: there is no such function, or the cloud is closed.
         """
         deployed = self._deployed(name)
         function = deployed.function
+        if deployed.declaration.reserved_concurrency == 0:
+            self.metrics.of_function(function.name, "Throttles")
+            raise ThrottledError(f"function {function.name} is throttled: it reserves no concurrency")
         trace = ServiceTrace.begin(
             function.arn, trace_header, active=deployed.declaration.tracing, sampled=self._sampled
         )
@@ -191,6 +200,9 @@ class Invoker:
             if result.function_error is not None and self._retried(event):
                 return
             self._concluded(event, result)
+        except ThrottledError:
+            if self._throttled(event):
+                return
         except Exception:
             if not self._closed:
                 _log.exception(
@@ -205,6 +217,21 @@ class Invoker:
         if event.attempt > declaration.retry_attempts or age + delay > declaration.event_age:
             return False
         again = replace(event, attempt=event.attempt + 1)
+        self._clock.after(delay, lambda: self._submit(again))
+        return True
+
+    def _throttled(self, event: AsynchronousEvent) -> bool:
+        """Put the event back for a while, and return whether it isn't too old for that.
+
+        "For throttling errors […] Lambda returns the event to the queue and attempts to run the function again […]. The
+        retry interval increases exponentially from 1 second after the first attempt to a maximum of 5 minutes."
+        """
+        delay = min(2.0**event.throttles, _THROTTLED_SECONDS_MOST)
+        age = (time.monotonic() - event.accepted) * self._clock.speed
+        if age + delay > self.functions[event.function].declaration.event_age:
+            self._concluded(event, _throttled_result(event))
+            return False
+        again = replace(event, throttles=event.throttles + 1)
         self._clock.after(delay, lambda: self._submit(again))
         return True
 
@@ -273,6 +300,7 @@ class Invoker:
     def _deployed(self, name: str) -> Deployed:
         deployed = self.find(name)
         if deployed is None:
+            self.absent.refuse(name)
             known = ", ".join(sorted(self.functions)) or "none"
             raise LocalCloudError(f"there is no function {name!r} here; functions: {known}")
         if self._closed:
@@ -282,6 +310,7 @@ class Invoker:
     def stop(self) -> None:
         """Take no more invocations and kill the functions."""
         self._closed = True
+        self.absent.close()
         for deployed in self.functions.values():
             deployed.pool.shutdown(wait=False, cancel_futures=True)
             deployed.function.close()
@@ -291,6 +320,23 @@ class Invoker:
         for deployed in self.functions.values():
             with contextlib.suppress(RuntimeError):
                 deployed.pool.shutdown(wait=True)
+
+
+def _throttled_result(event: AsynchronousEvent) -> InvocationResult:
+    """Return what stands for the result of an event that never ran."""
+    error = "TooManyRequestsException"
+    return InvocationResult.of(
+        json.dumps({"errorType": error, "errorMessage": "Rate Exceeded."}).encode(),
+        error,
+        request_id=event.request_id,
+        status="error",
+        cold_start=False,
+        duration_ms=0.0,
+        init_ms=None,
+        max_memory_mb=0,
+        log_stream="",
+        trace_header=event.trace_header,
+    )
 
 
 def _dead_letter(event: AsynchronousEvent, result: InvocationResult) -> dict[str, Any]:
