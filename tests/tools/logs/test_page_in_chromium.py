@@ -43,6 +43,7 @@ def test_the_waterfall_and_the_first_failure_are_there_at_once(browser, trace_pa
         "orders apigateway shop",
         "billing sqs orders · attempt 1",
         "↻ billing sqs orders · attempt 2, the last",
+        "dead-letter queue orders-dead message m-1",
         "rescue dead letter · sqs orders-dead",
     ]
     assert browser.texts("#title") == ["Trace 1-6742a1b5-0123456789abcdef01234567"]
@@ -61,12 +62,12 @@ def test_a_link_leads_to_its_invocation_and_a_broken_one_to_the_page(browser, tr
         browser.open("/dev/null")
         browser.open(trace_page, link)
         assert browser.texts(".verdict")[0].startswith(chosen)
-        assert len(names(browser)) == 4
+        assert len(names(browser)) == 5
 
 
 def test_a_click_shows_that_invocation(browser, trace_page):
     """The lines stand beside the waterfall, for the row that was clicked."""
-    browser.click("#row-3")
+    browser.click("#row-4")
     assert browser.texts(".verdict .badge") == ["SUCCESS"]
     assert browser.texts(".entry .what") == ["looking into it"]
     assert browser.run("return location.hash") == f"#{invocation_id(4)}"
@@ -81,7 +82,7 @@ def test_the_pointer_over_a_bar_tells_what_it_is(browser, trace_page):
         invocation_id(2),
         "PaymentRefused: card declined",
     ]
-    browser.hover("#row-3 .text")
+    browser.hover("#row-4 .text")
     assert browser.texts("#tip strong") == ["rescue · success · 60 ms"]
 
 
@@ -100,11 +101,11 @@ def test_keys_do_what_the_mouse_does(browser, trace_page):
     browser.press("Left")
     assert names(browser) == ["orders apigateway shop"]
     browser.press("Right")
-    assert len(names(browser)) == 4
+    assert len(names(browser)) == 5
     browser.press("/", *"looking")
     assert names(browser) == ["rescue dead letter · sqs orders-dead"]
     browser.press("Escape")
-    assert len(names(browser)) == 4
+    assert len(names(browser)) == 5
 
 
 def test_the_table_of_causes_selects(browser, lambda_guard, logs, write, tmp_path):
@@ -133,7 +134,7 @@ def test_the_table_of_causes_selects(browser, lambda_guard, logs, write, tmp_pat
     assert len(names(browser)) == 3
     browser.click("#causes tr:first-child td:last-child button")
     assert len(names(browser)) == 2
-    assert browser.run("return location.hash") == f"#{invocation_id(3)}"
+    assert browser.run("return location.hash") == f"#{invocation_id(3)}&cause=1f2e"
     assert browser.console() == []
 
 
@@ -175,12 +176,12 @@ def test_search_and_filters_narrow_the_rows(browser, trace_page):
     browser.run(
         "const at = document.getElementById('function'); at.value = 'billing'; at.dispatchEvent(new Event('change'))"
     )
-    assert len(names(browser)) == 2
+    assert len(names(browser)) == 3
     browser.press("Escape")
     browser.run(
         "const at = document.getElementById('level'); at.value = '30'; at.dispatchEvent(new Event('change'))"
     )
-    assert [name.split()[0] for name in names(browser)] == ["billing", "↻", "rescue"]
+    assert [name.split()[0] for name in names(browser)] == ["billing", "↻", "dead-letter", "rescue"]
     browser.press("Escape")
     browser.click("#failed")
     assert browser.texts("#summary")[0].startswith("2 of 4 invocations · 2 failed")
@@ -215,6 +216,14 @@ def test_a_log_line_with_markup_stays_text(browser, lambda_guard, write, tmp_pat
     assert browser.run("return window.caught === undefined") is True
     assert browser.run("return document.querySelectorAll('script').length") == 2
     assert browser.run("return document.querySelectorAll('img').length") == 0
+    assert browser.run(
+        "return [...document.querySelectorAll('#map title')].map((one) => one.textContent)"
+    ) == [
+        f"{ATTACK} {ATTACK} → {f'function {ATTACK}'}: 1 event, 1 failed",
+        f"{ATTACK} {ATTACK}",
+        f"function {ATTACK}, 1 invocation, 1 failed, ran 5 ms",
+    ]
+    assert browser.texts("#tables td:first-child") == [ATTACK, f"{ATTACK} {ATTACK}"]
     assert browser.console() == []
 
 
@@ -242,7 +251,7 @@ def test_light_and_dark_follow_the_system_until_one_chooses(browser, trace_page)
 def test_paper_gets_everything(browser, trace_page):
     """Printing lays out each shown invocation with its lines, not only what is in sight."""
     browser.run("dispatchEvent(new Event('beforeprint'))")
-    assert browser.run("return document.querySelectorAll('#print .row').length") == 4
+    assert browser.run("return document.querySelectorAll('#print .row').length") == 5
     assert browser.run("return document.querySelectorAll('#print article .entry').length") == 4
     browser.run("dispatchEvent(new Event('afterprint'))")
     assert browser.run("return document.querySelectorAll('#print *').length") == 0
@@ -259,13 +268,13 @@ def test_paper_has_a_time_axis_above_each_trace(browser, lambda_guard, shop, wri
     browser.open(page)
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert browser.run("return [...document.querySelectorAll('#print > *')].map((one) => one.classList[0] || one.tagName)") == [
-        *["row", "axis", "row", "row", "row", "row"],
+        *["row", "axis", "row", "row", "row", "row", "row"],
         *["row", "axis", "row", "row"],
         *["ARTICLE"] * 6,
     ]  # fmt: skip
     labels = "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)"
     assert browser.run(labels, "#print .axis:nth-child(2) .ticks span") == browser.run(labels, "#ticks span")
-    assert {"⋯ 1m 30s", "0", "100 ms"} <= set(browser.run(labels, "#print .axis:nth-child(8) .ticks span"))
+    assert {"⋯ 1m 30s", "0", "100 ms"} <= set(browser.run(labels, "#print .axis:nth-child(9) .ticks span"))
     assert browser.run(
         "const boxes = [...document.querySelectorAll('#print .axis:nth-child(2) .ticks span:not(.crowded)')]"
         ".map((one) => one.getBoundingClientRect()).sort((one, other) => one.left - other.left);"
@@ -304,6 +313,7 @@ def test_the_window_can_be_looked_at(browser, lambda_guard, write, tmp_path):
     write(storefront(), "shop.log")
     assert lambda_guard("trace", "7d1f-order", "shop.log", "--html", str(page), cwd=tmp_path).returncode == 0
     folder = PICTURES or tmp_path
+    browser.resize(1360, 760)
     for theme in ("light", "dark"):
         browser.open(page)
         browser.emulate(prefers_color_scheme=theme)
@@ -313,6 +323,7 @@ def test_the_window_can_be_looked_at(browser, lambda_guard, write, tmp_path):
         assert picture.read_bytes().startswith(b"\x89PNG")
         assert picture.stat().st_size > 20_000
     browser.emulate(prefers_color_scheme="light")
+    browser.resize(1360, 1000)
     assert names(browser)[0] == "checkout apigateway-v2 shop"
 
 

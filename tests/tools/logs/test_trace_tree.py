@@ -106,6 +106,24 @@ def test_the_same_message_from_another_queue_is_a_dead_letter():
     assert shape(failing, rescue) == [[("billing", "root", [("rescue", "dead-letter", [])])]]
 
 
+def test_the_copies_of_an_event_in_two_queues_are_neither_retries_nor_dead_letters():
+    """All have the id of the envelope in common, which the topic gave; what comes again has that of its queue."""
+
+    def copy(name, at, queue, outcome="success", **more):
+        ids = [f"{queue}-1", "event"]
+        source = {"trigger": {"type": "sns-sqs", "source": f"arn:aws:sqs:r:1:{queue}", "records": 1}}
+        return invocation(name, at, outcome=outcome, received=ids, **source, **more)
+
+    published = [{"service": "sns", "operation": "Publish", "target": "t", "message_id": "event"}]
+    last = copy("a-again", 200, "a", "error", attempt=2, final_attempt=True)
+    found = [invocation("x", 0, sent=published), copy("a", 50, "a", "error"), copy("b", 100, "b"), last]
+    assert shape(*found) == [
+        [("x", "root", [("a", "message", []), ("b", "message", []), ("a-again", "retry", [])])]
+    ]
+    ((trace,),) = [build_traces(found)]
+    assert [node.dead_letters for _, node in trace.walk()] == [[], [], [], ["a-1"]]
+
+
 def test_a_batch_of_several_senders_hangs_below_the_first():
     """A tree has one parent each; the others are counted."""
     traces = build_traces(

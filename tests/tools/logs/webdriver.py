@@ -20,6 +20,7 @@ KEYS = {
     "Right": "\ue014",
     "Enter": "\ue007",
     "Escape": "\ue00c",
+    "Tab": "\ue004",
 }
 FLAGS = (
     "--headless=new",
@@ -31,7 +32,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--window-size=1360,800",
+    "--window-size=1360,1100",
 )
 
 
@@ -108,6 +109,13 @@ class Browser:
         """Give the visible texts of all elements that match."""
         return self.run(
             "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText.trim())", selector
+        )
+
+    def hears(self, selector):
+        """Give the role and the name that a screen reader is told."""
+        found = self._call("POST", "/element", {"using": "css selector", "value": selector})
+        return tuple(
+            self._call("GET", f"/element/{found[ELEMENT]}/computed{what}") for what in ("role", "label")
         )
 
     def emulate(self, **features):

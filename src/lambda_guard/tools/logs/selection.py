@@ -9,7 +9,7 @@ from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
-from lambda_guard.tools.logs.model import Line
+from lambda_guard.tools.logs.model import Line, as_number
 from lambda_guard.tools.logs.reading.line_owner import load
 from lambda_guard.tools.logs.reading.lines import HIDDEN_KEYS
 from lambda_guard.tools.where import ORDERS, Condition, at_path
@@ -143,6 +143,25 @@ def received_ids(invocation: Invocation) -> set[str]:
     if invocation.record is None:
         found.update(str(line.fields.get(names.MESSAGE_ID)) for line in invocation.lines)
     return found - {"", "None"}
+
+
+def queue_ids(invocation: Invocation) -> list[str]:
+    """The messages that it was invoked with, one id for each: the queue's own.
+
+    A message in an envelope has the envelope's id besides, right behind it, as each copy of an event has.
+    """
+    if invocation.record is None:
+        return sorted(received_ids(invocation))
+    listed = [entry.get(names.MESSAGE_IDS) for entry in invocation.entries(names.UPSTREAMS)]
+    ids = [[str(one) for one in some if one] for some in listed if isinstance(some, list)]
+    records = as_number(invocation.trigger.get(names.RECORDS))
+    doubled = records is not None and sum(map(len, ids)) == 2 * records
+    if doubled or str(invocation.trigger.get(names.TYPE)).endswith("-sqs"):
+        ids = [some[::2] if len(some) % 2 == 0 else some for some in ids]
+    failed = (
+        str(failure[names.MESSAGE_ID]) for failure in failures(invocation) if failure.get(names.MESSAGE_ID)
+    )
+    return list(dict.fromkeys([*chain.from_iterable(ids), *failed]))
 
 
 def failures(invocation: Invocation) -> list[Mapping[str, object]]:

@@ -8,7 +8,7 @@ another queue than before comes from the dead-letter queue, for a redrive keeps 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Literal
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import as_number
-from lambda_guard.tools.logs.selection import failures, identities, received_ids
+from lambda_guard.tools.logs.selection import failures, identities, queue_ids, received_ids
 from lambda_guard.tools.logs.traces.membership import Focus, Others
 from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.replays import Replays
@@ -58,6 +58,12 @@ class Node:
     def received(self) -> set[str]:
         """The messages that it was invoked with and that belong to the trace that is shown."""
         return received_ids(self.invocation) - (self.others.message_ids if self.others else frozenset())
+
+    @property
+    def given(self) -> list[str]:
+        """The same, one id for each: copies of an event in several queues have nothing in common."""
+        others = self.others.message_ids if self.others else frozenset[str]()
+        return [one for one in queue_ids(self.invocation) if one not in others]
 
     @property
     def failed(self) -> bool:
@@ -102,9 +108,13 @@ class Trace:
         """How many of them failed."""
         return sum(node.failed for _, node in self.walk())
 
-    def timescale(self) -> Timescale:
-        """Return the scale of its waterfall, from the first send to the last end."""
-        return Timescale(_spans(node for _, node in self.walk()))
+    def timescale(self, init_ms: Callable[[Invocation], float | None] = lambda _: None) -> Timescale:
+        """Return the scale of its waterfall, from the first start to the last end.
+
+        Args:
+            init_ms: how long the cold start of an invocation took, if that is drawn, too.
+        """
+        return Timescale(_spans((node for _, node in self.walk()), init_ms))
 
 
 def build_traces(
@@ -149,11 +159,13 @@ def _with_lines(first: Invocation, late: Invocation) -> Invocation:
     )
 
 
-def _spans(nodes: Iterable[Node]) -> Iterator[tuple[float, float]]:
+def _spans(
+    nodes: Iterable[Node], init_ms: Callable[[Invocation], float | None]
+) -> Iterator[tuple[float, float]]:
     for node in nodes:
         start, end = node.invocation.start_ms, node.invocation.end_ms
         if start is not None:
-            yield start, max(start, end or start)
+            yield start - (init_ms(node.invocation) or 0.0), max(start, end or start)
 
 
 class _Joiner:
@@ -236,13 +248,13 @@ class _Joiner:
         Nodes are placed in their order, so that the latest one so far is the one before.
         """
         runs = [node.invocation.invocation_id, *filter(None, (node.invocation.execution,))]
-        received = node.received
+        given = node.given
         earlier = [
             *(self._latest_run[one] for one in runs if one in self._latest_run),
-            *(self._latest_receiver[one] for one in received if one in self._latest_receiver),
+            *(self._latest_receiver[one] for one in given if one in self._latest_receiver),
         ]
         self._latest_run.update(dict.fromkeys(runs, node))
-        self._latest_receiver.update(dict.fromkeys(received, node))
+        self._latest_receiver.update(dict.fromkeys(given, node))
         return max(earlier, key=_order, default=None)
 
     def _came_from_another_queue(self, node: Node, before: Node) -> bool:
@@ -301,8 +313,8 @@ def _marks(root: Node) -> set[str]:
 def _given_up(node: Node) -> set[str]:
     """Where the answer named what failed, the rest of the batch is done with."""
     if node.invocation.outcome not in names.NO_FAILURE:
-        return node.received
-    return node.received & {str(one.get(names.MESSAGE_ID)) for one in failures(node.invocation)}
+        return set(node.given)
+    return set(node.given) & {str(one.get(names.MESSAGE_ID)) for one in failures(node.invocation)}
 
 
 def _name_of(roots: list[Node]) -> str:

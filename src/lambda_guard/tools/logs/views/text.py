@@ -244,10 +244,15 @@ def memory_text(invocation: Invocation) -> str:
 
 def cold_text(invocation: Invocation) -> str:
     """Describe that it was a cold start, and what that took."""
+    init = init_ms(invocation)
+    return f"cold {span(init)}" if init else "cold" * invocation.cold
+
+
+def init_ms(invocation: Invocation) -> float | None:
+    """Return what its cold start took, ms; None where it had none, or nothing tells."""
     if not invocation.cold:
-        return ""
-    init = invocation.number(names.INIT_MS) or invocation.report.init_ms or invocation.report.restore_ms
-    return f"cold {span(init)}" if init else "cold"
+        return None
+    return invocation.number(names.INIT_MS) or invocation.report.init_ms or invocation.report.restore_ms
 
 
 def execution_text(invocation: Invocation) -> str:

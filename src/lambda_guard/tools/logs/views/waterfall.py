@@ -170,6 +170,18 @@ def waited_text(node: Node) -> str:
     return f"{how} after {span(node.waited_ms)}" if how else f"queued {span(node.waited_ms)}"
 
 
+def died_text(node: Node) -> str:
+    """Describe where messages that were given up went: `dead-letter queue orders-dead  2 messages`."""
+    below = [child for child in node.children if child.link == "dead-letter"]
+    messages = set(node.dead_letters).union(*({*child.given} & {*node.given} for child in below))
+    if not messages and not below:
+        return ""
+    queues = dict.fromkeys(short_name(str(one.invocation.trigger.get(names.SOURCE) or "")) for one in below)
+    name = " ".join(["dead-letter queue", *filter(None, queues)])
+    count = f"message {min(messages)}" if len(messages) == 1 else f"{len(messages)} messages"
+    return f"{name}  {count}" if messages else name
+
+
 def others_text(node: Node) -> str:
     """Describe what else was in its batch: `with 3 messages of 3 other traces`."""
     others = node.others

@@ -6,15 +6,15 @@
   const $ = (id) => document.getElementById(id);
   const list = $("list"), spacer = $("spacer"), detail = $("detail"), tip = $("tip");
   /* What is empty isn't in the data. */
-  const TRACE = { titled: false, ticks: [], folds: [] }, LINE = { t: "", l: "", m: "", f: [], x: "", c: "", n: 1, b: false };
+  const TRACE = { titled: false, together: 0, ticks: [], folds: [] }, LINE = { t: "", l: "", m: "", f: [], x: "", c: "", n: 1, b: false };
   const NODE = { fn: "", version: "", outcome: "success", mark: "✓", failed: false, retry: false, children: 0, took: "", waited: "", facts: [], from: "",
-    ids: [], error: null, notes: [], lines: [], left_out: 0, begin: null, end: null, wait: null, depth: 0, causes: [] };
+    ids: [], error: null, notes: [], lines: [], left_out: 0, begin: null, end: null, wait: null, init: null, depth: 0, causes: [], on: [], died: "" };
   const traces = data.traces.map((trace) => ({ ...TRACE, ...trace }));
   const nodes = data.nodes.map((node) => ({ ...NODE, ...node, lines: node.lines.map((line) => ({ ...LINE, ...line })) }));
   traces.forEach((trace, place) => { for (let at = trace.first; at < trace.first + trace.count; at++) nodes[at].trace = place; });
   const idOf = (node, name) => (node.ids.find(([other]) => other === name) || ["", ""])[1];
   for (const node of nodes) node.key ||= idOf(node, "invocation");
-  const state = { query: [], fn: "", level: 0, failed: false, cause: "", folded: new Set(), chosen: -1, rows: [], drawn: new Map() };
+  const state = { query: [], fn: "", level: 0, failed: false, cause: "", on: "", folded: new Set(), chosen: -1, rows: [], drawn: new Map() };
 
   /** Make an element. Text only ever becomes text: nothing of a log is parsed as HTML. */
   function make(tag, className, ...children) {
@@ -40,15 +40,17 @@
     return node.hay;
   }
 
+  let edges = new Set();
   function matches(node) {
     if (state.fn && node.fn !== state.fn) return false;
     if (state.failed && !node.failed) return false;
     if (state.cause && !node.causes.includes(state.cause)) return false;
+    if (state.on && !node.on.some((number) => edges.has(number))) return false;
     if (state.level && !node.lines.some((line) => (LEVELS[line.l] || 0) >= state.level) && !(node.failed && state.level <= 40)) return false;
     return state.query.every((term) => haystack(node).includes(term));
   }
 
-  const filtered = () => state.query.length > 0 || state.fn !== "" || state.failed || state.cause !== "" || state.level > 0;
+  const filtered = () => state.query.length > 0 || state.fn !== "" || state.failed || state.cause !== "" || state.on !== "" || state.level > 0;
 
   function refresh() {
     const rows = [], plain = !filtered();
@@ -64,11 +66,13 @@
         if (plain && node.depth > hiddenBelow) continue;
         hiddenBelow = plain && state.folded.has(at) ? node.depth : Infinity;
         fitting.push({ node: at });
+        if (node.died && hiddenBelow === Infinity) fitting.push({ died: at });
       }
       if (fitting.length && trace.titled) rows.push({ trace });
       if (!(plain && trace.titled && state.folded.has(trace))) for (const row of fitting) rows.push(row);
     }
     state.rows = rows;
+    map.show(state.fn, state.on);
     spacer.style.height = `${rows.length * ROW}px`;
     $("nothing").hidden = rows.length > 0;
     summarize(shown, failed);
@@ -76,6 +80,7 @@
     if (!rows.some((row) => row.node === state.chosen)) choose((rows.find((row) => row.node !== undefined) || { node: -1 }).node, false);
     draw();
     showDetail();
+    remember();
   }
 
   function summarize(shown, failed) {
@@ -113,12 +118,31 @@
     mark();
   }
 
+  function drawLabel(depth) {
+    const label = make("div", "label");
+    for (let at = 0; at < Math.min(depth, DEEPEST); at++) label.append(make("span", "guide"));
+    if (depth > DEEPEST) label.append(make("span", "deep", `⋯${depth}`));
+    return label;
+  }
+
+  /** A dead-letter queue is where a way ends: a leaf of the tree. */
+  function drawDied(node) {
+    const [name, count = ""] = node.died.split("  "), label = drawLabel(node.depth + 1), track = make("div", "track");
+    label.append(make("span", "twist"), make("span", "sign", "✉"), make("span", "text", lit(name), " ", make("small", "", lit(count))));
+    const element = make("div", "row died", label, track, make("span", "took"));
+    for (const tick of traces[node.trace].ticks) place(track, make("i", "grid"), tick[0]);
+    if (node.end !== null) place(track, make("i", "fall"), Math.min(node.end, 0.99));
+    element.setAttribute("role", "option");
+    element.setAttribute("aria-label", `${name}, ${count}`);
+    element.title = node.died;
+    return element;
+  }
+
   function drawRow(row) {
     if (row.trace) return drawHeading(row.trace);
+    if (row.died !== undefined) return drawDied(nodes[row.died]);
     const node = nodes[row.node], trace = traces[node.trace];
-    const label = make("div", "label");
-    for (let depth = 0; depth < Math.min(node.depth, DEEPEST); depth++) label.append(make("span", "guide"));
-    if (node.depth > DEEPEST) label.append(make("span", "deep", `⋯${node.depth}`));
+    const label = drawLabel(node.depth);
     label.append(make("span", "twist", node.children ? (state.folded.has(row.node) ? "▸" : "▾") : ""));
     label.append(make("span", "sign", node.mark), make("span", "text", node.retry ? "↻ " : "", node.fn, " ", make("small", "", node.from)));
     const element = make("div", `row ${kindOf(node)}`, label, drawTrack(node, trace), make("span", "took", node.took));
@@ -133,6 +157,7 @@
     for (const fold of trace.folds) place(track, make("i", "gap"), fold[0], fold[1]);
     if (node.begin === null) return track;
     if (node.wait !== null) place(track, make("i", "wait"), node.wait, node.begin);
+    if (node.init !== null) place(track, make("i", "init"), node.init, node.begin).style.setProperty("--hue", hueOf.get(node.fn) || 0);
     const bar = place(track, make("i", "bar"), Math.min(node.begin, 0.995), node.end);
     bar.style.setProperty("--hue", hueOf.get(node.fn) || 0);
     return track;
@@ -147,7 +172,7 @@
 
   function drawHeading(trace) {
     const label = make("div", "label", make("span", "twist", state.folded.has(trace) ? "▸" : "▾"),
-      make("span", "text", "trace ", make("span", "id", trace.id)));
+      make("span", "text", trace.together > 1 ? `group of ${trace.together} traces that share messages, ` : "trace ", make("span", "id", trace.id), trace.together > 1 ? " …" : ""));
     const element = make("div", "row heading-row", label, make("span", "", trace.about));
     element.setAttribute("role", "option");
     return element;
@@ -195,10 +220,45 @@
       else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
       draw();
     }
-    if (at >= 0) history.replaceState(null, "", `#${encodeURIComponent(nodes[at].key)}`);
+    map.light(at >= 0 ? nodes[at].on : []);
+    remember();
     mark();
     showDetail();
   }
+
+  /** Keep in the address what is chosen and what is looked for, so that a link leads here again. */
+  function remember() {
+    const asked = { q: $("search").value, fn: state.fn, level: state.level || "", failed: state.failed ? "1" : "", cause: state.cause, on: state.on };
+    const kept = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "")).toString();
+    const key = state.chosen >= 0 ? encodeURIComponent(nodes[state.chosen].key) : "";
+    history.replaceState(null, "", `#${key}${kept && "&"}${kept}`);
+  }
+
+  function recall() {
+    const asked = new URLSearchParams(location.hash.split("&").slice(1).join("&")), said = (name) => asked.get(name) || "";
+    $("search").value = said("q");
+    state.query = wordsOf(said("q"));
+    state.fn = functions.includes(said("fn")) ? said("fn") : "";
+    $("level").value = state.level = [20, 30, 40].find((level) => String(level) === said("level")) || 0;
+    $("failed").checked = state.failed = said("failed") === "1";
+    state.cause = data.causes.some((cause) => cause.key === said("cause")) ? said("cause") : "";
+    const known = said("on").split(" ").every((number) => /^\d+$/.test(number) && document.querySelector(`#map .line[data-on="${number}"]`));
+    setEdges(known ? said("on") : "");
+  }
+
+  const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+  function setEdges(on) {
+    state.on = on;
+    edges = new Set(on.split(" ").map(Number));
+  }
+
+  /** The map's answer: only a function, or what went along edges; what was chosen already is let go. */
+  const map = systemMap((fn, on) => {
+    state.fn = fn === state.fn ? "" : fn;
+    setEdges(on === state.on ? "" : on);
+    $("function").value = state.fn;
+    refresh();
+  });
 
   function step(by, wanted = () => true) {
     let at = state.rows.findIndex((row) => row.node === state.chosen);
@@ -296,11 +356,15 @@
   function copier(value, text) {
     const button = make("button", "copy", "copy");
     button.type = "button";
-    const say = (what, ms) => { button.textContent = what; setTimeout(() => { button.textContent = "copy"; }, ms); };
-    const copied = async () => navigator.clipboard.writeText(value);
-    button.addEventListener("click", () => copied().then(
-      () => say("copied", 1200), () => { getSelection().selectAllChildren(text); say("not copied, but selected", 4000); }));
+    copies(button, () => value, () => { getSelection().selectAllChildren(text); return "not copied, but selected"; });
     return button;
+  }
+
+  function copies(button, value, instead) {
+    const title = button.textContent;
+    const say = (what, ms) => { button.textContent = what; setTimeout(() => { button.textContent = title; }, ms); };
+    const copied = async () => navigator.clipboard.writeText(value());
+    button.addEventListener("click", () => copied().then(() => say("copied", 1200), () => say(instead(), 4000)));
   }
 
   /* ---- the hand: mouse and keys ---- */
@@ -310,6 +374,7 @@
     const row = rowOf(event);
     if (!row) return;
     if (row.trace) fold(row.trace, !state.folded.has(row.trace));
+    else if (row.died !== undefined) choose(row.died);
     else if (event.target.closest(".twist") && nodes[row.node].children) fold(row.node, !state.folded.has(row.node));
     else choose(row.node);
   });
@@ -342,7 +407,7 @@
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
     if (event.key === "Escape") { clearFilters(); list.focus(); return; }
-    const inField = event.target.closest("input, select, button"), inDetail = detail.contains(event.target);
+    const inField = event.target.closest("input, select, button, summary"), inDetail = detail.contains(event.target);
     if (event.target === $("divider") && event.key.startsWith("Arrow")) {
       split(($("overview").offsetWidth + (event.key === "ArrowLeft" ? -24 : 24)) / innerWidth);
       event.preventDefault();
@@ -356,16 +421,18 @@
   });
 
   $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("search").addEventListener("input", (event) => { state.query = event.target.value.toLowerCase().split(/\s+/).filter(Boolean); refresh(); });
+  $("search").addEventListener("input", (event) => { state.query = wordsOf(event.target.value); refresh(); });
   $("function").addEventListener("change", (event) => { state.fn = event.target.value; refresh(); });
   $("level").addEventListener("change", (event) => { state.level = Number(event.target.value); refresh(); });
   $("failed").addEventListener("change", (event) => { state.failed = event.target.checked; refresh(); });
   $("help").addEventListener("click", () => $("keys").showModal());
   $("clear").addEventListener("click", clearFilters);
+  copies($("link"), () => location.href, () => "not copied: it is the address above");
 
   function clearFilters() {
     $("search").value = ""; $("function").value = ""; $("level").value = "0"; $("failed").checked = false;
     Object.assign(state, { query: [], fn: "", level: 0, failed: false });
+    setEdges("");
     showCause("");
   }
 
@@ -417,7 +484,7 @@
     const rows = [], axes = [], articles = [];
     let scaled = null;
     for (const row of state.rows) {
-      if (row.trace) { rows.push(drawRow(row)); continue; }
+      if (row.node === undefined) { rows.push(drawRow(row)); continue; }
       const node = nodes[row.node], trace = traces[node.trace];
       if (trace !== scaled && trace.ticks.length) {
         const ticks = make("div", "ticks");
@@ -442,10 +509,12 @@
   causes.open = data.by_cause;
   causes.querySelector("summary").textContent = `What failed, and why: ${data.causes.length.toLocaleString("en")} cause${data.causes.length === 1 ? "" : "s"}`;
   causes.querySelector("tbody").append(...data.causes.map(drawCause));
-  const asked = nodes.findIndex((node) => node.key && location.hash === `#${encodeURIComponent(node.key)}`);
+  const asked = nodes.findIndex((node) => node.key && location.hash.split("&")[0] === `#${encodeURIComponent(node.key)}`);
+  recall();
   const worst = data.one ? nodes.findIndex((node) => node.failed) : 0;
   state.chosen = asked >= 0 ? asked : Math.max(0, worst);
-  refresh();
+  showCause(state.cause);
+  $("function").value = state.fn;
   if (nodes.length) choose(state.chosen);
   list.focus({ preventScroll: true });
 })();

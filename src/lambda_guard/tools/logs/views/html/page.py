@@ -18,9 +18,13 @@ import msgspec
 
 from lambda_guard._printable import visible
 from lambda_guard.tools.logs.model import Stray
+from lambda_guard.tools.logs.system.survey import System, survey
 from lambda_guard.tools.logs.traces.tree import Trace
 from lambda_guard.tools.logs.views.html.page_data import page_data
 from lambda_guard.tools.logs.views.html.page_file import PageFile
+from lambda_guard.tools.logs.views.html.rows import ROW_BYTES_MOST
+from lambda_guard.tools.logs.views.map.picture import LEGEND, left_out, markup
+from lambda_guard.tools.logs.views.map.table import tables
 
 INVOCATIONS_MOST: Final = 20_000
 """A page with more would be of no use, and hard on a browser."""
@@ -49,16 +53,27 @@ def write_page(
     Raises:
         OSError: the file can't be written.
     """
-    head, rows = page_data(traces, title=title, strays=strays, by_cause=by_cause)
-    style, script = _part("page.css"), _part("page.js")
+    system = survey(traces)
+    drawn = _drawn(system)
+    head, rows = page_data(
+        traces,
+        title=title,
+        strays=strays,
+        by_cause=by_cause,
+        edges_of=system.edges_of,
+        size=ROW_BYTES_MOST - sum(len(part.encode()) for part in drawn.values()),
+    )
+    style = _part("map/themes.css") + _part("html/page.css") + _part("map/map.css")
+    script = _part("html/map.js") + _part("html/page.js")
     filled_in = {
+        **drawn,
         "title": html.escape(visible(title)),
         "style": style,
         "style_hash": _hash(style),
         "script": script,
         "script_hash": _hash(script),
     }
-    before, _, after = _part("page.html").partition("$data")
+    before, _, after = _part("html/page.html").partition("$data")
     around = [Template(part).substitute(filled_in).encode() for part in (before, after)]
     file.write(chain(around[:1], _embedded(head, rows), around[1:]))
     return msgspec.json.decode(head["left_out"], type=str)
@@ -72,8 +87,32 @@ def _embedded(head: dict[str, msgspec.Raw], rows: Iterable[msgspec.Raw]) -> Iter
     yield b"]}"
 
 
-def _part(name: str) -> str:
-    return (files(__package__ or "") / name).read_text(encoding="utf-8")
+def _drawn(system: System) -> dict[str, str]:
+    """Draw the map; of logs without an invocation there is none."""
+    about = _about(system)
+    return {
+        "about_map": html.escape(about),
+        "map": markup(system, about) if system.places else "",
+        "legend": html.escape(LEGEND),
+        "map_left_out": html.escape(left_out(system)),
+        "tables": tables(system),
+    }
+
+
+def _about(system: System) -> str:
+    """Say in a few words what the map shows."""
+    functions = [place for place in system.places if place.key.kind == "function"]
+    failing = sum(place.failed > 0 for place in functions)
+    parts = [f"{len(functions):,} function{'s' * (len(functions) != 1)}"]
+    parts += [f"{failing:,} of them failed"] if failing else []
+    dead = [edge for edge in system.edges if edge.target.kind == "dead"]
+    letters = sum(edge.count for edge in dead)
+    parts += [f"{letters:,} message{'s' * (letters != 1)} went to a dead-letter queue"] if letters else []
+    return f"Map of the system: {', '.join(parts)}"
+
+
+def _part(path: str) -> str:
+    return (files("lambda_guard.tools.logs.views") / path).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -23,6 +23,7 @@ from lambda_guard.tools.logs.views.text import (
     execution_text,
     failure_text,
     http_text,
+    init_ms,
     memory_text,
     offset_text,
     overrun_text,
@@ -31,7 +32,7 @@ from lambda_guard.tools.logs.views.text import (
     stack_of,
     trigger_text,
 )
-from lambda_guard.tools.logs.views.waterfall import REPLAYED, call_text, others_text, waited_text
+from lambda_guard.tools.logs.views.waterfall import REPLAYED, call_text, died_text, others_text, waited_text
 from lambda_guard.tools.times import clock, date_and_clock, span
 
 _SINGLE_TRACK: Final = 0.98
@@ -43,9 +44,18 @@ def page_data(
     title: str,
     strays: Iterable[Stray] = (),
     by_cause: bool = False,
+    edges_of: Sequence[Sequence[int]] = (),
     size: int = ROW_BYTES_MOST,
 ) -> tuple[dict[str, msgspec.Raw], list[msgspec.Raw]]:
     """Return everything that the page's script draws.
+
+    Args:
+        traces: what to show.
+        title: the page's heading.
+        strays: lines that belong to no invocation.
+        by_cause: whether the table of causes is open.
+        edges_of: for each invocation, what it is part of in the map, which stands in the page already.
+        size: bytes that there is room for.
 
     Returns:
         `nodes`, all rows in their order; `traces`, each with where its rows are, its ticks and its folds; `causes`,
@@ -59,7 +69,7 @@ def page_data(
     for place, trace in enumerate(traces):
         if rows.is_full:
             break
-        described.append(_add_trace(trace, rows, keys, longest, titled=len(traces) > 1))
+        described.append(_add_trace(trace, rows, keys, edges_of, longest, titled=len(traces) > 1))
         rows.spend(len(encoded_shown(described[place])))
     count = len(rows)
     for stray in strays:
@@ -131,27 +141,41 @@ def _is_single(trace: Trace) -> bool:
 
 
 def _add_trace(
-    trace: Trace, rows: Rows, causes: Mapping[int, list[str]], longest_ms: float, *, titled: bool
+    trace: Trace,
+    rows: Rows,
+    causes: Mapping[int, list[str]],
+    edges_of: Sequence[Sequence[int]],
+    longest_ms: float,
+    *,
+    titled: bool,
 ) -> dict[str, object]:
-    first, scale = len(rows), trace.timescale()
+    first, scale = len(rows), trace.timescale(init_ms)
+    together = len({root.invocation.trace_id for root in trace.roots} - {""})
+    titled = titled or together > 1
     alone = titled and _is_single(trace)
     for depth, node in trace.walk():
         places = _length(node.invocation, longest_ms) if alone else _places(node, scale)
         told = _node_data(node)
         if alone:
             told["from"] = f"{clock(node.invocation.start_ms)} {told['from']}".strip()
-        rows.add({**told, **places, "depth": depth, "causes": causes.get(len(rows))}, node.invocation)
+        on = edges_of[len(rows)] if edges_of else ()
+        rows.add(
+            {**told, **places, "depth": depth, "causes": causes.get(len(rows)), "on": on}, node.invocation
+        )
     count = len(rows) - first
-    if alone:
-        return {"first": first, "count": count}
+    where: dict[str, object] = {"first": first, "count": count}
+    return (
+        where if alone else {**where, **_heading(trace, scale, count), "together": together, "titled": titled}
+    )
+
+
+def _heading(trace: Trace, scale: Timescale, count: int) -> dict[str, object]:
     failed = f" · {trace.failed} failed" if trace.failed else ""
-    took = span(scale.end_ms - scale.begin_ms)
+    ran = trace.timescale()
+    took = span(ran.end_ms - ran.begin_ms)
     return {
         "id": trace.trace_id,
-        "about": f"{clock(scale.begin_ms)} · {count} invocations · {took}{failed}",
-        "first": first,
-        "count": count,
-        "titled": titled,
+        "about": f"{clock(ran.begin_ms)} · {count} invocations · {took}{failed}",
         "ticks": [[round(at, 4), span(ms) if ms else "0"] for at, ms in scale.ticks()],
         "folds": [[round(fold.begin, 4), round(fold.end, 4), span(fold.ms)] for fold in scale.folds],
     }
@@ -160,14 +184,18 @@ def _add_trace(
 def _places(node: Node, scale: Timescale) -> dict[str, object]:
     start, end = node.invocation.start_ms, node.invocation.end_ms
     if start is None:
-        return {"begin": None, "end": None, "wait": None}
-    wait = round(scale.place(start - node.waited_ms), 5) if node.waited_ms else None
-    return {"begin": round(scale.place(start), 5), "end": round(scale.place(end or start), 5), "wait": wait}
+        return {}
+    places = {"begin": start, "end": end or start}
+    if node.waited_ms:
+        places["wait"] = start - node.waited_ms
+    if init := init_ms(node.invocation):
+        places["init"] = start - init
+    return {name: round(scale.place(at), 5) for name, at in places.items()}
 
 
 def _length(invocation: Invocation, longest_ms: float) -> dict[str, object]:
     share = (invocation.duration_ms or 0.0) / longest_ms if longest_ms else 0.0
-    return {"begin": 0.0, "end": round(share * _SINGLE_TRACK, 5), "wait": None}
+    return {"begin": 0.0, "end": round(share * _SINGLE_TRACK, 5)}
 
 
 def _node_data(node: Node) -> dict[str, object]:
@@ -187,6 +215,7 @@ def _node_data(node: Node) -> dict[str, object]:
         "ids": [[name, value] for name, value in _ids(invocation) if value],
         "error": _error(invocation),
         "notes": list(_notes(node)),
+        "died": died_text(node),
     }
 
 

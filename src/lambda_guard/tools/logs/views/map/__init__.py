@@ -1,0 +1,1 @@
+"""The map of a system as a picture: an SVG that needs nothing else, alone or in the page."""
