@@ -2,10 +2,7 @@
 
 import sys
 
-import pytest
-
 from lambda_guard.local import Cloud
-from lambda_guard.templates.document import TemplateError
 
 RUNTIME = f"python3.{sys.version_info.minor}"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
@@ -99,11 +96,14 @@ def test_alarms_are_read_back_as_the_template_has_them():
 
 
 def test_a_number_that_is_none_is_said():
-    """With the resource and the property."""
+    """A warning names the resource and the property."""
     document = {
         **TEMPLATE,
         "Resources": {"A": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Threshold": "high"}}},
     }
     document["Outputs"] = {}
-    with pytest.raises(TemplateError, match="resource A: Threshold must be a number, not 'high'"):
-        Cloud(document)
+    with Cloud(document) as cloud:
+        (warning,) = cloud.warnings
+    assert warning.startswith(
+        "A (AWS::CloudWatch::Alarm) isn't created: Invalid type for parameter Threshold, value: high"
+    )

@@ -119,7 +119,10 @@ def test_a_variable_from_elsewhere_stays_as_it_is_written(read):
         "Type": "AWS::Lambda::Function",
         "Properties": {"Runtime": HERE, "Handler": "a.b", "Code": "code", "Environment": variables},
     }
-    template["Resources"]["Queue"] = {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": elsewhere}}
+    template["Resources"]["Daily"] = {
+        "Type": "AWS::Scheduler::Schedule",
+        "Properties": {"ScheduleExpression": elsewhere},
+    }
     stack, warnings = read(template)
 
     assert {it.name: it.environment for it in stack.functions} == {
@@ -128,8 +131,10 @@ def test_a_variable_from_elsewhere_stays_as_it_is_written(read):
     }
     said = "\n".join(warnings)
     assert "The variable THEIRS of Fn has its value as it is written: resource Fn.Environment" in said
-    assert "Queue is left out: resource Queue.DelaySeconds: Fn::ImportValue isn't supported here" in said
-    assert stack.queues == ()
+    assert (
+        "Daily is left out: resource Daily.ScheduleExpression: Fn::ImportValue isn't supported here" in said
+    )
+    assert stack.schedules == ()
 
 
 def test_code_may_be_a_zip_archive(read, tmp_path):
@@ -253,10 +258,7 @@ def test_what_is_not_honoured_is_named(read):
                     },
                 },
             },
-            "Queue": {
-                "Type": "AWS::SQS::Queue",
-                "Properties": {"RedriveAllowPolicy": {"redrivePermission": "denyAll"}},
-            },
+            "Queue": {"Type": "AWS::SQS::Queue"},
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
             "Fleet": {"Type": "AWS::GameLift::Fleet", "Properties": {}},
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
@@ -277,7 +279,6 @@ def test_what_is_not_honoured_is_named(read):
         "Policies and Role of Fn: permissions are not checked without --enforce-policies",
         "Runtime python3.99: functions run with this interpreter",
         "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
-        "Queue (AWS::SQS::Queue): the property RedriveAllowPolicy is not honoured",
         "Fleet (AWS::GameLift::Fleet) is not created: the local cloud has no such resource",
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",

@@ -120,20 +120,6 @@ def test_a_failed_start_leaves_nothing(functions, build):
     before = {thread.ident for thread in threading.enumerate()}
     with pytest.raises(TemplateError):
         Cloud(build.template(Fn=build.function("nothing")), root=functions)
-    with pytest.raises(LocalCloudError, match="resource Sub"):
-        Cloud(
-            build.template(
-                Sub={
-                    "Type": "AWS::SNS::Subscription",
-                    "Properties": {
-                        "TopicArn": "arn:aws:sns:eu-west-1:1:none",
-                        "Protocol": "sqs",
-                        "Endpoint": "x",
-                    },
-                }
-            ),
-            root=functions,
-        )
     for speed in (0, -1, float("nan"), float("inf")):
         with pytest.raises(OptionError, match=f"speed must be a number above 0 .*, not {speed}"):
             Cloud(build.template(Queue=build.queue()), speed=speed)

@@ -2,10 +2,14 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from lambda_guard.local import Cloud, TemplateError
+from lambda_guard.local.resources.making import TYPES, make
+from lambda_guard.templates.document import Location, load
+from lambda_guard.templates.template import Template
 
 CODE = """
 import os
@@ -15,6 +19,7 @@ def handler(event, context):
 """
 ID = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}  # fmt: skip
 ACCOUNT = "123456789012"
+EVERY = Path(__file__).parent / "every_type.yaml"
 
 
 def resource(kind, **properties):
@@ -175,6 +180,105 @@ def test_a_state_machine_has_its_substitutions(cloud):
 
     assert machine["type"] == "EXPRESS"
     assert state["Resource"] == f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:Fn"
+
+
+@pytest.fixture(scope="module")
+def every():
+    """Return a cloud with a resource of each type that isn't above."""
+    with Cloud(EVERY) as cloud:
+        yield cloud
+
+
+def test_a_resource_of_each_type_is_made(every):
+    """Without a warning, but for those of what has no effect: no property is lost."""
+    resources = [*RESOURCES.values(), *load(EVERY)[1]["Resources"].values()]
+    warnings = [warning for warning in every.warnings if "has no effect" not in warning]
+
+    # SAM makes the last one of its own.
+    assert TYPES.keys() - {it["Type"] for it in resources} == {"AWS::StepFunctions::StateMachine"}
+    assert warnings == []
+
+
+def test_queues_and_subscriptions_are_made_as_the_template_has_them(every):
+    """A queue may name its dead letters' by a text: it's made again once that exists; tags and filters are there."""
+    sqs, sns = every.client("sqs"), every.client("sns")
+    url = every.queue_url("Jobs")
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    subscribed = {
+        it["Endpoint"].rpartition(":")[2]: it["SubscriptionArn"]
+        for it in sns.list_subscriptions()["Subscriptions"]
+    }
+    filtered = sns.get_subscription_attributes(SubscriptionArn=subscribed["dead"])["Attributes"]
+
+    assert json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"] == every.queue_arn("Dead")
+    assert attributes["VisibilityTimeout"] == "45"
+    assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == {"stage": "test"}
+    assert sqs.get_queue_attributes(QueueUrl=every.queue_url("Ordered"), AttributeNames=["FifoQueue"])[
+        "Attributes"
+    ] == {"FifoQueue": "true"}
+    assert set(subscribed) == {"Jobs", "dead"}
+    assert (filtered["RawMessageDelivery"], filtered["FilterPolicy"]) == ("true", '{"kind": ["order"]}')
+
+
+def test_roles_have_their_policies(every):
+    """Inline ones, managed ones of the template, and those that the template attaches; AWS's own aren't here to be attached."""
+    iam = every.client("iam")
+
+    assert [
+        it["PolicyName"] for it in iam.list_attached_role_policies(RoleName="Role")["AttachedPolicies"]
+    ] == ["Managed"]
+    assert iam.list_role_policies(RoleName="Role")["PolicyNames"] == ["p", "inline", "inline2"]
+
+
+def test_outputs_have_what_the_services_chose(every):
+    """Identifiers of pools, clients and keys can be used."""
+    pool = every.client("cognito-idp").describe_user_pool(UserPoolId=every.outputs["Pool"])["UserPool"]
+    client = every.client("cognito-idp").describe_user_pool_client(
+        UserPoolId=pool["Id"], ClientId=every.outputs["Client"]
+    )
+    arn = every.outputs["Consumer"]
+
+    assert every.outputs["Provider"] == f"cognito-idp.eu-west-1.amazonaws.com/{pool['Id']}"
+    assert client["UserPoolClient"]["ClientName"] == "Client"
+    assert (
+        every.client("kinesis").describe_stream_consumer(ConsumerARN=arn)["ConsumerDescription"][
+            "ConsumerName"
+        ]
+        == "c"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (resource("SQS::Queue", RedrivePolicy={"maxReceiveCount": 3}), "CreateQueue: InvalidParameterValue: Redrive policy does not contain deadLetterTargetArn"),
+        (resource("SNS::Subscription", TopicArn="arn:aws:sns:eu-west-1:1:none", Protocol="sqs", Endpoint="x"), "Subscribe: NotFound: Topic does not exist"),
+        (resource("SNS::Subscription", Protocol="sqs", Endpoint="x"), 'Missing required parameter in input: "TopicArn"'),
+        (resource("SecretsManager::Secret", GenerateSecretString="x"), "resource Wrong: GenerateSecretString must be a mapping, not 'x'"),
+        (resource("CloudWatch::Alarm", Threshold="high"), "Invalid type for parameter Threshold, value: high"),
+        (resource("KMS::Key", Tags=3), "Invalid type for parameter Tags"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_the_services_words(every, wrong, reason):
+    """The resource is named by its logical id, and the reason by what refuses it."""
+    template = Template({"Resources": {"Wrong": wrong}}, Location("eu-west-1", ACCOUNT, every.endpoint))
+    [warning] = make(template, every.client, "eu-west-1")
+
+    assert warning.startswith(f"Wrong ({wrong['Type']}) isn't created: {reason}")
+
+
+def test_a_further_call_that_is_refused_leaves_the_resource(every):
+    """A bucket whose rules S3 refuses is there without them."""
+    wrong = resource(
+        "S3::Bucket", CorsConfiguration={"CorsRules": [{"AllowedMethods": ["FOO"], "AllowedOrigins": ["*"]}]}
+    )
+    template = Template({"Resources": {"Open": wrong}}, Location("eu-west-1", ACCOUNT, every.endpoint))
+    [warning] = make(template, every.client, "eu-west-1")
+
+    assert warning.startswith(
+        "Open (AWS::S3::Bucket) is there without what was refused: PutBucketCors: InvalidRequest: "
+    )
+    assert "open" in [bucket["Name"] for bucket in every.client("s3").list_buckets()["Buckets"]]
 
 
 def test_resources_that_depend_on_each_other_are_refused():

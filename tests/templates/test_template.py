@@ -18,7 +18,6 @@ from lambda_guard.templates.stack import (
     RouteDeclaration,
     ScheduleDeclaration,
     Stack,
-    SubscriptionDeclaration,
     TopicDeclaration,
 )
 from lambda_guard.templates.template import Template
@@ -142,28 +141,10 @@ def test_a_whole_template(read, tmp_path):
             ),
         ),
         queues=(
-            QueueDeclaration(
-                logical_id="Queue",
-                name="Queue.fifo",
-                attributes={
-                    "VisibilityTimeout": "42",
-                    "FifoQueue": "true",
-                    "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 3}),
-                },
-            ),
-            QueueDeclaration(logical_id="Dead", name="the-dead.fifo", attributes={"FifoQueue": "true"}),
+            QueueDeclaration(logical_id="Queue", name="Queue.fifo", dead_letter_arn=dead),
+            QueueDeclaration(logical_id="Dead", name="the-dead.fifo"),
         ),
         topics=(TopicDeclaration(logical_id="Topic", name="Topic"),),
-        subscriptions=(
-            SubscriptionDeclaration(
-                logical_id="OrdersFromTopic",
-                topic_arn=topic,
-                protocol="lambda",
-                endpoint="arn:aws:lambda:eu-west-1:123456789012:function:orders-dev",
-                attributes={"FilterPolicy": '{"kind": ["order"]}'},
-            ),
-            SubscriptionDeclaration(logical_id="Topic", topic_arn=topic, protocol="sqs", endpoint=queue),
-        ),
         mappings=(
             MappingDeclaration(
                 logical_id="OrdersFromQueue",
@@ -244,6 +225,7 @@ def test_what_cannot_be_run_locally_is_read_as_well(read):
             function="Node",
             source_arn="arn:aws:kinesis:r:1:stream/s",
             batch_size=100,
+            starting_position="LATEST",
             enabled=False,
         ),
     )
@@ -354,7 +336,7 @@ def queue(**properties):
         ({"Outputs": ["O"], **queue()}, "`Outputs` must be a mapping of names to mappings"),
         ({"Globals": 3, **queue()}, "`Globals` must be a mapping of names to mappings"),
         ({"Outputs": {"O": {"Condition": ["C"], "Value": 1}}, **queue()}, r"the condition \['C'\] isn't declared"),
-        ({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Subscription": [3]}}}}, "resource Topic: a property isn't what AWS::SNS::Topic has there"),
+        ({"Resources": {"Rule": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 day)", "Targets": [3]}}}}, "resource Rule: a property isn't what AWS::Events::Rule has there"),
         (function(EventInvokeConfig={"DestinationConfig": {"OnFailure": "queue"}}), "template.yaml: .*Fn"),
         (function(MemorySize="big"), "resource Fn: MemorySize must be a number"),
         (function(Timeout=0), "resource Fn: Timeout must be at least 0.01, not 0"),
@@ -369,7 +351,6 @@ def queue(**properties):
         (function(Environment={"Variables": {"X": {"Fn::GetAtt": ["Fn", "Ref"]}}}), "AWS::Lambda::Function has no attribute 'Ref'"),
         (function(Environment={"Variables": {"X": {"Fn::If": ["Nobody", 1, 2]}}}), "condition 'Nobody' isn't declared"),
         (function(Events={"Q": {"Type": "SQS", "Properties": {}}}), "template.yaml: .*Fn"),
-        (queue(RedrivePolicy={"maxReceiveCount": 3}), "resource Queue: RedrivePolicy needs `deadLetterTargetArn`"),
     ],
 )  # fmt: skip
 def test_a_wrong_template_says_where(read, template, message):

@@ -161,7 +161,6 @@ class Cloud(AbstractContextManager["Cloud"]):
     def _start(self, port: int) -> None:
         stack = self.stack
         self._lambda_endpoint.mappings = stack.mappings
-        self._moto.create(stack)
         self._invoker.absent = self._deployment.absent(stack.absent)
         for function in stack.functions:
             self._invoker.deploy(self._deployment.function(function, stack.layers), function)

@@ -1,6 +1,7 @@
 """From the declarations of functions to functions that can be invoked."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ class Deployment:
     def _log_group(self, function: str) -> LogGroup:
         name = f"/aws/lambda/{function}"
         group = self.log_groups[function] = LogGroup(name, self.logs)
-        self.moto.client("logs").create_log_group(logGroupName=name)
+        logs = self.moto.client("logs")
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):  # it's a resource of the template
+            logs.create_log_group(logGroupName=name)
         group.listen(lambda event: self.cloudwatch.write(name, event))
         return group
 

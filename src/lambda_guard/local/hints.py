@@ -1,6 +1,5 @@
 """Commands that work as they stand, for what a cloud has."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -50,7 +49,6 @@ def _readers(cloud: "Cloud") -> Iterator[str]:
 def _dead_letter_queues(cloud: "Cloud") -> list[str]:
     """Return the names of the queues to which something sends what failed."""
     targets = [target for it in cloud.stack.functions for target in (it.dead_letter_arn, it.on_failure)]
-    policies = [it.attributes.get("RedrivePolicy") for it in cloud.stack.queues]
-    targets += [json.loads(policy).get("deadLetterTargetArn") for policy in policies if policy]
+    targets += [it.dead_letter_arn for it in cloud.stack.queues]
     parsed = [arns.parse(target) for target in targets if target]
     return list(dict.fromkeys(arn.resource for arn in parsed if arn is not None and arn.service == "sqs"))

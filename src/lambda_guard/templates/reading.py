@@ -9,13 +9,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
 from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import (
-    AlarmDeclaration,
     FunctionDeclaration,
     LayerDeclaration,
     MappingDeclaration,
@@ -23,30 +22,11 @@ from lambda_guard.templates.stack import (
     RouteDeclaration,
     ScheduleDeclaration,
     Stack,
-    SubscriptionDeclaration,
     TopicDeclaration,
 )
 from lambda_guard.templates.template import Resource, Template, text
 
 LAYERS_MOST = 5  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_QUEUE_ATTRIBUTES = (
-    "VisibilityTimeout",
-    "DelaySeconds",
-    "FifoQueue",
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoThroughputLimit",
-    "MaximumMessageSize",
-    "MessageRetentionPeriod",
-    "ReceiveMessageWaitTimeSeconds",
-    "RedrivePolicy",
-)
-_TOPIC_ATTRIBUTES = ("DisplayName", "FifoTopic", "ContentBasedDeduplication")
-_ALARMS = {
-    "AWS::CloudWatch::Alarm": "put_metric_alarm",
-    "AWS::CloudWatch::AnomalyDetector": "put_anomaly_detector",
-    "AWS::CloudWatch::CompositeAlarm": "put_composite_alarm",
-}
 _WHOLE = frozenset(
     {
         "DatapointsToAlarm",
@@ -78,11 +58,9 @@ def read_stack(template: Template) -> Stack:
         unresolved_variables=dict(template.read(_unresolved_variables, "AWS::Lambda::Function")),
         queues=template.read(_queue, "AWS::SQS::Queue"),
         topics=template.read(_topic, "AWS::SNS::Topic"),
-        subscriptions=template.read(_subscriptions, "AWS::SNS::Subscription", "AWS::SNS::Topic"),
         mappings=template.read(_mapping, "AWS::Lambda::EventSourceMapping"),
         schedules=template.read(_schedules, "AWS::Events::Rule", "AWS::Scheduler::Schedule"),
         routes=template.read(_routes, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"),
-        alarms=template.read(alarms, *_ALARMS),
         rules_without_schedule=tuple(
             rule.logical_id for rule in rules if rule.properties.get("ScheduleExpression") is None
         ),
@@ -222,58 +200,17 @@ def _is_true(value: Any) -> bool:
 
 
 def _queue(template: Template, it: Resource) -> Iterator[QueueDeclaration]:
-    attributes = {key: text(it.properties[key]) for key in _QUEUE_ATTRIBUTES if key in it.properties}
-    if "RedrivePolicy" in attributes:
-        attributes["RedrivePolicy"] = json.dumps(_redrive_policy(template, it))
-    yield QueueDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes)
-
-
-def _redrive_policy(template: Template, it: Resource) -> dict[str, Any]:
-    policy = it.properties["RedrivePolicy"]
+    policy = it.properties.get("RedrivePolicy") or {}
     policy = json.loads(policy) if isinstance(policy, str) else policy
-    try:
-        return {
-            "deadLetterTargetArn": policy["deadLetterTargetArn"],
-            "maxReceiveCount": int(policy["maxReceiveCount"]),
-        }
-    except (KeyError, TypeError, ValueError):
-        message = "RedrivePolicy needs `deadLetterTargetArn` and a whole number `maxReceiveCount`"
-        raise template.error(it.logical_id, message) from None
+    yield QueueDeclaration(
+        logical_id=it.logical_id,
+        name=template.name(it.logical_id),
+        dead_letter_arn=policy.get("deadLetterTargetArn"),
+    )
 
 
 def _topic(template: Template, it: Resource) -> Iterator[TopicDeclaration]:
-    attributes = {key: text(it.properties[key]) for key in _TOPIC_ATTRIBUTES if key in it.properties}
-    yield TopicDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id), attributes=attributes)
-
-
-def _subscriptions(template: Template, it: Resource) -> Iterator[SubscriptionDeclaration]:
-    """Yield a subscription, or those that are written in a topic."""
-    if it.kind == "AWS::SNS::Subscription":
-        yield _subscription(template, it.logical_id, it.properties)
-        return
-    for written in it.properties.get("Subscription") or []:
-        topic = template.attribute(it.logical_id)
-        yield _subscription(template, it.logical_id, {**written, "TopicArn": topic})
-
-
-def _subscription(
-    template: Template, logical_id: str, properties: Mapping[str, Any]
-) -> SubscriptionDeclaration:
-    missing = [key for key in ("TopicArn", "Protocol", "Endpoint") if key not in properties]
-    if missing:
-        raise template.error(logical_id, f"{', '.join(missing)} is missing")
-    attributes = {
-        key: text(properties[key]) for key in ("FilterPolicy", "FilterPolicyScope") if key in properties
-    }
-    if _is_true(properties.get("RawMessageDelivery")):
-        attributes["RawMessageDelivery"] = "true"
-    return SubscriptionDeclaration(
-        logical_id=logical_id,
-        topic_arn=properties["TopicArn"],
-        protocol=properties["Protocol"],
-        endpoint=properties["Endpoint"],
-        attributes=attributes,
-    )
+    yield TopicDeclaration(logical_id=it.logical_id, name=template.name(it.logical_id))
 
 
 def _schedules(template: Template, it: Resource) -> Iterator[ScheduleDeclaration]:
@@ -316,15 +253,12 @@ def _routes(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
                 )
 
 
-def alarms(template: Template, it: Resource) -> Iterator[AlarmDeclaration]:
-    """Yield what CloudWatch is asked for to make an alarm: CloudFormation takes the same, and text for numbers.
+def alarm(template: Template, it: Resource) -> dict[str, Any]:
+    """Return what CloudWatch is asked for to make an alarm: CloudFormation takes the same, and text for numbers.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudwatch-alarm.html
     """
-    request = {key: _typed(template, it, key, value) for key, value in it.properties.items()}
-    if it.kind != "AWS::CloudWatch::AnomalyDetector":
-        request["AlarmName"] = template.name(it.logical_id)
-    yield AlarmDeclaration(logical_id=it.logical_id, operation=_ALARMS[it.kind], request=request)
+    return {key: _typed(template, it, key, value) for key, value in it.properties.items()}
 
 
 def _typed(template: Template, it: Resource, key: str, value: Any) -> Any:

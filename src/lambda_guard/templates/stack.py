@@ -84,31 +84,19 @@ class LayerDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDeclaration:
-    """A queue, with the attributes of CreateQueue."""
+    """A queue; `dead_letter_arn` is of the queue that its redrive policy names."""
 
     logical_id: str
     name: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    dead_letter_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicDeclaration:
-    """A topic, with the attributes of CreateTopic."""
+    """A topic."""
 
     logical_id: str
     name: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionDeclaration:
-    """A subscription, with the attributes of Subscribe."""
-
-    logical_id: str
-    topic_arn: str
-    protocol: str
-    endpoint: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,20 +178,6 @@ class RouteDeclaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmDeclaration:
-    """An alarm, a composite one, or an anomaly detector.
-
-    Attributes:
-        operation: the one of CloudWatch's API that makes it: `put_metric_alarm` or its like.
-        request: its parameters, which CloudFormation's properties are.
-    """
-
-    logical_id: str
-    operation: str
-    request: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Everything that a template declares.
 
@@ -223,11 +197,9 @@ class Stack:
     unresolved_variables: Mapping[str, str] = field(default_factory=dict)
     queues: tuple[QueueDeclaration, ...] = ()
     topics: tuple[TopicDeclaration, ...] = ()
-    subscriptions: tuple[SubscriptionDeclaration, ...] = ()
     mappings: tuple[MappingDeclaration, ...] = ()
     schedules: tuple[ScheduleDeclaration, ...] = ()
     routes: tuple[RouteDeclaration, ...] = ()
-    alarms: tuple[AlarmDeclaration, ...] = ()
     rules_without_schedule: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     unresolved_outputs: Mapping[str, str] = field(default_factory=dict)

@@ -23,23 +23,37 @@ from lambda_guard.templates.intrinsics import NO_VALUE, Resolver, UnresolvedErro
 
 T = TypeVar("T")
 _NAME_PROPERTY = {
-    "AWS::SQS::Queue": "QueueName",
-    "AWS::SNS::Topic": "TopicName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Lambda::LayerVersion": "LayerName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::CompositeAlarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::Cognito::IdentityPool": "IdentityPoolName",
+    "AWS::Cognito::UserPool": "UserPoolName",
+    "AWS::Cognito::UserPoolClient": "ClientName",
+    "AWS::Cognito::UserPoolGroup": "GroupName",
+    "AWS::Cognito::UserPoolUser": "Username",
     "AWS::DynamoDB::GlobalTable": "TableName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::ECR::Repository": "RepositoryName",
+    "AWS::Events::Archive": "ArchiveName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Policy": "PolicyName",
     "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::User": "UserName",
     "AWS::KMS::Alias": "AliasName",
+    "AWS::Kinesis::StreamConsumer": "ConsumerName",
     "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Lambda::LayerVersion": "LayerName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
     "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
 """Type → the property that names a resource, where that isn't `Name`."""
+_LOWER_CASE = frozenset({"AWS::ECR::Repository", "AWS::S3::Bucket"})
+"""Types whose names have no capitals."""
+_SHORTEST = 3  # name of a bucket
 
 
 def name_property(kind: str) -> str:
@@ -187,8 +201,8 @@ class Template:
         if (given := self._properties(logical_id).get(key)) is not None:
             return str(given)
         fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
-        if resource["Type"] == "AWS::S3::Bucket":
-            return logical_id.lower()  # no bucket's name has capitals
+        if resource["Type"] in _LOWER_CASE:
+            return logical_id.lower().ljust(_SHORTEST, "0")
         return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
 
     def attribute(self, logical_id: str, attribute: str | None = None) -> Any:

@@ -6,11 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from http import HTTPStatus
 from http.client import HTTPConnection
-from itertools import chain
 from typing import Any
 
 from lambda_guard.local._errors import LocalCloudError, OptionError
@@ -19,9 +18,7 @@ from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.output import Output
 from lambda_guard.shapes import arns
-from lambda_guard.templates.stack import Stack
 
-_REDRIVE = "RedrivePolicy"
 _START_SECONDS_MOST = 60.0
 _VARIABLES = {
     "NO_PROXY": HOST,  # what moto sends to us needs none
@@ -125,22 +122,6 @@ class MotoProcess:
         )
         return own_session(self.region).client(service, endpoint_url=self.endpoint, config=config)
 
-    def create(self, stack: Stack) -> None:
-        """Create the queues, topics, subscriptions and alarms of a stack.
-
-        Raises:
-            LocalCloudError: a service refuses; the message names the resource.
-        """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        calls = _calls(stack, self.client("sqs"), self.client("sns"))
-        alarms = _alarm_calls(stack, self.client("cloudwatch")) if stack.alarms else ()
-        for logical_id, operation, parameters in chain(calls, alarms):
-            try:
-                operation(**parameters)
-            except (BotoCoreError, ClientError) as error:
-                raise LocalCloudError(f"resource {logical_id}: {error}") from error
-
     def close(self) -> None:
         """Kill the process and close the clients."""
         self._guardian.signal(self._process, 9)
@@ -176,33 +157,3 @@ def own_session(region: str | None = None) -> Any:
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
     )
-
-
-def _calls(stack: Stack, sqs: Any, sns: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    for it in stack.queues:
-        attributes = {key: value for key, value in it.attributes.items() if key != _REDRIVE}
-        yield it.logical_id, sqs.create_queue, {"QueueName": it.name, "Attributes": attributes}
-    for it in stack.queues:  # once the queues exist that the policies name
-        if _REDRIVE in it.attributes:
-            url = sqs.get_queue_url(QueueName=it.name)["QueueUrl"]
-            policy = {_REDRIVE: it.attributes[_REDRIVE]}
-            yield it.logical_id, sqs.set_queue_attributes, {"QueueUrl": url, "Attributes": policy}
-    for topic in stack.topics:
-        yield topic.logical_id, sns.create_topic, {"Name": topic.name, "Attributes": dict(topic.attributes)}
-    for subscription in stack.subscriptions:
-        parameters = {
-            "TopicArn": subscription.topic_arn,
-            "Protocol": subscription.protocol,
-            "Endpoint": subscription.endpoint,
-            "Attributes": dict(subscription.attributes),
-        }
-        yield subscription.logical_id, sns.subscribe, parameters
-
-
-def _alarm_calls(stack: Stack, cloudwatch: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Yield the calls for alarms, composite ones last; what this botocore doesn't know yet is left out."""
-    for it in sorted(stack.alarms, key=lambda it: it.operation == "put_composite_alarm"):
-        operation = cloudwatch.meta.method_to_api_mapping[it.operation]
-        known = cloudwatch.meta.service_model.operation_model(operation).input_shape.members
-        request = {key: value for key, value in it.request.items() if key in known}
-        yield it.logical_id, getattr(cloudwatch, it.operation), request

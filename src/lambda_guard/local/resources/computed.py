@@ -33,7 +33,7 @@ def _definition(
     return {"definition": definition}
 
 
-def _secret(_template: Template, _it: Resource, properties: Mapping[str, Any], client: Any) -> dict[str, Any]:
+def _secret(template: Template, it: Resource, properties: Mapping[str, Any], client: Any) -> dict[str, Any]:
     """Return the text of a secret that is to be generated: a password, or a document with one.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-secretsmanager-secret-generatesecretstring.html
@@ -41,6 +41,8 @@ def _secret(_template: Template, _it: Resource, properties: Mapping[str, Any], c
     wanted = properties.get("GenerateSecretString")
     if wanted is None:
         return {}
+    if not isinstance(wanted, Mapping):
+        raise template.error(it.logical_id, f"GenerateSecretString must be a mapping, not {wanted!r}")
     request, _ = fitted(client, "get_random_password", wanted)
     password = client.get_random_password(**request)["RandomPassword"]
     if "GenerateStringKey" not in wanted:

@@ -15,13 +15,13 @@ from lambda_guard.templates.template import Resource, Template, name_property
 TYPES: Final[Mapping[str, Any]] = json.loads(files(__package__).joinpath("types.json").read_text("utf-8"))
 """How a resource is made, by type. A property that is called as a parameter of `create` becomes that parameter.
 
-- `create`: the service, and the operation that makes it.
+- `create`: the service, and the operation that makes it, if `then` doesn't.
 - `name`: the parameter that takes the resource's name.
 - `with`: parameters that are called or built otherwise, each a JMESPath expression over the properties, `name`,
   `region` and what `computed` adds.
 - `then`: further operations, each with all of its parameters; one of which a parameter has no value isn't called. The
   expressions may use the `answer` of the creation too, and `each` entry of a list, for which the operation is repeated.
-- `returns`: the values of attributes, and of `Ref`, in the answer; others are made of the name.
+- `returns`: the values of attributes, and of `Ref`, likewise; others are made of the name.
 - `meaningless`: properties that change nothing on one machine.
 """
 _WORD: Final = re.compile(r"\w+")
@@ -40,8 +40,11 @@ def make(template: Template, client: Callable[[str], Any], region: str) -> list[
     """
     resources = Resources(template, client, region)
     for it in template.resources(*TYPES):
-        resources.attributes(it.logical_id)
-    return resources.warnings
+        # A role that SAM adds to a function is made if something refers to it: there is one for each function.
+        if it.kind != "AWS::IAM::Role" or it.logical_id in template.source["Resources"]:
+            resources.attributes(it.logical_id)
+    resources.try_again()
+    return [sentence for said in resources.said.values() for sentence in said]
 
 
 class CircleError(TemplateError):
@@ -49,15 +52,20 @@ class CircleError(TemplateError):
 
 
 class Resources:
-    """Makes each resource when it's first asked for, with the arguments and warnings of `make`."""
+    """Makes each resource when it's first asked for, with the arguments of `make`.
+
+    Attributes:
+        said: the warnings, by the resource's logical id.
+    """
 
     def __init__(self, template: Template, client: Callable[[str], Any], region: str) -> None:
-        self.warnings: list[str] = []
+        self.said: dict[str, list[str]] = {}
         self._template = template
         self._client = client
         self._region = region
         self._made: dict[str, Mapping[str, Any]] = {}
         self._begun: list[str] = []
+        self._refused: list[str] = []
         self._resources = {it.logical_id: it for it in template.resources(*TYPES)}
         template.made = self.attributes
 
@@ -77,21 +85,32 @@ class Resources:
             self._begun.pop()
         return self._made.get(logical_id, {})
 
+    def try_again(self) -> None:
+        """Make what was refused, once more: it may name by its text what has been made since."""
+        refused, self._refused = self._refused, []
+        for logical_id in refused:
+            del self._made[logical_id]
+            self.attributes(logical_id)
+
     def _attributes(self, it: Resource) -> Mapping[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         for other in self._template.depends_on(it.logical_id):
             self.attributes(other)
+        self.said[it.logical_id] = []
         properties = self._properties(it)
         try:
             return self._created(it, TYPES[it.kind], properties)
         except ClientError as error:
             reason = _refusal(error.operation_name, error.response)
+        except ParamValidationError as error:
+            reason = error.kwargs["report"]
         except (BotoCoreError, TemplateError) as error:
             reason = self._without_file(error)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             reason = f"a property isn't what {it.kind} has there: {error}"
-        self.warnings.append(f"{it.logical_id} ({it.kind}) isn't created: {reason}")
+        self._say(it, f" isn't created: {reason}")
+        self._refused.append(it.logical_id)
         return {}
 
     def _properties(self, it: Resource) -> dict[str, Any]:
@@ -103,40 +122,48 @@ class Resources:
             except CircleError:
                 raise
             except TemplateError as error:
-                self._warn(it, f"{key} is left out: {self._without_file(error)}")
+                self._say(it, f": the property {key} is left out: {self._without_file(error)}")
         return properties
 
     def _created(self, it: Resource, row: Mapping[str, Any], properties: dict[str, Any]) -> Mapping[str, Any]:
-        service, operation = row["create"].split(".")
+        service, _, operation = row["create"].partition(".")
         client = self._client(service)
         scope = {**properties, "name": self._template.name(it.logical_id), "region": self._region}
         scope |= computed(self._template, it, properties, client)
-        built = {key: _found(expression, scope) for key, expression in row.get("with", {}).items()}
-        if "name" in row:
-            built[row["name"]] = scope["name"]
-        elsewhere = {*_words(row), name_property(it.kind)}
-        given = _given(properties, parameters(client, operation).members, elsewhere)
-        answer = self._call(client, operation, {**given, **built}, it)
+        if operation:
+            built = {key: _found(expression, scope) for key, expression in row.get("with", {}).items()}
+            if "name" in row:
+                built[row["name"]] = scope["name"]
+            elsewhere = {*_words(row), name_property(it.kind)}
+            given = _given(properties, parameters(client, operation).members, elsewhere)
+            scope["answer"] = self._call(client, operation, {**given, **built}, it)
         for step in row.get("then", ()):
-            self._further(client, step, {**scope, "answer": answer}, it)
-        returns = {key: _found(expression, answer) for key, expression in row.get("returns", {}).items()}
+            self._further(client, step, scope, it)
+        returns = {key: _found(expression, scope) for key, expression in row.get("returns", {}).items()}
         return {key: value for key, value in returns.items() if value is not None}
 
     def _further(self, client: Any, step: Mapping[str, Any], scope: dict[str, Any], it: Resource) -> None:
-        for each in _found(step["each"], scope) or () if "each" in step else [None]:
+        from botocore.exceptions import ClientError
+
+        for each in (_found(step["each"], scope) or ()) if "each" in step else [None]:
             within = {**scope, "each": each}
             given = {key: _found(expression, within) for key, expression in step["with"].items()}
-            if all(given.values()):
+            if not all(given.values()):
+                continue
+            try:
                 self._call(client, step["call"], given, it)
+            except ClientError as error:
+                refusal = _refusal(error.operation_name, error.response)
+                self._say(it, f" is there without what was refused: {refusal}")
 
     def _call(self, client: Any, operation: str, given: dict[str, Any], it: Resource) -> Any:
         request, unknown = fitted(client, operation, given)
         for key in unknown:
-            self._warn(it, f"{key} is not honoured")
+            self._say(it, f": the property {key} is not honoured")
         return getattr(client, operation)(**request)
 
-    def _warn(self, it: Resource, what: str) -> None:
-        self.warnings.append(f"{it.logical_id} ({it.kind}): the property {what}")
+    def _say(self, it: Resource, what: str) -> None:
+        self.said[it.logical_id].append(f"{it.logical_id} ({it.kind}){what}")
 
     def _without_file(self, error: Exception) -> str:
         return str(error).removeprefix(f"{self._template.file}: ")

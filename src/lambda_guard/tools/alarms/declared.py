@@ -92,8 +92,7 @@ def read_alarms(
 
 
 def _alarm(template: Template, it: Resource, functions: set[str]) -> Alarm:
-    (declared,) = reading.alarms(template, it)
-    given = declared.request
+    given = reading.alarm(template, it)
     metrics, expressions, watched, period = _watched(given, functions)
     periods = int(given.get("EvaluationPeriods", 1))
     datapoints = int(given.get("DatapointsToAlarm", periods))
