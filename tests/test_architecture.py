@@ -9,7 +9,7 @@ import pytest
 
 from .architecture import FACE, PAGE, ROOT, SOURCES, table, ticked, with_line
 
-DESK = {"testing", "templates", "iam", "refusal", "runtime", "local", "tools", "alarms", "audit", "export", "harden", "policy", "rates", "narrowing", "logs", "dlq", "try"}  # fmt: skip
+DESK = {"testing", "templates", "iam", "refusal", "runtime", "local", "tools", "alarms", "audit", "export", "harden", "policy", "rates", "narrowing", "logs", "dlq", "try", "up"}  # fmt: skip
 # Modules of the standard library that cost a cold start more than they give it; inside of functions they are late.
 HEAVY = {
     "asyncio", "concurrent", "dataclasses", "email", "http", "importlib.metadata", "logging.config", "multiprocessing",

@@ -1,11 +1,17 @@
 """The command: `local up TEMPLATE`."""
 
+import contextlib
+import json
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from click.testing import CliRunner
 
 from lambda_guard.local.cli import local
@@ -92,7 +98,7 @@ def test_up_describes_serves_streams_and_ends(template, tmp_path, number):
         "sqs send-message",
     ):
         assert expected in text
-    assert "Hello │ for 1" in lines
+    assert "Hello │ for 1" in lines  # the command alone, without `lambda-guard`, prints them as they come
     assert "Warning: Runtime python3.0: functions run with this interpreter" in errors
     assert "Warning: The output Elsewhere is left out: Value: Fn::ImportValue isn't supported" in errors
     assert len(list((tmp_path / "logs" / "aws" / "lambda" / "Hello").iterdir())) == 1
@@ -155,3 +161,84 @@ def test_a_taken_port_is_said(template):
     assert result.exit_code == 1
     assert "in use" in result.output
     assert "--port chooses another one" in result.output
+
+
+LOG = """
+import pathlib, time
+print("loaded")
+def handler(event, context):
+    print("begun")
+    if "begun" in event:
+        pathlib.Path(event["begun"]).touch()
+        time.sleep(600)
+    return event["answer"]
+"""
+
+
+@pytest.fixture
+def up(template, monkeypatch):
+    """Return what runs `lambda-guard local up` with options, as a context manager: its output, and its endpoint."""
+
+    @contextlib.contextmanager
+    def run(*options):
+        command = [sys.executable, "-m", "lambda_guard.tools", "local", "up", str(template), "--port", "0"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen([*command, *options], text=True, **pipes) as process:
+            try:
+                endpoint = line_of(process).split()[1]
+                while not line_of(process).startswith("Ctrl-C"):
+                    pass
+                yield (
+                    process,
+                    boto3.client(
+                        "lambda",
+                        endpoint_url=endpoint,
+                        region_name="eu-west-1",
+                        aws_access_key_id="local",
+                        aws_secret_access_key="local",
+                        config=Config(proxies={}),
+                    ),
+                )
+            finally:
+                process.kill()
+
+    return run
+
+
+def test_lambda_guard_prints_by_invocation(template, up, tmp_path):
+    """As `invocations` does, each as soon as it has ended, with its initialization; what hasn't ended, at the end."""
+    (template.parent / "hello.py").write_text(LOG)
+    begun = tmp_path / "begun"
+    with up() as (process, client):
+        client.invoke(FunctionName="Hello", Payload=b'{"answer": 1}')
+        first = [line_of(process) for _ in range(5)]
+        client.invoke(FunctionName="Hello", Payload=b"{}")
+        second = [line_of(process)]
+        while second[-1]:
+            second.append(line_of(process))
+        client.invoke(
+            FunctionName="Hello", InvocationType="Event", Payload=json.dumps({"begun": str(begun)}).encode()
+        )
+        while not begun.exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=240)[0].splitlines()
+
+    assert first[0].startswith("\N{CHECK MARK} success  Hello:$LATEST  ")
+    assert " cold " in first[0]
+    assert [line.split()[-1] for line in first[1:3]] == ["loaded", "begun"]
+    assert first[3].startswith("    Lambda: python:3.")
+    assert second[0].startswith("\N{BALLOT X} error  Hello:$LATEST  ")
+    assert any(line.endswith("ERROR    KeyError: 'answer'") for line in second)
+    assert rest[0].startswith("\N{SKULL AND CROSSBONES} killed  Hello:$LATEST  ")
+    assert rest[1].endswith("begun")
+    assert rest[-1] == "ended"
+
+
+def test_nobody_who_reads_ends_it(template, up):
+    """As with `| head`: the functions go on until it has ended by itself."""
+    with up("--raw") as (process, client):
+        process.stdout.close()
+        with contextlib.suppress(BotoCoreError):  # the cloud ends while it answers
+            client.invoke(FunctionName="Hello", Payload=b"{}")
+        assert process.wait(timeout=240) in {0, 1}

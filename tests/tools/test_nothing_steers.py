@@ -477,13 +477,15 @@ WARNED["Resources"]["Hello"]["Properties"]["Tags"] = {HOSTILE: HOSTILE}
 WARNED["Outputs"]["Gone"] = {"Value": {"Fn::ImportValue": HOSTILE}}
 
 
-def test_no_line_of_a_function_and_no_name_of_a_template_steers(tmp_path):
-    """What `local up` says of the template, the functions' lines as they come, and its warnings."""
+@pytest.mark.parametrize("raw", [["--raw"], []])
+def test_no_line_of_a_function_and_no_name_of_a_template_steers(tmp_path, monkeypatch, raw):
+    """What `local up` says of the template, the functions' lines as they come or by invocation, and its warnings."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / "app.py").write_text(HANDLER)
     (tmp_path / "template.json").write_text(json.dumps(WARNED))
     command = [sys.executable, "-m", "lambda_guard.tools", "local", "up", "template.json", "--port", "0"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    options = ["--parameter", f"Given={IN_A_NAME}"]
+    options = [*raw, "--parameter", f"Given={IN_A_NAME}"]
     with subprocess.Popen([*command, *options], cwd=tmp_path, encoding="utf-8", **streams) as process:
         lines = []
         while not lines or not lines[-1].startswith("Ctrl-C"):
@@ -493,7 +495,7 @@ def test_no_line_of_a_function_and_no_name_of_a_template_steers(tmp_path):
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "eu-west-1"}
         client = boto3.client("lambda", endpoint_url=endpoint, config=Config(proxies={}), **keys)
         client.invoke(FunctionName="Hello", Payload=b"{}")
-        while "END RequestId" not in lines[-1]:
+        while ("END RequestId" if raw else "Lambda: ") not in lines[-1]:
             lines.append(process.stdout.readline())
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=90)
@@ -501,7 +503,8 @@ def test_no_line_of_a_function_and_no_name_of_a_template_steers(tmp_path):
     assert_nothing_steers(text)
     assert_nothing_steers(errors)
     assert process.returncode == 0
-    assert len([line for line in text.splitlines() if line.startswith("Hello │ ") and FORGED in line]) >= 2
+    begins = "Hello │ " if raw else "     "
+    assert len([line for line in text.splitlines() if line.startswith(begins) and FORGED in line]) >= 2
     assert "\\u202e" in errors
 
 

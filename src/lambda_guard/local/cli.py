@@ -1,13 +1,11 @@
 """`lambda-guard local`: a template, running on this machine."""
 
-import itertools
 import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +15,13 @@ from lambda_guard._printable import visible
 from lambda_guard.errors import LambdaGuardError
 from lambda_guard.local._errors import CLOUD, require
 from lambda_guard.local.hints import commands
+from lambda_guard.local.printing import Printer, RawPrinter, listen
 from lambda_guard.local.running import Running, chosen, registered
 
 if TYPE_CHECKING:
     from lambda_guard.local.cloud import Cloud
-    from lambda_guard.local.runtime.log_group import LogEvent
 
-_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _CONTINUED = "\n    "
-_printing = threading.Lock()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,6 +62,7 @@ def local() -> None:
     help="A directory or zip archive for a layer: its name, ARN or logical id; may be repeated.",
 )
 @click.option("--region", default="eu-west-1", show_default=True, help="Region of everything.")
+@click.option("--raw", is_flag=True, help="Print the functions' lines as they come, not by invocation.")
 @click.option("--quiet", is_flag=True, help="Don't print the functions' log lines.")
 @click.option(
     "--enforce-policies",
@@ -79,7 +76,9 @@ def local() -> None:
     metavar="FUNCTION=FILE",
     help="With --enforce-policies, a policy as JSON in place of a function's role's; may be repeated.",
 )
+@click.pass_obj
 def up(  # noqa: PLR0917 - click passes options by name
+    blocks: Callable[[], Printer] | None,
     template: Path,
     port: int,
     speed: float,
@@ -87,6 +86,7 @@ def up(  # noqa: PLR0917 - click passes options by name
     parameters: tuple[str, ...],
     layers: tuple[str, ...],
     region: str,
+    raw: bool,
     quiet: bool,
     enforce_policies: bool,
     policies: tuple[str, ...],
@@ -111,14 +111,14 @@ def up(  # noqa: PLR0917 - click passes options by name
             enforce_policies=enforce_policies,
             policies=files,
         )
-        with cloud, ExitStack() as until:
+        with ExitStack() as until, cloud:
             _describe(cloud, logs)
             if cloud.idle:
                 click.secho("Error: nothing of the template runs here", fg="red", err=True)
                 sys.exit(1)
             _suggest(cloud, _register(cloud, template, until))
             if not quiet:
-                _stream(cloud)
+                until.callback(_printed(cloud, None if raw else blocks, ended).close)
             ended.wait()
         click.echo("ended")
 
@@ -230,6 +230,14 @@ def _suggest(cloud: "Cloud", variables: str) -> None:
     click.echo("Ctrl-C ends it.")
 
 
+def _printed(cloud: "Cloud", printer: Callable[[], Printer] | None, gone: threading.Event) -> Printer:
+    """Have what functions log printed, also those that can't run here; by default as it comes."""
+    names = [*(it.name for it in cloud.stack.functions), *(it.name for it in cloud.stack.absent)]
+    prints = RawPrinter(names) if printer is None else printer()
+    listen(cloud, names, prints, gone.set)
+    return prints
+
+
 def _register(cloud: "Cloud", template: Path, until: ExitStack) -> str:
     """Make a cloud known to `local env`; return the command that sets its variables."""
     known = Running.of(cloud.endpoint, cloud.region, template)
@@ -240,18 +248,3 @@ def _register(cloud: "Cloud", template: Path, until: ExitStack) -> str:
         click.secho(said, fg="yellow", err=True)
         return "export " + " ".join(f"{name}={value}" for name, value in known.variables.items())
     return f'eval "$(lambda-guard local env --port {known.port})"'
-
-
-def _stream(cloud: "Cloud") -> None:
-    names = [*(it.name for it in cloud.stack.functions), *(it.name for it in cloud.stack.absent)]
-    width = max((len(name) for name in names), default=0)
-    for name, colour in zip(names, itertools.cycle(_COLOURS), strict=False):
-        prefix = click.style(f"{visible(name):<{width}} │ ", fg=colour)
-        cloud.log_group(name).listen(partial(_print, prefix))
-
-
-def _print(prefix: str, event: "LogEvent") -> None:
-    """Print one function's lines; the runtime joins those of a traceback with carriage returns."""
-    text = prefix + visible(event.message.replace("\r", "\n"), f"\n{prefix}")
-    with _printing:
-        click.echo(text)

@@ -27,7 +27,7 @@ SUBCOMMANDS: Final = {
     "harden": ("tools.harden.commands", "Write into a template what the checklist misses."),
     "policy": ("tools.policy.commands", "Make an IAM policy of the AWS calls that a function made."),
     "layer": ("tools.layer.commands", "Build the Lambda layer."),
-    "local": ("local.cli", "Run functions, queues and topics on this machine."),
+    "local": ("tools.local_cloud", "Run functions, queues and topics on this machine."),
 }
 """Name → the module with the command of this name, and its line in the list. Adding one takes one line here."""
 

@@ -4,6 +4,7 @@ Filters pass most invocations over by their record alone, so the other lines are
 asked for.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
@@ -50,6 +51,9 @@ EXPLAINED: Final = {
 
 CLOCK_JUMPED: Final = "the clock jumped: times that can't be true are shown as written, and count for nothing"
 
+_FIRST_INIT: Final = re.compile(
+    rb'INIT_REPORT .*Phase: init\b|\{.*"type": ?"platform\.initReport".*"phase": ?"init"'
+)
 _PROCESS_GONE: Final = (
     "Error: Runtime exited", "Process exited before completing request", "Unknown application error occurred",
 )  # fmt: skip
@@ -128,7 +132,10 @@ class Invocation(Struct, dict=True):
             if message.startswith(_PROCESS_GONE):
                 return KILLED
         failed = any(message.startswith("Error: ") for message in said)
-        return names.FAILURE if failed or any(map(tells_of_an_error, self.raw, [*self.raw[1:], b""])) else ""
+        # An initialization that failed is tried again within the invocation: its errors are no more the invocation's.
+        begin = max((place for place, raw in enumerate(self.raw) if _FIRST_INIT.match(raw)), default=0)
+        raws = self.raw[begin:]
+        return names.FAILURE if failed or any(map(tells_of_an_error, raws, [*raws[1:], b""])) else ""
 
     @property
     def facts(self) -> Mapping[str, object]:
