@@ -20,15 +20,22 @@ OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3tr
 BESIDE := boto3 awslambdaric moto flask-cors msgspec py-partiql-parser
 # On other systems, what is for one of them alone is unreachable.
 ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
-# Tests wait more than they calculate: four processes, also on two cores.
-SPREAD := -n 4 --dist loadfile
+# Tests wait as much as they calculate: twice as many processes as cores, or as many where other parts run beside.
+CORES  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+SPREAD := -n $(CORES) --dist loadfile
+unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
+# Each with an environment of its own; the long ones first.
+LEGS   := test-lowest test-wheel test-deploy test-budgets test-docs test-tracing test-pythons test-peers test-runtime-only test-quickstart test-datadog test-newest-moto test-workflows
+MAY_FAIL := test-newest-moto
+# What a program has imported once needn't be compiled for the next hundred.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
+.PHONY: help side-by-side install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
 
 help:
 	@sed -n '1,9s/^# //p' Makefile
@@ -43,7 +50,17 @@ $(VENV)/installed: requirements/dev.txt pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-test: install lint types unit legs
+test: install
+	@$(MAKE) --no-print-directory side-by-side PARTS="unit $(LEGS) types lint"
+
+# Each part has its output in one piece, when it ends; one that fails stops no other, and is named at the end.
+side-by-side:
+	@rm -rf build/passed && mkdir -p build/passed
+	@$(MAKE) --no-print-directory --keep-going -j $(shell expr $(CORES) + 1) $(SYNC) $(PARTS:%=build/passed/%) || { \
+	  for part in $(PARTS); do test -e build/passed/$$part || echo "failed: make $$part"; done; exit 1; }
+
+build/passed/%:
+	@{ $(MAKE) --no-print-directory $* || [ -n "$(filter $*,$(MAY_FAIL))" ]; } && touch $@
 
 lint: install
 	$(BIN)/ruff check .
@@ -59,10 +76,8 @@ types: install
 unit: install
 	$(BIN)/pytest $(SPREAD) --ignore=tests/deploy
 
-# Side by side, each with an environment of its own and its output in one piece: they, too, wait more than they calculate.
 legs: install
-	@$(MAKE) --no-print-directory -j 3 $(SYNC) test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-docs test-quickstart test-deploy test-peers test-budgets test-tracing
-	-@$(MAKE) --no-print-directory test-newest-moto
+	@$(MAKE) --no-print-directory side-by-side PARTS="$(LEGS)"
 
 # The core's tests on the newest Python, where it is found; 3.12 and 3.13 have the two legs below.
 test-pythons: install
@@ -166,7 +181,7 @@ test-deploy: install
 test-windows: install
 	@$(BIN)/pytest -rs tests/on_wine.py
 
-# The local cloud from its extra alone, with the newest moto, the next major version too: `legs` lets it fail.
+# The local cloud from its extra alone, with the newest moto, the next major version too: it may fail.
 test-newest-moto: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test '.[local]'

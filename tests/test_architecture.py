@@ -1,6 +1,7 @@
 """The map of the house, `docs/architecture.md`, walked: its tables against the source and against what really happens."""
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -27,8 +28,7 @@ class Imports(ast.NodeVisitor):
         computed: whether it imports by a name that isn't written there.
     """
 
-    def __init__(self, module, known):
-        text, is_package = known[module]
+    def __init__(self, module, text, is_package, known):
         self.found, self.at_top, self.computed = set(), set(), False
         self._known = known
         self._package = ["lambda_guard", *module.split(".")] if module != FACE else ["lambda_guard"]
@@ -80,6 +80,14 @@ class Imports(ast.NodeVisitor):
             self.at_top.add(name)
 
 
+_imports = functools.cache(Imports)
+
+
+def imports_of(module, known):
+    """Return what a module imports, read once for each text of it."""
+    return _imports(module, *known[module], frozenset(known))
+
+
 ROOMS = {
     room: (ticked(modules), may.split(", ")) for room, modules, may in table("room", "modules", "may import")
 }
@@ -106,7 +114,7 @@ def room_of(module):
 def violations(known):
     """Return what the modules import against the tables of the page, a sentence each."""
     for module in known:
-        imports, room = Imports(module, known), room_of(module)
+        imports, room = imports_of(module, known), room_of(module)
         if room is None:
             yield f"{module} has no room"
             continue
@@ -121,7 +129,7 @@ def violations(known):
 
 def circles(known):
     """Return the modules that import each other, through others or directly: a set for each circle."""
-    graph = {module: Imports(module, known).found & known.keys() for module in known}
+    graph = {module: imports_of(module, known).found & known.keys() for module in known}
     reached = {module: reach(graph, module) for module in graph}
     return {
         frozenset({module} | {other for other in reached[module] if module in reached[other]})
@@ -157,7 +165,7 @@ def test_packages_that_are_not_ours_are_imported_where_the_page_says():
     """What isn't ours and isn't the standard library has a row, and each row is true."""
     found = {}
     for module in SOURCES:
-        for name in Imports(module, SOURCES).found - SOURCES.keys():
+        for name in imports_of(module, SOURCES).found - SOURCES.keys():
             if (top := name.split(".")[0]) not in sys.stdlib_module_names:
                 found.setdefault(top, set()).add(module)
     assert found.keys() == FOREIGN.keys()
@@ -175,7 +183,7 @@ def test_computed_imports_are_named_on_the_page():
     (sentence,) = re.findall(
         r"^Some modules import by a name that is computed:.*?\n\n", PAGE, re.DOTALL | re.MULTILINE
     )
-    computed = {module for module in SOURCES if Imports(module, SOURCES).computed}
+    computed = {module for module in SOURCES if imports_of(module, SOURCES).computed}
     assert set(ticked(sentence)) == computed
 
 
@@ -214,7 +222,9 @@ def test_a_planted_circle_is_noticed():
 @pytest.mark.parametrize("module", [module for module in SOURCES if room_of(module) not in DESK])
 def test_nothing_heavy_is_imported_with_a_module(module):
     """What costs a cold start is imported inside of the function that needs it."""
-    heavy = {name for name in Imports(module, SOURCES).at_top if name in HEAVY or name.split(".")[0] in HEAVY}
+    heavy = {
+        name for name in imports_of(module, SOURCES).at_top if name in HEAVY or name.split(".")[0] in HEAVY
+    }
     assert {(module, name) for name in heavy} <= HEAVY_ALLOWED
 
 

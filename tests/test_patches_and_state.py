@@ -1,6 +1,7 @@
 """What we change in objects of others, and what we keep: the tables of `docs/architecture.md` against what really happens."""
 
 import ast
+import functools
 import json
 import os
 import subprocess
@@ -127,9 +128,14 @@ def _changed(node):
         yield found.id
 
 
+@functools.cache
+def _held(text):
+    return frozenset(State(text).holders())
+
+
 def holders_of(known):
     """Return the names of all that outlives an invocation in our modules."""
-    return {f"{module}.{name}" for module, (text, _) in known.items() for name in State(text).holders()}
+    return {f"{module}.{name}" for module, (text, _) in known.items() for name in _held(text)}
 
 
 def test_every_holder_of_process_state_is_on_the_page():
