@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
@@ -92,7 +93,12 @@ def clean_process(request, monkeypatch):
     stdout, factory = sys.stdout, logging.getLogRecordFactory()
     _failsafe.forget()
     _failsafe.take_count()
-    gc.collect()  # what the test before this one left; nothing else is looked at, as the rest is frozen
+    with warnings.catch_warnings():
+        if tracing_modes.MODE:
+            warnings.simplefilter(
+                "ignore", ResourceWarning
+            )  # a process has one connection; each test's tracer its own
+        gc.collect()  # what the test before this one left; nothing else is looked at, as the rest is frozen
     gc.freeze()  # the test runner's heap is no function's: to collect it holds the GIL for longer than deadlines last
     yield
     _failsafe.forget()
