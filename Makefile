@@ -28,6 +28,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
+# What `unit` has tried with all of Hypothesis' examples.
+AGAIN  := EXAMPLES=20
 # Each with an environment of its own; the long ones first.
 LEGS   := test-lowest test-wheel test-deploy test-budgets test-docs test-tracing test-pythons test-peers test-runtime-only test-quickstart test-datadog test-newest-moto test-workflows
 MAY_FAIL := test-newest-moto
@@ -85,7 +87,7 @@ test-pythons: install
 	  echo "== $$($$python -V): the core's tests"; \
 	  $(UV) venv --quiet --clear --python $$python $(LEG) && \
 	  $(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE) -e . && \
-	  $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
+	  $(AGAIN) $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
 	done
 
 # Nothing but the runtime dependencies: what a function has; and without the X-Ray SDK, which a function needn't have.
@@ -95,13 +97,13 @@ test-runtime-only: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python .
 	@cd tests && ../$(LEG)/bin/python smoke.py
 	@echo "== without the X-Ray SDK"
-	@WITHOUT=aws_xray_sdk $(BIN)/pytest tests/test_transparency.py tests/propagation tests/sinks/test_xray_process.py -n 2 --dist loadfile
+	@$(AGAIN) WITHOUT=aws_xray_sdk $(BIN)/pytest tests/test_transparency.py tests/propagation tests/sinks/test_xray_process.py -n 2 --dist loadfile
 
 # OpenTelemetry's spans instead of X-Ray's documents, sent to Lambda's daemon and to a collector: outcomes and headers are the same.
 test-tracing: install
 	@for mode in otlp collector; do \
 	  echo "== spans: $$mode"; \
-	  TRACING=$$mode $(BIN)/pytest tests/test_transparency.py tests/propagation tests/test_production.py -n 2 --dist loadfile || exit 1; \
+	  $(AGAIN) TRACING=$$mode $(BIN)/pytest tests/test_transparency.py tests/propagation tests/test_production.py -n 2 --dist loadfile || exit 1; \
 	done
 
 # The wheel, away from the source tree, with the newest dependencies; on Python 3.13 where it is found.
@@ -110,7 +112,7 @@ test-wheel: install
 	@python=$$(.ci/pythons 3.13); $(UV) venv --quiet --clear --python $${python:-$(BIN)/python} $(LEG)
 	@echo "== the built wheel, on $$($(LEG)/bin/python -V)"
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE) build/wheel/*.whl
-	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
+	@$(AGAIN) $(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
 
 # The lowest versions that pyproject.toml allows; on Python 3.12 where it is found.
 test-lowest: install
@@ -120,7 +122,7 @@ test-lowest: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
-	@$(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
+	@$(AGAIN) $(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
 
 # Beside Datadog's wrapper, away from the other tests: it brings a plugin for pytest.
 test-datadog: install

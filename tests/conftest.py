@@ -45,9 +45,10 @@ _FOREIGN = ("AWS_", "LAMBDA_GUARD_", "OTEL_", "POWERTOOLS_", "_X_AMZN_")
 
 
 # A busy machine is no failure: no example has a deadline, and drawing one may take its time. A fixture of ours is the
-# same for all examples.
+# same for all examples. Where the same tests run once more, with other versions, they take fewer: `EXAMPLES=20 pytest …`.
 hypothesis.settings.register_profile(
     "lambda_guard",
+    max_examples=int(os.environ.get("EXAMPLES", "100")),
     deadline=None,
     suppress_health_check=[
         hypothesis.HealthCheck.too_slow,

@@ -296,7 +296,7 @@ def _both(event, handler, powertools, processor, processing):
 class TestBesidePowertools:
     """The same batches through Powertools' own processors."""
 
-    @settings(max_examples=1000)
+    @settings(max_examples=10 * settings.default.max_examples)
     @given(batches)
     def test_a_queue_is_answered_alike(self, failing):
         """For 1,000 batches of successes and failures the same messages are given back, in the same order."""
@@ -305,7 +305,7 @@ class TestBesidePowertools:
             ours, theirs = _both(_batch(failing), handler, handler, processor, processing)
         assert ours == theirs
 
-    @settings(max_examples=200)
+    @settings(max_examples=2 * settings.default.max_examples)
     @given(batches)
     def test_a_queue_is_answered_alike_by_async_handlers(self, failing):
         """Records that are at work side by side give the same answer as Powertools' asynchronous processor."""
@@ -314,7 +314,7 @@ class TestBesidePowertools:
             ours, theirs = _both(_batch(failing), handler, handler, processor, processing)
         assert ours == theirs
 
-    @settings(max_examples=1000)
+    @settings(max_examples=10 * settings.default.max_examples)
     @given(groups, st.booleans())
     def test_a_fifo_queue_is_answered_alike(self, records, is_async):
         """A failed message goes back with the rest of its group; Powertools calls that `skip_group_on_error`."""
@@ -328,7 +328,7 @@ class TestBesidePowertools:
             )
         assert ours == theirs
 
-    @settings(max_examples=300)
+    @settings(max_examples=3 * settings.default.max_examples)
     @given(batches, st.sampled_from(["kinesis", "dynamodb"]))
     def test_a_stream_goes_on_from_the_same_record(self, failing, source):
         """We stop at the first failure, Powertools doesn't; the lowest number, which alone counts, is the same."""
@@ -348,7 +348,7 @@ class TestBesidePowertools:
         not hasattr(EventType, "Kafka"),
         reason="this version of Powertools has no batches of Kafka to compare with",
     )
-    @settings(max_examples=300)
+    @settings(max_examples=3 * settings.default.max_examples)
     @given(st.lists(batches, min_size=1, max_size=3))
     def test_kafka_goes_on_from_the_same_offsets(self, partitions):
         """Of each partition the same offset is the lowest one given back, and everything after it goes back, too."""
@@ -926,7 +926,7 @@ class TestEventsThatCannotBeAnswered:
                 "batchItemFailures": []
             }
 
-    @settings(max_examples=200)
+    @settings(max_examples=2 * settings.default.max_examples)
     @given(st.lists(ANYTHING | BROKEN, min_size=1, max_size=6))
     def test_any_batch_of_any_records_is_answered_for(self, records):
         """Of records of any JSON, what the answer doesn't name as failed is what the handler has returned from."""

@@ -53,7 +53,7 @@ STEPS = st.one_of(
 
 
 @further_sets
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(steps=st.lists(STEPS, max_size=10))
 def test_random_calls_publish_the_same(steps):
     """Over random calls: the very dimension sets and values that Powertools makes."""

@@ -25,7 +25,7 @@ from lambda_guard.testing import capture, make_context
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.line_owner import identify
-from lambda_guard.tools.logs.reading.lines import tells_of_an_error
+from lambda_guard.tools.logs.reading.runtime_errors import tells_of_an_error
 from lambda_guard.tools.logs.reading.streams import Stream
 
 OWN = "11111111-1111-4111-8111-111111111111"
@@ -354,7 +354,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(event=st.dictionaries(st.sampled_from(["level", "record", "_aws", "type", "requestId", "body"]), JSON))
 def test_whatever_is_sent(invoke, event):
     """Over random events of nasty keys and values, printed whole, in parts, and logged."""

@@ -1094,7 +1094,7 @@ ANY_VALUE = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 @given(message=ANY_VALUE, fields=st.dictionaries(ANY_KEY, ANY_VALUE, max_size=4))
 @example(message="", fields={"self": 1, "msg": 2, "level": 3, "extra_": 4})
 def test_any_message_with_any_fields_is_a_line(invoke, message, fields):

@@ -563,7 +563,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 @given(
     added=st.lists(st.tuples(NAMES, UNITS, NUMBERS), max_size=12),
     dimensions=st.dictionaries(NAMES, st.text(max_size=5), max_size=3),

@@ -465,7 +465,7 @@ def test_a_huge_printed_line_is_cut(invoke):
     assert len(json.dumps(line)) < 1_000_000
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 @given(texts=st.lists(st.text(), max_size=4))
 def test_any_text_that_is_printed_comes_back(invoke, texts):
     """Every line of any text stands in the log, and each of the log's lines parses."""
