@@ -209,6 +209,7 @@ def test_what_is_not_honoured_is_named(read):
                 "Type": "AWS::Serverless::Function",
                 "Properties": {
                     "Description": "{{resolve:ssm:/shop/text}}",
+                    "Tags": {"key": {"Ref": "Key"}},
                     "Handler": "a.b",
                     "Runtime": "python3.99",
                     "CodeUri": "code",

@@ -30,7 +30,7 @@ def local() -> None:
 
 
 @local.command()
-@click.argument("template", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("template", type=click.Path(exists=True, path_type=Path), default=".")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_000),
@@ -61,6 +61,12 @@ def local() -> None:
     metavar="NAME=PATH",
     help="A directory or zip archive for a layer: its name, ARN or logical id; may be repeated.",
 )
+@click.option(
+    "--config-env",
+    default="default",
+    show_default=True,
+    help="The environment of samconfig.toml whose parameter_overrides count.",
+)
 @click.option("--region", default="eu-west-1", show_default=True, help="Region of everything.")
 @click.option("--raw", is_flag=True, help="Print the functions' lines as they come, not by invocation.")
 @click.option("--quiet", is_flag=True, help="Don't print the functions' log lines.")
@@ -85,6 +91,7 @@ def up(  # noqa: PLR0917 - click passes options by name
     logs: Path | None,
     parameters: tuple[str, ...],
     layers: tuple[str, ...],
+    config_env: str,
     region: str,
     raw: bool,
     quiet: bool,
@@ -93,16 +100,18 @@ def up(  # noqa: PLR0917 - click passes options by name
 ) -> None:
     """Start what TEMPLATE declares and run it until Ctrl-C.
 
-    TEMPLATE is a SAM or CloudFormation template in YAML or JSON. A warning names each part that isn't honoured, and
-    each function that can't run here; if nothing can, the command ends with 1.
+    TEMPLATE is a SAM or CloudFormation template in YAML or JSON, or a directory: cdk.out, .serverless, or a project
+    with one of them or template.yaml; by default the current one. A warning names each part that isn't honoured,
+    and each function that can't run here; if nothing can, the command ends with 1.
     """
     values = dict(_pair(parameter, "--parameter", "NAME=VALUE") for parameter in parameters)
     paths = dict(_pair(layer, "--layer", "NAME=PATH") for layer in layers)
     files = dict(_pair(policy, "--policy", "FUNCTION=FILE") for policy in policies)
     with _ended_by_signals() as ended:
-        cloud = _started(
+        cloud, template, said = _started(
             template,
-            parameters=values,
+            config_env,
+            values,
             layers=paths,
             speed=speed,
             logs=logs,
@@ -112,10 +121,7 @@ def up(  # noqa: PLR0917 - click passes options by name
             policies=files,
         )
         with ExitStack() as until, cloud:
-            _describe(cloud, logs)
-            if cloud.idle:
-                click.secho("Error: nothing of the template runs here", fg="red", err=True)
-                sys.exit(1)
+            _describe(cloud, logs, said)
             _suggest(cloud, _register(cloud, template, until))
             if not quiet:
                 until.callback(_printed(cloud, None if raw else blocks, ended).close)
@@ -152,13 +158,19 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return name, value
 
 
-def _started(template: Path, **settings: Any) -> "Cloud":
-    """Start everything, or exit with the reason."""
+def _started(
+    path: Path, config_env: str, given: dict[str, str], **settings: Any
+) -> tuple["Cloud", Path, list[str]]:
+    """Start everything, or exit with the reason; return the template too, and what there is to say of the project."""
     try:
         require("the local cloud", *CLOUD, extra="local")
+        from lambda_guard.local import projects
         from lambda_guard.local.cloud import Cloud
 
-        return Cloud(template, **settings)
+        template = projects.template_file(path)
+        configured, said = projects.configured(template, config_env)
+        cloud = Cloud(template, parameters={**configured, **given}, **settings)
+        return cloud, template, [*said, *projects.newer_build(template)]
     except LambdaGuardError as error:
         click.secho(f"Error: {visible(str(error), _CONTINUED)}", fg="red", err=True)
         sys.exit(error.exit_code)
@@ -188,7 +200,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _describe(cloud: "Cloud", logs: Path | None) -> None:
+def _describe(cloud: "Cloud", logs: Path | None, said: list[str]) -> None:
     stack = cloud.stack
     click.secho(f"Endpoint  {cloud.endpoint}", bold=True)
     for title, rows in (
@@ -204,10 +216,11 @@ def _describe(cloud: "Cloud", logs: Path | None) -> None:
         ("Outputs", list(cloud.outputs.items())),
     ):
         _table(title, rows)
-    for warning in cloud.warnings:
+    for warning in (*said, *cloud.warnings):
         click.secho(f"Warning: {visible(warning, _CONTINUED)}", fg="yellow", err=True)
     if cloud.idle:
-        return
+        click.secho("Error: nothing of the template runs here", fg="red", err=True)
+        sys.exit(1)
     if logs is not None:
         click.echo(f"Log files under {visible(str(logs))}")
 

@@ -47,7 +47,8 @@ class Cloud(AbstractContextManager["Cloud"]):
     """Runs a template until `close`; a context manager.
 
     Args:
-        template: a SAM or CloudFormation template: a file in YAML or JSON, or the document itself.
+        template: a SAM or CloudFormation template: a file in YAML or JSON, the document itself, or a directory that has
+            one: a project, `cdk.out` or `.serverless`.
         root: what `CodeUri` is relative to; by default the template's directory, or the current one.
         parameters: values for the template's parameters; one without value and default gets a placeholder.
         layers: directories or zip archives by a layer's name, its version's ARN or its logical id, for layers that

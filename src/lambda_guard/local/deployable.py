@@ -1,6 +1,7 @@
 """The part of a template that runs here: the rest is left out with a warning."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -181,8 +182,10 @@ def _source_warnings(source: Document) -> Iterator[str]:
 
 
 def _lookup_warnings(source: Document) -> Iterator[str]:
+    used = json.dumps([source.get(section) for section in ("Resources", "Conditions", "Globals", "Outputs")])
     for name, parameter in (source.get("Parameters") or {}).items():
-        if str(parameter.get("Type")).startswith("AWS::SSM::"):
+        # `BootstrapVersion` of the CDK, which only its rules read, is nothing to say
+        if str(parameter.get("Type")).startswith("AWS::SSM::") and re.search(rf"\b{re.escape(name)}\b", used):
             yield f"Parameter {name}: nothing is read from SSM here, its value is taken as it stands"
     if "{{resolve:" in json.dumps(source):
         yield "{{resolve:…}}: nothing is looked up here, the text is taken as it stands"

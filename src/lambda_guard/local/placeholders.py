@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_guard.local.projects import template_file
 from lambda_guard.templates.document import Location
 from lambda_guard.templates.template import Template
 
@@ -45,7 +46,9 @@ def read_template(
     root: str | Path | None,
     parameters: Mapping[str, str] | None,
 ) -> Template:
-    """Read a template for the local cloud, with placeholders; see `Template`."""
+    """Read a template for the local cloud, with placeholders, or the one of a directory; see `Template`."""
+    if not isinstance(template, Mapping) and Path(template).is_dir():
+        template = template_file(Path(template))
     return Template(template, location, root=root, parameters=parameters, placeholder=placeholder)
 
 

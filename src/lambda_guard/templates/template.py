@@ -20,6 +20,7 @@ from lambda_guard.templates.document import (
     placeholders,
 )
 from lambda_guard.templates.intrinsics import NO_VALUE, Resolver, UnresolvedError
+from lambda_guard.templates.packaged import packaged
 
 T = TypeVar("T")
 _NAME_PROPERTY = {
@@ -246,7 +247,7 @@ class Template:
     def path(self, resource: Resource, key: str) -> Path | None:
         """Return the local path of a function's `Code`, a layer's `Content` and the like; None where that is elsewhere.
 
-        The CDK writes the path into the metadata:
+        The CDK may write the path into the metadata:
         https://docs.aws.amazon.com/cdk/v2/guide/assets.html#assets-cfn
         """
         metadata = self.plain["Resources"][resource.logical_id].get("Metadata") or {}
@@ -260,9 +261,12 @@ class Template:
             value = resource.properties.get(key)
         if isinstance(value, str):
             return self._base / value
-        if not isinstance(value, dict) or sam.BUCKET not in [value.get("S3Bucket"), value.get("Bucket")]:
+        if not isinstance(value, dict):
             return None
-        path = self._paths.get(str(value.get("S3Key", value.get("Key"))))
+        s3_key = value.get("S3Key", value.get("Key"))
+        if sam.BUCKET not in [value.get("S3Bucket"), value.get("Bucket")]:
+            return packaged(self._base, s3_key)
+        path = self._paths.get(str(s3_key))
         return None if path is None else self._base / path
 
     def written(self, logical_id: str) -> tuple[str, Document]:
