@@ -263,6 +263,13 @@ def test_what_is_not_honoured_is_named(read):
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
             "Fleet": {"Type": "AWS::GameLift::Fleet", "Properties": {}},
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
+            "Nodes": {
+                "Type": "AWS::Events::Rule",
+                "Properties": {
+                    "EventPattern": {"source": ["x"]},
+                    "Targets": [{"Id": "1", "Arn": "arn:aws:ecs:r:1:cluster/c"}],
+                },
+            },
         },
     }
     stack, warnings = read(template)
@@ -274,7 +281,6 @@ def test_what_is_not_honoured_is_named(read):
         "Fn: the property TumblingWindowInSeconds of the event Stream (Kinesis) is not honoured",
         "FnStream: the destination arn:aws:s3:::lost is not honoured: SQS and SNS are",
         "Fn: the event Broker of type MQ doesn't fire here",
-        "Fn: the event Bus of type EventBridgeRule doesn't fire here",
         "Fn: the property TimeoutInMillis of the event Http (HttpApi) is not honoured",
         "Fn: the property KmsKeyArn of the event Queue (SQS) is not honoured",
         "Policies and Role of Fn: permissions are not checked without --enforce-policies",
@@ -283,7 +289,7 @@ def test_what_is_not_honoured_is_named(read):
         "Fleet (AWS::GameLift::Fleet) is not created: the local cloud has no such resource",
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
-        "FnBus (AWS::Events::Rule): a rule without a schedule doesn't fire here",
+        "Nodes: the target arn:aws:ecs:r:1:cluster/c gets nothing here",
         "the event source arn:aws:mq:r:1:broker:b is not polled here",
     ):
         assert sentence in said

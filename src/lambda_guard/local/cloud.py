@@ -340,12 +340,12 @@ class Cloud(AbstractContextManager["Cloud"]):
             if time.monotonic() >= until:
                 raise TimeoutError(f"not settled after {timeout} s: {reason}")
             time.sleep(_QUIET_SECONDS)
-        self._cloudwatch.flush(max(0.0, until - time.monotonic()) + 1)
 
     def _unsettled(self, until: float) -> str | None:
         begun = self._activity.wait_until_idle(until - time.monotonic())
         if begun is None:
             return "an invocation is under way, or will be repeated"
+        self._cloudwatch.flush(max(0.0, until - time.monotonic()) + 1)  # to subscribers, too
         if (why := self._sources.unsettled()) is not None:
             return why
         return None if self._activity.begun == begun else "an invocation has just begun"

@@ -14,6 +14,7 @@ from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.layers import on_this_machine
 from lambda_guard.local.resources.making import TYPES
 from lambda_guard.local.runnable import runnable
+from lambda_guard.shapes import arns
 from lambda_guard.templates.document import Document
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import (
@@ -23,7 +24,7 @@ from lambda_guard.templates.stack import (
     Stack,
     TopicDeclaration,
 )
-from lambda_guard.templates.template import Template
+from lambda_guard.templates.template import Resource, Template
 
 _UNCHECKED = "permissions are not checked without --enforce-policies"
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
@@ -35,6 +36,7 @@ _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_
 - `without_effect`: types that have no effect here, with the reason; where SAM generated them, nothing need be said.
 - `sam`: SAM's own properties that leave no trace in the translated template.
 - `events`: the properties of SAM's events.
+- `targets`: the services that rules send events to, as `aws.event_bus` does.
 - `from_events`: what SAM generates from events, which are warned of as they are written.
 """
 
@@ -68,6 +70,7 @@ def deployable(
         *_source_warnings(template.source),
         *_unhonoured(template.plain, template.source),
         *_warnings(stack),
+        *template.read(_target_warnings, "AWS::Events::Rule"),
         *layer_warnings,
         *_runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
     ]
@@ -107,13 +110,18 @@ def _warnings(stack: Stack) -> Iterator[str]:
             if arn is not None and not _is_destination(arn):
                 yield f"{function.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
     yield from _mapping_warnings(stack.mappings)
-    for rule in stack.rules_without_schedule:
-        yield f"{rule} (AWS::Events::Rule): a rule without a schedule doesn't fire here"
     for route in stack.routes:
         if route.function is None:
             yield f"{route.api}: {route.method} {route.path} isn't integrated with a function, and is not served"
     for output, reason in stack.unresolved_outputs.items():
         yield f"The output {output} is left out: {reason}"
+
+
+def _target_warnings(_template: Template, rule: Resource) -> Iterator[str]:
+    for target in rule.properties.get("Targets") or []:
+        arn = arns.parse(str(target.get("Arn")))
+        if arn is None or arn.service not in _HONOURED["targets"]:
+            yield f"{rule.logical_id}: the target {target.get('Arn')} gets nothing here"
 
 
 def _mapping_warnings(mappings: Iterable[MappingDeclaration]) -> Iterator[str]:

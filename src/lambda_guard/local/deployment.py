@@ -52,7 +52,6 @@ class Deployment:
             declaration: what the template says of it.
             layers: those that there are.
         """
-        group = self._log_group(declaration.name)
         assert declaration.handler is not None
         assert declaration.code is not None
         return Function(
@@ -65,7 +64,7 @@ class Deployment:
             environment=self.collector.instead({**declaration.environment, **self.environment}),
             log_format=declaration.log_format,
             reserved_concurrency=declaration.reserved_concurrency or CONCURRENCY,
-            log=group,
+            log=self._log_group(declaration.name),
             guardian=self.guardian,
             region=self.moto.region,
             endpoint_url=self.moto.endpoint,
@@ -79,9 +78,8 @@ class Deployment:
         return AbsentFunctions([(it, self._log_group(it.name)) for it in functions], self.moto)
 
     def _log_group(self, function: str) -> LogGroup:
-        name = f"/aws/lambda/{function}"
+        name, logs = f"/aws/lambda/{function}", self.moto.client("logs")
         group = self.log_groups[function] = LogGroup(name, self.logs)
-        logs = self.moto.client("logs")
         with suppress(logs.exceptions.ResourceAlreadyExistsException):  # it's a resource of the template
             logs.create_log_group(logGroupName=name)
         group.listen(lambda event: self.cloudwatch.write(name, event))

@@ -49,7 +49,6 @@ def read_stack(template: Template) -> Stack:
     Raises:
         TemplateError: a resource is declared in a way that AWS would refuse.
     """
-    rules = template.resources("AWS::Events::Rule")
     outputs, unresolved = template.outputs()
     return Stack(
         functions=_functions(template),
@@ -61,9 +60,6 @@ def read_stack(template: Template) -> Stack:
         mappings=template.read(_mapping, "AWS::Lambda::EventSourceMapping"),
         schedules=template.read(_schedules, "AWS::Events::Rule", "AWS::Scheduler::Schedule"),
         routes=template.read(_routes, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"),
-        rules_without_schedule=tuple(
-            rule.logical_id for rule in rules if rule.properties.get("ScheduleExpression") is None
-        ),
         outputs=outputs,
         unresolved_outputs=unresolved,
     )

@@ -185,7 +185,6 @@ class Stack:
         absent: the functions that can't run where the stack is to run; they aren't among `functions`.
         unresolved_layers: why a function's layer can't be resolved, by how it is written.
         unresolved_variables: why a function's variable can't be resolved, by `NAME of FUNCTION`.
-        rules_without_schedule: the logical ids of EventBridge rules that fire by events.
         outputs: the template's outputs.
         unresolved_outputs: why an output isn't among them, by its name.
     """
@@ -200,6 +199,5 @@ class Stack:
     mappings: tuple[MappingDeclaration, ...] = ()
     schedules: tuple[ScheduleDeclaration, ...] = ()
     routes: tuple[RouteDeclaration, ...] = ()
-    rules_without_schedule: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     unresolved_outputs: Mapping[str, str] = field(default_factory=dict)

@@ -124,9 +124,14 @@ def s3(
             "s3",
             given,
             key=key,
-            number=number,
             request_id=request_id or f"C3D13FE58DE4C{number:03X}",
             time=iso(sent_ms),
+            region=REGION,
+            principal="AWS:AIDAEXAMPLEEXAMPLE123",
+            source_ip="192.0.2.1",
+            configuration="orders-created",
+            etag="d41d8cd98f00b204e9800998ecf8427e",
+            sequencer=f"0A1B2C3D4E5F678{number:03d}",
         )
         for number, key in enumerate(keys or ("orders/o-1.json",), 1)
     ]

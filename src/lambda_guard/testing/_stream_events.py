@@ -237,5 +237,5 @@ def logs(
         {"id": f"{number:056d}", "timestamp": sent_ms, "message": message}
         for number, message in enumerate(messages or ("order accepted",), 1)
     ]
-    data = fill("logs", locals(), filter=arns.name(log_group), events=lines)
+    data = fill("logs", locals(), owner=ACCOUNT, filter=arns.name(log_group), events=lines)
     return {"awslogs": {"data": _base64(compress(text_of(data).encode(), mtime=0))}}

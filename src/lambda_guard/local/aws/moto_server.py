@@ -9,6 +9,8 @@ one thing in moto; when moto has it, the function goes. `install` fails where mo
 """
 # ruff: noqa: SLF001 - what is missing in moto is inside its classes
 
+import contextlib
+import json
 import logging
 import sys
 import threading
@@ -17,8 +19,6 @@ from collections import defaultdict
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-import requests
-from flask import has_request_context, request
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -31,11 +31,14 @@ from werkzeug.middleware.http_proxy import ProxyMiddleware
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from lambda_guard._names import HTTP_TRACE_HEADER
+from lambda_guard.local.aws.buckets import buckets_notify, buckets_send_to_the_default_bus, events_of_buckets
+from lambda_guard.local.aws.deliveries import Functions, UndeliverableError, trace_header
+from lambda_guard.local.aws.event_bus import rules_deliver, trace_headers_of_entries
 from lambda_guard.local.aws.event_patterns import answering_filters, objects_in_arrays
+from lambda_guard.local.aws.log_groups import functions_are_destinations, log_groups_deliver
 from lambda_guard.local.aws.replacing import locked, replaces
 from lambda_guard.local.aws.streams import one_iterator_at_the_end, one_lock_for_streams
-from lambda_guard.local.runtime.callers import AUTHORIZE, refusal
+from lambda_guard.local.runtime.callers import AUTHORIZE, DELIVER, refusal
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.platform_log import now_text
 from lambda_guard.propagation.header import parse
@@ -59,7 +62,7 @@ def main(port: int, control: str, enforced: bool) -> None:
         control: the cloud's address, as `host:port`.
         enforced: whether functions are held to their roles' policies.
     """
-    install(f"http://{control}/local/sns")
+    install(f"http://{control}{DELIVER}")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = DomainDispatcherApplication(create_backend_app)
     targets = {path: {"target": f"http://{control}"} for path in _LAMBDA}
@@ -91,18 +94,26 @@ def loopback_only(application: WSGIApplication) -> WSGIApplication:
 
 
 def install(callback: str) -> None:
-    """Put everything in place; deliveries of SNS to functions are posted to the URL `callback`."""
+    """Put everything in place; what is sent to functions is posted to the URL `callback`."""
+    functions = Functions(callback)
     one_lock_for_sqs()
     receives_in_order_and_in_time()
     trace_header_of_the_request()
     system_attributes_of_batch_entries()
     source_of_a_dead_letter()
     age_of_the_oldest_message()
-    functions_subscribed_to_topics(callback)
+    functions_subscribed_to_topics(functions)
     composite_alarms_and_anomaly_detectors()
     objects_in_arrays()
     one_lock_for_streams(_LOCK)
     one_iterator_at_the_end()
+    rules_deliver(functions)
+    trace_headers_of_entries()
+    events_of_buckets()
+    buckets_notify(functions)
+    buckets_send_to_the_default_bus()
+    log_groups_deliver(functions)
+    functions_are_destinations()
 
 
 def one_lock_for_sqs() -> None:
@@ -183,7 +194,7 @@ def trace_header_of_the_request() -> None:
         original: Any, self: Any, *args: Any, system_attributes: Any = None, **kwargs: Any
     ) -> Any:
         attributes = _checked(system_attributes)
-        header = _header_of_the_request()
+        header = trace_header()
         if header and parse(header):
             attributes.setdefault(_TRACE_ATTRIBUTE, {"DataType": "String", "StringValue": header})
         return original(self, *args, system_attributes=attributes, **kwargs)
@@ -256,7 +267,7 @@ def age_of_the_oldest_message() -> None:
         return {_AGE: max(0.0, time.time() - min(since) / 1000) if since else 0.0}
 
 
-def functions_subscribed_to_topics(callback: str) -> None:
+def functions_subscribed_to_topics(functions: Functions) -> None:
     """AWS: SNS "invokes your function asynchronously with an event that contains a message and metadata".
 
     moto runs functions in Docker, with an event of constants.
@@ -275,8 +286,8 @@ def functions_subscribed_to_topics(callback: str) -> None:
         if kwargs.get("message_structure") == "json":
             message = self._parse_message_structure(message, self.protocol)
         event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
-        delivery = {"function": self.endpoint, "event": event, "trace_header": _header_of_the_request()}
-        requests.post(callback, json=delivery, timeout=30).raise_for_status()
+        with contextlib.suppress(UndeliverableError):  # as on AWS, the publisher isn't told
+            functions.invoke(self.endpoint, json.dumps(event), topic=self.topic.arn)
 
 
 def composite_alarms_and_anomaly_detectors() -> None:
@@ -317,11 +328,6 @@ def _sns_event(
         subscription_arn=subscription.arn,
     )
     return sns.event(sns.for_a_function(notification), subscription_arn=subscription.arn)
-
-
-def _header_of_the_request() -> str | None:
-    """Return the trace header of the HTTP request that moto's Flask serves in this thread."""
-    return request.headers.get(HTTP_TRACE_HEADER) if has_request_context() else None
 
 
 def _checked(attributes: dict[str, Any] | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_guard._names import HTTP_TRACE_HEADER
 from lambda_guard.local._errors import FunctionAbsentError, LocalCloudError, ThrottledError
 from lambda_guard.local.lambda_service.invoker import Deployed, Invoker
-from lambda_guard.local.runtime.callers import AUTHORIZE
+from lambda_guard.local.runtime.callers import AUTHORIZE, DELIVER
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import MappingDeclaration
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class LambdaEndpoint:
-    """Answers Lambda's API and takes the deliveries of SNS; moto's process sends both here."""
+    """Answers Lambda's API and takes what services send to functions; moto's process sends both here."""
 
     invoker: Invoker  # which needs moto, which needs this address
 
@@ -40,7 +40,7 @@ class LambdaEndpoint:
         self._permissions = permissions
         self.mappings: tuple[MappingDeclaration, ...] = ()
         self._routes: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
-            ("POST", "/local/sns", self._deliver),
+            ("POST", DELIVER, self._deliver),
             ("POST", AUTHORIZE, self._authorize),
             ("POST", rf"{_FUNCTIONS}/([^/]+)/invocations", self._invoke),
             ("GET", rf"{_FUNCTIONS}/*", self._list_functions),
@@ -79,13 +79,17 @@ class LambdaEndpoint:
 
     def _deliver(self, request: HttpRequest) -> HttpResponse:
         delivery = json.loads(request.body)
-        event = json.dumps(delivery["event"]).encode()
+        if "said" in delivery:
+            _log.warning("%s", delivery["said"])
+            return HttpResponse(status=HTTPStatus.ACCEPTED)
+        function, payload = delivery["function"], delivery["payload"].encode()
         try:
-            self.invoker.invoke_later(delivery["function"], event, trace_header=delivery["trace_header"])
+            self.invoker.invoke_later(function, payload, trace_header=delivery["trace_header"])
         except LocalCloudError as error:
-            # As on AWS, the publisher isn't told.
-            self.invoker.metrics.notification_failed(delivery["event"]["Records"][0]["Sns"]["TopicArn"])
-            _log.warning("SNS could not deliver: %s", error)
+            if delivery["topic"] is not None:
+                self.invoker.metrics.notification_failed(delivery["topic"])
+                _log.warning("SNS could not deliver: %s", error)
+            return HttpResponse(status=HTTPStatus.NOT_FOUND, body=str(error).encode())
         return HttpResponse(status=HTTPStatus.ACCEPTED)
 
     def _authorize(self, request: HttpRequest) -> HttpResponse:

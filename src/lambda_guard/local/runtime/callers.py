@@ -13,6 +13,8 @@ FUNCTION_KEY = "ASIALOCAL-"
 """A function's access key is this and its name."""
 AUTHORIZE = "/local/authorize"
 """Where moto's process asks whether a function may make a call."""
+DELIVER = "/local/deliver"
+"""Where moto's process sends what is for functions."""
 FILTER = "/local/filter"
 """Where the cloud asks moto's process which records an event source's filters let pass."""
 _PLACE = re.compile(
