@@ -140,7 +140,7 @@ ROWS = (
         one("batch", OURS),
         "Powertools' BatchProcessor",
         one("batch", POWERTOOLS),
-        0.43,
+        0.4,
     ),
     Row(
         f"{cases.TRACES:,} traces, message by message",

@@ -29,6 +29,7 @@ class Work:
         scope: the invocation's scope.
         started: epoch seconds.
         tail: the log keys as JSON, from the comma on, since every line ends with them.
+        about: those of them that are a batch item's own, as JSON, from the comma on.
         keys: the log keys, which replace those of the invocation that have the same name.
         place: its place in its trace; `None` if there is no trace.
         trace: the tracer's own state.
@@ -40,6 +41,7 @@ class Work:
     scope: "Scope"
     started: float
     tail: str
+    about = ""
     keys: dict[str, Any]
     place: "Place | None" = None
     trace: Any = None

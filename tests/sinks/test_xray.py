@@ -113,6 +113,49 @@ def test_the_handlers_subsegment(invoke, header):
     }
 
 
+@pytest.mark.parametrize("message_id", ["m-1", 'é "\ud800\n', "x" * 2000], ids=["usual", "odd", "long"])
+@pytest.mark.parametrize("attempt", ["3", "none"])
+def test_a_records_subsegment(invoke, header, message_id, attempt):
+    """One document below the invocation's: times, and in its annotations what its log lines have."""
+    event = queue(None)
+    (record,) = event["Records"]
+    record["messageId"], record["attributes"]["ApproximateReceiveCount"] = message_id, attempt
+
+    def handler(record):
+        logger.info("at work")
+
+    before = time.time()
+    captured = invoke(
+        handler,
+        event,
+        header=header,
+        each_record=True,
+        service="s" * 1010,
+        context=make_context(timeout_ms=60_000),
+    )
+    document, around = named(captured, "record"), named(captured, "## handler")
+    assert before <= document.pop("start_time") <= document.pop("end_time") <= time.time()
+    assert len(document.pop("id")) == len(around["id"])
+    known = {"message_id": message_id[:1000], **({"attempt": 3} if attempt == "3" else {})}
+    assert document == {
+        "name": "record",
+        "trace_id": OWN,
+        "parent_id": around["id"],
+        "type": "subsegment",
+        "namespace": "local",
+        "annotations": {
+            "invocation_id": around["annotations"]["invocation_id"],
+            "service": "s" * 1000,
+            "trigger": "sqs",
+            "outcome": "success",
+            **known,
+        },
+    }
+    (line,) = [each for each in captured.lines if each.get("message") == "at work"]
+    assert line["message_id"] == message_id
+    assert line.get("attempt") == known.get("attempt")
+
+
 def test_an_error_is_a_fault_with_its_cause(invoke, header):
     """The exception stands in the document with its chain and its frames, innermost first, the type in the annotation."""
 

@@ -5,7 +5,7 @@ trace, and a second span represents it in the function's own trace; each names t
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from .. import _json, _names
 from .._invocation import adoptable
@@ -13,6 +13,9 @@ from .._scope import Scope, Work, tail_of
 from ..propagation.extract import Upstream, record_attempt, record_message_id, record_upstream
 from ..propagation.header import TraceHeader
 from ..propagation.place import Place
+
+_MESSAGE_ID: Final = f',"{_names.MESSAGE_ID}":'
+_ATTEMPT: Final = f',"{_names.ATTEMPT}":'
 
 
 class Found:
@@ -36,33 +39,52 @@ class BatchItem(Work):
         scope: the invocation's scope.
         raw: the entry of the event's `Records`.
         started: epoch seconds.
+
+    Args:
+        may_adopt: whether any item of the batch has come with a trace.
     """
 
-    def __init__(self, scope: Scope, raw: Any, started: float) -> None:
+    def __init__(self, scope: Scope, raw: Any, started: float, may_adopt: bool) -> None:
         self.scope = scope
         self.raw = raw
         self.started = started
+        self._may_adopt = may_adopt
 
     @Found
     def keys(self) -> dict[str, Any]:
         """The item's log keys."""
-        found = {_names.MESSAGE_ID: record_message_id(self.raw), _names.ATTEMPT: record_attempt(self.raw)}
+        found: dict[str, Any] = {_names.MESSAGE_ID: self._message_id, _names.ATTEMPT: self._attempt}
         if self._adopted is not None:
             found[_names.XRAY_TRACE_ID] = self._adopted.root
         return {key: value for key, value in found.items() if value is not None}
 
     @Found
+    def about(self) -> str:
+        """The keys that are the item's own, its id and its attempt, as JSON from the comma on."""
+        message_id, attempt = self._message_id, self._attempt
+        named = f"{_MESSAGE_ID}{_json.quote(message_id)}" if message_id is not None else ""
+        return named if attempt is None else f"{named}{_ATTEMPT}{attempt}"
+
+    @Found
     def tail(self) -> str:
         """The item's and the invocation's log keys, as the end of a log line."""
-        it, keys = self.scope.invocation, dict(self.keys)
-        own = tail_of(it, keys.pop(_names.XRAY_TRACE_ID, it.trace_id))
-        return f"{own},{_json.encode(keys)[1:-1]}" if keys else own
+        scope, adopted = self.scope, self._adopted
+        own = scope.tail if adopted is None else tail_of(scope.invocation, adopted.root)
+        return f"{own}{self.about}"
+
+    @Found
+    def _message_id(self) -> str | None:
+        return record_message_id(self.raw)
+
+    @Found
+    def _attempt(self) -> int | None:
+        return record_attempt(self.raw)
 
     @Found
     def _adopted(self) -> TraceHeader | None:
         """The upstream header whose trace the item belongs to; `None` if it belongs to the invocation's own."""
         it = self.scope.invocation
-        header = record_upstream(self.raw, it.trigger.type) if self.scope.settings.tracing else None
+        header = record_upstream(self.raw, it.trigger.type) if self._may_adopt else None
         return adoptable(it.trace, (Upstream(header),)) if header is not None else None
 
     @Found

@@ -35,6 +35,8 @@ class BatchReport:
         self._before = _scope.current_item()
         self._at_work: set[_scope.Work] = set()
         self._said: set[str] = set()
+        traced = any(each.header is not None for each in scope.invocation.upstreams)
+        self._may_adopt = traced and bool(scope.settings.tracing)
         self._spans_left = _names.RECORD_SPANS_MOST if scope.tracer is not None else 0
         self._failed_spans_left = self._spans_left
         self._counts = scope.batch = _scope.BatchCounts(len(records))
@@ -42,7 +44,7 @@ class BatchReport:
 
     def begin(self, raw: Any, started: float) -> BatchItem:
         """Make `raw` the batch item that is being processed here."""
-        item = BatchItem(self._scope, raw, started)
+        item = BatchItem(self._scope, raw, started, self._may_adopt)
         _scope.set_item(item)
         if self.alone:
             self._at_work.clear()

@@ -97,7 +97,7 @@ def identifiers(source: Source, records: Sequence[Any]) -> list[Any]:
     """Return each item's identifier in a partial batch response; `None` for an item without one."""
     try:
         found = list(map(source.identifier, records))
-        if all(map(_names_a_record, found)):
+        if (set(map(type, found)) == {str} and all(found)) or all(map(_names_a_record, found)):
             return found
     except Exception:  # an item has none: they are read one by one
         found = []

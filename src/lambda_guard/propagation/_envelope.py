@@ -53,11 +53,12 @@ def hint(body: object) -> str | None:
     """Which envelope a body may be, from its first characters and for next to nothing."""
     if type(body) is not str or not body.startswith("{"):
         return None
-    if body.find('"TopicArn"', 0, _HEAD) > 0:
+    head = body[:_HEAD]
+    if '"TopicArn"' in head:
         return SNS
-    if body.find('"detail-type"', 0, _HEAD) > 0:
+    if '"detail-type"' in head:
         return EVENTBRIDGE
-    return S3 if body.find('"aws:s3"', 0, _HEAD) > 0 else None
+    return S3 if '"aws:s3"' in head else None
 
 
 def look(body: object, reader: BodyReader | None = None) -> Envelope | None:

@@ -67,6 +67,7 @@ class Upstreams(tuple[Upstream, ...]):  # noqa: SLOT001 - slots that hold someth
 
 NONE: Final = Upstreams()
 _DIRECT: Final = row_of_type(LAMBDA.type)
+_QUEUE_ID: Final = "messageId"  # the first of `TABLE.record_ids`
 
 
 def extract(event: object, trigger: Trigger, context: object = None) -> Upstreams:
@@ -226,6 +227,9 @@ class _Groups:
         if not isinstance(record, dict):
             return
         text = _queue_header(record) if self._row.queue else None
+        if text is None and self._row.queue and _is_plain(record):
+            self._add_id(record, self._without)
+            return
         ids = self._by_text.get(text) if text is not None else None
         if ids is None:
             if text is not None and len(self._by_text) >= _UPSTREAMS_MOST:
@@ -245,12 +249,15 @@ class _Groups:
             self._by_text[text] = ids
         return ids
 
-    def _add_ids(self, record: Any, ids: list[str]) -> None:
+    def _add_id(self, record: Any, ids: list[str]) -> None:
         found = record.get(self._key)
         if type(found) is not str or not found:
             found = _id(record)
         if found is not None:
             ids.append(found)
+
+    def _add_ids(self, record: Any, ids: list[str]) -> None:
+        self._add_id(record, ids)
         if self._inner_ids_left:
             self._inner_ids_left -= 1
             envelope = look(record.get("body"), self._reader)
@@ -279,11 +286,14 @@ def _header_elsewhere(record: Any, row: Row, reader: BodyReader) -> TraceHeader 
     """Return the header from any other place than the system attribute of SQS."""
     if not isinstance(record, dict):
         return None
-    if row.queue and not (
-        record.get("messageAttributes") or type(body := record.get("body")) is dict or hint(body)
-    ):
+    if row.queue and _is_plain(record):
         return None
     return _search(reader).run(record, row.carriers)
+
+
+def _is_plain(message: dict[Any, Any]) -> bool:
+    """Return whether a message from a queue has nowhere a header could be, besides the queue's own attribute."""
+    return not (message.get("messageAttributes") or type(body := message.get("body")) is dict or hint(body))
 
 
 def _search(reader: BodyReader) -> "Search":
@@ -294,6 +304,8 @@ def _search(reader: BodyReader) -> "Search":
 
 
 def _id(record: object) -> str | None:
+    if type(record) is dict and type(found := record.get(_QUEUE_ID)) is str and found:
+        return found
     return text_at(record, TABLE.record_ids) if isinstance(record, dict) else None
 
 

@@ -40,11 +40,12 @@ class Span:
         before: the SDK's entities of the invocation around this one, if this one was called by its handler.
         is_fault: whether the invocation failed, also without an exception: it may have answered with a server error.
         mirrors: upstream trace → the id of the segment that this invocation has in it.
+        of_items: of an invocation, what the usual documents of its items have in common.
     """
 
     __slots__ = (
-        "before", "handler_id", "is_fault", "is_parent", "made", "mirrors", "name", "place", "recorded", "scope",
-        "started", "work",
+        "before", "handler_id", "is_fault", "is_parent", "made", "mirrors", "name", "of_items", "place", "recorded",
+        "scope", "started", "work",
     )  # fmt: skip
 
     def __init__(self, work: Work, place: Place, name: str, started: float, recorded: bool) -> None:
@@ -59,6 +60,7 @@ class Span:
         self.made: tuple[Any, Any] | None = None
         self.before: tuple[Any, ...] | None = None
         self.mirrors: dict[str, str] | None = None
+        self.of_items: tuple[str, str] | None = None
 
     @property
     def below(self) -> str:
@@ -155,9 +157,33 @@ class Span:
         assert own is not None
         return (
             f"{_NAME}{_json.quote(self.name)}{_ID}{self.place.own_id}{_TRACE}{own.root}{_PARENT}{own.parent}"
-            f"{_START}{it.started!r}{_END}{ended!r}{_INVOCATION}{_json.quote(_short(it.invocation_id))}"
+            f"{_START}{_seconds(it.started)}{_END}{_seconds(ended)}{_INVOCATION}{_json.quote(_short(it.invocation_id))}"
             f"{_SERVICE}{_json.quote(_short(scope.settings.service))}{_TRIGGER}{it.trigger.type}"
             f'{_COLD if it.cold_start else _WARM}{outcome}"}}}}'
+        )
+
+    def plain_item(self, ended: float) -> str | None:
+        """Return the usual document of an item that has been processed; `None` where there is more to say."""
+        around, about = self.scope.trace, self.work.about
+        if around is None or not self.recorded or self.place.adopted or self.made is not None:
+            return None
+        if len(about) > document.ANNOTATION_MOST:  # an id that has to be cut
+            return None
+        if around.of_items is None:
+            around.of_items = around.around_items()
+        trace, invocation = around.of_items
+        return (
+            f"{_NAME}{_ITEM}{_ID}{self.place.own_id}{trace}{_seconds(self.started)}{_END}{_seconds(ended)}{invocation}"
+            f"{about}}}}}"
+        )
+
+    def around_items(self) -> tuple[str, str]:
+        """Return what the usual documents of a batch's items have in common, before the start and after the end."""
+        it, own = self.scope.invocation, self.scope.invocation.trace
+        assert own is not None
+        return f"{_TRACE}{own.root}{_PARENT}{self.place.own_id}{_START}", (
+            f"{_INVOCATION}{_json.quote(_short(it.invocation_id))}{_SERVICE}{_json.quote(_short(self.scope.settings.service))}"
+            f'{_TRIGGER}{it.trigger.type}","{_names.OUTCOME}":"{_names.SUCCESS}"'
         )
 
     def mirrored(self) -> list[TraceHeader]:
@@ -212,6 +238,16 @@ class Span:
         return {**found, _names.SEGMENT_FAULT: True} if self.is_fault else found
 
 
+def _seconds(time: float) -> str:
+    """Return epoch seconds in µs, by an integer: the shortest text that is the very float takes twice as long."""
+    if not 1.0 <= time < _FAR:
+        return repr(time)
+    us = str(int(time * 1_000_000))
+    return f"{us[:-6]}.{us[-6:]}"
+
+
+_FAR: Final = 1e12
+_ITEM: Final = f'"{ITEM}"'
 _NAME: Final = f'{{"{_names.SEGMENT_NAME}":'
 _ID: Final = f',"{_names.SEGMENT_ID}":"'
 _TRACE: Final = f'","{_names.SEGMENT_TRACE_ID}":"'

@@ -140,8 +140,13 @@ class XRay(Tracer):
         """Send the documents of an item that has ended."""
         if item.trace is None:  # one that failed beyond those that are recorded
             self.begin_item(item)
-        if item.trace is not None:
-            self._send(item.trace, _names.FAILURE if error is not None else _names.SUCCESS, ended, error)
+        span: Span | None = item.trace
+        if span is None:
+            return
+        if error is None and (usual := span.plain_item(ended)) is not None:
+            _send(usual)
+        else:
+            self._send(span, _names.FAILURE if error is not None else _names.SUCCESS, ended, error)
 
     def _send(self, span: Span, outcome: str, ended: float, error: BaseException | None) -> None:
         if not (span.recorded or is_sampled(span.scope.invocation.trace) or span.mirrored()):
