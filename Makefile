@@ -194,7 +194,7 @@ test-newest-moto: install
 demo: install
 	@$(BIN)/python -m examples.app.demo
 
-# README's picture, drawn from a run of the demo, and its badges.
+# README's pictures, drawn from a run of the demo, and its badges.
 picture: install
 	@$(BIN)/python docs/site/picture.py docs/images
 

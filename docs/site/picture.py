@@ -1,11 +1,11 @@
-"""Draws README's picture and its badges: `make picture`.
+"""Draws README's pictures and its badges: `make picture`.
 
     python docs/site/picture.py docs/images
 
-The picture is what `make demo` prints, line by line as a terminal would show it. The demo runs for it, so every word
-and number is of a real run; two of its commands are shown, with all that they print. It is an SVG with CSS: it moves in
-a README, and stands still for readers who want less motion. It loads nothing, no font either. The badges are facts of
-pyproject.toml.
+One picture is the map that the demo draws of its shop, as `lambda-guard invocations --map` draws any. The other one is
+what `make demo` prints, line by line as a terminal would show it; of two of its commands, with all that they print. The
+demo runs for both, so every word and number is of a real run. The second one has CSS: it moves in a README, and stands
+still for readers who want less motion. They load nothing, no font either. The badges are facts of pyproject.toml.
 """
 
 import io
@@ -70,9 +70,14 @@ BADGE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" r
 def main(folder):
     """Run the demo, and write the pictures."""
     lines = shown(demo())
-    for name, svg in {"demo": draw(lines), **badges()}.items():
+    for name, svg in {"demo": draw(lines), "map": demo_map(), **badges()}.items():
         (Path(folder) / f"{name}.svg").write_text(svg, encoding="utf-8")
     print(f"{folder}/demo.svg: {len(lines)} lines")
+
+
+def demo_map():
+    """Return the map that the demo has drawn."""
+    return (ROOT / ".demo" / "map.svg").read_text(encoding="utf-8")
 
 
 def badges():

@@ -49,13 +49,24 @@ def main():
         show_metrics(logs)
         section("the dead-letter queue, and why", "dlq", "list", "unshipped", "--letters", cloud=cloud)
         letters = cloud.messages("Unshipped")["visible"]
+    run(
+        "invocations",
+        f"{OUTPUT}/logs",
+        "--html",
+        f"{OUTPUT}/shop.html",
+        "--map",
+        f"{OUTPUT}/map.svg",
+        quiet=True,
+    )
     console.print(Rule(style="dim"))
     problems = list(check(letters, logs, trace_id))
-    console.print(
-        f"done in {time.monotonic() - started:.0f} s; logs in {OUTPUT}/logs, the page is {OUTPUT}/trace.html"
-    )
     for problem in problems:
         console.print(f"[red]not as it should be:[/] {problem}")
+    console.print(
+        f"done in {time.monotonic() - started:.0f} s; logs in {OUTPUT}/logs, the order's page is {OUTPUT}/trace.html, "
+        f"the shop's is {OUTPUT}/shop.html"
+    )
+    console.print(f"a map of the shop, with what failed: {OUTPUT}/map.svg")
     return 1 if problems else 0
 
 

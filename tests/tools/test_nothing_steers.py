@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.etree import ElementTree as ET
 
 import boto3
 import click
@@ -228,9 +229,12 @@ def test_no_field_of_a_log_brings_colours_or_steers_the_page(said, logs, capsys,
     arguments = (command, *LOG_COMMANDS[command], logs)
     run((*arguments, "--color", "always"))
     assert_nothing_steers(COLOUR.sub("", capsys.readouterr().out))
-    said(*arguments, "--html", "page.html")
+    said(*arguments, "--html", "page.html", "--map", "map.svg")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert_nothing_steers(page)
+    picture = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    assert_nothing_steers(picture)
+    assert "\\u202e" in "".join(ET.fromstring(picture).itertext())
     data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
     shown = "".join(strings(data))
     assert "\\u202e" in shown

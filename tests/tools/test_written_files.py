@@ -62,6 +62,30 @@ def test_a_page_replaces_nothing_but_a_page(page, log, tmp_path, as_source):
     assert path.read_text().startswith("<!doctype html>")
 
 
+def test_a_map_replaces_an_earlier_map_and_nothing_else(log, tmp_path, capsys):
+    """The same care as for pages: neither a page nor a log nor anybody's picture is lost to it; it may be made beside a page."""
+    page, picture = tmp_path / "page.html", tmp_path / "map.svg"
+    for _ in range(2):
+        assert run(["invocations", log, "--html", str(page), "--map", str(picture)]) == 0
+    assert picture.read_text().startswith("<svg ")
+    assert picture.stat().st_mode & 0o777 == 0o600
+    capsys.readouterr()
+    drawing = tmp_path / "drawing.svg"
+    drawing.write_text("<svg>mine</svg>")
+    for other, what in ((drawing, "picture"), (page, "picture"), (Path(log), "picture")):
+        before = other.read_bytes()
+        assert run(["invocations", log, "--map", str(other)]) == 2
+        assert f"--map {other} is there already, and isn't such a {what}" in capsys.readouterr().err
+        assert other.read_bytes() == before
+    assert run(["invocations", log, "--html", str(page), "--map", str(page)]) == 2
+    assert run(["invocations", log, "--json", "--map", str(picture)]) == 2
+    assert run(["invocations", log, "--follow", "--map", str(picture)]) == 2
+    said = capsys.readouterr().err
+    assert "name the same file" in said
+    assert "--map writes a picture and --json writes lines" in said
+    assert "--map is done when reading ends" in said
+
+
 def test_an_empty_file_may_become_a_page_unless_it_is_read(page, tmp_path):
     """`mktemp` makes one; a log that has no line yet is a source, named or in a directory that is."""
     path, quiet = tmp_path / "made.html", tmp_path / "logs" / "quiet.log"

@@ -142,7 +142,7 @@ def test_counting_has_an_end(lambda_guard, shop, option):
     """What is followed never ends, and nothing would be shown."""
     result = lambda_guard("invocations", shop[0], "--by", "cause", option)
     assert (result.returncode, result.stdout) == (2, b"")
-    assert "--by counts when reading ends" in result.stderr.decode()
+    assert "--by is done when reading ends" in result.stderr.decode()
 
 
 def test_the_page_has_the_table(lambda_guard, shop, tmp_path):

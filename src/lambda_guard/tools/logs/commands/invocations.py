@@ -78,7 +78,7 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     follow: bool,
     limit: int | None,
     as_json: bool,
-    page: PageFile | None,
+    files: dict[str, PageFile],
     color: When,
 ) -> int:
     """Show logs grouped by invocation: how each went, then its own lines.
@@ -95,15 +95,14 @@ def invocations(  # noqa: PLR0917 - click passes options by name
         conditions=tuple(Condition.parse(text) for text in conditions),
         ids=frozenset(ids),
     )
-    if follow and (page or by):
-        does = "--html writes a page" if page else "--by counts"
-        raise click.UsageError(f"{does} when reading ends: leave --follow out")
+    if follow and (files or by):
+        raise click.UsageError(f"{next(iter(files), '--by')} is done when reading ends: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
         found = reader.read(follow=stop)
         chosen = limited(selected(found, selection, reader), None if by else limit)
-        if page:
+        if files:
             whole = selection.is_everything and limit is None
-            shown = _write_page(chosen, page, reader, whole=whole, by_cause=by is not None)
+            shown = _write_files(chosen, files, reader, whole=whole, by_cause=by is not None)
         elif by:
             shown = _write_causes(chosen, limit, as_json=as_json, palette=palette_for(color))
         else:
@@ -179,11 +178,11 @@ def _write_causes(blocks: Iterator[Block], limit: int | None, *, as_json: bool, 
     return Shown(count, count)
 
 
-def _write_page(
-    blocks: Iterator[Block], page: PageFile, reader: Reader, *, whole: bool, by_cause: bool
+def _write_files(
+    blocks: Iterator[Block], files: dict[str, PageFile], reader: Reader, *, whole: bool, by_cause: bool
 ) -> Shown:
     from lambda_guard.tools.logs.traces.tree import build_traces
-    from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_page
+    from lambda_guard.tools.logs.views.html.page import INVOCATIONS_MOST, write_files
     from lambda_guard.tools.logs.views.html.room import Room
 
     room, shown = Room(), Shown()
@@ -199,10 +198,9 @@ def _write_page(
     if whole and not more:
         number_attempts(invocations)
     traces = build_traces(invocations)
-    left_out = write_page(traces, page, title="Invocations", strays=strays, by_cause=by_cause)
-    say(f"wrote {page.path}")
+    left_out = write_files(traces, files, title="Invocations", strays=strays, by_cause=by_cause)
     if more:
-        say(f"  the page has the first {INVOCATIONS_MOST:,} only: select with --failed, --since or --where")
+        say(f"  it has the first {INVOCATIONS_MOST:,} only: select with --failed, --since or --where")
     if left_out:
         say(f"  {left_out}: select with --failed, --since or --where")
     return shown

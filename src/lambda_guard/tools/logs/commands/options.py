@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 
@@ -58,7 +58,14 @@ output_options = added(
     click.option(
         "--html", metavar="FILE", type=click.Path(), help="Write one self-contained page instead of text."
     ),
-    click.option("--force", is_flag=True, help="Let --html replace any file, also through a link."),
+    click.option(
+        "--map",
+        "picture",
+        metavar="FILE",
+        type=click.Path(),
+        help="Write the map of the system alone, as a picture (SVG); also beside --html.",
+    ),
+    click.option("--force", is_flag=True, help="Let --html and --map replace any file, also through a link."),
     color_option,
 )
 
@@ -66,7 +73,7 @@ output_options = added(
 def source_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options that say where to read from, and between when, and check those of the output, if it has them.
 
-    The command takes `target` and `selection`, and with `output_options` also `page`.
+    The command takes `target` and `selection`, and with `output_options` also `files`.
 
     Raises:
         click.UsageError: what was typed can't all hold.
@@ -87,7 +94,8 @@ def source_options(command: Callable[..., int]) -> Callable[..., int]:
             paths, selection = _sought(paths, selection, others)
         target = checked(Target(tuple(paths), tuple(groups), tuple(functions), tuple(stacks)))
         if "html" in others:
-            others["page"] = _page(others.pop("html"), others.pop("force"), others["as_json"], target)
+            paths_of = {"--html": others.pop("html"), "--map": others.pop("picture")}
+            others["files"] = _files(paths_of, others.pop("force"), others["as_json"], target)
         return command(target=target, selection=selection, **others)
 
     return _source_options(run)
@@ -107,14 +115,21 @@ def _sought(
     return paths, replace(selection, conditions=tuple(map(Condition.parse, texts)))
 
 
-def _page(html: object, force: object, as_json: object, target: Target) -> PageFile | None:
-    if not html:
-        return None
-    if as_json:
-        raise click.UsageError("--html writes a page and --json writes lines: choose one of them")
-    page = PageFile(str(html), bool(force))
-    page.check(target.paths)
-    return page
+def _files(
+    paths: Mapping[str, object], force: object, as_json: object, target: Target
+) -> dict[str, PageFile]:
+    """Return the files to write, by their option: those that are given."""
+    files = {option: PageFile(str(path), bool(force), option) for option, path in paths.items() if path}
+    if files and as_json:
+        what = "a page" if "--html" in files else "a picture"
+        raise click.UsageError(
+            f"{next(iter(files))} writes {what} and --json writes lines: choose one of them"
+        )
+    if len({file.path for file in files.values()}) < len(files):
+        raise click.UsageError("--html and --map name the same file: the page has the map in it already")
+    for file in files.values():
+        file.check(target.paths)
+    return files
 
 
 def checked(target: Target) -> Target:

@@ -49,7 +49,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
     selection: Selection,
     journals: tuple[str, ...],
     as_json: bool,
-    page: PageFile | None,
+    files: dict[str, PageFile],
     color: When,
 ) -> int:
     """Show everything that belongs to ID, across functions: a tree with a waterfall.
@@ -69,7 +69,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
     count = sum(len(members) for _, members in found)
     if traces:
         reader.tally.invocations, reader.tally.failed = count, sum(one.failed for one in traces)
-        _write(traces, as_json=as_json, page=page, color=color)
+        _write(traces, as_json=as_json, files=files, color=color)
     code = say_tally(reader.tally, count if traces else 0, filtered=True)
     if missing:
         warn(missing)
@@ -103,16 +103,15 @@ def _members(focus: Focus, selection: Selection, reader: Reader) -> list[Invocat
     return members
 
 
-def _write(traces: list[Trace], *, as_json: bool, page: PageFile | None, color: When) -> None:
-    if page:
-        from lambda_guard.tools.logs.views.html.page import write_page
+def _write(traces: list[Trace], *, as_json: bool, files: dict[str, PageFile], color: When) -> None:
+    if files:
+        from lambda_guard.tools.logs.views.html.page import write_files
         from lambda_guard.tools.logs.views.html.room import Room
 
         room = Room()
         for invocation in chain.from_iterable(one.invocations for one in traces):
             room.take(invocation)
-        left_out = write_page(traces, page, title=f"Trace {traces[0].trace_id}")
-        say(f"wrote {page.path}")
+        left_out = write_files(traces, files, title=f"Trace {traces[0].trace_id}")
         if left_out:
             say(f"  {left_out}")
         return

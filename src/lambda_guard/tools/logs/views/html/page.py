@@ -8,7 +8,7 @@ hashes, and nothing else.
 import base64
 import hashlib
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from itertools import chain
 from string import Template
@@ -23,8 +23,9 @@ from lambda_guard.tools.logs.traces.tree import Trace
 from lambda_guard.tools.logs.views.html.page_data import page_data
 from lambda_guard.tools.logs.views.html.page_file import PageFile
 from lambda_guard.tools.logs.views.html.rows import ROW_BYTES_MOST
-from lambda_guard.tools.logs.views.map.picture import LEGEND, left_out, markup
+from lambda_guard.tools.logs.views.map.picture import LEGEND, left_out, markup, picture
 from lambda_guard.tools.logs.views.map.table import tables
+from lambda_guard.tools.terminal import say
 
 INVOCATIONS_MOST: Final = 20_000
 """A page with more would be of no use, and hard on a browser."""
@@ -77,6 +78,26 @@ def write_page(
     around = [Template(part).substitute(filled_in).encode() for part in (before, after)]
     file.write(chain(around[:1], _embedded(head, rows), around[1:]))
     return msgspec.json.decode(head["left_out"], type=str)
+
+
+def write_files(
+    traces: Sequence[Trace],
+    files: Mapping[str, PageFile],
+    *,
+    title: str,
+    strays: Iterable[Stray] = (),
+    by_cause: bool = False,
+) -> str:
+    """Write the page and the map's picture, where they are asked for, and say so; arguments as in `write_page`."""
+    missing = ""
+    if (page := files.get("--html")) is not None:
+        missing = write_page(traces, page, title=title, strays=strays, by_cause=by_cause)
+        say(f"wrote {page.path}")
+    if (file := files.get("--map")) is not None:
+        system = survey(traces)
+        file.write([picture(system, f"{title}. {_about(system)}").encode()])
+        say(f"wrote {file.path}")
+    return missing
 
 
 def _embedded(head: dict[str, msgspec.Raw], rows: Iterable[msgspec.Raw]) -> Iterator[bytes]:

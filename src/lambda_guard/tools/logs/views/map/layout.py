@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Final
 
-_GAP_X: Final = 24.0
+_GAP_X: Final = 18.0
 _GAP_X_MOST: Final = 90.0
 _GAP_Y: Final = 16.0
 _GROUP_GAP: Final = 28.0

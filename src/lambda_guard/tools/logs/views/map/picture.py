@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from lambda_guard._printable import visible
-from lambda_guard.tools.logs.system.places import DEAD, DIRECT, Key
+from lambda_guard.tools.logs.system.places import DEAD, DIRECT, UNKNOWN, Key
 from lambda_guard.tools.logs.system.survey import Edge, Place, System
 from lambda_guard.tools.logs.views.map.layout import Box, Line, lay_out
 from lambda_guard.tools.logs.views.text import TIMES
@@ -52,7 +52,7 @@ def picture(system: System, title: str) -> str:
     )
     box = f"{-_MARGIN:.0f} {-_MARGIN:.0f} {width + 2 * _MARGIN:.0f} {height + 66 + _MARGIN:.0f}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="map" viewBox="{box}" role="img">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="map" data-generator="lambda-guard" viewBox="{box}" role="img">'
         f"<title>{escaped(title)}</title><style>{_style()}</style>"
         f'<rect class="ground" x="{-_MARGIN}" y="{-_MARGIN}" width="100%" height="100%" rx="10"/>{body}{notes}</svg>\n'
     )
@@ -176,7 +176,8 @@ def _lines_of(place: Place) -> list[tuple[str, str, float]]:
     name = [("name", text, _NAME_PX * _width(text)) for text in _in_lines(key.name)]
     if key.kind != "function":
         of = [("what", f"of {_in_lines(key.account)[0]}", _SMALL_PX)] if key.what == DEAD and not name else []
-        return [("what", key.what, _SMALL_PX), *name, *of]
+        what = [key.what] if key.what != UNKNOWN else ["sender not", "in these logs"]
+        return [*(("what", text, _SMALL_PX) for text in what), *name, *of]
     if not place.invocations:
         return [*name, ("what", "no log of it here", _SMALL_PX)]
     facts = [" · ".join(_function_facts(place)), times_text(place.durations)]
