@@ -203,13 +203,10 @@ def test_what_is_not_honoured_is_named(read):
     """Each resource, property and event without effect has a sentence; nothing is ignored in silence."""
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
-        "Parameters": {"Key": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/shop/key"}},
         "Resources": {
             "Fn": {
                 "Type": "AWS::Serverless::Function",
                 "Properties": {
-                    "Description": "{{resolve:ssm:/shop/text}}",
-                    "Tags": {"key": {"Ref": "Key"}},
                     "Handler": "a.b",
                     "Runtime": "python3.99",
                     "CodeUri": "code",
@@ -276,8 +273,6 @@ def test_what_is_not_honoured_is_named(read):
     said = "\n".join(warnings)
 
     for sentence in (
-        "Parameter Key: nothing is read from SSM here, its value is taken as it stands",
-        "{{resolve:…}}: nothing is looked up here, the text is taken as it stands",
         "Fn: the property TumblingWindowInSeconds of the event Stream (Kinesis) is not honoured",
         "FnStream: the destination arn:aws:s3:::lost is not honoured: SQS and SNS are",
         "Fn: the event Broker of type MQ doesn't fire here",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lambda_guard.local import Cloud, TemplateError
+from lambda_guard.local.placeholders import read_template
 from lambda_guard.local.resources.making import TYPES, make
 from lambda_guard.templates.document import Location, load
 from lambda_guard.templates.template import Template
@@ -262,7 +263,7 @@ def test_outputs_have_what_the_services_chose(every):
 def test_what_is_wrong_is_said_in_the_services_words(every, wrong, reason):
     """The resource is named by its logical id, and the reason by what refuses it."""
     template = Template({"Resources": {"Wrong": wrong}}, Location("eu-west-1", ACCOUNT, every.endpoint))
-    [warning] = make(template, every.client, "eu-west-1")
+    [warning] = make(template, every.client, "eu-west-1").warnings
 
     assert warning.startswith(f"Wrong ({wrong['Type']}) isn't created: {reason}")
 
@@ -273,12 +274,88 @@ def test_a_further_call_that_is_refused_leaves_the_resource(every):
         "S3::Bucket", CorsConfiguration={"CorsRules": [{"AllowedMethods": ["FOO"], "AllowedOrigins": ["*"]}]}
     )
     template = Template({"Resources": {"Open": wrong}}, Location("eu-west-1", ACCOUNT, every.endpoint))
-    [warning] = make(template, every.client, "eu-west-1")
+    [warning] = make(template, every.client, "eu-west-1").warnings
 
     assert warning.startswith(
         "Open (AWS::S3::Bucket) is there without what was refused: PutBucketCors: InvalidRequest: "
     )
     assert "open" in [bucket["Name"] for bucket in every.client("s3").list_buckets()["Buckets"]]
+
+
+LOOKED_UP = {
+    "Parameters": {
+        "Ours": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/shop/key"},
+        "Theirs": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/theirs/key"},
+        "Listed": {"Type": "AWS::SSM::Parameter::Value<List<String>>", "Default": "/shop/list"},
+        "Open": {"Type": "AWS::SSM::Parameter::Value<String>"},
+    },
+    "Resources": {
+        # Whose value is looked up, too: a parameter further down.
+        "Named": resource("SecretsManager::Secret", Name="named", SecretString="{{resolve:ssm:/shop/key}}"),
+        "Secret": resource("SecretsManager::Secret", Name="document", SecretString='{"password": "p", "port": 5432}'),
+        "KeyParameter": resource("SSM::Parameter", Name="/shop/key", Type="String", Value="k"),
+        "ListParameter": resource("SSM::Parameter", Name="/shop/list", Type="StringList", Value="a,b"),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{{resolve:ssm:/shop/key}}", "k"),
+        ("<{{resolve:ssm-secure:/shop/key:1}}>", "<k>"),
+        ("{{resolve:ssm:/shop/key:7}}", "{{resolve:ssm:/shop/key:7}}"),
+        ("{{resolve:ssm:/theirs/key}}", "{{resolve:ssm:/theirs/key}}"),
+        ("{{resolve:secretsmanager:named}}", "k"),
+        ({"Fn::Sub": "{{resolve:secretsmanager:${Secret}:SecretString:password}}"}, "p"),
+        ({"Fn::Join": ["", ["{{resolve:secretsmanager:", {"Ref": "Secret"}, ":SecretString:port:AWSCURRENT}}"]]}, "5432"),
+        ("{{resolve:secretsmanager:document:SecretString:user}}", "{{resolve:secretsmanager:document:SecretString:user}}"),
+        ("{{resolve:secretsmanager:theirs}}", "{{resolve:secretsmanager:theirs}}"),
+        ("{{resolve:vault:x}}", "{{resolve:vault:x}}"),
+        ({"Ref": "Ours"}, "k"),
+        ({"Fn::Sub": "${Theirs}!"}, "/theirs/key!"),
+        ({"Ref": "Listed"}, "a,b"),
+        ({"Ref": "Open"}, "placeholder"),
+    ],
+)  # fmt: skip
+def test_values_are_looked_up(looked_up, value, expected):
+    """Of parameters and secrets of the template, wherever a value may stand; others are as they're written."""
+    looked_up.plain["Outputs"] = {"Value": {"Value": value}}
+
+    assert looked_up.outputs() == ({"Value": expected}, {})
+
+
+@pytest.fixture(scope="module")
+def looked_up(every):
+    """Return a template whose resources exist."""
+    template = read_template(LOOKED_UP, Location("eu-west-1", ACCOUNT, every.endpoint), None, None)
+    assert make(template, every.client, "eu-west-1").warnings == []
+    return template
+
+
+def test_values_that_are_not_found_are_named():
+    """Once each; and so are those that AWS would want before the stack is made."""
+    variables = {
+        "OURS": {"Ref": "Ours"},
+        "THEIRS": {"Ref": "Theirs"},
+        "SSM": "{{resolve:ssm:/theirs/key}}",
+        "AGAIN": "{{resolve:ssm:/theirs/key}}",
+    }
+    resources = {**LOOKED_UP["Resources"], "Fn": function(**variables)}
+    with Cloud({**LOOKED_UP, "Transform": "AWS::Serverless-2016-10-31", "Resources": resources}) as cloud:
+        told = cloud.invoke("Fn").payload
+    assert told == {
+        "OURS": "k",
+        "THEIRS": "/theirs/key",
+        "SSM": "{{resolve:ssm:/theirs/key}}",
+        "AGAIN": "{{resolve:ssm:/theirs/key}}",
+    }
+    assert sorted(cloud.warnings) == [
+        "Parameter Ours: its value is that of /shop/key in this template; AWS wants it in SSM before the stack is made",
+        "Parameter Theirs: SSM has no '/theirs/key' here, and that is its value",
+        "Placeholders stand for parameters without a value: Open=placeholder; give them one with --parameter NAME=VALUE",
+        "{{resolve:ssm:/theirs/key}}: this cloud doesn't have it, and the text is taken as it stands",
+    ]
 
 
 def test_resources_that_depend_on_each_other_are_refused():

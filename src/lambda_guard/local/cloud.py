@@ -151,7 +151,7 @@ class Cloud(AbstractContextManager["Cloud"]):
 
                 self.stack, denied = enforced(self._permissions, declared, self.stack, policies or {})
                 said = (*said, *denied)
-            self.warnings = (*said, *made)
+            self.warnings = (*said, *made.warnings)
             there = self.stack.functions or self.stack.queues or self.stack.topics
             self.idle = bool(self.stack.absent) and not (there or any(declared.resources(*TYPES)))
             self._start(port)

@@ -1,7 +1,6 @@
 """The part of a template that runs here: the rest is left out with a warning."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -173,8 +172,7 @@ def _runtime_warnings(runtimes: set[str]) -> Iterator[str]:
 
 
 def _source_warnings(source: Document) -> Iterator[str]:
-    """Yield what only the template as written shows: values from elsewhere, events, policies, SAM's own."""
-    yield from _lookup_warnings(source)
+    """Yield what only the template as written shows: events, policies, SAM's own."""
     with_policies = []
     defaults = (source.get("Globals") or {}).get("Function") or {}
     for name, resource in source["Resources"].items():
@@ -187,16 +185,6 @@ def _source_warnings(source: Document) -> Iterator[str]:
                 yield f"{name} ({kind}): the property {key} is not honoured"
     if with_policies:
         yield f"Policies and Role of {', '.join(with_policies)}: {_UNCHECKED}"
-
-
-def _lookup_warnings(source: Document) -> Iterator[str]:
-    used = json.dumps([source.get(section) for section in ("Resources", "Conditions", "Globals", "Outputs")])
-    for name, parameter in (source.get("Parameters") or {}).items():
-        # `BootstrapVersion` of the CDK, which only its rules read, is nothing to say
-        if str(parameter.get("Type")).startswith("AWS::SSM::") and re.search(rf"\b{re.escape(name)}\b", used):
-            yield f"Parameter {name}: nothing is read from SSM here, its value is taken as it stands"
-    if "{{resolve:" in json.dumps(source):
-        yield "{{resolve:…}}: nothing is looked up here, the text is taken as it stands"
 
 
 def _event_warnings(function: str, events: Any) -> Iterator[str]:

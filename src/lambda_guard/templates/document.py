@@ -1,7 +1,7 @@
 """The document of a template: loaded from YAML or JSON, checked, and its parameters given values."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +9,8 @@ from typing import Any, Final
 from lambda_guard.errors import LambdaGuardError
 
 Document = dict[str, Any]
+OF_A_PARAMETER: Final = "parameter-of-the-template"
+"""The service of a dynamic reference that stands for a template's parameter: `name:value`."""
 _SECTIONS = ("Conditions", "Globals", "Mappings", "Outputs", "Parameters")
 
 
@@ -130,6 +132,25 @@ def placeholders(
     """Return what `make` makes of the declaration of each parameter that has neither a value nor a default."""
     needed = [name for name in without_default(document) if name not in given]
     return {name: make(document["Parameters"][name]) for name in needed}
+
+
+def stored_values(document: Document, values: Mapping[str, Any], unknown: Iterable[str]) -> dict[str, str]:
+    """Return dynamic references of ours in place of the values that are names in Parameter Store.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
+
+    Args:
+        document: which declares the parameters.
+        values: of all of them.
+        unknown: the names of those that have no name of a value.
+    """
+    declared = document.get("Parameters") or {}
+    stored = [
+        name for name, it in declared.items() if str(it.get("Type")).startswith("AWS::SSM::Parameter::Value<")
+    ]
+    names = {name: values[name] for name in stored if name not in unknown}
+    texts = {name: ",".join(value) if isinstance(value, list) else value for name, value in names.items()}
+    return {name: f"{{{{resolve:{OF_A_PARAMETER}:{name}:{text}}}}}" for name, text in texts.items()}
 
 
 def parameter_values(

@@ -11,6 +11,7 @@ from typing import Any
 from lambda_guard.templates.document import Document, TemplateError
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
+_DYNAMIC = re.compile(r"\{\{resolve:([\w-]+):([^{}]+)\}\}")
 
 
 class UnresolvedError(TemplateError):
@@ -18,7 +19,13 @@ class UnresolvedError(TemplateError):
 
 
 class Resolver:
-    """Resolves values of one template; `attribute` returns a resource's attribute, or its reference (None)."""
+    """Resolves values of one template.
+
+    `attribute` returns a resource's attribute, or its reference (None).
+
+    Attributes:
+        look_up: returns the value of a dynamic reference by its service and the rest; None where it stands as it is.
+    """
 
     def __init__(
         self,
@@ -27,6 +34,7 @@ class Resolver:
         parameters: Mapping[str, Any],
         attribute: Callable[[str, str | None], Any],
     ) -> None:
+        self.look_up: Callable[[str, str], str | None] = lambda _service, _reference: None
         self._file = file
         self._template = template
         self._parameters = parameters
@@ -46,7 +54,7 @@ class Resolver:
         }
 
     def resolve(self, value: Any, where: str) -> Any:
-        """Return the value with every intrinsic function replaced by its value.
+        """Return the value with every intrinsic function and dynamic reference replaced by its value.
 
         `AWS::NoValue` is left out. `where` is the resource and property, for messages.
 
@@ -56,11 +64,22 @@ class Resolver:
         if isinstance(value, list):
             return [item for entry in value if (item := self.resolve(entry, where)) is not NO_VALUE]
         if not isinstance(value, dict):
-            return value
+            return self._with_dynamic(value)
         if len(value) == 1 and (name := next(iter(value))) and (name == "Ref" or name.startswith("Fn::")):
-            return self._call(name, value[name], where)
+            return self._with_dynamic(self._call(name, value[name], where))
         items = ((key, self.resolve(entry, f"{where}.{key}")) for key, entry in value.items())
         return {key: entry for key, entry in items if entry is not NO_VALUE}
+
+    def _with_dynamic(self, value: Any) -> Any:
+        """Return a text with the dynamic references that can be looked up replaced by their values.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
+        """
+        if not isinstance(value, str) or "{{resolve:" not in value:
+            return value
+        found = ((whole, self.look_up(*whole.groups())) for whole in _DYNAMIC.finditer(value))
+        values = {whole[0]: text for whole, text in found if text is not None}
+        return _DYNAMIC.sub(lambda whole: values.get(whole[0], whole[0]), value)
 
     def _call(self, name: str, argument: Any, where: str) -> Any:
         function = self._functions.get(name)

@@ -18,6 +18,7 @@ from lambda_guard.templates.document import (
     load,
     parameter_values,
     placeholders,
+    stored_values,
 )
 from lambda_guard.templates.intrinsics import NO_VALUE, Resolver, UnresolvedError
 from lambda_guard.templates.packaged import packaged
@@ -115,7 +116,6 @@ class Template:
         file: the template's name, for messages.
         source: the document as it is written.
         plain: plain CloudFormation, after SAM's translation.
-        made: returns what a resource's service tells of it, by attribute or `Ref`; other values are made of its name.
 
     Raises:
         TemplateError: the message names the file, the resource and what is wrong.
@@ -138,10 +138,23 @@ class Template:
         given = parameters or {}
         self.placeholders = placeholders(self.source, given, placeholder) if placeholder else {}
         values = parameter_values(self.file, self.source, {**self.placeholders, **given}, location)
+        if placeholder:
+            values |= stored_values(self.source, values, self.placeholders)
         self.plain: Document
         self.plain, self._paths = sam.translate(self.file, self.source, values, location.region)
-        self.made: Callable[[str], Mapping[str, Any]] = lambda _logical_id: {}
+        self._made: Callable[[str], Mapping[str, Any]] = lambda _logical_id: {}
         self._resolver = Resolver(self.file, self.plain, values, self.attribute)
+
+    def deployed(
+        self, made: Callable[[str], Mapping[str, Any]], look_up: Callable[[str, str], str | None]
+    ) -> None:
+        """Resolve references from now on as what is deployed has them.
+
+        Args:
+            made: returns what a resource's service tells of it, by attribute or `Ref`; the rest is made of its name.
+            look_up: returns the value of a dynamic reference by its service and the rest; None to leave it.
+        """
+        self._made, self._resolver.look_up = made, look_up
 
     def error(self, logical_id: str, message: str) -> TemplateError:
         """Return an error that names the file and the resource."""
@@ -215,7 +228,7 @@ class Template:
         Raises:
             TemplateError: the type of the resource has no such attribute.
         """
-        made = self.made(logical_id)
+        made = self._made(logical_id)
         if (attribute or "Ref") in made:
             return made[attribute or "Ref"]
         kind, name = self.plain["Resources"][logical_id]["Type"], self.name(logical_id)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lambda_guard.local.resources.computed import computed
 from lambda_guard.local.resources.fitting import fitted, parameters
+from lambda_guard.local.resources.lookups import Lookups
 from lambda_guard.templates.document import TemplateError
 from lambda_guard.templates.template import Resource, Template, name_property
 
@@ -27,8 +28,8 @@ TYPES: Final[Mapping[str, Any]] = json.loads(files(__package__).joinpath("types.
 _WORD: Final = re.compile(r"\w+")
 
 
-def make(template: Template, client: Callable[[str], Any], region: str) -> list[str]:
-    """Make a template's resources, and return a sentence for each that isn't made, and each property not honoured.
+def make(template: Template, client: Callable[[str], Any], region: str) -> "Resources":
+    """Make a template's resources.
 
     Args:
         template: of which they are; from now on it resolves references to them as their services have them.
@@ -44,7 +45,7 @@ def make(template: Template, client: Callable[[str], Any], region: str) -> list[
         if it.kind != "AWS::IAM::Role" or it.logical_id in template.source["Resources"]:
             resources.attributes(it.logical_id)
     resources.try_again()
-    return [sentence for said in resources.said.values() for sentence in said]
+    return resources
 
 
 class CircleError(TemplateError):
@@ -52,14 +53,10 @@ class CircleError(TemplateError):
 
 
 class Resources:
-    """Makes each resource when it's first asked for, with the arguments of `make`.
-
-    Attributes:
-        said: the warnings, by the resource's logical id.
-    """
+    """Makes each resource when it's first asked for, with the arguments of `make`."""
 
     def __init__(self, template: Template, client: Callable[[str], Any], region: str) -> None:
-        self.said: dict[str, list[str]] = {}
+        self._said: dict[str, list[str]] = {}
         self._template = template
         self._client = client
         self._region = region
@@ -67,7 +64,13 @@ class Resources:
         self._begun: list[str] = []
         self._refused: list[str] = []
         self._resources = {it.logical_id: it for it in template.resources(*TYPES)}
-        template.made = self.attributes
+        self._lookups = Lookups(template, client, self.attributes)
+        template.deployed(self.attributes, self._lookups.look_up)
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each resource that isn't made, property that isn't honoured, and value that isn't found."""
+        return [*(it for said in self._said.values() for it in said), *self._lookups.said.values()]
 
     def attributes(self, logical_id: str) -> Mapping[str, Any]:
         """Return the values that a resource's service tells of it, by attribute or `Ref`; it's made if it isn't yet.
@@ -97,7 +100,7 @@ class Resources:
 
         for other in self._template.depends_on(it.logical_id):
             self.attributes(other)
-        self.said[it.logical_id] = []
+        self._said[it.logical_id] = []
         properties = self._properties(it)
         try:
             return self._created(it, TYPES[it.kind], properties)
@@ -163,7 +166,7 @@ class Resources:
         return getattr(client, operation)(**request)
 
     def _say(self, it: Resource, what: str) -> None:
-        self.said[it.logical_id].append(f"{it.logical_id} ({it.kind}){what}")
+        self._said[it.logical_id].append(f"{it.logical_id} ({it.kind}){what}")
 
     def _without_file(self, error: Exception) -> str:
         return str(error).removeprefix(f"{self._template.file}: ")
