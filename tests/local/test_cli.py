@@ -242,3 +242,18 @@ def test_nobody_who_reads_ends_it(template, up):
         with contextlib.suppress(BotoCoreError):  # the cloud ends while it answers
             client.invoke(FunctionName="Hello", Payload=b"{}")
         assert process.wait(timeout=240) in {0, 1}
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_changed_code_is_what_runs(template, up, reload):
+    """The command says what it has reloaded; with --no-reload it does not look."""
+    code = template.parent / "hello.py"
+    code.write_text("def handler(event, context): return 1\n")
+    with up(*[] if reload else ["--no-reload"]) as (process, client):
+        assert json.load(client.invoke(FunctionName="Hello")["Payload"]) == 1
+        code.write_text("def handler(event, context): return 22\n")
+        if reload:
+            while not (line := line_of(process)).startswith("reloaded"):
+                pass
+            assert line == f"reloaded Hello: {code} changed"
+        assert json.load(client.invoke(FunctionName="Hello")["Payload"]) == (22 if reload else 1)

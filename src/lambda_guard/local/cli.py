@@ -20,6 +20,7 @@ from lambda_guard.local.running import Running, chosen, registered
 
 if TYPE_CHECKING:
     from lambda_guard.local.cloud import Cloud
+    from lambda_guard.local.reloading import Reloader
 
 _CONTINUED = "\n    "
 
@@ -68,6 +69,12 @@ def local() -> None:
     help="The environment of samconfig.toml whose parameter_overrides count.",
 )
 @click.option("--region", default="eu-west-1", show_default=True, help="Region of everything.")
+@click.option(
+    "--reload/--no-reload",
+    default=True,
+    show_default=True,
+    help="Whether functions begin anew with the next invocation once their code or a layer has changed.",
+)
 @click.option("--raw", is_flag=True, help="Print the functions' lines as they come, not by invocation.")
 @click.option("--quiet", is_flag=True, help="Don't print the functions' log lines.")
 @click.option(
@@ -93,6 +100,7 @@ def up(  # noqa: PLR0917 - click passes options by name
     layers: tuple[str, ...],
     config_env: str,
     region: str,
+    reload: bool,
     raw: bool,
     quiet: bool,
     enforce_policies: bool,
@@ -104,27 +112,26 @@ def up(  # noqa: PLR0917 - click passes options by name
     with one of them or template.yaml; by default the current one. A warning names each part that isn't honoured,
     and each function that can't run here; if nothing can, the command ends with 1.
     """
-    values = dict(_pair(parameter, "--parameter", "NAME=VALUE") for parameter in parameters)
-    paths = dict(_pair(layer, "--layer", "NAME=PATH") for layer in layers)
-    files = dict(_pair(policy, "--policy", "FUNCTION=FILE") for policy in policies)
     with _ended_by_signals() as ended:
         cloud, template, said = _started(
             template,
             config_env,
-            values,
-            layers=paths,
+            _pairs(parameters, "--parameter", "NAME=VALUE"),
+            layers=_pairs(layers, "--layer", "NAME=PATH"),
             speed=speed,
             logs=logs,
             port=port,
             region=region,
             enforce_policies=enforce_policies,
-            policies=files,
+            policies=_pairs(policies, "--policy", "FUNCTION=FILE"),
         )
         with ExitStack() as until, cloud:
             _describe(cloud, logs, said)
             _suggest(cloud, _register(cloud, template, until))
             if not quiet:
                 until.callback(_printed(cloud, None if raw else blocks, ended).close)
+            if reload:
+                until.enter_context(_reloading(cloud, template, logs))
             ended.wait()
         click.echo("ended")
 
@@ -151,11 +158,11 @@ def env(name: str | None, port: int | None) -> None:
     click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
 
 
-def _pair(text: str, option: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r} must be {form}", param_hint=option)
-    return name, value
+def _pairs(texts: tuple[str, ...], option: str, form: str) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise click.BadParameter(f"{text!r} must be {form}", param_hint=option)
+    return dict(text.split("=", 1) for text in texts)
 
 
 def _started(
@@ -249,6 +256,16 @@ def _printed(cloud: "Cloud", printer: Callable[[], Printer] | None, gone: thread
     prints = RawPrinter(names) if printer is None else printer()
     listen(cloud, names, prints, gone.set)
     return prints
+
+
+def _reloading(cloud: "Cloud", template: Path, logs: Path | None) -> "Reloader":
+    from lambda_guard.local.reloading import Reloader
+
+    reloader = Reloader(
+        cloud.functions, template, [] if logs is None else [logs], lambda text: click.echo(visible(text))
+    )
+    reloader.start()
+    return reloader
 
 
 def _register(cloud: "Cloud", template: Path, until: ExitStack) -> str:

@@ -77,8 +77,8 @@ class Function(AbstractContextManager["Function"]):
         self._guardian = guardian or Guardian()
         self._changed = threading.Condition()
         self._idle: list[Environment] = []
-        self._live: set[Environment] = set()
-        self._taken = 0
+        self._live: dict[Environment, int] = {}
+        self._taken = self._generation = 0
         self._closed = False
 
     def invoke(
@@ -118,6 +118,19 @@ class Function(AbstractContextManager["Function"]):
             return environment.run(invocation)
         finally:
             self._release(environment)
+
+    def reload(self, opt: Path | None = None) -> None:
+        """Have the next invocations start new environments; those under way end in theirs first.
+
+        Args:
+            opt: the directory that stands for `/opt` from now on; by default the same.
+        """
+        with self._changed:
+            self._generation += 1
+            self.settings = replace(self.settings, opt=opt or self.settings.opt)
+            idle, self._idle = self._idle, []
+        for environment in idle:
+            self._discard(environment)
 
     def kill(self) -> bool:
         """Kill a random live environment, busy or idle, as a crash would; False where none is alive."""
@@ -184,10 +197,12 @@ class Function(AbstractContextManager["Function"]):
             raise
 
     def _start(self) -> Environment:
-        environment = Environment(self.settings, self._guardian, self.log)
+        with self._changed:
+            settings, generation = self.settings, self._generation
+        environment = Environment(settings, self._guardian, self.log)
         with self._changed:
             self.cold_starts += 1
-            self._live.add(environment)
+            self._live[environment] = generation
             closed = self._closed
         if closed:  # close() has not seen this one
             self._discard(environment)
@@ -195,11 +210,12 @@ class Function(AbstractContextManager["Function"]):
         return environment
 
     def _release(self, environment: Environment) -> None:
-        if environment.gone and not self._closed:
-            self._discard(environment)
         with self._changed:
-            if not environment.gone:
+            keep = self._closed or (not environment.gone and self._live.get(environment) == self._generation)
+            if keep:
                 self._idle.append(environment)
+        if not keep:
+            self._discard(environment)
         self._give_back()
 
     def _give_back(self) -> None:
@@ -209,7 +225,7 @@ class Function(AbstractContextManager["Function"]):
 
     def _discard(self, environment: Environment) -> None:
         with self._changed:
-            self._live.discard(environment)
+            self._live.pop(environment, None)
         environment.close()
 
 
