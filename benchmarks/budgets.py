@@ -189,9 +189,7 @@ def table(rows, counts, times, tolerance=1.0):
     for row in rows:
         counted = ratio(row, counts)
         beside = statistics.median(found) if (found := _ratios(row, times)) else None
-        verdict = (
-            "" if counted is None or row.budget is None else "met" if counted <= row.budget else "MISSED"
-        )
+        verdict = _verdict(counted, row.budget, tolerance)
         missed += verdict == "MISSED"
         figures = f"{_figure(beside):>9}{_figure(counted, 3):>14}{_figure(row.budget):>8}"
         print(f"{row.what:46}{row.against:38}{figures}  {verdict}".rstrip())
@@ -203,6 +201,14 @@ def table(rows, counts, times, tolerance=1.0):
             }
             print(f"  {case}, {kind}: {', '.join(f'{name} {n / 1000:,.0f}' for name, n in found.items())}")
     return 1 if missed else 0
+
+
+def _verdict(counted, budget, tolerance):
+    if counted is None or budget is None:
+        return ""
+    return (
+        "met" if counted <= budget else "within the tolerance" if counted <= budget * tolerance else "MISSED"
+    )
 
 
 def ratio(row, values):
