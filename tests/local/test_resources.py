@@ -358,6 +358,37 @@ def test_values_that_are_not_found_are_named():
     ]
 
 
+def test_nested_stacks_run(tmp_path):
+    """A function and a table of a nested stack exist, and its outputs have what its services say."""
+    nested = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {"Bucket": {"Type": "String"}},
+        "Resources": {
+            "Table": resource(
+                "DynamoDB::Table", **ID, StreamSpecification={"StreamViewType": "KEYS_ONLY"}, BillingMode="PAY_PER_REQUEST"
+            ),
+            "Fn": function(STREAM={"Fn::GetAtt": "Table.StreamArn"}, BUCKET={"Ref": "Bucket"}),
+        },
+        "Outputs": {"Stream": {"Value": {"Fn::GetAtt": "Table.StreamArn"}}},
+    }  # fmt: skip
+    (tmp_path / "nested.json").write_text(json.dumps(nested))
+    outer = {
+        "Resources": {
+            "Orders": resource("CloudFormation::Stack", TemplateURL="nested.json", Parameters={"Bucket": {"Ref": "Uploads"}}),
+            "Uploads": resource("S3::Bucket"),
+        },
+        "Outputs": {"Stream": {"Value": {"Fn::GetAtt": "Orders.Outputs.Stream"}}},
+    }  # fmt: skip
+    (tmp_path / "template.json").write_text(json.dumps(outer))
+    with Cloud(tmp_path / "template.json") as cloud:
+        told = cloud.invoke("OrdersFn").payload
+        table = cloud.client("dynamodb").describe_table(TableName="OrdersTable")["Table"]
+
+    assert told == {"STREAM": table["LatestStreamArn"], "BUCKET": "uploads"}
+    assert cloud.outputs == {"Stream": table["LatestStreamArn"]}
+    assert cloud.warnings == ()
+
+
 def test_resources_that_depend_on_each_other_are_refused():
     """A circle ends the start with an error that names all that are in it."""
     first, second = ({"Type": "AWS::S3::Bucket", "DependsOn": other} for other in ("Second", "First"))

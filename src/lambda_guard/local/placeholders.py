@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard.local.projects import template_file
-from lambda_guard.templates.document import Location
+from lambda_guard.templates.document import Location, TemplateError
+from lambda_guard.templates.nested import with_nested_stacks
 from lambda_guard.templates.template import Template
 
 _OF_A_TYPE: Final = {
@@ -45,11 +46,19 @@ def read_template(
     location: Location,
     root: str | Path | None,
     parameters: Mapping[str, str] | None,
+    within: tuple[Path, ...] = (),
 ) -> Template:
-    """Read a template for the local cloud, with placeholders, or the one of a directory; see `Template`."""
+    """Read a template for the local cloud, or the one of a directory, with placeholders and nested stacks.
+
+    `within` are the templates that have it as a nested one; for the rest see `Template`.
+    """
     if not isinstance(template, Mapping) and Path(template).is_dir():
         template = template_file(Path(template))
-    return Template(template, location, root=root, parameters=parameters, placeholder=placeholder)
+    whole = within if isinstance(template, Mapping) else (*within, Path(template).resolve())
+    if len(set(whole)) < len(whole):
+        raise TemplateError(f"{template}: the template is nested in itself")
+    read = Template(template, location, root=root, parameters=parameters, placeholder=placeholder)
+    return with_nested_stacks(read, lambda path, given: read_template(path, location, None, given, whole))
 
 
 def placeholder(declaration: Mapping[str, Any]) -> str:

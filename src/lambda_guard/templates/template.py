@@ -116,6 +116,10 @@ class Template:
         file: the template's name, for messages.
         source: the document as it is written.
         plain: plain CloudFormation, after SAM's translation.
+        values: of the parameters and the pseudo parameters.
+        base: what local paths are relative to.
+        paths: the local paths by the key of the S3 address that stands for them in `plain`.
+        nested: the outputs of nested stacks whose resources are in `plain`, by the stack's logical id.
 
     Raises:
         TemplateError: the message names the file, the resource and what is wrong.
@@ -131,7 +135,7 @@ class Template:
         placeholder: Callable[[Document], str] | None = None,
     ) -> None:
         self.file, self.source = load(template)
-        self._base = Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent))
+        self.base = Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent))
         self._location = location
         self.left_out = dict[str, str]()
         self._lenient = placeholder is not None
@@ -141,8 +145,10 @@ class Template:
         if placeholder:
             values |= stored_values(self.source, values, self.placeholders)
         self.plain: Document
-        self.plain, self._paths = sam.translate(self.file, self.source, values, location.region)
+        self.plain, self.paths = sam.translate(self.file, self.source, values, location.region)
         self._made: Callable[[str], Mapping[str, Any]] = lambda _logical_id: {}
+        self.values = values
+        self.nested = dict[str, Mapping[str, Any]]()
         self._resolver = Resolver(self.file, self.plain, values, self.attribute)
 
     def deployed(
@@ -228,6 +234,8 @@ class Template:
         Raises:
             TemplateError: the type of the resource has no such attribute.
         """
+        if attribute is not None and logical_id in self.nested:
+            return self._output(logical_id, attribute)
         made = self._made(logical_id)
         if (attribute or "Ref") in made:
             return made[attribute or "Ref"]
@@ -251,6 +259,13 @@ class Template:
             raise UnresolvedError(str(self.error(logical_id, f"{kind} has no attribute {attribute!r} here")))
         return known[attribute or "Ref"]
 
+    def _output(self, stack: str, attribute: str) -> Any:
+        """Return an output of a nested stack."""
+        section, _, name = attribute.partition(".")
+        if section != "Outputs" or name not in self.nested[stack]:
+            raise UnresolvedError(str(self.error(stack, f"the nested stack has no output {attribute!r}")))
+        return self._resolver.resolve(self.nested[stack][name], f"resource {stack}.{attribute}")
+
     def _version(self, logical_id: str, kind: str, name: str) -> int:
         """Return the number of a layer's version: those of one name count up in the template's order."""
         of_kind = [other for other, resource in self.plain["Resources"].items() if resource["Type"] == kind]
@@ -265,7 +280,7 @@ class Template:
         """
         metadata = self.plain["Resources"][resource.logical_id].get("Metadata") or {}
         if metadata.get("aws:asset:property") == key and "aws:asset:path" in metadata:
-            return self._base / str(metadata["aws:asset:path"])
+            return self.base / str(metadata["aws:asset:path"])
         value = resource.written.get(key)
         if not isinstance(value, dict) or not value.keys() & {
             "S3Bucket",
@@ -273,14 +288,14 @@ class Template:
         }:  # elsewhere, it needn't be resolvable
             value = resource.properties.get(key)
         if isinstance(value, str):
-            return self._base / value
+            return self.base / value
         if not isinstance(value, dict):
             return None
         s3_key = value.get("S3Key", value.get("Key"))
         if sam.BUCKET not in [value.get("S3Bucket"), value.get("Bucket")]:
-            return packaged(self._base, s3_key)
-        path = self._paths.get(str(s3_key))
-        return None if path is None else self._base / path
+            return packaged(self.base, s3_key)
+        path = self.paths.get(str(s3_key))
+        return None if path is None else self.base / path
 
     def written(self, logical_id: str) -> tuple[str, Document]:
         """Return a resource's logical id as the user wrote it, and what they wrote: SAM adds a hash to a layer's."""
