@@ -21,7 +21,11 @@ from lambda_guard.local import Cloud
 function = {"Type": "AWS::Serverless::Function", "Properties": {
     "Handler": "single.handler", "Runtime": "python3.11", "CodeUri": ".", "Timeout": 60}}
 template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {
-    "Busy": function, "Idle": function, "Queue": {"Type": "AWS::SQS::Queue"}}}
+    "Busy": function, "Idle": function, "Queue": {"Type": "AWS::SQS::Queue"},
+    "Stream": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 2}},
+    "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
+        "FunctionName": {"Ref": "Idle"}, "EventSourceArn": {"Fn::GetAtt": ["Stream", "Arn"]},
+        "StartingPosition": "LATEST"}}}}
 cloud = Cloud(template, root=Path(sys.argv[1]))
 cloud.invoke("Idle", {})
 threading.Thread(target=cloud.invoke, args=("Busy", {"sleep": 60}), daemon=True).start()
@@ -56,14 +60,16 @@ def wait_until_none(marker, seconds=240):
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 @pytest.mark.usefixtures("heeding_ctrl_c")
-@pytest.mark.parametrize("ending", ["exit", "exception", "sigkill", "sigint"])
+@pytest.mark.parametrize("ending", ["exit", "exception", "sigkill", "sigint", "sigterm", "sighup"])
 def test_no_process_is_left(functions, tmp_path, ending):
-    """At the end of the program, after an exception, Ctrl-C and even SIGKILL, every process is gone."""
+    """At the end of the program, after an exception, a signal and even SIGKILL, every process is gone."""
     endings = {
         "exit": "",
         "exception": "raise ValueError",
         "sigkill": "time.sleep(60)",
         "sigint": "time.sleep(60)",
+        "sigterm": "time.sleep(60)",
+        "sighup": "time.sleep(60)",
     }
     # What a function starts has the function's environment: its PATH is ours, and carries the marker.
     path = f"{os.environ['PATH']}:{tmp_path}"

@@ -10,6 +10,7 @@ one thing in moto; when moto has it, the function goes. `install` fails where mo
 # ruff: noqa: SLF001 - what is missing in moto is inside its classes
 
 import contextlib
+import hashlib
 import json
 import logging
 import sys
@@ -278,7 +279,7 @@ def functions_subscribed_to_topics(functions: Functions) -> None:
     @replaces(Subscription, "publish")
     def deliver(original: Any, self: Any, message: str, message_id: str, **kwargs: Any) -> None:
         if self.protocol != "lambda":
-            original(self, message, message_id, **kwargs)
+            original(self, message, message_id, **_deduplicated(self.topic, message, kwargs))
             return
         attributes = kwargs.get("message_attributes") or {}
         if self._filter_policy_matcher and not self._filter_policy_matcher.matches(attributes, message):
@@ -288,6 +289,18 @@ def functions_subscribed_to_topics(functions: Functions) -> None:
         event = _sns_event(self, message, message_id, kwargs.get("subject"), attributes)
         with contextlib.suppress(UndeliverableError):  # as on AWS, the publisher isn't told
             functions.invoke(self.endpoint, json.dumps(event), topic=self.topic.arn)
+
+
+def _deduplicated(topic: Any, message: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Give a message of a FIFO topic its id: "Amazon SNS uses a SHA-256 hash to generate the message deduplication ID".
+
+    moto leaves it to the queue.
+
+    https://docs.aws.amazon.com/sns/latest/dg/fifo-message-dedup.html
+    """
+    if str(topic.content_based_deduplication).lower() != "true" or given.get("deduplication_id"):
+        return given
+    return {**given, "deduplication_id": hashlib.sha256(message.encode()).hexdigest()}
 
 
 def composite_alarms_and_anomaly_detectors() -> None:
