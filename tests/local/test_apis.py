@@ -249,7 +249,11 @@ def test_the_clients_trace_goes_on(cloud):
 def test_each_api_is_served_on_a_port(cloud):
     """Browsers and curl reach the API; outputs name its address here."""
     assert cloud.outputs == {"Url": f"{cloud.api_url('ServerlessHttpApi')}/http/x"}
-    request = urllib.request.Request(f"{cloud.api_url('ServerlessHttpApi')}/orders/7/echo", data=b"{}")
+    url, json_body = (
+        f"{cloud.api_url('ServerlessHttpApi')}/orders/7/echo",
+        {"Content-Type": "application/json"},
+    )
+    request = urllib.request.Request(url, data=b"{}", headers=json_body)
     with urllib.request.urlopen(request) as answer:
         event = json.load(answer)
         cookies = answer.headers.get_all("Set-Cookie")

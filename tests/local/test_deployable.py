@@ -319,7 +319,7 @@ def test_what_sam_generates_is_said_once(read):
         "Http": {"Type": "AWS::Serverless::HttpApi"},
         "Rest": {
             "Type": "AWS::Serverless::Api",
-            "Properties": {"StageName": "p", "BinaryMediaTypes": ["image/png"]},
+            "Properties": {"StageName": "p", "TracingEnabled": True},
         },
         "Own": {
             "Type": "AWS::Lambda::EventSourceMapping",
@@ -331,7 +331,7 @@ def test_what_sam_generates_is_said_once(read):
         "Fn: the property KmsKeyArn of the event FromQueue (SQS) is not honoured",
         "Fn: the property RedrivePolicy of the event FromTopic (SNS) is not honoured",
         "Fn: the property ScheduleExpressionTimezone of the event Daily (ScheduleV2) is not honoured",
-        "Rest (AWS::Serverless::Api): the property BinaryMediaTypes is not honoured",
+        "Rest (AWS::Serverless::Api): the property TracingEnabled is not honoured",
         "Own (AWS::Lambda::EventSourceMapping): the property KmsKeyArn is not honoured",
         "Rest (AWS::ApiGateway::RestApi): the property MinimumCompressionSize is not honoured",
     )

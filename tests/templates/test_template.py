@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lambda_guard.templates.document import Location, TemplateError
 from lambda_guard.templates.reading import read_stack
 from lambda_guard.templates.stack import (
+    ApiDeclaration,
     FunctionDeclaration,
     MappingDeclaration,
     QueueDeclaration,
@@ -167,6 +168,7 @@ def test_a_whole_template(read, tmp_path):
                 enabled=False,
             ),
         ),
+        apis=(ApiDeclaration(logical_id="ServerlessHttpApi", rest=False, stage="$default"),),
         routes=(
             RouteDeclaration(
                 api="ServerlessHttpApi", method="POST", path="/orders", function="orders-dev", version="2.0"

@@ -218,7 +218,10 @@ def _describe(cloud: "Cloud", logs: Path | None, said: list[str]) -> None:
         ("Schedules", [(it.name, f"{it.expression} → {it.function}") for it in stack.schedules]),
         (
             "Routes",
-            [(f"{it.method} {it.path}", f"{cloud.apis[it.api]} → {it.function}") for it in stack.routes],
+            [
+                (f"{it.method} {it.path}", f"{cloud.apis[it.api]} → {it.function or 'CORS'}")
+                for it in stack.routes
+            ],
         ),
         ("Outputs", list(cloud.outputs.items())),
     ):

@@ -81,7 +81,7 @@ def deployable(
         stack,
         functions=tuple(_with_destinations(it) for it in stack.functions),
         mappings=tuple(mappings),
-        routes=tuple(it for it in stack.routes if it.function is not None),
+        routes=tuple(it for it in stack.routes if it.function is not None or it.mock is not None),
     )
     return run, tuple(warnings)
 
@@ -110,8 +110,9 @@ def _warnings(stack: Stack) -> Iterator[str]:
                 yield f"{function.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
     yield from _mapping_warnings(stack.mappings)
     for route in stack.routes:
-        if route.function is None:
+        if route.function is None and route.mock is None:
             yield f"{route.api}: {route.method} {route.path} isn't integrated with a function, and is not served"
+    yield from _unchecked(stack)
     for output, reason in stack.unresolved_outputs.items():
         yield f"The output {output} is left out: {reason}"
 
@@ -138,6 +139,18 @@ def _is_polled(mapping: MappingDeclaration) -> bool:
 
 def _is_destination(arn: str | None) -> bool:
     return arn is not None and arn.startswith(_DESTINATIONS)
+
+
+def _unchecked(stack: Stack) -> Iterator[str]:
+    """Yield a sentence for each API that lets more through here than on AWS."""
+    for api in dict.fromkeys(route.api for route in stack.routes):
+        routes = [route for route in stack.routes if route.api == api]
+        if any(route.api_key for route in routes):
+            yield f"{api}: API keys are not checked here"
+        if any(route.iam for route in routes):
+            yield f"{api}: signatures (AWS_IAM) are not checked here"
+        if any(route.authorizer and route.authorizer.function is None for route in routes):
+            yield f"{api}: tokens are not verified here: their claims count, or those in X-Lambda-Guard-Claims"
 
 
 def _unhonoured(plain: Document, source: Document) -> Iterator[str]:

@@ -20,10 +20,10 @@ def commands(cloud: "Cloud") -> list[str]:
 
 def _senders(cloud: "Cloud") -> Iterator[str]:
     stack = cloud.stack
-    if stack.routes:
-        route = stack.routes[0]
+    route = next((route for route in stack.routes if route.function is not None), None)
+    if route is not None:
         method = "POST" if route.method == "ANY" else route.method
-        data = "" if method in {"GET", "HEAD"} else " -d '{}'"
+        data = "" if method in {"GET", "HEAD"} else " -H 'Content-Type: application/json' -d '{}'"
         path = "/" if route.path == "$default" else re.sub(r"\{\w+\+?\}", "1", route.path)
         yield f"curl -X {method} {cloud.apis[route.api]}{path}{data}"
     if stack.topics:

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from lambda_guard.local._errors import LocalCloudError
 
-_BUILT: Final = {".aws-sam", "cdk.out"}
+_BUILT: Final = {".aws-sam", "cdk.out", ".serverless"}
 
 
 @dataclass(frozen=True, slots=True)

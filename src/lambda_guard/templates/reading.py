@@ -2,24 +2,21 @@
 
 Functions: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-function.html,
 queues and topics: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SQS.html, AWS_SNS.html,
-rules and schedules: …/aws-resource-events-rule.html, …/aws-resource-scheduler-schedule.html, and the routes of an API
-in the OpenAPI document that SAM makes of it:
-https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html.
+rules and schedules: …/aws-resource-events-rule.html, …/aws-resource-scheduler-schedule.html.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from lambda_guard.shapes import arns
+from lambda_guard.templates.apis import read_apis, read_routes
 from lambda_guard.templates.stack import (
     FunctionDeclaration,
     LayerDeclaration,
     MappingDeclaration,
     QueueDeclaration,
-    RouteDeclaration,
     ScheduleDeclaration,
     Stack,
     TopicDeclaration,
@@ -37,10 +34,6 @@ _WHOLE = frozenset(
     }
 )
 _YES_OR_NO = frozenset({"ActionsEnabled", "Enabled", "ReturnData"})
-_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
-_ANY_METHOD = "x-amazon-apigateway-any-method"
-_INTEGRATION = "x-amazon-apigateway-integration"
-_INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
 
 
 def read_stack(template: Template) -> Stack:
@@ -59,7 +52,8 @@ def read_stack(template: Template) -> Stack:
         topics=template.read(_topic, "AWS::SNS::Topic"),
         mappings=template.read(_mapping, "AWS::Lambda::EventSourceMapping"),
         schedules=template.read(_schedules, "AWS::Events::Rule", "AWS::Scheduler::Schedule"),
-        routes=template.read(_routes, "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api"),
+        apis=read_apis(template),
+        routes=read_routes(template),
         outputs=outputs,
         unresolved_outputs=unresolved,
     )
@@ -230,23 +224,6 @@ def _schedules(template: Template, it: Resource) -> Iterator[ScheduleDeclaration
             payload=payload,
             enabled=it.properties.get("State", "ENABLED") == "ENABLED",
         )
-
-
-def _routes(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
-    """Yield the routes of a REST or HTTP API."""
-    version: Literal["1.0", "2.0"] = "1.0" if it.kind == "AWS::ApiGateway::RestApi" else "2.0"
-    for path, methods in ((it.properties.get("Body") or {}).get("paths") or {}).items():
-        for method, operation in methods.items():
-            if method == _ANY_METHOD or method in _METHODS:
-                integration = operation.get(_INTEGRATION) or {}
-                found = _INTEGRATED_FUNCTION.search(str(integration.get("uri", "")))
-                yield RouteDeclaration(
-                    api=it.logical_id,
-                    method="ANY" if method == _ANY_METHOD else method.upper(),
-                    path=path,
-                    function=found[1] if found else None,
-                    version="1.0" if integration.get("payloadFormatVersion") == "1.0" else version,
-                )
 
 
 def alarm(template: Template, it: Resource) -> dict[str, Any]:

@@ -162,12 +162,78 @@ class ScheduleDeclaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CorsDeclaration:
+    """The CORS configuration of an HTTP API; `*` stands for all.
+
+    Attributes:
+        exposed: the headers of answers that a page may read.
+        max_age: seconds for which a preflight counts; None for the browser's own.
+        credentials: whether cookies may be sent.
+    """
+
+    origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    max_age: int | None = None
+    credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDeclaration:
+    """A REST or HTTP API.
+
+    Attributes:
+        stage: the name of its stage; `$default` has no part of the path.
+        variables: the stage's.
+        binary: the media types of a REST API whose bodies are binary.
+        cors: of an HTTP API.
+    """
+
+    logical_id: str
+    rest: bool
+    stage: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    binary: tuple[str, ...] = ()
+    cors: CorsDeclaration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizerDeclaration:
+    """Who decides on requests to a route.
+
+    Attributes:
+        kind: `token` or `request`, by a function; `jwt` or `cognito_user_pools`.
+        function: the function's name.
+        identity: where the caller's identity is, as `$request.header.Authorization` or `method.request.header.Auth`.
+        pattern: what a token must match as a whole.
+        ttl: seconds for which a decision counts.
+        version: of the event's format.
+        simple: whether the function answers with `isAuthorized`, not a policy.
+    """
+
+    name: str
+    kind: str
+    function: str | None = None
+    identity: tuple[str, ...] = ()
+    pattern: str | None = None
+    ttl: float = 0.0
+    version: Literal["1.0", "2.0"] = "2.0"
+    simple: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteDeclaration:
     """A route of an API.
 
     Attributes:
         function: the function's name; None where the route isn't integrated with a function.
-        version: of the event's format: `1.0` for REST, `2.0` for HTTP APIs.
+        version: of the event's format: `1.0`, or `2.0`, which only HTTP APIs have.
+        rest: whether it's a REST API's.
+        scopes: of which a token must have one.
+        iam: whether the request must be signed.
+        api_key: whether it needs an API key.
+        mock: the headers of an answer without an integration, and its `:status`, as SAM makes them for CORS.
     """
 
     api: str
@@ -175,6 +241,12 @@ class RouteDeclaration:
     path: str
     function: str | None
     version: Literal["1.0", "2.0"]
+    rest: bool = False
+    authorizer: AuthorizerDeclaration | None = None
+    scopes: tuple[str, ...] = ()
+    iam: bool = False
+    api_key: bool = False
+    mock: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +270,7 @@ class Stack:
     topics: tuple[TopicDeclaration, ...] = ()
     mappings: tuple[MappingDeclaration, ...] = ()
     schedules: tuple[ScheduleDeclaration, ...] = ()
+    apis: tuple[ApiDeclaration, ...] = ()
     routes: tuple[RouteDeclaration, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     unresolved_outputs: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,263 @@
+"""The APIs of a template, with their stages, CORS and authorizers, and their routes.
+
+Written as an OpenAPI document, as SAM does:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html; or as resources, as
+the CDK and the Serverless Framework do:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGateway.html, …/AWS_ApiGatewayV2.html.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Literal
+
+from lambda_guard.templates.stack import (
+    ApiDeclaration,
+    AuthorizerDeclaration,
+    CorsDeclaration,
+    RouteDeclaration,
+)
+from lambda_guard.templates.template import Resource, Template
+
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
+_X = "x-amazon-apigateway-"
+_ANY_METHOD = f"{_X}any-method"
+_INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
+_REST = "AWS::ApiGateway::RestApi"
+_HTTP = "AWS::ApiGatewayV2::Api"
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/configure-api-gateway-lambda-authorization.html
+_REST_TTL = 300.0
+
+
+def read_apis(template: Template) -> tuple[ApiDeclaration, ...]:
+    """Return the REST and HTTP APIs; a WebSocket API isn't one of them."""
+    stages = dict(template.read(_stages, "AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage"))
+    return template.read(partial(_api, stages), _REST, _HTTP)
+
+
+def read_routes(template: Template) -> tuple[RouteDeclaration, ...]:
+    """Return the routes of the REST and HTTP APIs."""
+    apis = {api.logical_id.lower(): api.logical_id for api in read_apis(template)}
+    authorizers = dict(
+        template.read(_authorizers, "AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer")
+    )
+    paths = dict(template.read(partial(_paths, _resources(template)), "AWS::ApiGateway::Resource"))
+    return (
+        *template.read(_of_a_document, _REST, _HTTP),
+        *template.read(partial(_of_a_method, apis, authorizers, paths), "AWS::ApiGateway::Method"),
+        *template.read(
+            partial(_of_a_route, apis, authorizers, _integrations(template)), "AWS::ApiGatewayV2::Route"
+        ),
+    )
+
+
+def _stages(_template: Template, it: Resource) -> Iterator[tuple[str, tuple[str, Mapping[str, str]]]]:
+    api = it.properties.get("RestApiId", it.properties.get("ApiId"))
+    variables = it.properties.get("Variables", it.properties.get("StageVariables")) or {}
+    yield (
+        str(api),
+        (str(it.properties.get("StageName")), {name: str(value) for name, value in variables.items()}),
+    )
+
+
+def _api(
+    stages: Mapping[str, tuple[str, Mapping[str, str]]], template: Template, it: Resource
+) -> Iterator[ApiDeclaration]:
+    if it.properties.get("ProtocolType") == "WEBSOCKET":
+        return
+    rest, document = it.kind == _REST, it.properties.get("Body") or {}
+    stage, variables = stages.get(template.attribute(it.logical_id), ("Prod" if rest else "$default", {}))
+    binary = it.properties.get("BinaryMediaTypes") or document.get(f"{_X}binary-media-types") or ()
+    yield ApiDeclaration(
+        logical_id=it.logical_id,
+        rest=rest,
+        stage=stage,
+        variables=variables,
+        binary=tuple(str(kind).replace("~1", "/") for kind in binary),
+        cors=_cors(it.properties.get("CorsConfiguration") or document.get(f"{_X}cors")),
+    )
+
+
+def _cors(written: Any) -> CorsDeclaration | None:
+    """Read the configuration, whose names begin with a capital as a property, and with none in a document."""
+    if not isinstance(written, dict):
+        return None
+    by_name = {name.lower(): value for name, value in written.items()}
+    age = by_name.get("maxage")
+    return CorsDeclaration(
+        origins=_texts(by_name.get("alloworigins")),
+        methods=_texts(by_name.get("allowmethods")),
+        headers=_texts(by_name.get("allowheaders")),
+        exposed=_texts(by_name.get("exposeheaders")),
+        max_age=None if age is None else int(age),
+        credentials=str(by_name.get("allowcredentials")).lower() == "true",
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Return a list of texts, which may be written with commas between them."""
+    if isinstance(value, str):
+        value = value.split(",")
+    return tuple(str(each).strip() for each in value or () if str(each).strip())
+
+
+def _of_a_document(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
+    document, rest = it.properties.get("Body") or {}, it.kind == _REST
+    schemes = (
+        document.get("securityDefinitions") or (document.get("components") or {}).get("securitySchemes") or {}
+    )
+    for path, methods in (document.get("paths") or {}).items():
+        for method, operation in methods.items():
+            if method == _ANY_METHOD or method in _METHODS:
+                integration = operation.get(f"{_X}integration") or {}
+                yield RouteDeclaration(
+                    api=it.logical_id,
+                    method="ANY" if method == _ANY_METHOD else method.upper(),
+                    path=path,
+                    function=_function(integration.get("uri")),
+                    version=_version(integration.get("payloadFormatVersion"), rest=rest),
+                    rest=rest,
+                    **_secured(operation.get("security", document.get("security")), schemes, rest=rest),
+                    mock=_mocked(integration),
+                )
+
+
+def _function(uri: Any) -> str | None:
+    found = _INTEGRATED_FUNCTION.search(str(uri))
+    return found[1] if found else None
+
+
+def _version(written: Any, *, rest: bool) -> Literal["1.0", "2.0"]:
+    return "1.0" if rest or str(written) in {"1.0", "1"} else "2.0"
+
+
+def _mocked(integration: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return the headers of a mock's answer, as for CORS, with its status; None for any other integration."""
+    if str(integration.get("type", integration.get("Type"))).lower() != "mock":
+        return None
+    responses = (integration.get("responses") or {}).values() or integration.get("IntegrationResponses") or ()
+    answer: Mapping[str, Any] = next(iter(responses), {})
+    headers = answer.get("responseParameters", answer.get("ResponseParameters")) or {}
+    status = str(answer.get("statusCode", answer.get("StatusCode", 200)))
+    named = {name.rpartition("method.response.header.")[2].lower(): value for name, value in headers.items()}
+    return {":status": status, **{name: str(value).strip("'") for name, value in named.items()}}
+
+
+def _secured(security: Any, schemes: Mapping[str, Any], *, rest: bool) -> dict[str, Any]:
+    """Return what a route demands: the last authorizer counts, as SAM puts the route's own behind those of the API."""
+    found: dict[str, Any] = {}
+    for name, scopes in (pair for each in security or () for pair in each.items()):
+        scheme = schemes.get(name) or {}
+        if scheme.get(f"{_X}authorizer"):
+            found |= {"authorizer": _of_a_scheme(name, scheme, rest=rest), "scopes": _texts(scopes)}
+        elif scheme.get(f"{_X}authtype") == "awsSigv4":
+            found["iam"] = True
+        elif str(scheme.get("name")).lower() == "x-api-key":
+            found["api_key"] = True
+    return found
+
+
+def _of_a_scheme(name: str, scheme: Mapping[str, Any], *, rest: bool) -> AuthorizerDeclaration:
+    it = scheme[f"{_X}authorizer"]
+    kind = str(it.get("type")).lower()
+    own = (
+        f"method.request.header.{scheme.get('name', 'Authorization')}" if rest and kind != "request" else None
+    )
+    return AuthorizerDeclaration(
+        name=name,
+        kind=kind,
+        function=_function(it.get("authorizerUri")),
+        identity=_texts(it.get("identitySource") or own),
+        pattern=it.get("identityValidationExpression"),
+        ttl=float(it.get("authorizerResultTtlInSeconds", _REST_TTL if rest else 0)),
+        version=_version(it.get("authorizerPayloadFormatVersion", "2.0"), rest=rest),
+        simple=str(it.get("enableSimpleResponses")).lower() == "true",
+    )
+
+
+def _authorizers(_template: Template, it: Resource) -> Iterator[tuple[str, AuthorizerDeclaration]]:
+    rest, written = it.kind == "AWS::ApiGateway::Authorizer", it.properties
+    yield (
+        it.logical_id,
+        AuthorizerDeclaration(
+            name=it.logical_id,
+            kind=str(written.get("Type", written.get("AuthorizerType"))).lower(),
+            function=_function(written.get("AuthorizerUri")),
+            identity=_texts(written.get("IdentitySource")),
+            pattern=written.get("IdentityValidationExpression"),
+            ttl=float(written.get("AuthorizerResultTtlInSeconds", _REST_TTL if rest else 0)),
+            version=_version(written.get("AuthorizerPayloadFormatVersion", "2.0"), rest=rest),
+            simple=str(written.get("EnableSimpleResponses")).lower() == "true",
+        ),
+    )
+
+
+def _resources(template: Template) -> Mapping[str, Mapping[str, Any]]:
+    return {it.logical_id: it.properties for it in template.resources("AWS::ApiGateway::Resource")}
+
+
+def _paths(
+    resources: Mapping[str, Mapping[str, Any]], _template: Template, it: Resource
+) -> Iterator[tuple[str, str]]:
+    parts, above = list[str](), it.logical_id
+    while above in resources and len(parts) <= len(resources):
+        parts.insert(0, str(resources[above].get("PathPart")))
+        above = str(resources[above].get("ParentId"))
+    yield it.logical_id, "/" + "/".join(parts)
+
+
+def _of_a_method(
+    apis: Mapping[str, str],
+    authorizers: Mapping[str, AuthorizerDeclaration],
+    paths: Mapping[str, str],
+    _template: Template,
+    it: Resource,
+) -> Iterator[RouteDeclaration]:
+    integration, api = it.properties.get("Integration") or {}, str(it.properties.get("RestApiId"))
+    yield RouteDeclaration(
+        api=apis.get(api, api),
+        method=str(it.properties.get("HttpMethod")),
+        path=paths.get(str(it.properties.get("ResourceId")), "/"),
+        function=_function(integration.get("Uri")),
+        version="1.0",
+        rest=True,
+        **_demanded(it.properties, authorizers),
+        api_key=str(it.properties.get("ApiKeyRequired")).lower() == "true",
+        mock=_mocked(integration),
+    )
+
+
+def _demanded(
+    properties: Mapping[str, Any], authorizers: Mapping[str, AuthorizerDeclaration]
+) -> dict[str, Any]:
+    return {
+        "authorizer": authorizers.get(str(properties.get("AuthorizerId"))),
+        "scopes": _texts(properties.get("AuthorizationScopes")),
+        "iam": properties.get("AuthorizationType") == "AWS_IAM",
+    }
+
+
+def _integrations(template: Template) -> Mapping[str, Mapping[str, Any]]:
+    return {it.logical_id: it.properties for it in template.resources("AWS::ApiGatewayV2::Integration")}
+
+
+def _of_a_route(
+    apis: Mapping[str, str],
+    authorizers: Mapping[str, AuthorizerDeclaration],
+    integrations: Mapping[str, Mapping[str, Any]],
+    _template: Template,
+    it: Resource,
+) -> Iterator[RouteDeclaration]:
+    api = str(it.properties.get("ApiId"))
+    if api not in apis:  # a WebSocket API's
+        return
+    method, _, path = str(it.properties.get("RouteKey")).partition(" ")
+    integration = integrations.get(str(it.properties.get("Target")).rpartition("/")[2], {})
+    yield RouteDeclaration(
+        api=apis[api],
+        method=method if path else "ANY",
+        path=path or method,
+        function=_function(integration.get("IntegrationUri")),
+        version=_version(integration.get("PayloadFormatVersion", "2.0"), rest=False),
+        **_demanded(it.properties, authorizers),
+    )
