@@ -1,8 +1,13 @@
 """`lambda-guard dlq status`: a journal reconciled with what became of each letter."""
 
 import json
+from itertools import permutations
 
 import pytest
+
+from lambda_guard.tools.dlq.causes import Logs as LogsOfFunctions
+from lambda_guard.tools.dlq.status import statuses
+from lambda_guard.tools.replays import read_replays
 
 from ..conftest import ACCOUNT, TRACE, Logs
 from ..logs.test_message_command import journal
@@ -56,11 +61,36 @@ def test_each_letter_is_one_however_often_it_was_replayed(status):
     assert settled.returncode == 0
 
 
-def test_the_last_attempt_counts(status):
-    """An attempt that failed is made good by a later one, whatever the order in the logs; and the other way round."""
-    one = journal(("m-1", "n-1", 0))
-    assert b"1 succeeded" in status(one, [got(2, 5_000, "n-1"), got(1, 900, "n-1", "error")]).stdout
-    died = status(one, [got(2, 5_000, "n-1", "error"), got(1, 900, "n-1")])
+ATTEMPTS = {
+    "fails, succeeds": ("error", "success"),
+    "succeeds, fails": ("success", "error"),
+    "fails twice, succeeds": ("error", "error", "success"),
+    "fails, succeeds, fails": ("error", "success", "error"),
+    "succeeds, fails, succeeds": ("success", "error", "success"),
+    "fails, and another one hasn't ended": ("error", "unfinished"),
+}
+
+
+@pytest.mark.parametrize("outcomes", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_the_last_attempt_counts(write, outcomes):
+    """That which began last, in whichever order the attempts stand in the logs, and in whichever files."""
+    attempts = [
+        LOGS.start(number) if outcome == "unfinished" else got(number, 900 * number, "n-1", outcome)
+        for number, outcome in enumerate(outcomes, 1)
+    ]
+    replays = read_replays((write(journal(("m-1", "n-1", 0)), "j.jsonl"),))
+    last = [outcome for outcome in outcomes if outcome != "unfinished"][-1]
+    for order in permutations(attempts):
+        apart = [write([line], f"{place}.log") for place, line in enumerate(order)]
+        for places in ([write(order)], apart):
+            ((fate,),) = [one.fates for one in statuses(replays, LogsOfFunctions(places))]
+            assert (fate.state, fate.replays) == ("died again" if last == "error" else "succeeded", 1)
+            assert fate.reason == ("KeyError: 'sku'" if last == "error" else "")
+
+
+def test_a_letter_that_died_again_has_a_line_of_its_own(status):
+    """With what it died of; somebody has to look at it."""
+    died = status(journal(("m-1", "n-1", 0)), [got(2, 5_000, "n-1", "error"), got(1, 900, "n-1")])
     assert died.stdout.decode() == (
         "orders-dead  1 letter: 1 delivered, 1 died again\n  died again  m-1 as n-1  KeyError: 'sku'\n"
     )

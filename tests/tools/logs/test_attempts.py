@@ -42,17 +42,16 @@ BY_TIME = {("try 1", 1), ("try 2", 2), ("try 3", 3)}
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 def test_attempts_in_three_streams_are_numbered_by_time(lambda_guard, write, order):
-    """Whatever the files are called, and in whichever order they are read."""
+    """Whatever the files are called, and in whichever order they are read; and they are shown by it."""
     paths = [
         write(attempt(place, STARTS[place - 1]), f"{name}.log")
         for name, place in zip("abc", order, strict=True)
     ]
     told = numbers(lambda_guard("invocations", *paths, "--json").stdout.decode())
-    assert [message for message, _ in told] == [f"try {place}" for place in order]
-    assert set(told) == BY_TIME
+    assert told == sorted(BY_TIME)
     text = lambda_guard("invocations", *paths).stdout.decode()
     heads = [line for line in text.splitlines() if line.startswith("✗")]
-    assert [f"attempt {place}" in head for place, head in zip(order, heads, strict=True)] == [True] * 3
+    assert [f"attempt {place}" in head for place, head in enumerate(heads, 1)] == [True] * 3
 
 
 def test_a_filter_changes_no_number(lambda_guard, write):
@@ -88,7 +87,7 @@ def test_what_comes_in_as_a_stream_has_no_number(lambda_guard):
     told = numbers(
         lambda_guard("invocations", "-", "--json", stdin="\n".join(lines).encode()).stdout.decode()
     )
-    assert told == [("try 2", None), ("try 3", 3), ("try 1", None)]
+    assert set(told) == {("try 2", None), ("try 3", 3), ("try 1", None)}
 
 
 def test_large_logs_are_not_held_for_it(lambda_guard, write):
@@ -143,8 +142,8 @@ def test_late_lines_go_to_the_attempt_in_whose_time_they_were_written(lambda_gua
         LOGS.line(1, STARTS[0] + 1_500, "late"),
     ]
     documents = map(json.loads, lambda_guard("invocations", write(lines), "--json").stdout.splitlines())
-    told = [(one["lines"][0]["message"], one["attempt"]) for one in documents]
-    assert told == [("try 2", 2), ("try 1", 1), ("try 3", 3), ("late", 1)]
+    told = [([line["message"] for line in one["lines"]], one["attempt"]) for one in documents]
+    assert told == [(["try 1", "late"], 1), (["try 2"], 2), (["try 3"], 3)]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)

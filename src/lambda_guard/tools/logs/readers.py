@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lambda_guard.tools.files import write_all
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.reading.attempts import numbered_if_few
-from lambda_guard.tools.logs.reading.files import CHUNK_BYTES, read_paths
+from lambda_guard.tools.logs.reading.files import CHUNK_BYTES, read_paths, read_with_pauses
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
@@ -35,11 +35,22 @@ class FileReader(AbstractContextManager["FileReader"]):
         if self._spooled is not None:
             self._spooled.cleanup()
 
+    in_order = False
+    """Whether it yields blocks in order of time by itself."""
+
     def read(self, *, follow: Stop | None = None) -> Iterator[Block]:
         """Yield everything, as it comes; with `follow`, go on until it is stopped."""
         blocks = self._read(self._paths, follow)
         waits = follow is not None or "-" in self._paths
         return blocks if waits else numbered_if_few(blocks)
+
+    def read_with_pauses(self) -> Iterator[Block | None]:
+        """Yield everything, as it comes; None where standard input is silent for a moment."""
+        if "-" not in self._paths:
+            return self.read()
+        grouper = Grouper()
+        self.tally = grouper.tally
+        return read_with_pauses(self._paths, grouper)
 
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:  # noqa: ARG002 - files can't be asked
         """Return everything, however often it is called."""

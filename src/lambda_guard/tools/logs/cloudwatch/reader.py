@@ -72,6 +72,16 @@ class CloudWatchReader(AbstractContextManager["CloudWatchReader"]):
             return iter(self.read_naming(self._selection.ids))
         return self._failed() if self._selection.failed else numbered_if_few(self._everything())
 
+    @property
+    def in_order(self) -> bool:
+        """Whether it yields blocks in order of time by itself: nearly so, as one group's pages come."""
+        asks = self._selection.failed or self._selection.ids
+        return not asks and len(self._groups) == 1
+
+    def read_with_pauses(self) -> Iterator[Block | None]:
+        """Yield what is wanted, as it comes: there are no pauses."""
+        return self.read()
+
     def read_naming(self, ids: frozenset[str]) -> Iterable[Block]:
         """Return the invocations that name one of the ids."""
         try:

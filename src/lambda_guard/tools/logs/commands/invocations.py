@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import click
 
@@ -15,6 +16,7 @@ from lambda_guard.tools.logs.readers import Reader, reader_for
 from lambda_guard.tools.logs.reading.attempts import number_attempts
 from lambda_guard.tools.logs.reading.streams import Tally
 from lambda_guard.tools.logs.selection import Selection, Target
+from lambda_guard.tools.logs.time_order import in_order_of_time
 from lambda_guard.tools.logs.views.causes import cause_block, cause_line
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.html.page_file import PageFile
@@ -35,6 +37,8 @@ Examples:
   lambda-guard invocations --log-group '/aws/lambda/shop-*' --slower-than 2s --where trigger.type=sqs
   lambda-guard invocations app.log --where order_id=o-17 --html report.html
 """
+
+SomeBlock = TypeVar("SomeBlock", bound=Block | None)
 
 
 @click.command(epilog=EPILOG)
@@ -85,7 +89,8 @@ def invocations(  # noqa: PLR0917 - click passes options by name
 
     SOURCE is a file (gzipped or not) or - for standard input. Lines of environments that ran at the
     same time are separated. Lambda's own START, END and REPORT lines are folded in; lines that belong to no
-    invocation are shown as such.
+    invocation are shown as such. All sources together are shown in order of time, if what is shown are at most 16 MB
+    of log; more is shown stream by stream, as it is read, and so is what is followed.
     """
     selection = replace(
         selection,
@@ -98,8 +103,9 @@ def invocations(  # noqa: PLR0917 - click passes options by name
     if follow and (files or by):
         raise click.UsageError(f"{next(iter(files), '--by')} is done when reading ends: leave --follow out")
     with reader_for(target, selection) as reader, Stop() if follow else nullcontext() as stop:
-        found = reader.read(follow=stop)
-        chosen = limited(selected(found, selection, reader), None if by else limit)
+        sort = not (by or follow or (files and limit is None))  # others have an order of their own
+        found = reader.read_with_pauses() if sort else reader.read(follow=stop)
+        chosen = _chosen(found, selection, reader, None if by else limit, sort=sort)
         if files:
             whole = selection.is_everything and limit is None
             shown = _write_files(chosen, files, reader, whole=whole, by_cause=by is not None)
@@ -128,12 +134,24 @@ class Shown:
         tally.clock_jumps += some.clock_jumps
 
 
-def selected(blocks: Iterable[Block], selection: Selection, reader: Reader) -> Iterator[Block]:
-    """Let the selected invocations through and keep count; stray lines pass where no filter is set."""
+def _chosen(
+    blocks: Iterator[Block | None], selection: Selection, reader: Reader, limit: int | None, *, sort: bool
+) -> Iterator[Block]:
+    """Yield what is to be shown, in order of time if it is to be sorted."""
+    found = selected(blocks, selection, reader)
+    if not sort:
+        return limited(found, limit)
+    if limit is not None and reader.in_order:  # the first ones are those that come first: no more is read
+        return in_order_of_time(limited(found, limit), reader.tally.notes.append)
+    return limited(in_order_of_time(found, reader.tally.notes.append), limit)
+
+
+def selected(blocks: Iterable[SomeBlock], selection: Selection, reader: Reader) -> Iterator[SomeBlock]:
+    """Let the selected invocations through and keep count; stray lines and pauses pass where no filter is set."""
     everything = selection.is_everything
     for block in blocks:
-        if isinstance(block, Stray):
-            if everything:
+        if not isinstance(block, Invocation):
+            if everything or block is None:
                 yield block
             continue
         reader.tally.invocations += not block.late
@@ -142,12 +160,13 @@ def selected(blocks: Iterable[Block], selection: Selection, reader: Reader) -> I
             yield block
 
 
-def limited(blocks: Iterator[Block], limit: int | None) -> Iterator[Block]:
+def limited(blocks: Iterator[Block | None], limit: int | None) -> Iterator[Block]:
     """Stop after this many invocations."""
+    there: Iterator[Block] = filter(None, blocks)
     if limit is None:
-        yield from blocks
+        yield from there
         return
-    for block in blocks:
+    for block in there:
         yield block
         limit -= isinstance(block, Invocation)
         if limit <= 0:

@@ -17,9 +17,8 @@ from lambda_guard.tools.logs.invocation import Invocation, invocations_of
 from lambda_guard.tools.logs.messages.finding import FOUND_MOST, matching, not_found
 from lambda_guard.tools.logs.messages.life import Life, all_ids, life_of, messages_of
 from lambda_guard.tools.logs.readers import Reader, reader_for
-from lambda_guard.tools.logs.reading.attempts import number_attempts
+from lambda_guard.tools.logs.reading.attempts import merge_late, number_attempts
 from lambda_guard.tools.logs.selection import Selection, Target, identities, lines_matching
-from lambda_guard.tools.logs.traces.tree import merge_late
 from lambda_guard.tools.logs.views.lives import LifeView, life_line
 from lambda_guard.tools.options import color_option, json_option
 from lambda_guard.tools.replays import Replays, read_replays

@@ -7,7 +7,9 @@ order. And logs may begin after the first one.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 
@@ -22,6 +24,8 @@ FIRST_PAUSE_MS_MOST: Final = 90_000.0
 
 "Lambda waits one minute before the second attempt, and two minutes between the second and third", on the same page.
 """
+
+SomeBlock = TypeVar("SomeBlock", bound=Block)
 
 HELD_BYTES_MOST: Final = 2**20
 """Logs of this size are held until all of them have been read; of larger ones, nothing is."""
@@ -60,6 +64,34 @@ def number_attempts(blocks: Iterable[Block]) -> None:
     }
     for one in found if places else ():
         one.attempt_counted = places.get((one.invocation_id, one.attempt_seen))
+
+
+def merge_late(blocks: Iterable[SomeBlock]) -> list[SomeBlock]:
+    """Put late lines back into the invocation that they belong to."""
+    merged: list[SomeBlock] = []
+    places: dict[tuple[str, int], int] = {}
+    for block in blocks:
+        if isinstance(block, Invocation):
+            place = places.setdefault((block.invocation_id, block.attempt_seen), len(merged))
+            if place < len(merged):
+                merged[place] = _with_lines(merged[place], block)
+                continue
+        merged.append(block)
+    return merged
+
+
+def _with_lines(first: SomeBlock, late: Invocation) -> SomeBlock:
+    assert isinstance(first, Invocation)
+    return replace(
+        first,
+        raw=[*first.raw, *late.raw],
+        record=late.record or first.record,
+        record_line=late.record_line or first.record_line,
+        report=first.report if late.report.is_empty() else late.report,
+        guarded=first.guarded or late.guarded,
+        late=False,
+        left_out=first.left_out + late.left_out,
+    )
 
 
 def _in_order(several: list[Invocation]) -> list[Invocation]:

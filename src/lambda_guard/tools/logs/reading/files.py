@@ -46,9 +46,16 @@ def read_paths(paths: list[str], grouper: Grouper, *, follow: Stop | None = None
         grouper: takes the lines, and keeps the tally.
         follow: go on reading all of them as they grow, until it is stopped.
     """
+    yield from filter(None, read_with_pauses(paths, grouper, follow=follow))
+
+
+def read_with_pauses(
+    paths: list[str], grouper: Grouper, *, follow: Stop | None = None
+) -> Iterator[Block | None]:
+    """Do the same, and yield None where a source is silent for a moment."""
     names = [name for path in paths for name in _files_of(path, grouper.tally)]
     reading = [_read_path(name, grouper, follow) for name in names]
-    yield from filter(None, chain.from_iterable(reading) if follow is None else _in_turn(reading, follow))
+    yield from chain.from_iterable(reading) if follow is None else _in_turn(reading, follow)
     grouper.finish()
     yield from grouper.take()
 

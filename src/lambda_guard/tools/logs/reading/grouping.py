@@ -22,7 +22,6 @@ from lambda_guard.tools.logs.reading.outbox import Outbox
 from lambda_guard.tools.logs.reading.retries import (
     count_of_earlier_attempt,
     is_retry,
-    last_sign_of,
     late_for,
     tells_time,
 )
@@ -126,9 +125,9 @@ class Grouper:
         self._outbox.end_strays()
 
     def finish(self) -> None:
-        """Make everything ready, in the order of the ends as far as they are told: the sources are at their end."""
+        """Make everything ready, in the order in which it was read: the sources are at their end."""
         self._ended.clear()
-        for group in sorted(self._open.values(), key=last_sign_of):
+        for group in tuple(self._open.values()):
             self._emit(group)
         self._outbox.end_strays()
         self._emit_oldest_starting(0)

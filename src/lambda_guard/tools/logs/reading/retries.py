@@ -1,6 +1,5 @@
 """When an attempt ran, and whether a line under its id is another attempt's."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -60,11 +59,6 @@ def span_of(group: Group) -> Span:
     end = time_of(record.get(names.TIMESTAMP)) or 0.0
     took = as_number(record.get(names.DURATION_MS)) if _comes_again(record) else None
     return Span(group.attempt, 0.0 if took is None else end - took, end)
-
-
-def last_sign_of(group: Group) -> float:
-    """When the group ended, or its last line was written, ms since 1970; infinite where nothing tells."""
-    return span_of(group).end_ms or parse(group.lines[-1]).time_ms or math.inf
 
 
 def late_for(identified: Identified, spans: Sequence[Span]) -> int | None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from lambda_guard.tools.logs.invocation import Block, Invocation
+from lambda_guard.tools.logs.reading.attempts import merge_late
 from lambda_guard.tools.logs.selection import identities
 from lambda_guard.tools.logs.traces.membership import Focus
-from lambda_guard.tools.logs.traces.tree import merge_late
 
 PASSES_MOST: Final = 8
 INVOCATIONS_MOST: Final = 20_000

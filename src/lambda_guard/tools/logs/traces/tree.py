@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Literal
 
-from msgspec.structs import replace
-
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import as_number
+from lambda_guard.tools.logs.reading.attempts import merge_late
 from lambda_guard.tools.logs.selection import failures, identities, queue_ids, received_ids
 from lambda_guard.tools.logs.traces.membership import Focus, Others
 from lambda_guard.tools.logs.traces.timescale import Timescale
@@ -134,29 +133,6 @@ def build_traces(
             sent = {node.invocation.invocation_id, *node.received}
             node.replay = not sent.isdisjoint(replays.by_new_id)
     return traces
-
-
-def merge_late(invocations: Iterable[Invocation]) -> list[Invocation]:
-    """Put late lines back into the invocation that they belong to."""
-    merged: dict[tuple[str, int], Invocation] = {}
-    for invocation in invocations:
-        key = (invocation.invocation_id, invocation.attempt_seen)
-        first = merged.get(key)
-        merged[key] = _with_lines(first, invocation) if first is not None else invocation
-    return list(merged.values())
-
-
-def _with_lines(first: Invocation, late: Invocation) -> Invocation:
-    return replace(
-        first,
-        raw=[*first.raw, *late.raw],
-        record=late.record or first.record,
-        record_line=late.record_line or first.record_line,
-        report=first.report if late.report.is_empty() else late.report,
-        guarded=first.guarded or late.guarded,
-        late=False,
-        left_out=first.left_out + late.left_out,
-    )
 
 
 def _spans(
