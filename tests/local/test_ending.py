@@ -125,7 +125,16 @@ def test_a_failed_start_leaves_nothing(functions, build):
     """A wrong template ends everything that was started before it was read."""
     before = {thread.ident for thread in threading.enumerate()}
     with pytest.raises(TemplateError):
-        Cloud(build.template(Fn=build.function("nothing")), root=functions)
+        Cloud(build.template(Fn=build.function("worker.echo", Timeout="long")), root=functions)
+    wrong = build.from_queue("Queue", FilterCriteria={"Filters": [{"Pattern": "{"}]})
+    with pytest.raises(LocalCloudError, match="Invalid JSON"):
+        Cloud(
+            build.template(
+                Fn=build.function("worker.echo", events={"Q": build.from_queue("Queue"), "Wrong": wrong}),
+                Queue=build.queue(),
+            ),
+            root=functions,
+        )
     for speed in (0, -1, float("nan"), float("inf")):
         with pytest.raises(OptionError, match=f"speed must be a number above 0 .*, not {speed}"):
             Cloud(build.template(Queue=build.queue()), speed=speed)
