@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 from lambda_guard.local import Cloud
+from lambda_guard.local.lambda_service.event_source_mapping import message_counts
 from lambda_guard.tools.group import run
 
 from .fakes import FakeSqs
@@ -110,8 +111,8 @@ def test_without_permission_nothing_is_said_to_be_in_order(dlq, command, monkeyp
 
 
 def count(cloud, name):
-    url = cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
-    return cloud._count(url)["visible"]
+    sqs = cloud.client("sqs")
+    return message_counts(sqs, sqs.get_queue_url(QueueName=name)["QueueUrl"])["visible"]
 
 
 def test_an_empty_queue_is_fine(dlq, queue):
