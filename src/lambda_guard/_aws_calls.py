@@ -46,13 +46,15 @@ class Calls:
     def end(self, call: Call, response: Mapping[str, Any] | None, error: BaseException | None) -> None:
         """Notify the tracer, count the call, and record the messages that it sent."""
         totals = call.totals  # of the invocation that has begun it, whichever is open by now
+        took = 0.0
         if totals is not None:
-            totals.in_flight.pop(call, None)  # first: whatever fails below, the call is over
+            now = perf_counter()
+            took = now - totals.in_flight.pop(call, now)  # first: whatever fails below, the call is over
         if call.tracer is not None:
             call.tracer.end_call(call, response, error)
         if totals is not None:
             is_answer = type(response) is dict or isinstance(response, Mapping)
-            totals.count(call, response if is_answer else None, error)
+            totals.count(call, response if is_answer else None, error, took)
             if response is not None and is_answer:
                 from .propagation.sent import note_sent  # late: many functions call nothing
 

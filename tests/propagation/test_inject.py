@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from unittest.mock import ANY
 from urllib.parse import parse_qs
 
 import boto3
@@ -489,7 +490,14 @@ def test_with_tracing_off_nothing_is_sent_on(server, monkeypatch):
     captured = run(call(make_client(server, "sqs"), "send_message", QueueUrl=QUEUE, MessageBody="a"))
     assert "MessageSystemAttributes" not in server.requests[0].body
     assert captured.record["calls"] == [
-        {"service": "sqs", "operation": "SendMessage", "resource": QUEUE, "count": 1, "errors": 0}
+        {
+            "service": "sqs",
+            "operation": "SendMessage",
+            "resource": QUEUE,
+            "count": 1,
+            "errors": 0,
+            "duration_ms": ANY,
+        }
     ]
 
 
@@ -562,7 +570,14 @@ def test_errors_come_out_as_they_are(server):
     assert error.__context__ is None
     assert error.__cause__ is None
     assert captured.record["calls"] == [
-        {"service": "sqs", "operation": "SendMessage", "resource": QUEUE, "count": 2, "errors": 2}
+        {
+            "service": "sqs",
+            "operation": "SendMessage",
+            "resource": QUEUE,
+            "count": 2,
+            "errors": 2,
+            "duration_ms": ANY,
+        }
     ]
     assert "sent" not in captured.record
     if captured.spans:
@@ -610,8 +625,22 @@ def test_calls_are_counted_by_what_they_are_about(server):
         )
 
     assert run(handler).record["calls"] == [
-        {"service": "dynamodb", "operation": "PutItem", "resource": "orders", "count": 2, "errors": 0},
-        {"service": "dynamodb", "operation": "PutItem", "resource": "stock", "count": 1, "errors": 0},
+        {
+            "service": "dynamodb",
+            "operation": "PutItem",
+            "resource": "orders",
+            "count": 2,
+            "errors": 0,
+            "duration_ms": ANY,
+        },
+        {
+            "service": "dynamodb",
+            "operation": "PutItem",
+            "resource": "stock",
+            "count": 1,
+            "errors": 0,
+            "duration_ms": ANY,
+        },
         {
             "service": "dynamodb",
             "operation": "TransactWriteItems",
@@ -619,6 +648,7 @@ def test_calls_are_counted_by_what_they_are_about(server):
             "kind": "Put",
             "count": 1,
             "errors": 0,
+            "duration_ms": ANY,
         },
         {
             "service": "dynamodb",
@@ -871,5 +901,12 @@ def test_the_second_generation_of_eventbridge_is_left_alone():
     assert b"TraceHeader" not in request.body
     assert parse(request.headers["X-Amzn-Trace-Id"].decode()).root == ROOT
     assert captured.record["calls"] == [
-        {"service": "eventbridgev2", "operation": "PutEvents", "resource": bus, "count": 1, "errors": 0}
+        {
+            "service": "eventbridgev2",
+            "operation": "PutEvents",
+            "resource": bus,
+            "count": 1,
+            "errors": 0,
+            "duration_ms": ANY,
+        }
     ]

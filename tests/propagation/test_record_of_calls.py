@@ -11,7 +11,7 @@ from lambda_guard import production
 from lambda_guard.testing import capture, make_context
 
 HERE = "arn:aws:lambda:eu-west-1:123456789012:function:test"
-BASIC = {"service", "operation", "resource", "count", "errors"}
+BASIC = {"service", "operation", "resource", "count", "errors", "duration_ms"}
 
 
 @pytest.fixture
@@ -44,9 +44,26 @@ def record_of(work, **context):
 def calls_of(work):
     """Return the calls of its record without what a plain call has, by service and operation."""
     return [
-        {key: value for key, value in call.items() if key not in ("count", "errors")}
+        {key: value for key, value in call.items() if key not in ("count", "errors", "duration_ms")}
         for call in record_of(work).get("calls", ())
     ]
+
+
+def test_how_long_calls_took(client):
+    """Together, in ms, and no longer than the invocation; of several resources, the first has the time of their call."""
+    ssm = client("ssm")
+
+    def work():
+        for _ in range(3):
+            ssm.get_parameters(Names=["/shop/a", "/shop/b"])
+        ssm.get_parameters(Names=["/shop/c"])
+        ssm.generate_presigned_url("get_parameter", Params={"Name": "/shop/d"})
+
+    record = record_of(work)
+    took = {call["resource"]: call.get("duration_ms") for call in record["calls"]}
+    assert min(took["/shop/a"], took["/shop/c"]) > 0
+    assert (took["/shop/b"], took["/shop/d"]) == (None, None)
+    assert took["/shop/a"] + took["/shop/c"] <= record["duration_ms"]
 
 
 def test_a_call_of_its_own_region_and_account_says_neither(client):
@@ -116,7 +133,9 @@ def test_lists_are_named_one_by_one(client):
     record = record_of(work)
     assert "ann" not in json.dumps(record)
     assert [
-        tuple(value for key, value in call.items() if key not in ("service", "count", "errors"))
+        tuple(
+            value for key, value in call.items() if key not in ("service", "count", "errors", "duration_ms")
+        )
         for call in record["calls"]
     ] == [
         ("GetParameters", "/shop/a"),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unittest.mock import ANY
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "handlers"
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -142,6 +143,7 @@ def test_powertools(start, own_lines, services):
             "resource": "/greetings/word",
             "count": 1,
             "errors": 0,
+            "duration_ms": ANY,
         }
     ]
 
@@ -164,8 +166,22 @@ def test_downstream(start, own_lines, services):
     ]
     [sent] = record["sent"]
     assert record["calls"] == [
-        {"service": "dynamodb", "operation": "PutItem", "resource": "orders", "count": 1, "errors": 0},
-        {"service": "sqs", "operation": "SendMessage", "resource": queue, "count": 1, "errors": 0},
+        {
+            "service": "dynamodb",
+            "operation": "PutItem",
+            "resource": "orders",
+            "count": 1,
+            "errors": 0,
+            "duration_ms": ANY,
+        },
+        {
+            "service": "sqs",
+            "operation": "SendMessage",
+            "resource": queue,
+            "count": 1,
+            "errors": 0,
+            "duration_ms": ANY,
+        },
     ]
     assert (sent["service"], sent["target"], sent["message_id"]) == ("sqs", queue, message["MessageId"])
     root = "Root=1-5759e988-bd862e3fe1be46a994272793"

@@ -63,8 +63,8 @@ class AwsCalls:
     Attributes:
         unnamed: whether resources are left out.
         in_flight: calls without a response yet → `time.perf_counter` at their start.
-        counts: (service, operation, resource, Region, more, presigned) → [count, errors]; `more` counts the calls
-            beyond the cap.
+        counts: (service, operation, resource, Region, more, presigned) → [count, errors, seconds]; `more` counts the
+            calls beyond the cap.
         denied: by the same key, those among them that were denied, in the record's form.
         sent: the messages sent, in the record's form; `sent_more` counts those beyond the cap.
     """
@@ -72,16 +72,20 @@ class AwsCalls:
     def __init__(self, *, unnamed: bool = False) -> None:
         self.unnamed = unnamed
         self.in_flight: dict[Call, float] = {}
-        self.counts: dict[_Key, list[int]] = {}
+        self.counts: dict[_Key, list[Any]] = {}
         self.denied: dict[_Key, dict[str, Any]] = {}
         self.more = 0
         self.sent: list[dict[str, Any]] = []
         self.sent_more = 0
 
     def count(
-        self, call: Call, response: Mapping[str, Any] | None = None, error: BaseException | None = None
+        self,
+        call: Call,
+        response: Mapping[str, Any] | None = None,
+        error: BaseException | None = None,
+        took: float = 0.0,
     ) -> None:
-        """Count a call that has ended, once for each resource that it named."""
+        """Count a call that has ended, once for each resource that it named; the first one gets the `took` seconds."""
         service, operation = call.service, call.operation
         denials: list[dict[str, str]] = []
         if error is not None or operation in _DENIED_IN_PART:
@@ -97,9 +101,11 @@ class AwsCalls:
                 if len(self.counts) >= _names.CALLS_MOST:
                     self.more += 1
                     continue
-                count = self.counts[key] = [0, 0]
+                count = self.counts[key] = [0, 0, 0.0]
             count[0] += 1
             count[1] += error is not None
+            count[2] += took
+            took = 0.0  # of several resources, the first one has the time
             if denials:
                 self._add_denials(key, denials)
 
@@ -120,7 +126,7 @@ class AwsCalls:
         """
         return [self._entry(key, count, region, account) for key, count in list(self.counts.items())]
 
-    def _entry(self, key: _Key, count: list[int], region: str | None, account: str | None) -> dict[str, Any]:
+    def _entry(self, key: _Key, count: list[Any], region: str | None, account: str | None) -> dict[str, Any]:
         service, operation, resource, there, more, presigned = key
         entry: dict[str, Any] = {
             _names.SERVICE: service,
@@ -134,7 +140,9 @@ class AwsCalls:
         entry.update(more)
         if presigned:
             entry[_names.CALL_PRESIGNED] = True
-        entry[_names.CALL_COUNT], entry[_names.CALL_ERRORS] = count
+        entry[_names.CALL_COUNT], entry[_names.CALL_ERRORS], took = count
+        if took:
+            entry[_names.DURATION_MS] = round(took * 1000, 3)
         if (denied := self.denied.get(key)) is not None:
             entry[_names.DENIED] = denied
         return entry

@@ -87,7 +87,14 @@ def _checkout():
                 _sent("52c9-event", TOPIC, "a2", service="sns", operation="Publish"),
             ],
             calls=[
-                {"service": "dynamodb", "operation": "PutItem", "resource": "orders", "count": 1, "errors": 0}
+                {
+                    "service": "dynamodb",
+                    "operation": "PutItem",
+                    "resource": "orders",
+                    "count": 1,
+                    "errors": 0,
+                    "duration_ms": 38.2,
+                }
             ],
         ),
         LOGS.end(1),
@@ -131,6 +138,7 @@ def _billing():
                         "resource": "gateway",
                         "count": 1,
                         "errors": 0,
+                        "duration_ms": 61.4,
                     }
                 ],
                 **_upstream("a1", "7d1f-order"),
@@ -185,6 +193,7 @@ def _stock():
                     "resource": "stock",
                     "count": 3,
                     "errors": 0,
+                    "duration_ms": 27.9,
                 }
             ],
         ),

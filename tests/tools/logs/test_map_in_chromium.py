@@ -186,6 +186,44 @@ def test_bars_show_cold_starts_and_the_end_in_the_dead_letter_queue(browser, pag
     assert "cold start" in browser.texts("#overview > .legend")[0]
 
 
+def test_a_part_of_the_time_can_be_looked_at(browser, page):
+    """Dragged over on the axis, or by keys around the chosen bar: with more and rounder moments, and back to all of it."""
+    share = (
+        "const bar = document.querySelector('#row-4 .bar').getBoundingClientRect(), track = document.querySelector('#row-4 .track')"
+        ".getBoundingClientRect(); return [bar.width / track.width, (bar.left + bar.right - track.left - track.right) / 2 / track.width]"
+    )
+    browser.click("#row-4")
+    before, _ = browser.run(share)
+    browser.press("+", "+", "+")
+    width, off_the_middle = browser.run(share)
+    assert width == pytest.approx(8 * before, rel=0.05)
+    assert abs(off_the_middle) < 0.05
+    ticks = browser.texts("#ticks span:not(.crowded)")
+    assert len(ticks) > 2
+    assert set(ticks) <= {f"{ms} ms" for ms in range(600, 760, 10)}
+    browser.click("#whole")
+    assert browser.run(share)[0] == pytest.approx(before, rel=0.01)
+    browser.drag("#ticks", 0.0, 0.5)
+    assert browser.run(share)[0] == pytest.approx(2 * before, rel=0.05)
+    browser.press("0")
+    assert browser.run("return document.getElementById('whole').hidden")
+    browser.press("-")
+    assert browser.run(share)[0] == pytest.approx(before, rel=0.01)
+    assert browser.console() == []
+
+
+def test_a_bar_shows_how_much_of_it_went_to_aws(browser, page):
+    """By the times in the record: how long calls took is known, and not when they were made."""
+    shares = browser.run(
+        "return [...document.querySelectorAll('.row .bar')].map((bar) => bar.firstChild ? bar.firstChild.getBoundingClientRect().width"
+        " / bar.getBoundingClientRect().width : 0)"
+    )
+    assert shares == pytest.approx([38.2 / 182, 27.9 / 75, 0, 0, 61.4 / 96, 61.4 / 88, 0, 0], abs=0.06)
+    browser.click("#row-0")
+    assert "in AWS calls38.2 ms" in browser.texts(".facts li")
+    assert "\N{MIDDLE DOT} dynamodb PutItem orders, 38.2 ms" in browser.texts(".notes li")
+
+
 @pytest.mark.parametrize("lines", [systems.fan_out(), systems.circle(), systems.long_names()])
 def test_a_system_of_any_shape_is_drawn(browser, lambda_guard, write, tmp_path, lines):
     """Thirty functions, circles, long names: nothing overlaps, and the page says nothing of errors."""

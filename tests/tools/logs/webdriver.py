@@ -105,6 +105,20 @@ class Browser:
         move = {"type": "pointerMove", "duration": 0, "origin": found, "x": 0, "y": 0}
         self._call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": [move]}]})
 
+    def drag(self, selector, begin, end):
+        """Drag the pointer over an element, from one part of its width to another."""
+        box = self.run(
+            "const box = document.querySelector(arguments[0]).getBoundingClientRect();"
+            "return [box.left, box.width, box.top + box.height / 2]",
+            selector,
+        )
+        first, last = (
+            {"type": "pointerMove", "duration": 0, "x": round(box[0] + part * box[1]), "y": round(box[2])}
+            for part in (begin, end)
+        )
+        actions = [first, {"type": "pointerDown", "button": 0}, last, {"type": "pointerUp", "button": 0}]
+        self._call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]})
+
     def texts(self, selector):
         """Give the visible texts of all elements that match."""
         return self.run(

@@ -75,6 +75,11 @@ class Timescale:
         return _apart(found, 1 / (most * 2.5))
 
     @property
+    def knots(self) -> list[tuple[float, float]]:
+        """Where stretches meet, as (place, ms since the begin): busy ones and folded ones by turns."""
+        return [(at, ms - self.begin_ms) for at, ms in zip(self._places, self._knots, strict=True)]
+
+    @property
     def folds(self) -> list[Fold]:
         """The folded stretches, in their order."""
         return [

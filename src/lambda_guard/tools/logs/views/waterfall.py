@@ -6,8 +6,8 @@ from typing import Final
 
 from lambda_guard import _names as names
 from lambda_guard._printable import visible
-from lambda_guard.tools.logs.invocation import CLOCK_JUMPED
-from lambda_guard.tools.logs.model import as_mapping
+from lambda_guard.tools.logs.invocation import CLOCK_JUMPED, Invocation
+from lambda_guard.tools.logs.model import as_mapping, as_number
 from lambda_guard.tools.logs.selection import failures
 from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.logs.traces.tree import Node, Trace
@@ -157,7 +157,21 @@ def call_text(call: Mapping[str, object]) -> str:
     parts.append(short_name(str(call.get(names.RESOURCE) or "")))
     count, errors = call.get(names.CALL_COUNT), call.get(names.CALL_ERRORS)
     times = f" {TIMES}{count}" if isinstance(count, int) and count > 1 else ""
-    return " ".join(filter(None, parts)) + times + (f", {errors} failed" if errors else "")
+    took = as_number(call.get(names.DURATION_MS))
+    return "".join(
+        [
+            " ".join(filter(None, parts)) + times,
+            f", {errors} failed" if errors else "",
+            f", {span(took)}" if took is not None else "",
+        ]
+    )
+
+
+def calls_ms(invocation: Invocation) -> float | None:
+    """Return how long its AWS calls took, together, ms; None where its record doesn't tell."""
+    told = [as_number(call.get(names.DURATION_MS)) for call in invocation.entries(names.CALLS)]
+    known = [one for one in told if one is not None]
+    return sum(known) if known else None
 
 
 def waited_text(node: Node) -> str:

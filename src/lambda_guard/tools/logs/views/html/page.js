@@ -6,8 +6,8 @@
   const $ = (id) => document.getElementById(id);
   const list = $("list"), spacer = $("spacer"), detail = $("detail"), tip = $("tip");
   /* What is empty isn't in the data. */
-  const TRACE = { titled: false, together: 0, ticks: [], folds: [] }, LINE = { t: "", l: "", m: "", f: [], x: "", c: "", n: 1, b: false };
-  const NODE = { fn: "", version: "", outcome: "success", mark: "✓", failed: false, retry: false, children: 0, took: "", waited: "", facts: [], from: "",
+  const TRACE = { titled: false, together: 0, ticks: [], folds: [], knots: [] }, LINE = { t: "", l: "", m: "", f: [], x: "", c: "", n: 1, b: false };
+  const NODE = { fn: "", version: "", outcome: "success", mark: "✓", failed: false, retry: false, children: 0, took: "", aws: 0, waited: "", facts: [], from: "",
     ids: [], error: null, notes: [], lines: [], left_out: 0, begin: null, end: null, wait: null, init: null, depth: 0, causes: [], on: [], died: "" };
   const traces = data.traces.map((trace) => ({ ...TRACE, ...trace }));
   const nodes = data.nodes.map((node) => ({ ...NODE, ...node, lines: node.lines.map((line) => ({ ...LINE, ...line })) }));
@@ -130,7 +130,7 @@
     const [name, count = ""] = node.died.split("  "), label = drawLabel(node.depth + 1), track = make("div", "track");
     label.append(make("span", "twist"), make("span", "sign", "✉"), make("span", "text", lit(name), " ", make("small", "", lit(count))));
     const element = make("div", "row died", label, track, make("span", "took"));
-    for (const tick of traces[node.trace].ticks) place(track, make("i", "grid"), tick[0]);
+    for (const tick of time.ticks(traces[node.trace])) place(track, make("i", "grid"), tick[0]);
     if (node.end !== null) place(track, make("i", "fall"), Math.min(node.end, 0.99));
     element.setAttribute("role", "option");
     element.setAttribute("aria-label", `${name}, ${count}`);
@@ -153,19 +153,23 @@
 
   function drawTrack(node, trace) {
     const track = make("div", "track");
-    for (const tick of trace.ticks) place(track, make("i", "grid"), tick[0]);
+    for (const tick of time.ticks(trace)) place(track, make("i", "grid"), tick[0]);
     for (const fold of trace.folds) place(track, make("i", "gap"), fold[0], fold[1]);
     if (node.begin === null) return track;
     if (node.wait !== null) place(track, make("i", "wait"), node.wait, node.begin);
     if (node.init !== null) place(track, make("i", "init"), node.init, node.begin).style.setProperty("--hue", hueOf.get(node.fn) || 0);
     const bar = place(track, make("i", "bar"), Math.min(node.begin, 0.995), node.end);
     bar.style.setProperty("--hue", hueOf.get(node.fn) || 0);
+    if (node.aws) {
+      bar.append(make("i", "aws"));
+      bar.firstChild.style.width = `${node.aws * 100}%`;
+    }
     return track;
   }
 
   function place(track, element, begin, end) {
-    element.style.left = `${begin * 100}%`;
-    if (end !== undefined) element.style.width = `${Math.max(0, end - begin) * 100}%`;
+    element.style.left = `${time.at(begin) * 100}%`;
+    if (end !== undefined) element.style.width = `${Math.max(0, time.at(end) - time.at(begin)) * 100}%`;
     track.append(element);
     return element;
   }
@@ -193,21 +197,23 @@
       ticks.replaceChildren();
       if (!trace) continue;
       for (const [begin, end, label] of trace.folds) place(ticks, make("span", "fold", `⋯ ${label}`), (begin + end) / 2);
-      for (const [at, label] of trace.ticks) place(ticks, make("span", "", label), at);
+      for (const [at, label] of time.ticks(trace)) place(ticks, make("span", "", label), at);
     }
     for (const label of axes.flatMap(([ticks]) => crowdedOn(ticks))) label.classList.add("crowded");
   }
 
   function crowdedOn(ticks) {
-    const edge = ticks.getBoundingClientRect().right, taken = [];
+    const { left: start, right: edge } = ticks.getBoundingClientRect(), taken = [];
     return [...ticks.children].filter((label) => {
       const box = label.getBoundingClientRect();
-      const crowded = box.right > edge || taken.some((other) => box.left < other.right + 6 && other.left < box.right + 6);
+      const crowded = box.right > edge || box.left < start - 30 || taken.some((other) => box.left < other.right + 6 && other.left < box.right + 6);
       if (!crowded) taken.push(box);
       return crowded;
     });
   }
 
+  const time = shownTime(() => { forget(); draw(); drawAxis(); });
+  const around = () => { const node = nodes[state.chosen]; return node && node.begin !== null ? (node.begin + node.end) / 2 : 0.5; };
   const drawAxis = () => drawAxes([[$("ticks"), state.chosen < 0 ? null : traces[nodes[state.chosen].trace]]]);
 
   /* ---- choosing ---- */
@@ -402,6 +408,7 @@
     PageDown: () => list.scrollBy(0, list.clientHeight), PageUp: () => list.scrollBy(0, -list.clientHeight),
     ArrowLeft: foldOrClimb, ArrowRight: () => fold(state.chosen, false),
     n: () => step(1, (node) => node.failed), p: () => step(-1, (node) => node.failed), Enter: () => detail.focus(),
+    "+": () => time.zoom(0.5, around()), "=": () => time.zoom(0.5, around()), "-": () => time.zoom(2, around()), 0: () => time.whole(),
     "/": () => $("search").focus(), f: () => $("failed").click(), t: () => $("theme").click(), "?": () => $("keys").showModal(),
   };
   addEventListener("keydown", (event) => {
@@ -478,7 +485,7 @@
 
   /* ---- on paper: everything that is shown, in full ---- */
   let theme = "light";
-  addEventListener("beforeprint", () => {
+  addEventListener("beforeprint", () => time.wholly(() => {
     theme = document.documentElement.dataset.theme;
     dress("light");
     const rows = [], axes = [], articles = [];
@@ -498,7 +505,7 @@
     $("print").replaceChildren(...rows);
     drawAxes(axes);
     $("print").append(...articles);
-  });
+  }));
   addEventListener("afterprint", () => { $("print").replaceChildren(); dress(theme); });
 
   /* ---- begin ---- */

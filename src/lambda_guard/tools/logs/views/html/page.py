@@ -65,7 +65,7 @@ def write_page(
         size=ROW_BYTES_MOST - sum(len(part.encode()) for part in drawn.values()),
     )
     style = _part("map/themes.css") + _part("html/page.css") + _part("map/map.css")
-    script = _part("html/map.js") + _part("html/page.js")
+    script = "".join(map(_part, ("html/map.js", "html/time.js", "html/page.js")))
     filled_in = {
         **drawn,
         "title": html.escape(visible(title)),

@@ -32,7 +32,14 @@ from lambda_guard.tools.logs.views.text import (
     stack_of,
     trigger_text,
 )
-from lambda_guard.tools.logs.views.waterfall import REPLAYED, call_text, died_text, others_text, waited_text
+from lambda_guard.tools.logs.views.waterfall import (
+    REPLAYED,
+    call_text,
+    calls_ms,
+    died_text,
+    others_text,
+    waited_text,
+)
 from lambda_guard.tools.times import clock, date_and_clock, span
 
 _SINGLE_TRACK: Final = 0.98
@@ -177,6 +184,7 @@ def _heading(trace: Trace, scale: Timescale, count: int) -> dict[str, object]:
         "id": trace.trace_id,
         "about": f"{clock(ran.begin_ms)} · {count} invocations · {took}{failed}",
         "ticks": [[round(at, 4), span(ms) if ms else "0"] for at, ms in scale.ticks()],
+        "knots": [[round(at, 7), round(ms, 3)] for at, ms in scale.knots],
         "folds": [[round(fold.begin, 4), round(fold.end, 4), span(fold.ms)] for fold in scale.folds],
     }
 
@@ -209,6 +217,7 @@ def _node_data(node: Node) -> dict[str, object]:
         "retry": node.link == "retry",
         "children": len(node.children),
         "took": span(invocation.duration_ms) if invocation.duration_ms is not None else "",
+        "aws": _share_of_calls(invocation),
         "waited": waited_text(node),
         "facts": [[name, value] for name, value in _facts(node) if value],
         "from": " · ".join(filter(None, _origin(node))),
@@ -257,6 +266,7 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "trigger", trigger_text(invocation.trigger)
     yield "request", http_text(invocation.http)
     yield "", waited_text(node)
+    yield "in AWS calls", span(calls) if (calls := calls_ms(invocation)) is not None else ""
     yield "", REPLAYED if node.replay else ""
     yield "memory", memory_text(invocation)
     yield "", cold_text(invocation)
@@ -266,6 +276,12 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "", others_text(node)
     remaining = invocation.number(names.REMAINING_MS)
     yield "left", span(remaining) if remaining is not None else ""
+
+
+def _share_of_calls(invocation: Invocation) -> float:
+    """Return which part of its time it spent in AWS calls; several at a time may add up to more."""
+    calls, took = calls_ms(invocation), invocation.duration_ms
+    return round(min(1.0, calls / took), 3) if calls and took else 0.0
 
 
 def _ids(invocation: Invocation) -> Iterator[tuple[str, str]]:

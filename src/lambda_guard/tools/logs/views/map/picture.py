@@ -91,9 +91,10 @@ def times_text(values: Sequence[float]) -> str:
 
 def name_text(key: Key) -> str:
     """Name a place in full: `SQS queue orders`."""
-    name = key.account if key.kind == "unknown" or (key.what == DEAD and not key.name) else key.name
-    of = " of " if key.what == DEAD and not key.name else " before " if key.kind == "unknown" else " "
-    return _short(f"{key.what}{of}{name}".strip())
+    if key.kind == "unknown":
+        return key.what
+    unnamed = key.what == DEAD and not key.name
+    return _short(f"{key.what} of {key.account}" if unnamed else f"{key.what} {key.name}".strip())
 
 
 def place_text(place: Place) -> str:
