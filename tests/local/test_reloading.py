@@ -16,6 +16,7 @@ NEITHER_COUNTS = [
     "__pycache__/app.cpython-311.pyc",
     "venv/bin/python",
     "app.py~",
+    "up.log",
     ".app.py.swp",
     "logs/aws/lambda/orders/stream.log",
 ]
@@ -145,6 +146,21 @@ def test_what_is_no_code_reloads_nothing(set_up, name):
     assert it.look() == []
     it.write(name, "two")
     assert it.look() == []
+
+
+def test_what_the_command_itself_prints_reloads_nothing(set_up):
+    """Its output may be in a file beside the code, which each line about a reload would change."""
+    it = set_up()
+    with it.write("out.txt", "").open("w") as file:
+        before = os.dup(1)
+        os.dup2(file.fileno(), 1)
+        try:
+            it.look()
+            os.write(1, b"reloaded\n")
+            assert it.look() == []
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
 
 
 def test_data_and_new_and_removed_files_count(set_up):

@@ -18,7 +18,7 @@ from lambda_guard.local.runtime.layers import unpack
 _PAUSE_SECONDS: Final = 0.2
 _PAUSE_FACTOR: Final = 9  # a tenth of the time is spent on looking, at most
 _IGNORED_FOLDERS: Final = {"__pycache__", "node_modules", "venv"}
-_IGNORED_ENDINGS: Final = ("~", ".pyc", ".swp", ".swx")
+_IGNORED_ENDINGS: Final = ("~", ".log", ".pyc", ".swp", ".swx")
 _NAMED_MOST: Final = 3
 Files: TypeAlias = dict[str, tuple[int, int]]
 """Files by path: when they were last changed, in nanoseconds, and how large they are."""
@@ -105,7 +105,7 @@ class Reloader(AbstractContextManager["Reloader"]):
 
     def _look_at(self, root: Path) -> Files:
         if root.is_dir():
-            return dict(_files(str(root), self._ignored, set()))
+            return dict(_files(str(root), self._ignored, _outputs()))
         with contextlib.suppress(OSError):
             told = root.stat()
             return {str(root): (told.st_mtime_ns, told.st_size)}
@@ -132,13 +132,24 @@ def _files(
                 if entry.path in ignored:
                     continue
                 told = entry.stat()
+                if (told.st_dev, told.st_ino) in seen:  # also a link that leads back
+                    continue
                 if entry.is_dir():
-                    again = (told.st_dev, told.st_ino) in seen  # a link that leads back
-                    if not again and not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS:
+                    if not entry.name.startswith(".") and entry.name not in _IGNORED_FOLDERS:
                         seen.add((told.st_dev, told.st_ino))
                         yield from _files(entry.path, ignored, seen)
                 elif not entry.name.endswith(_IGNORED_ENDINGS):
                     yield entry.path, (told.st_mtime_ns, told.st_size)
+
+
+def _outputs() -> set[tuple[int, int]]:
+    """Return the devices and numbers of the files to which this process writes: each reload would change them."""
+    found = set[tuple[int, int]]()
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            told = os.fstat(number)
+            found.add((told.st_dev, told.st_ino))
+    return found
 
 
 def _forget_bytecode(files: Iterable[str]) -> None:
