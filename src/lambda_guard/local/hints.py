@@ -30,7 +30,8 @@ def _senders(cloud: "Cloud") -> Iterator[str]:
         yield f"aws sns publish --topic-arn {cloud.topic_arn(stack.topics[0].name)} --message '{{}}'"
     if stack.queues:
         url = cloud.queue_url(stack.queues[0].name)
-        yield f"aws sqs send-message --queue-url {url} --message-body '{{}}'"
+        # Version 1 of the AWS CLI heeds AWS_ENDPOINT_URL for all services but this one.
+        yield f"aws --endpoint-url {cloud.endpoint} sqs send-message --queue-url {url} --message-body '{{}}'"
     if cloud.functions:
         yield f"aws lambda invoke --function-name {cloud.functions[0].name} /dev/stdout"
 
