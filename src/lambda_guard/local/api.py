@@ -6,7 +6,6 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
@@ -17,6 +16,7 @@ from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.trace import new_root
 from lambda_guard.local.proxying import (
     Match,
+    failed,
     message,
     method_arn,
     mocked,
@@ -26,6 +26,7 @@ from lambda_guard.local.proxying import (
     throttled,
 )
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
+from lambda_guard.shapes import http
 from lambda_guard.templates.stack import ApiDeclaration, RouteDeclaration
 
 
@@ -115,11 +116,9 @@ class ApiGateway:
         except DeniedError as error:
             return error.answer
         except FunctionAbsentError as error:
-            return message(
-                HTTPStatus.BAD_GATEWAY if route.rest else HTTPStatus.INTERNAL_SERVER_ERROR, str(error)
-            )
+            return message(failed(route), str(error))
         except ThrottledError:
-            return throttled(rest=route.rest)
+            return throttled(route)
         return response(result, route, request.lower_headers.get("accept", ""), api.binary)
 
     def url(self, api: str | None = None) -> str:
@@ -138,8 +137,9 @@ class ApiGateway:
     def with_local_urls(self, text: str) -> str:
         """Return the text with the addresses that the APIs would have on AWS replaced by those here."""
         for api, url in self.urls.items():
-            address = f"https://{api.lower()}.execute-api.{self._region}.amazonaws.com"
-            text = text.replace(f"{address}/{self._apis[api].stage}", url).replace(address, url)
+            declared = self._apis[api]
+            domain = http.Api(api.lower(), "", "", self._region, declared.function_url).domain
+            text = text.replace(f"https://{domain}/{declared.stage}", url).replace(f"https://{domain}", url)
         return text
 
     def close(self) -> None:

@@ -47,7 +47,8 @@ def proxy_event(
     request: HttpRequest, found: Match, api: ApiDeclaration, region: str, version: Literal["1.0", "2.0"]
 ) -> dict[str, Any]:
     """Return the event of a request, in a payload format."""
-    named = http.Api(api.logical_id.lower(), api.stage, ACCOUNT, region)
+    account = "anonymous" if api.function_url else ACCOUNT
+    named = http.Api(api.logical_id.lower(), api.stage, account, region, api.function_url)
     if version == "1.0":
         event = _of_format_1(request, found, api, named)
         event["stageVariables"] = dict(api.variables) or None
@@ -136,10 +137,12 @@ def mocked(headers: Mapping[str, str]) -> HttpResponse:
     return HttpResponse(status=int(status) if status.isdigit() else 200, body=b"", header_lines=lines)
 
 
-def throttled(*, rest: bool) -> HttpResponse:
-    """Return API Gateway's answer where Lambda throttles a function."""
-    if rest:
+def throttled(route: RouteDeclaration) -> HttpResponse:
+    """Return the answer where Lambda throttles a function."""
+    if route.rest:
         return message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
+    if route.function_url:
+        return message(HTTPStatus.TOO_MANY_REQUESTS, "Rate Exceeded.")
     return message(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
 
 
@@ -148,8 +151,8 @@ def response(
 ) -> HttpResponse:
     """Map the function's answer.
 
-    A failed invocation is 502 for a REST API and 500 for an HTTP API, a malformed answer likewise; in payload format
-    2.0 an answer without `statusCode` is the body of a 200.
+    A failed invocation is 502 for a REST API and a function's URL, 500 for an HTTP API, a malformed answer likewise; in
+    payload format 2.0 an answer without `statusCode` is the body of a 200.
 
     Args:
         result: of the invocation.
@@ -159,12 +162,12 @@ def response(
     """
     payload = result.payload
     if result.function_error is not None or (payload is None and result.body.strip() != b"null"):
-        return _failure(result, rest=route.rest)
+        return _failure(result, route)
     if isinstance(payload, dict) and "statusCode" in payload:
         mapped = _mapped(payload, result, route, (_media_type(accepted), binary))
-        return mapped or _failure(result, rest=route.rest)
+        return mapped or _failure(result, route)
     if route.version == "1.0":
-        return _failure(result, rest=route.rest)
+        return _failure(result, route)
     body = payload.encode() if isinstance(payload, str) else result.body
     return HttpResponse(status=200, body=body, header_lines=_JSON, result=result)
 
@@ -209,10 +212,17 @@ def _listed(value: Any) -> list[Any]:
     return value
 
 
-def _failure(result: InvocationResult, *, rest: bool) -> HttpResponse:
-    if rest:
+def _failure(result: InvocationResult, route: RouteDeclaration) -> HttpResponse:
+    if route.rest:
         return message(HTTPStatus.BAD_GATEWAY, "Internal server error", result)
-    return message(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error", result)
+    return message(failed(route), "Internal Server Error", result)
+
+
+def failed(route: RouteDeclaration) -> HTTPStatus:
+    """Return the status of a function that fails: a REST API and a function's URL say who it was."""
+    if route.rest or route.function_url:
+        return HTTPStatus.BAD_GATEWAY
+    return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:

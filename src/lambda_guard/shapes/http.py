@@ -12,16 +12,19 @@ from .sample import fill
 
 
 class Api(NamedTuple):
-    """The API that a request goes through."""
+    """The API that a request goes through, or the URL of a function."""
 
     api_id: str
     stage: str
     account: str
     region: str
+    function_url: bool = False
 
     @property
     def domain(self) -> str:
         """The API's host."""
+        if self.function_url:
+            return f"{self.api_id}.lambda-url.{self.region}.on.aws"
         return f"{self.api_id}.execute-api.{self.region}.amazonaws.com"
 
 

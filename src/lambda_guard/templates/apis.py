@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
+from lambda_guard.shapes import arns
 from lambda_guard.templates.stack import (
     ApiDeclaration,
     AuthorizerDeclaration,
@@ -25,18 +26,19 @@ _ANY_METHOD = f"{_X}any-method"
 _INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
 _REST = "AWS::ApiGateway::RestApi"
 _HTTP = "AWS::ApiGatewayV2::Api"
+_URL = "AWS::Lambda::Url"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/configure-api-gateway-lambda-authorization.html
 _REST_TTL = 300.0
 
 
 def read_apis(template: Template) -> tuple[ApiDeclaration, ...]:
-    """Return the REST and HTTP APIs; a WebSocket API isn't one of them."""
+    """Return the REST and HTTP APIs and the URLs of functions; a WebSocket API isn't one of them."""
     stages = dict(template.read(_stages, "AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage"))
-    return template.read(partial(_api, stages), _REST, _HTTP)
+    return (*template.read(partial(_api, stages), _REST, _HTTP), *template.read(_url, _URL))
 
 
 def read_routes(template: Template) -> tuple[RouteDeclaration, ...]:
-    """Return the routes of the REST and HTTP APIs."""
+    """Return the routes of the REST and HTTP APIs, and one for each URL of a function."""
     apis = {api.logical_id.lower(): api.logical_id for api in read_apis(template)}
     authorizers = dict(
         template.read(_authorizers, "AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer")
@@ -48,6 +50,7 @@ def read_routes(template: Template) -> tuple[RouteDeclaration, ...]:
         *template.read(
             partial(_of_a_route, apis, authorizers, _integrations(template)), "AWS::ApiGatewayV2::Route"
         ),
+        *template.read(_of_a_url, _URL),
     )
 
 
@@ -75,6 +78,27 @@ def _api(
         variables=variables,
         binary=tuple(str(kind).replace("~1", "/") for kind in binary),
         cors=_cors(it.properties.get("CorsConfiguration") or document.get(f"{_X}cors")),
+    )
+
+
+def _url(_template: Template, it: Resource) -> Iterator[ApiDeclaration]:
+    """Yield a function's URL, which takes requests as an HTTP API with one route does.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-url.html
+    """
+    cors = _cors(it.properties.get("Cors"))
+    yield ApiDeclaration(logical_id=it.logical_id, rest=False, stage="$default", cors=cors, function_url=True)
+
+
+def _of_a_url(_template: Template, it: Resource) -> Iterator[RouteDeclaration]:
+    yield RouteDeclaration(
+        api=it.logical_id,
+        method="ANY",
+        path="$default",
+        function=arns.function(str(it.properties.get("TargetFunctionArn")))[0],
+        version="2.0",
+        function_url=True,
+        iam=it.properties.get("AuthType") == "AWS_IAM",
     )
 
 

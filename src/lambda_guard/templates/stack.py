@@ -181,9 +181,10 @@ class CorsDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDeclaration:
-    """A REST or HTTP API.
+    """A REST or HTTP API, or the URL of a function.
 
     Attributes:
+        function_url: whether it's the URL of a function.
         stage: the name of its stage; `$default` has no part of the path.
         variables: the stage's.
         binary: the media types of a REST API whose bodies are binary.
@@ -196,6 +197,7 @@ class ApiDeclaration:
     variables: Mapping[str, str] = field(default_factory=dict)
     binary: tuple[str, ...] = ()
     cors: CorsDeclaration | None = None
+    function_url: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +232,7 @@ class RouteDeclaration:
         function: the function's name; None where the route isn't integrated with a function.
         version: of the event's format: `1.0`, or `2.0`, which only HTTP APIs have.
         rest: whether it's a REST API's.
+        function_url: whether it's the URL of a function.
         scopes: of which a token must have one.
         iam: whether the request must be signed.
         api_key: whether it needs an API key.
@@ -242,6 +245,7 @@ class RouteDeclaration:
     function: str | None
     version: Literal["1.0", "2.0"]
     rest: bool = False
+    function_url: bool = False
     authorizer: AuthorizerDeclaration | None = None
     scopes: tuple[str, ...] = ()
     iam: bool = False
