@@ -116,10 +116,8 @@ def test_a_wrong_template_ends_with_2(template):
 
 def test_a_template_of_which_nothing_runs_ends_with_1(template):
     """It says which functions can't run, and why, and leaves nothing running."""
-    document = TEMPLATE.replace("python3.0", "nodejs22.x").replace(
-        "AWS::SQS::Queue", "AWS::AppConfig::Application"
-    )
-    template.write_text(document.replace("AWS::SNS::Topic", "AWS::AppConfig::Application"))
+    document = TEMPLATE.replace("python3.0", "nodejs22.x").replace("AWS::SQS::Queue", "AWS::GameLift::Fleet")
+    template.write_text(document.replace("AWS::SNS::Topic", "AWS::GameLift::Fleet"))
     result = CliRunner().invoke(local, ["up", str(template), "--port", "0"])
 
     assert result.exit_code == 1

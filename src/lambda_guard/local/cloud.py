@@ -16,7 +16,7 @@ from lambda_guard.local.aws.cloudwatch import CloudWatchWriter
 from lambda_guard.local.aws.collector import Collector
 from lambda_guard.local.aws.moto_process import MotoProcess, check_region
 from lambda_guard.local.aws.xray_daemon import Document, XRayDaemon
-from lambda_guard.local.deployable import deployable, named
+from lambda_guard.local.deployable import deployable, is_idle, named
 from lambda_guard.local.deployment import Deployment
 from lambda_guard.local.lambda_service.activity import Activity, Clock
 from lambda_guard.local.lambda_service.endpoint import LambdaEndpoint
@@ -26,7 +26,7 @@ from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.lambda_service.schedule import Schedules
 from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
 from lambda_guard.local.placeholders import read_template
-from lambda_guard.local.resources.making import TYPES, make
+from lambda_guard.local.resources.making import make
 from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.http_server import HttpResponse
@@ -152,8 +152,7 @@ class Cloud(AbstractContextManager["Cloud"]):
                 self.stack, denied = enforced(self._permissions, declared, self.stack, policies or {})
                 said = (*said, *denied)
             self.warnings = (*said, *made.warnings)
-            there = self.stack.functions or self.stack.queues or self.stack.topics
-            self.idle = bool(self.stack.absent) and not (there or any(declared.resources(*TYPES)))
+            self.idle = is_idle(declared, self.stack)
             self._start(port)
         except BaseException:
             self.close()

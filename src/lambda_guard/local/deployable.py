@@ -210,6 +210,14 @@ def _event_warnings(function: str, events: Any) -> Iterator[str]:
             yield f"{function}: the property {key} of the event {name} ({kind}) is not honoured"
 
 
+def is_idle(template: Template, stack: Stack) -> bool:
+    """Return whether no function runs, and nothing else is there of which a function isn't the point."""
+    if stack.functions or stack.queues or stack.topics or not stack.absent:
+        return False
+    others = (it for it in template.resources(*TYPES) if it.logical_id in template.source["Resources"])
+    return all(it.kind.startswith(("AWS::IAM::", "AWS::Logs::")) for it in others)
+
+
 def named(name: str, what: str, declarations: Iterable[QueueDeclaration | TopicDeclaration]) -> str:
     """Return the name of a queue or a topic by logical id or name; LocalCloudError where there is none."""
     names = {declaration.logical_id: declaration.name for declaration in declarations}
