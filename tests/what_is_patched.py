@@ -23,7 +23,7 @@ ALREADY_THERE = (
     "aws_lambda_powertools.logging.formatter", "aws_lambda_powertools.metrics", "aws_lambda_powertools.utilities.batch",
     "aws_xray_sdk.core.patcher", "moto.cloudwatch.responses", "moto.sns.models", "moto.sqs.models", "moto.sqs.responses", "moto.core.responses", "flask_cors",
     "moto.dynamodb.models.table", "moto.dynamodbstreams.models", "moto.events.models", "moto.kinesis.models", "moto.logs.models", "moto.s3.models",
-    "moto.s3.notifications", "moto.s3.responses",
+    "moto.s3.notifications", "moto.s3.responses", "moto.stepfunctions.responses",
 )  # fmt: skip
 
 OWN = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"

@@ -358,6 +358,28 @@ def test_values_that_are_not_found_are_named():
     ]
 
 
+def test_what_is_refused_is_not_polled():
+    """A mapping of a queue or table that isn't created is named, and the function starts."""
+    queue = {"Type": "SQS", "Properties": {"Queue": {"Fn::GetAtt": "Wrong.Arn"}}}
+    stream = {"Type": "DynamoDB", "Properties": {"Stream": {"Fn::GetAtt": "Table.StreamArn"}, "StartingPosition": "LATEST"}}  # fmt: skip
+    fn = function()
+    fn["Properties"]["Events"] = {"Queue": queue, "Stream": stream}
+    resources = {
+        "Fn": fn,
+        "Wrong": resource("SQS::Queue", RedrivePolicy={"maxReceiveCount": 3}),
+        "Table": resource("DynamoDB::Table", StreamSpecification={"StreamViewType": "KEYS_ONLY"}),
+    }
+    with Cloud({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources}) as cloud:
+        cloud.settle(5)
+        told = cloud.invoke("Fn").payload
+    said = "\n".join(cloud.warnings)
+
+    assert told == {}
+    assert "Wrong (AWS::SQS::Queue) isn't created: CreateQueue: InvalidParameterValue: Redrive policy" in said
+    assert f"FnQueue: arn:aws:sqs:eu-west-1:{ACCOUNT}:Wrong is not polled, since Wrong isn't created" in said
+    assert "FnStream: arn:aws:dynamodb:eu-west-1" in said
+
+
 def test_nested_stacks_run(tmp_path):
     """A function and a table of a nested stack exist, and its outputs have what its services say."""
     nested = {

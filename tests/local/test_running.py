@@ -13,6 +13,7 @@ from lambda_guard.local.running import Running, chosen, registered, running
 
 ENV = """\
 export AWS_ENDPOINT_URL={endpoint}
+export AWS_DISABLE_HOST_PREFIX_INJECTION=true
 export AWS_REGION=eu-west-1
 export AWS_DEFAULT_REGION=eu-west-1
 export AWS_ACCESS_KEY_ID=local

@@ -151,6 +151,7 @@ class Cloud(AbstractContextManager["Cloud"]):
 
                 self.stack, denied = enforced(self._permissions, declared, self.stack, policies or {})
                 said = (*said, *denied)
+            self.stack = made.polled(self.stack)
             self.warnings = (*said, *made.warnings)
             self.idle = is_idle(declared, self.stack)
             self._start(port)

@@ -50,6 +50,7 @@ class Running:
         """The environment variables with which an SDK, the AWS CLI or lambda-guard uses it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # before an address: `sync-127.0.0.1`
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,  # the AWS CLI and boto3 know only this one
             "AWS_ACCESS_KEY_ID": "local",

@@ -21,8 +21,8 @@ from lambda_guard.shapes import arns
 
 _START_SECONDS_MOST = 60.0
 _VARIABLES = {
-    "NO_PROXY": HOST,  # what moto sends to us needs none
-    "no_proxy": HOST,
+    "NO_PROXY": f"{HOST},localhost",  # what moto sends to us and to itself needs none
+    "no_proxy": f"{HOST},localhost",
     "MOTO_DISABLE_GLOBAL_CORS": "true",  # or any page may read what the services answer; buckets' own rules stay
 }
 
@@ -116,6 +116,7 @@ class MotoProcess:
 
         config = Config(
             proxies={},
+            inject_host_prefix=False,  # before an address: `sync-127.0.0.1`
             max_pool_connections=64,
             read_timeout=None,  # a function may run for as long as its timeout says
             retries={"total_max_attempts": 1},

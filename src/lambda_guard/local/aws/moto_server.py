@@ -38,6 +38,11 @@ from lambda_guard.local.aws.event_bus import rules_deliver, trace_headers_of_ent
 from lambda_guard.local.aws.event_patterns import answering_filters, objects_in_arrays
 from lambda_guard.local.aws.log_groups import functions_are_destinations, log_groups_deliver
 from lambda_guard.local.aws.replacing import locked, replaces
+from lambda_guard.local.aws.state_machines import (
+    executions_are_waited_for,
+    executions_run,
+    tasks_call_services,
+)
 from lambda_guard.local.aws.streams import one_iterator_at_the_end, one_lock_for_streams
 from lambda_guard.local.runtime.callers import AUTHORIZE, DELIVER, refusal
 from lambda_guard.local.runtime.http_server import HOST
@@ -74,6 +79,7 @@ def main(port: int, control: str, enforced: bool) -> None:
         front = held_to_policies(front, moto, f"http://{control}{AUTHORIZE}")
     front = answering_filters(front)
     server = make_server(HOST, port, loopback_only(front), threaded=True, request_handler=MotoRequestHandler)
+    tasks_call_services(server.server_port)
     server.daemon_threads = True  # type: ignore[attr-defined]  # ThreadingMixIn's
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
@@ -115,6 +121,8 @@ def install(callback: str) -> None:
     buckets_send_to_the_default_bus()
     log_groups_deliver(functions)
     functions_are_destinations()
+    executions_run()
+    executions_are_waited_for()
 
 
 def one_lock_for_sqs() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
@@ -11,6 +12,7 @@ from lambda_guard.local.resources.computed import computed
 from lambda_guard.local.resources.fitting import fitted, parameters
 from lambda_guard.local.resources.lookups import Lookups
 from lambda_guard.templates.document import TemplateError
+from lambda_guard.templates.stack import Stack
 from lambda_guard.templates.template import Resource, Template, name_property
 
 TYPES: Final[Mapping[str, Any]] = json.loads(files(__package__).joinpath("types.json").read_text("utf-8"))
@@ -25,6 +27,9 @@ TYPES: Final[Mapping[str, Any]] = json.loads(files(__package__).joinpath("types.
 - `returns`: the values of attributes, and of `Ref`, likewise; others are made of the name.
 - `meaningless`: properties that change nothing on one machine.
 """
+_SOURCES: Final = frozenset(
+    {"AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table", "AWS::Kinesis::Stream", "AWS::SQS::Queue"}
+)
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -87,6 +92,27 @@ class Resources:
             self._made[logical_id] = self._attributes(resource)
             self._begun.pop()
         return self._made.get(logical_id, {})
+
+    def polled(self, stack: Stack) -> Stack:
+        """Return a stack without event source mappings of what was refused; a warning names each."""
+        refused = {
+            it: self._template.attribute(it, "Arn")
+            for it in self._refused
+            if self._resources[it].kind in _SOURCES
+        }
+        mappings = []
+        for mapping in stack.mappings:
+            source = next(
+                (it for it, arn in refused.items() if f"{mapping.source_arn}/".startswith(f"{arn}/")), None
+            )
+            if source is None:
+                mappings.append(mapping)
+            else:
+                said = (
+                    f"{mapping.logical_id}: {mapping.source_arn} is not polled, since {source} isn't created"
+                )
+                self._said[mapping.logical_id] = [said]
+        return replace(stack, mappings=tuple(mappings))
 
     def try_again(self) -> None:
         """Make what was refused, once more: it may name by its text what has been made since."""
