@@ -259,6 +259,7 @@ def test_what_is_not_honoured_is_named(read):
             "Queue": {"Type": "AWS::SQS::Queue"},
             "Table": {"Type": "AWS::DynamoDB::Table", "Properties": {}},
             "Fleet": {"Type": "AWS::GameLift::Fleet", "Properties": {}},
+            "Seed": {"Type": "Custom::Seed", "Properties": {"ServiceToken": {"Fn::GetAtt": "Fn.Arn"}}},
             "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
             "Nodes": {
                 "Type": "AWS::Events::Rule",
@@ -282,6 +283,7 @@ def test_what_is_not_honoured_is_named(read):
         "Runtime python3.99: functions run with this interpreter",
         "Fn (AWS::Lambda::Function): the property VpcConfig is not honoured",
         "Fleet (AWS::GameLift::Fleet) is not created: the local cloud has no such resource",
+        "Seed (Custom::Seed) is not created: what a custom resource's function makes isn't made here, and references to it have its name",
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
         "Nodes: the target arn:aws:ecs:r:1:cluster/c gets nothing here",
@@ -377,7 +379,7 @@ def test_an_output_that_is_beyond_us_is_left_out(read):
         "Mapped": {"Value": {"Fn::FindInMap": ["Map", "a", "b"]}},
     }
     stack, warnings = read(template)
-    known = "Fn::Base64, Fn::FindInMap, Fn::GetAtt, Fn::If, Fn::Join, Fn::Select, Fn::Split, Fn::Sub, Ref"
+    known = "Fn::Base64, Fn::FindInMap, Fn::GetAZs, Fn::GetAtt, Fn::If, Fn::Join, Fn::Length, Fn::Select, Fn::Split, Fn::Sub, Fn::ToJsonString, Ref"
 
     assert stack.outputs == {"Name": "Fn"}
     assert warnings == (

@@ -158,7 +158,7 @@ def test_a_layer_that_isnt_here_is_named_once(read):
     document["Resources"]["Hn"] = template({"Ref": "InS3"})["Resources"]["Fn"]
     document["Resources"]["InS3"] = serverless("s3://bucket/layer.zip", LayerName="other-name")
     stack, warnings = read(document)
-    known = "Fn::Base64, Fn::FindInMap, Fn::GetAtt, Fn::If, Fn::Join, Fn::Select, Fn::Split, Fn::Sub, Ref"
+    known = "Fn::Base64, Fn::FindInMap, Fn::GetAZs, Fn::GetAtt, Fn::If, Fn::Join, Fn::Length, Fn::Select, Fn::Split, Fn::Sub, Fn::ToJsonString, Ref"
     theirs = '{"Fn::ImportValue": "theirs"}'
     reason = f"Layers: Fn::ImportValue isn't supported here (supported: {known})"
     place = "give a directory or zip archive in its place, --layer"

@@ -423,7 +423,7 @@ def test_resources_that_depend_on_each_other_are_refused():
 
 def test_what_cannot_be_made_is_named(cloud):
     """A resource that its service refuses stops nothing; neither does a property that nobody knows or that can't be resolved."""
-    why = "Fn::ImportValue isn't supported here (supported: Fn::Base64, Fn::FindInMap, Fn::GetAtt, Fn::If, Fn::Join, Fn::Select, Fn::Split, Fn::Sub, Ref)"
+    why = "Fn::ImportValue isn't supported here (supported: Fn::Base64, Fn::FindInMap, Fn::GetAZs, Fn::GetAtt, Fn::If, Fn::Join, Fn::Length, Fn::Select, Fn::Split, Fn::Sub, Fn::ToJsonString, Ref)"
 
     assert cloud.warnings == (
         "Orders (AWS::DynamoDB::Table): the property Colour is not honoured",

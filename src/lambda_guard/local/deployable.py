@@ -26,6 +26,8 @@ from lambda_guard.templates.stack import (
 from lambda_guard.templates.template import Resource, Template
 
 _UNCHECKED = "permissions are not checked without --enforce-policies"
+_CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
+_NOT_INVOKED = "what a custom resource's function makes isn't made here, and references to it have its name"
 _DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
 _POLLED = ("arn:aws:sqs:", "arn:aws:kinesis:", "arn:aws:dynamodb:")
 _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_text("utf-8"))
@@ -168,7 +170,8 @@ def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
         elif kind in TYPES and kind not in _HONOURED["properties"]:
             continue  # whatever isn't honoured is known once it's made
         elif kind not in _HONOURED["properties"]:
-            yield f"{name} ({kind}) is not created: the local cloud has no such resource"
+            reason = _NOT_INVOKED if kind.startswith(_CUSTOM) else "the local cloud has no such resource"
+            yield f"{name} ({kind}) is not created: {reason}"
         elif written or kind not in _HONOURED["from_events"]:
             said = written.get("Properties", ()) if written and written["Type"] in _HONOURED["sam"] else ()
             for key in sorted(

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic
 """
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from lambda_guard.templates.document import Document, TemplateError
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
+_WITHOUT_DEFAULT = 3
 _DYNAMIC = re.compile(r"\{\{resolve:([\w-]+):([^{}]+)\}\}")
 
 
@@ -50,6 +52,9 @@ class Resolver:
             ],
             "Fn::Split": lambda value, where: self.resolve(value[1], where).split(value[0]),
             "Fn::FindInMap": self._find_in_map,
+            "Fn::GetAZs": self._get_azs,
+            "Fn::Length": lambda value, where: len(self.resolve(value, where)),
+            "Fn::ToJsonString": lambda value, where: json.dumps(self.resolve(value, where)),
             "Fn::If": lambda value, where: self.resolve(value[1 if self.holds(value[0]) else 2], where),
         }
 
@@ -133,8 +138,21 @@ class Resolver:
         return str(separator).join(str(part) for part in self.resolve(parts, where))
 
     def _find_in_map(self, argument: Any, where: str) -> Any:
+        """Return a value of a mapping, or the default that the transform for language extensions takes.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap.html
+        """
         table, row, column = (self.resolve(part, where) for part in argument[:3])
-        return self._template["Mappings"][table][row][column]
+        try:
+            return self._template["Mappings"][table][row][column]
+        except KeyError:
+            if len(argument) == _WITHOUT_DEFAULT:
+                raise
+            return self.resolve(argument[_WITHOUT_DEFAULT]["DefaultValue"], where)
+
+    def _get_azs(self, region: Any, where: str) -> list[str]:
+        name = self.resolve(region, where) or self._parameters["AWS::Region"]
+        return [f"{name}{zone}" for zone in "abc"]
 
     def holds(self, name: str) -> bool:
         """Return whether a named condition holds.

@@ -144,7 +144,9 @@ def _to_a_bus(it: _Delivery) -> None:
 def _to_a_state_machine(it: _Delivery) -> None:
     from moto.stepfunctions.responses import get_backend
 
-    get_backend(it.arn.account, it.arn.region).start_execution(it.target["Arn"], "", it.content)
+    get_backend(it.arn.account, it.arn.region).start_execution(
+        it.target["Arn"], str(uuid.uuid4()), it.content
+    )
 
 
 def _to_a_log_group(it: _Delivery) -> None:

@@ -45,11 +45,7 @@ def make(template: Template, client: Callable[[str], Any], region: str) -> "Reso
         CircleError: some depend on each other in a circle.
     """
     resources = Resources(template, client, region)
-    for it in template.resources(*TYPES):
-        # A role that SAM adds to a function is made if something refers to it: there is one for each function.
-        if it.kind != "AWS::IAM::Role" or it.logical_id in template.source["Resources"]:
-            resources.attributes(it.logical_id)
-    resources.try_again()
+    resources.make()
     return resources
 
 
@@ -68,7 +64,13 @@ class Resources:
         self._made: dict[str, Mapping[str, Any]] = {}
         self._begun: list[str] = []
         self._refused: list[str] = []
-        self._resources = {it.logical_id: it for it in template.resources(*TYPES)}
+        written = template.source["Resources"]
+        # Roles that SAM adds are many, and here nobody asks for them.
+        self._resources = {
+            it.logical_id: it
+            for it in template.resources(*TYPES)
+            if it.kind != "AWS::IAM::Role" or it.logical_id in written
+        }
         self._lookups = Lookups(template, client, self.attributes)
         template.deployed(self.attributes, self._lookups.look_up)
 
@@ -114,8 +116,10 @@ class Resources:
                 self._said[mapping.logical_id] = [said]
         return replace(stack, mappings=tuple(mappings))
 
-    def try_again(self) -> None:
-        """Make what was refused, once more: it may name by its text what has been made since."""
+    def make(self) -> None:
+        """Make them all, and once more what was refused: it may name by its text what has been made since."""
+        for logical_id in self._resources:
+            self.attributes(logical_id)
         refused, self._refused = self._refused, []
         for logical_id in refused:
             del self._made[logical_id]
