@@ -89,6 +89,16 @@ def cloud(functions, build):
             {"Arn": "arn:aws:lambda:eu-west-1:123456789012:function:nobody", "DeadLetterConfig": {"Arn": arn("Dead")}},
             {"Arn": arn("Constant"), "InputTransformer": {"InputTemplate": "no JSON"}, "DeadLetterConfig": {"Arn": arn("Dead")}},
         ),
+        Nightly={
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "ScheduleExpression": "cron(0 1 * * ? *)",
+                "Targets": [
+                    {"Id": "q", "Arn": arn("Events")},
+                    {"Id": "f", "Arn": arn("Constant"), "InputTransformer": {"InputPathsMap": {"at": "$.time"}, "InputTemplate": '{"at": <at>}'}},
+                ],
+            },
+        },
         Disabled=rule({"Arn": arn("Constant")}, State="DISABLED"),
         OtherPattern=rule({"Arn": arn("Constant")}, EventPattern={"source": ["shop"], "detail": {"amount": [{"numeric": [">", 100]}]}}),
         OnBus=rule({"Arn": arn("FromBus")}, bus="Bus"),
@@ -237,6 +247,18 @@ def test_what_a_target_refuses_is_a_dead_letter(cloud, receive):
     assert missing["RULE_ARN"] == "arn:aws:events:eu-west-1:123456789012:rule/ToOthers"
     assert missing["TARGET_ARN"].endswith(":function:nobody")
     assert "there is no function" in missing["ERROR_MESSAGE"]
+
+
+def test_a_schedule_reaches_all_targets_of_its_rule(cloud, events):
+    """Queues too, and with inputs: the event is EventBridge's own, which no pattern of another rule matches."""
+    cloud.fire("Nightly")
+    cloud.settle()
+
+    [(queued, _)] = events("FromQueue")
+    event = json.loads(queued["Records"][0]["body"])
+    assert (event["source"], event["detail-type"], event["detail"]) == ("aws.events", "Scheduled Event", {})
+    assert event["resources"] == ["arn:aws:events:eu-west-1:123456789012:rule/Nightly"]
+    assert [event for event, _ in events("Constant")] == [{"at": event["time"]}]
 
 
 def receive_and_forget(cloud, receive):

@@ -167,7 +167,7 @@ class Cloud(AbstractContextManager["Cloud"]):
             self._invoker.deploy(self._deployment.function(function, stack.layers), function)
         self._gateway.serve(stack.apis, stack.routes, port and port + 1)
         self._sources.start(stack.mappings, self._moto, self._invoker, self._clock)
-        self._schedules = Schedules(stack.schedules, self._invoker, self._clock, self.region)
+        self._schedules = Schedules(stack.schedules, self._invoker, self._clock, self._moto)
 
     # --- Use ------------------------------------------------------------------------------------------------
 

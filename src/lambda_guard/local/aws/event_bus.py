@@ -37,11 +37,16 @@ def rules_deliver(functions: Functions) -> None:
     @replaces(Rule, "send_to_targets")
     def send_to_targets(_original: Any, self: Any, event: Any, _transform_input: bool = True) -> None:
         event, ingested = _as_delivered(event)
-        pattern = self.event_pattern
-        if self.state != "ENABLED" or not pattern.get_pattern() or not pattern.matches_event(event):
-            return
-        for target in self.targets:
+        for target in self.targets if _is_for(self, event) else ():
             _send(functions, self, target, event, ingested)
+
+
+def _is_for(rule: Any, event: Event) -> bool:
+    """Whether an event is a rule's: what its schedule puts to the bus, or what its pattern matches."""
+    if (event["source"], event["detail-type"]) == _SCHEDULED:
+        return rule.arn in event["resources"]
+    pattern = rule.event_pattern
+    return rule.state == "ENABLED" and bool(pattern.get_pattern()) and pattern.matches_event(event)
 
 
 def trace_headers_of_entries() -> None:
@@ -64,6 +69,7 @@ def trace_headers_of_entries() -> None:
 
 
 _ENTRIES_MOST: Final = 10
+_SCHEDULED: Final = ("aws.events", "Scheduled Event")
 
 
 def put(bus: Any, event: Event) -> None:

@@ -11,13 +11,17 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from lambda_guard.local._errors import LocalCloudError
+from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.local.lambda_service.activity import Clock
 from lambda_guard.local.lambda_service.invoker import Invoker
 from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.shapes.sample import fill
 from lambda_guard.templates.stack import ScheduleDeclaration
 
+SCHEDULED = {"DetailType": "Scheduled Event"}
 _RATE = re.compile(r"^rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)$")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
@@ -29,20 +33,21 @@ def interval(expression: str) -> float | None:
 
 
 class Schedules:
-    """Fires schedules, on demand and by themselves."""
+    """Fires schedules, on demand and by themselves; a rule's targets are EventBridge's own affair."""
 
     def __init__(
         self,
         schedules: Sequence[ScheduleDeclaration],
         invoker: Invoker,
         clock: Clock,
-        region: str,
+        moto: MotoProcess,
     ) -> None:
-        self._schedules = schedules
+        # a rule has an entry for each of its targets
+        self._schedules = list({it.logical_id: it for it in schedules}.values())
         self._invoker = invoker
         self._clock = clock
-        self._region = region
-        for schedule in schedules:
+        self._moto = moto
+        for schedule in self._schedules:
             seconds = interval(schedule.expression)
             if seconds is not None and schedule.enabled:
                 self._repeat(schedule, seconds)
@@ -57,24 +62,28 @@ class Schedules:
             self._fire(schedule)
 
     def _fire(self, schedule: ScheduleDeclaration) -> None:
+        if schedule.source == "aws.events":
+            entry = {"Source": schedule.source, **SCHEDULED, "Detail": "{}", "Resources": [schedule.arn]}
+            self._moto.client("events").put_events(Entries=[entry])
+            return
         event = schedule.payload
         if event is None:
             event = fill(
                 "eventbridge",
-                detail={} if schedule.source == "aws.events" else "{}",
-                detail_type="Scheduled Event",
+                detail="{}",
+                detail_type=SCHEDULED["DetailType"],
                 source=schedule.source,
                 event_id=str(uuid.uuid4()),
                 time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 account=ACCOUNT,
-                region=self._region,
+                region=self._moto.region,
                 resources=[schedule.arn],
             )
         self._invoker.invoke_later(schedule.function, json.dumps(event).encode())
 
     def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
         def fire() -> None:
-            with contextlib.suppress(LocalCloudError):  # the cloud is closing
+            with contextlib.suppress(BotoCoreError, ClientError, LocalCloudError):  # the cloud is closing
                 self._fire(schedule)
             self._clock.after(seconds, fire)
 

@@ -29,6 +29,9 @@ from lambda_guard.templates.stack import MappingDeclaration
 
 _POLL_SECONDS: Final = 0.25
 """How often a shard is read that has nothing: "at a base rate of 4 times per second", for tables."""
+_QUIET_READS: Final = 60
+_IDLE_SECONDS: Final = 1.0
+"""The same where there has been nothing for a while: "at a base rate of once per second", for Kinesis."""
 _PAUSE_SECONDS: Final = (0.1, 10.0)
 """The first pause before a retry, and the longest: AWS documents none; a failing function would run all the time."""
 _FIRST: Final = "TRIM_HORIZON"
@@ -128,6 +131,7 @@ class Lane(threading.Thread):
         self._changed = threading.Condition()
         self._woken = False
         self._read_up = 0.0
+        self._empty_reads = 0
 
     def run(self) -> None:
         """Work until the mapping is stopped."""
@@ -162,6 +166,7 @@ class Lane(threading.Thread):
         own = [record for record in records if self._is_own(record)]
         passing = self._filter.passing([record.seen for record in own])
         self._pending += [record for record, passes in zip(own, passing, strict=True) if passes]
+        self._empty_reads = 0 if records else self._empty_reads + 1
         if records:
             self._iterator = following
             return
@@ -169,7 +174,8 @@ class Lane(threading.Thread):
             if not self._pending:
                 self._read_up = began
                 self._changed.notify_all()
-            self._changed.wait_for(lambda: self._woken or self._closed.is_set(), _POLL_SECONDS)
+            pause = _POLL_SECONDS if self._empty_reads < _QUIET_READS else _IDLE_SECONDS
+            self._changed.wait_for(lambda: self._woken or self._closed.is_set(), pause)
             self._woken = False
 
     def _is_own(self, record: StreamRecord) -> bool:
