@@ -59,6 +59,7 @@ class Schedules:
             names = ", ".join(schedule.logical_id for schedule in self._schedules) or "none"
             raise LocalCloudError(f"there is no schedule {name!r}; schedules: {names}")
         for schedule in found:
+            self._invoker.absent.refuse(schedule.function)  # whoever fires it is told
             self._fire(schedule)
 
     def _fire(self, schedule: ScheduleDeclaration) -> None:
