@@ -12,7 +12,14 @@ from lambda_guard.tools.group import lambda_guard
 from .reference import reference
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted([*DOCS.glob("*.md"), DOCS.parent / "README.md"])
+ROOT = DOCS.parent
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+SOURCES = sorted(
+    path
+    for folder in ("src", "examples", "release")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".md", ".py", ".sh", ".toml", ".yaml", ".yml"}
+)
 
 
 def options_of(command, context):
@@ -46,9 +53,9 @@ def commands_of(page):
     yield from re.findall(r"`(lambda-guard [^`\n]+)`", text)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_every_command_of_every_page_parses(page, monkeypatch, tmp_path):
-    """Each subcommand and option exists, and takes the value that it is given."""
+@pytest.fixture
+def templates(monkeypatch, tmp_path):
+    """Go where the files are that commands of pages name."""
     monkeypatch.chdir(tmp_path)
     for name in (
         "alarms.yaml",
@@ -58,19 +65,50 @@ def test_every_command_of_every_page_parses(page, monkeypatch, tmp_path):
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    for text in commands_of(page):
+
+
+def what_is_wrong_with(text):
+    """Parse a command as the shell would have it parsed, without running it; None where all is right."""
+    try:
         command, context, arguments = lambda_guard, None, shlex.split(text)
-        try:
-            while arguments:
-                name, *arguments = arguments
-                context = command.make_context(name, [*arguments], parent=context)
-                if not isinstance(command, click.Group):
-                    break
-                _, command, _ = command.resolve_command(context, arguments)
-        except (click.MissingParameter, click.exceptions.NoArgsIsHelpError):
-            continue  # a sentence names the command alone
-        except click.UsageError as error:
-            pytest.fail(f"{page.name}: {text}: {error.format_message()}")
+        while arguments:
+            name, *arguments = arguments
+            context = command.make_context(name, [*arguments], parent=context)
+            if not isinstance(command, click.Group):
+                break
+            _, command, _ = command.resolve_command(context, arguments)
+    except (click.MissingParameter, click.exceptions.NoArgsIsHelpError, click.exceptions.Exit):
+        return None  # a sentence names the command alone, or its help
+    except click.BadOptionUsage as error:
+        return None if text.endswith(f" {error.option_name}") else f"{text}: {error}"  # or an option alone
+    except click.BadParameter as error:
+        stands_for_others = re.search(r" [A-Z]{4,}\b|\w\|\w", text)  # `--code PATH`, `--format sam|cdk`
+        return None if stands_for_others else f"{text}: {error}"
+    except (click.UsageError, ValueError) as error:
+        return f"{text}: {error}"
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_command_of_every_page_parses(page, templates):
+    """Each subcommand and option exists, and takes the value that it is given."""
+    assert [wrong for text in commands_of(page) if (wrong := what_is_wrong_with(text))] == []
+
+
+def test_every_command_of_every_source_parses(templates):
+    """Docstrings, messages and comments name commands, too."""
+    found = {path: [text for text in commands_of(path) if "{" not in text] for path in SOURCES}
+    wrong = {
+        path: [one for text in texts if (one := what_is_wrong_with(text))] for path, texts in found.items()
+    }
+    assert {str(path): texts for path, texts in wrong.items() if texts} == {}
+    assert sum(map(len, found.values())) > 50
+
+
+@pytest.mark.parametrize("text", ["lambda-guard invocation", "lambda-guard trace --nope", "lambda-guard dlq replay q --rate x", "lambda-guard invocations -n 0", "lambda-guard invocations 'app.log"])  # fmt: skip
+def test_what_does_not_parse_is_found(text):
+    """No such command, no such option, no such value, no end of a text."""
+    assert what_is_wrong_with(text).startswith(text)
 
 
 def test_the_pages_have_commands():
