@@ -97,6 +97,34 @@ def as_csv(told):
     return out.getvalue()
 
 
+def as_rows(names, make):
+    """Return a format of CSV with other columns, the newest row first or last as `make` has them."""
+
+    def write(told):
+        out = io.StringIO()
+        csv.writer(out).writerows([names, *make(told)])
+        return out.getvalue()
+
+    return write
+
+
+def wrapped(make):
+    """Return a format that writes a document of JSON for each line."""
+    return text(lambda at, line: json.dumps(make(at, line)))
+
+
+def hit(at, line):
+    return {
+        "_index": "logs",
+        "_id": "1",
+        "_source": {"@timestamp": iso(at), "message": line, "@log_stream": STREAM},
+    }
+
+
+def found_by_datadog(at, line):
+    return {"id": "1", "type": "log", "attributes": {"timestamp": iso(at), "message": line, "tags": ["a:b"]}}
+
+
 def halves(told):
     middle = len(told) // 2
     return told[:middle], told[middle:]
@@ -155,6 +183,28 @@ FORMATS = {
             "LogResult": base64.b64encode("\n".join(line for _, line in told).encode()).decode(),
         }
     ),
+    "the console's CSV": as_rows(["timestamp", "message"], lambda told: [(at, f"{line}\n") for at, line in told]),
+    "the console's copy": text(lambda at, line: f"{iso(at)}\n{line}"),
+    "Datadog's CSV": as_rows(
+        ["Date", "Host", "Service", "Message"], lambda told: [(iso(at), "h", "s", line) for at, line in reversed(told)]
+    ),
+    "get-log-events as text": lambda told: "b/1\tf/1\n" + "".join(f"EVENTS\t{at}\t{line}\n\t{at}\n" for at, line in told),
+    "filter-log-events as text": lambda told: "".join(
+        f"EVENTS\t{'3' * 56}\t{at}\t{STREAM}\t{line}\n\t{at}\n" for at, line in told
+    ),
+    "messages as text": lambda told: "\t".join(f"{line}\n" for _, line in told),
+    "Docker's files": wrapped(lambda at, line: {"log": f"{line}\n", "stream": "stdout", "time": iso(at)}),
+    "Kubernetes' files": text(lambda at, line: f"{iso(at)[:-1]}123456Z stdout F {line}"),
+    "journald": wrapped(lambda at, line: {"__REALTIME_TIMESTAMP": f"{at}000", "MESSAGE": line, "_PID": "1"}),
+    "Loki": wrapped(lambda at, line: {"labels": {"a": "b"}, "line": line, "timestamp": iso(at)}),
+    "Splunk": wrapped(lambda at, line: {"preview": False, "result": {"_raw": line, "_time": iso(at)}}),
+    "Elastic": wrapped(hit),
+    "a search in Elastic": document(lambda told: {"took": 1, "hits": {"hits": [hit(*one) for one in reversed(told)]}}),
+    "a search in Datadog": document(lambda told: {"data": [found_by_datadog(*one) for one in reversed(told)]}),
+    "in colour": text(lambda at, line: f"\x1b[36m{STREAM}\x1b[0m \x1b[33m{iso(at)}\x1b[0m {line}"),
+    "wholly in colour": text(lambda at, line: f"\x1b[1;32m{line}\x1b[0m"),
+    "cdk watch": text(lambda at, line: f"[Shop-Orders1A2B] 3:04:05 PM {line}"),
+    "of Windows": lambda told: "".join(f"{line}\r\n" for _, line in told).encode("utf-16"),
     "a collector's JSON": text(
         lambda at, line: json.dumps({"level": "info", "timestamp": iso(at), "message": line, "fields": None})
     ),
@@ -357,3 +407,42 @@ def test_what_isnt_understood_is_shown(tmp_path, content):
 def test_lines_arent_taken_for_a_document(line):
     """JSON lines, text, and lines of figures are read as they come."""
     assert not is_container(f"{line}\n{line}\n".encode())
+
+
+def test_lines_of_json_behind_a_prefix_are_one_however_they_are_spread(tmp_path):
+    """`sam logs`, and `aws logs tail --format json`, write a message of JSON over several lines."""
+    own = {"level": "INFO", "message": "working", "timestamp": iso(BEGAN_MS), "function_request_id": IDS[0]}
+    path = tmp_path / "logs"
+    path.write_text(
+        "".join(f"{prefix}{json.dumps(own, indent=2)}\n" for prefix in (f"{STREAM} {iso(BEGAN_MS)} ", ""))
+    )
+    (one,) = read_paths([str(path)], Grouper())
+    assert [(line.message, line.times) for line in one.lines] == [("working", 1), ("working", 1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"log": "START RequestId: x ", "stream": "mine", "level": "INFO", "message": "m"}',
+        '{"data": [1, 2], "message": "m"}',
+        '{"hits": 3, "message": "m"}',
+        '{"result": "ok", "message": "m"}',
+        "EVENTS\t3\tfound",
+        "message,of,mine",
+        "{",
+    ],
+)
+def test_what_a_function_logs_is_no_envelope(tmp_path, line):
+    """A key or a word of the same name: the line stays what it is."""
+    path = tmp_path / "logs"
+    path.write_text(f"{line}\nSTART RequestId: {IDS[0]} Version: $LATEST\n{line}\n")
+    stray, one = read_paths([str(path)], Grouper())
+    shown = (
+        [line.encode()]
+        if line[:2] != '{"'
+        else [json.dumps(json.loads(line), separators=(",", ":")).encode()]
+    )
+    assert [raw.replace(b'": ', b'":').replace(b", ", b",") for raw in stray.raw] == [
+        one.replace(b", ", b",") for one in shown
+    ]
+    assert len(one.raw) == 2

@@ -17,23 +17,42 @@ from itertools import pairwise
 from typing import Final
 
 from lambda_guard.tools.logs.model import TimedLine, as_mapping, as_number, time_of
+from lambda_guard.tools.logs.reading.envelopes import line_in
 from lambda_guard.tools.logs.reading.line_owner import load
+from lambda_guard.tools.logs.reading.prefixes import STREAM
 
 DOCUMENT_BYTES_MOST: Final = 256 * 2**20
 DEPTH_MOST: Final = 8
 """A batch of Kinesis records of subscription messages of events of lines has a depth of 5."""
 
 SPREAD_LINES_MOST: Final = 2_000
+_OPENING: Final = re.compile(rb"(?:(?:%b|\d{4}-\d\d-\d\dT[\d:.+Z-]+) ){0,2}\{\s*" % STREAM)
+"""A brace alone, or behind what `sam logs` and `aws logs tail` put before it."""
 
 _HOLDER: Final = re.compile(
     rb'\{\s*"(?:events|searchedLogStreams|messageType|owner|logGroup|logStream|logEvents|subscriptionFilters'
     rb"|Records|records|awslogs|results|statistics|queryLanguage|StatusCode|LogResult|FunctionError|ExecutedVersion"
-    rb'|invocationId|deliveryStreamArn)"\s*:'
+    rb'|invocationId|deliveryStreamArn|took|hits|data)"\s*:'
 )
 """The first key of such a document."""
 
-_CSV_HEADER: Final = re.compile(rb'"?@?[\w.]+"?(?:,"?@?[\w.]+"?)*\r?\n')
-_MESSAGE_COLUMNS: Final = ("@message", "message")
+_CSV_HEADER: Final = re.compile(rb'"?@?[\w. ]+"?(?:,"?@?[\w. ]+"?)*\r?\n')
+_COLUMNS: Final = {
+    "message": "@message",
+    "timestamp": "@timestamp",
+    "date": "@timestamp",
+    "time": "@timestamp",
+    "logstreamname": "@logStream",
+}
+"""Of what the consoles of CloudWatch Logs and Datadog download, by the names that Logs Insights has for them."""
+
+_CLI_TEXT: Final = re.compile(
+    rb"^EVENTS\t(?:\d{20,}\t)?\d{13}\t(?:(?P<stream>%b)\t)?(?P<message>.*?)\t(?P<time>\d{13})\r?$"
+    rb"(?=\s*(?:^[A-Z]+\t|\Z))" % STREAM,
+    re.DOTALL | re.MULTILINE,
+)
+"""What `aws logs get-log-events` and `filter-log-events` write with `--output text`."""
+_CLI_TEXT_BEGINS: Final = re.compile(rb"(?:[bf]/\S+\t[bf]/\S+\r?\n|\S{40,}\r?\n)?EVENTS\t\d+\t")
 _ESCAPED: Final = {"\\t": "\t", "\\n": "\n", "\\r": "\r"}
 _PLATFORM_ESCAPED: Final = re.compile(r"(?:START|END|REPORT) RequestId: .*\\[tn]|.*\\n\Z", re.DOTALL)
 _decode: Final = json.JSONDecoder().raw_decode
@@ -46,8 +65,16 @@ def is_container(first: bytes) -> bool:
         return start[1:].lstrip()[:1] in (b"{", b'"', b"[", b"]") and not start.startswith(b"[{]")
     if start[:1] == b"{":
         return _HOLDER.match(start) is not None or _is_spread(start)
+    if _CLI_TEXT_BEGINS.match(start):
+        return True
     header = _CSV_HEADER.match(start)
-    return header is not None and any(f"{name}".encode() in header[0] for name in ("@message",))
+    columns = _columns(header[0].decode()) if header is not None else []
+    return "@message" in columns and (b"@message" in start[:200] or "@timestamp" in columns)
+
+
+def _columns(header: str) -> list[str]:
+    names = [name.strip(' "\r\n') for name in header.split(",")]
+    return [_COLUMNS.get(name.lower(), name) for name in names]
 
 
 def _is_spread(start: bytes) -> bool:
@@ -73,6 +100,8 @@ def lines_of_container(first: bytes, rest: Iterator[bytes]) -> Iterator[list[byt
     content = bytes(whole)
     if content.lstrip()[:1] in (b"[", b"{"):
         yield from _lines_of_documents(content)
+    elif _CLI_TEXT_BEGINS.match(content):
+        yield _lines_of_cli_text(content)
     else:
         yield _lines_of_csv(content)
     for chunk in rest:
@@ -98,18 +127,18 @@ def _lines_of_documents(content: bytes) -> Iterator[list[bytes]]:
 
 
 class Spread:
-    """Joins what is spread over lines: from one that is a brace alone to its counterpart at the line's beginning."""
+    """Joins what is spread over lines: from a brace, alone or behind a prefix, to its counterpart at a line's begin."""
 
     def __init__(self) -> None:
         self._open: list[bytes] = []
 
     def joined(self, lines: list[bytes]) -> list[bytes]:
         """Return the lines, each whole object in one; what isn't JSON after all as it was."""
-        if not self._open and b"{" not in lines and b"{\r" not in lines:
+        if not self._open and not any(line.endswith((b"{", b"{\r")) for line in lines):
             return lines
         found: list[bytes] = []
         for line in lines:
-            if self._open or line.rstrip() == b"{":
+            if self._open or _OPENING.fullmatch(line):
                 self._open.append(line)
                 if line.rstrip() in (b"}", b"},"):
                     found += self._closed()
@@ -126,10 +155,12 @@ class Spread:
 
     def _closed(self) -> list[bytes]:
         lines = self.left()
-        document = load(b"\n".join(lines).rstrip(b", \r"))
+        before, whole = lines[0].rstrip()[:-1], b"\n".join([b"{", *lines[1:]])
+        document = load(whole.rstrip(b", \r"))
         if document is None:
             return lines
-        return [json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")]
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return [before + text.encode("utf-8", "replace")]
 
 
 def lines_in(document: object, depth: int = 0) -> Iterator[bytes]:
@@ -159,6 +190,8 @@ def _held(document: Mapping[str, object]) -> list[object] | None:
     """Return what a document holds: lines, or further documents; None where it is a line itself."""
     if "@message" in document:
         return [_row(document)]
+    if (lines := line_in(document)) is not None:
+        return list(lines)
     for key, read in _READERS.items():
         if key in document and (found := read(document)) is not None:
             return found
@@ -184,9 +217,9 @@ def _message(text: str) -> bytes:
 
 def _row(row: Mapping[str, object]) -> bytes:
     """Return a row of Logs Insights as a line; its times have a space, and are UTC."""
-    message = row["@message"]
+    message, at = row["@message"], row.get("@timestamp")
     line = _message(message if isinstance(message, str) else json.dumps(message, separators=(",", ":")))
-    at = time_of(row.get("@timestamp"))
+    at = time_of(int(at) if isinstance(at, str) and at.isdigit() else at)
     return line if at is None else TimedLine.at(line, at, str(row.get("@logStream") or ""))
 
 
@@ -196,6 +229,14 @@ def _events(document: Mapping[str, object], key: str) -> list[object] | None:
         return None
     stream = str(document.get("logStream") or "")
     return [line_of(event, stream) if "message" in as_mapping(event) else event for event in events]
+
+
+def _hits(document: Mapping[str, object]) -> list[object] | None:
+    """Read what Elasticsearch, OpenSearch and Datadog answer to a search."""
+    found = as_mapping(document["hits"]).get("hits") if "hits" in document else document["data"]
+    events = [line_in(as_mapping(one)) for one in found] if isinstance(found, list) else []
+    whole = [event for event in events if event]
+    return list(_in_order_of_events(whole)) if whole and len(whole) == len(events) else None
 
 
 def _records(document: Mapping[str, object], key: str) -> list[object] | None:
@@ -256,6 +297,8 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, object]], list[object] | Non
     "Records": lambda document: _records(document, "Records"),
     "records": lambda document: _records(document, "records"),
     "results": _results,
+    "hits": _hits,
+    "data": _hits,
     "LogResult": _answer,
 }
 
@@ -271,6 +314,13 @@ def in_order(lines: list[bytes]) -> list[bytes]:
     return lines
 
 
+def _in_order_of_events(events: list[list[bytes]]) -> list[bytes]:
+    """Do the same with events of several lines each; returns all lines."""
+    heads = [event[0] for event in events]
+    turned = in_order(heads) is not heads
+    return [line for event in (reversed(events) if turned else events) for line in event]
+
+
 def _begins_with_an_end(lines: list[bytes]) -> bool:
     return lines[0].startswith((b"END RequestId: ", b"REPORT RequestId: "))
 
@@ -278,7 +328,27 @@ def _begins_with_an_end(lines: list[bytes]) -> bool:
 def _lines_of_csv(content: bytes) -> list[bytes]:
     """Read what the console of Logs Insights downloads."""
     try:
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
-        return in_order([_row(row) for row in rows])
+        text = io.StringIO(content.decode("utf-8", "replace"), newline="")
+        names = _columns(text.readline())
+        rows = [_row(row) for row in csv.DictReader(text, names)]
+        return _in_order_of_events([list(_cut(row)) for row in rows])
     except (csv.Error, KeyError, TypeError):
         return content.split(b"\n")
+
+
+def _cut(row: bytes) -> Iterator[bytes]:
+    """Cut an event into its lines, which all have its time."""
+    for line in row.split(b"\n"):
+        yield TimedLine.at(line, row.time_ms, row.stream) if isinstance(row, TimedLine) else line
+
+
+def _lines_of_cli_text(content: bytes) -> list[bytes]:
+    """Read a table of tabs in which a message has line ends; what stands beside the events isn't log."""
+    events = list(_CLI_TEXT.finditer(content))
+    if len(events) != len(re.findall(rb"^EVENTS\t", content, re.MULTILINE)):
+        return content.split(b"\n")
+    return [
+        TimedLine.at(line, float(event["time"]), (event["stream"] or b"").decode("utf-8", "replace"))
+        for event in events
+        for line in event["message"].strip(b"\r\n").split(b"\n")
+    ]

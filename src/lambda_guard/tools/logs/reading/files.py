@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import os
+import re
 import select
 import sys
 import zlib
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from lambda_guard.tools.logs.invocation import Block
 from lambda_guard.tools.logs.reading.containers import Spread, is_container, lines_of_container
+from lambda_guard.tools.logs.reading.envelopes import opener_for
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream, Tally
 from lambda_guard.tools.stopping import Stop
@@ -31,6 +33,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.h
 """
 
 POLL_SECONDS: Final = 0.25
+_COLOUR: Final = re.compile(rb"\x1b\[[\d;]*m")
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -249,7 +252,9 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
         if is_container(first):
             yield from lines_of_container(first, chunks)
             return
-        yield from _split(first, chunks)
+        opened = opener_for(first)
+        for lines in _split(first, chunks):
+            yield lines if opened is None else opened(lines)
 
 
 def _split(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -263,11 +268,18 @@ def _split(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 def _cut(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
     *lines, rest = first.split(b"\n")
-    yield lines
+    yield _without_colours(lines)
     for chunk in chunks:
         *lines, rest = (
             (rest + chunk).split(b"\n") if len(rest) < LINE_BYTES_MOST else [rest, *chunk.split(b"\n")]
         )
-        yield lines
+        yield _without_colours(lines)
     if rest:
-        yield [rest]
+        yield _without_colours([rest])
+
+
+def _without_colours(lines: list[bytes]) -> list[bytes]:
+    """Take out the colours of a terminal that a tool wrote into a file, or a pipe."""
+    if not any(b"\x1b[" in line for line in lines):
+        return lines
+    return [_COLOUR.sub(b"", line) for line in lines]

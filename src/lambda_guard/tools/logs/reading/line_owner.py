@@ -125,6 +125,8 @@ def _load_patiently(line: bytes, trailing: bool) -> dict[str, object] | None:
 
 def _without_prefix(line: bytes, stripped: bytes) -> Identified:
     """Take off what `aws logs tail`, `sam logs`, exports and others put before a line: time, stream, name."""
+    if stripped.startswith(b"[ERROR] "):  # messages that a query has joined by tabs
+        return Identified(Sign.LINE, None, line.lstrip())
     prefix = None if _NODE_TEXT_WITHOUT_ID.match(stripped) else prefix_of(stripped)
     if prefix is None:
         return Identified(Sign.LINE, None, line)

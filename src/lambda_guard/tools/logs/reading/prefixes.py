@@ -14,12 +14,12 @@ PREFIX_BYTES_MOST: Final = 400
 
 _ANCHOR: Final = re.compile(
     rb"(?<=[\s|\]:)])(?=(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |XRAY TraceId: "
-    rb"|(?:EXTENSION|TELEMETRY)[\t ]|RequestId: \S+ (?:Error: |Process exited )|\[[A-Z]+\]\t|\{\""
+    rb"|(?:EXTENSION|TELEMETRY)[\t ]|RequestId: \S+ (?:Error: |Process exited )|\[[A-Z]+\]\t|\[ERROR\] [\w.]+: |\{\""
     rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?:[A-Z]+\s|Task timed out))"
 )
 """Where a line of Lambda's or of a runtime's own begins."""
 
-_CLOCK: Final = rb"\d\d:\d\d:\d\d(?:[.,]\d+)?"
+_CLOCK: Final = rb"\d?\d:\d\d:\d\d(?:[.,]\d+)?"
 _TOKEN: Final = re.compile(
     rb"\s*\[?(?:"
     rb"(?P<stream>%(stream)b)"
@@ -40,6 +40,7 @@ _TOKEN: Final = re.compile(
 
 _PLAIN: Final = re.compile(
     rb"(?:(?P<before>%(stream)b)\s+)?(?P<time>\d{4}-\d\d-\d\dT%(clock)b(?:Z|[+-]\d\d:?\d\d)?)\s"
+    rb"(?:std(?:out|err) [FP] )?"  # of a container of Kubernetes
     rb"(?:(?P<stream>%(stream)b)\s)?(?P<rest>.*)" % {b"stream": STREAM, b"clock": _CLOCK},
     re.DOTALL,
 )

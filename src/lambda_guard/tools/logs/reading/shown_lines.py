@@ -27,6 +27,7 @@ _FOLDED_EVENTS: Final = (
     "platform.initStart",
     "platform.restoreStart",
 )
+_SECOND_MS: Final = 1_000.0
 _BOILERPLATE: Final = b"LAMBDA_WARNING: Unhandled exception. The most likely cause is "
 """The same four sentences before every error of an import: the runtime could have been updated."""
 
@@ -85,8 +86,8 @@ def _in_order(raws: Iterable[bytes], lines: list[Line]) -> list[Line]:
     timed = [getattr(raw, "time_ms", None) for raw in raws]
     times = [line.time_ms for line in lines] if None in timed else timed
     latest, keys = 0.0, list[float]()
-    for line, at in zip(lines, times, strict=True):
-        if true_time(at) is not None and not line.whole_second:
-            latest = at or latest
+    for at in map(true_time, times):
+        if at is not None and not (at % _SECOND_MS == 0.0 and at <= latest < at + _SECOND_MS):
+            latest = at  # one that is cut to the second may be any time of it
         keys.append(latest)
     return [lines[place] for place in sorted(range(len(lines)), key=keys.__getitem__)]
