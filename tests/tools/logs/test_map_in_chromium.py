@@ -224,6 +224,21 @@ def test_a_bar_shows_how_much_of_it_went_to_aws(browser, page):
     assert "\N{MIDDLE DOT} dynamodb PutItem orders, 38.2 ms" in browser.texts(".notes li")
 
 
+def test_a_map_that_is_too_large_shows_what_is_looked_at(browser, lambda_guard, write, tmp_path):
+    """Of thirty functions, that of the chosen invocation is in sight, from the beginning and after each choice."""
+    page = tmp_path / "page.html"
+    assert lambda_guard("invocations", write(systems.fan_out()), "--html", str(page)).returncode == 0
+    browser.open(page)
+    seen = (
+        "const at = document.querySelector(`#map [data-fn=${arguments[0]}]`).getBoundingClientRect(), room ="
+        " document.getElementById('canvas').getBoundingClientRect(); return at.top >= room.top && at.bottom <= room.bottom"
+    )
+    assert browser.run(seen, "consumer-00")
+    assert not browser.run(seen, "consumer-25")
+    browser.type("#search", "consumer-25")
+    assert browser.run(seen, "consumer-25")
+
+
 @pytest.mark.parametrize("lines", [systems.fan_out(), systems.circle(), systems.long_names()])
 def test_a_system_of_any_shape_is_drawn(browser, lambda_guard, write, tmp_path, lines):
     """Thirty functions, circles, long names: nothing overlaps, and the page says nothing of errors."""

@@ -110,8 +110,9 @@ def test_what_stands_alone_fills_rows():
     """Thirty functions without records are no tower."""
     boxes = [Box(150.0, 50.0) for _ in range(30)]
     width, height = lay_out(boxes, [])
-    assert 600 < width <= 900
-    assert height < 500
+    assert 900 < width <= 1_150
+    assert height < 400
+    assert len({box.x for box in boxes}) == 6
 
 
 @pytest.mark.parametrize("lines", [storefront(), systems.fan_out(), systems.circle(), systems.long_names()])

@@ -106,6 +106,21 @@ def test_the_same_message_from_another_queue_is_a_dead_letter():
     assert shape(failing, rescue) == [[("billing", "root", [("rescue", "dead-letter", [])])]]
 
 
+@pytest.mark.parametrize("outcome", ["success", "error"])
+def test_a_dead_letter_is_what_somebody_failed_on(outcome):
+    """A message that was handled dies nowhere: whoever has it from another queue has a copy, or was sent it."""
+    first = invocation("a", 0, received=["m"], source="arn:aws:sqs:r:1:q", outcome=outcome)
+    other = invocation("b", 50, received=["m"], source="arn:aws:sqs:r:1:other")
+    link = {
+        "success": [("a", "root", []), ("b", "root", [])],
+        "error": [("a", "root", [("b", "dead-letter", [])])],
+    }
+    assert shape(first, other) == [link[outcome]]
+    published = [{"service": "sns", "operation": "Publish", "target": "t", "message_id": "m"}]
+    ((root,),) = shape(invocation("x", -50, sent=published), first, other)
+    assert root == ("x", "root", [("a", "message", []), ("b", "message", [])])
+
+
 def test_the_copies_of_an_event_in_two_queues_are_neither_retries_nor_dead_letters():
     """All have the id of the envelope in common, which the topic gave; what comes again has that of its queue."""
 

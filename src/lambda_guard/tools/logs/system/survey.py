@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lambda_guard import _names as names
+from lambda_guard.tools.logs.invocation import UNFINISHED
 from lambda_guard.tools.logs.model import as_number
 from lambda_guard.tools.logs.selection import failures
 from lambda_guard.tools.logs.system.places import (
@@ -302,7 +303,9 @@ class _Survey:
         if queue is None or queue.kind != "queue":
             return {}
         for message in self._given[node]:
-            receivers = self._receivers[message]
+            receivers, sender = self._receivers[message], self._messages.get(message)
+            if sender is not None and _target(sender).kind != "queue":
+                continue  # copies of what was published have its id
             if len(receivers) == 1 or self._triggers[min(receivers, key=_start)] == queue:
                 continue
             before = [
@@ -314,7 +317,8 @@ class _Survey:
 
     def _is_other_queue(self, node: Node, queue: Key) -> bool:
         place = self._triggers[node]
-        return node.failed and place is not None and place.kind == "queue" and place != queue
+        failed = node.failed or node.invocation.outcome == UNFINISHED
+        return failed and place is not None and place.kind == "queue" and place != queue
 
 
 def _function(node: Node) -> Key:

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Final, Literal
 
 from lambda_guard import _names as names
-from lambda_guard.tools.logs.invocation import Invocation
+from lambda_guard.tools.logs.invocation import UNFINISHED, Invocation
 from lambda_guard.tools.logs.model import as_number
 from lambda_guard.tools.logs.reading.attempts import merge_late
 from lambda_guard.tools.logs.selection import failures, identities, queue_ids, received_ids
@@ -227,11 +227,20 @@ class _Joiner:
         given = node.given
         earlier = [
             *(self._latest_run[one] for one in runs if one in self._latest_run),
-            *(self._latest_receiver[one] for one in given if one in self._latest_receiver),
+            *(before for one in given if (before := self._received_before(one, node)) is not None),
         ]
         self._latest_run.update(dict.fromkeys(runs, node))
         self._latest_receiver.update(dict.fromkeys(given, node))
         return max(earlier, key=_order, default=None)
+
+    def _received_before(self, message: str, node: Node) -> Node | None:
+        """Return who had a message last: from another queue only who failed on it, and no copy of an event."""
+        before = self._latest_receiver.get(message)
+        if before is None or not self._came_from_another_queue(node, before):
+            return before
+        _, sent = self._senders.get(message, (None, {}))
+        is_copy = sent.get(names.SERVICE, "sqs") != "sqs"
+        return before if not is_copy and (before.failed or before.invocation.outcome == UNFINISHED) else None
 
     def _came_from_another_queue(self, node: Node, before: Node) -> bool:
         ours, theirs = _queue(node), _queue(before)

@@ -29,9 +29,14 @@ function systemMap(choose) {
     }
   }
 
-  /** Mark the way of one invocation. */
-  function light(edges) {
+  /** Mark the way of one invocation, and bring its function into sight. */
+  function light(edges, fn) {
     for (const part of svg.querySelectorAll(".line")) part.classList.toggle("lit", edges.includes(Number(part.dataset.on)));
+    const place = parts.find((part) => part.dataset.fn === fn), room = canvas.getBoundingClientRect();
+    if (!place) return;
+    const box = place.getBoundingClientRect();
+    if (box.left < room.left || box.right > room.right) canvas.scrollLeft += (box.left + box.right - room.left - room.right) / 2;
+    if (box.top < room.top || box.bottom > room.bottom) canvas.scrollTop += (box.top + box.bottom - room.top - room.bottom) / 2;
   }
 
   function press(event) {

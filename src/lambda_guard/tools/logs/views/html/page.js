@@ -226,7 +226,7 @@
       else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
       draw();
     }
-    map.light(at >= 0 ? nodes[at].on : []);
+    if (at >= 0) map.light(nodes[at].on, nodes[at].fn);
     remember();
     mark();
     showDetail();

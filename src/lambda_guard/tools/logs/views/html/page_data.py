@@ -13,7 +13,7 @@ from lambda_guard.tools.logs.selection import failures, received_ids
 from lambda_guard.tools.logs.traces.timescale import Timescale
 from lambda_guard.tools.logs.traces.tree import Node, Trace
 from lambda_guard.tools.logs.views.causes import functions_text
-from lambda_guard.tools.logs.views.html.rows import ROW_BYTES_MOST, Rows, encoded_shown
+from lambda_guard.tools.logs.views.html.rows import ROW_BYTES_MOST, Rows, encoded_shown, filled
 from lambda_guard.tools.logs.views.text import (
     MARKS,
     attempt_text,
@@ -223,7 +223,7 @@ def _node_data(node: Node) -> dict[str, object]:
         "from": " · ".join(filter(None, _origin(node))),
         "ids": [[name, value] for name, value in _ids(invocation) if value],
         "error": _error(invocation),
-        "notes": list(_notes(node)),
+        "notes": [filled(note) for note in _notes(node)],
         "died": died_text(node),
     }
 
@@ -278,10 +278,10 @@ def _facts(node: Node) -> Iterator[tuple[str, str]]:
     yield "left", span(remaining) if remaining is not None else ""
 
 
-def _share_of_calls(invocation: Invocation) -> float:
-    """Return which part of its time it spent in AWS calls; several at a time may add up to more."""
+def _share_of_calls(invocation: Invocation) -> float | None:
+    """Return which part of its time it spent in AWS calls, if any; several at a time may add up to more."""
     calls, took = calls_ms(invocation), invocation.duration_ms
-    return round(min(1.0, calls / took), 3) if calls and took else 0.0
+    return round(min(1.0, calls / took), 3) if calls and took else None
 
 
 def _ids(invocation: Invocation) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ _GAP_X: Final = 18.0
 _GAP_X_MOST: Final = 90.0
 _GAP_Y: Final = 16.0
 _GROUP_GAP: Final = 28.0
-_SINGLES_WIDTH: Final = 900.0
+_SINGLES_WIDTH: Final = 1_150.0
 _SWEEPS: Final = 12
 _PORT_GAP: Final = 11.0
 
@@ -88,14 +88,16 @@ def lay_out(boxes: Sequence[Box], lines: Iterable[Line]) -> tuple[float, float]:
     for group in (group for group in groups if len(group) > 1):
         right, height = _place([line for line in between if line.source in group], list(group), bottom)
         width, bottom = max(width, right), bottom + height + _GROUP_GAP
-    x = height = 0.0
-    for (box,) in (group for group in groups if len(group) == 1):
-        if x and x + box.width > max(width, _SINGLES_WIDTH):
-            x, bottom, height = 0.0, bottom + height + _GAP_Y, 0.0
-        box.x, box.y = x, bottom
-        x, height = x + box.width + _GAP_X, max(height, box.height)
-        width = max(width, box.x + box.width)
-    return width, bottom + (height or -_GROUP_GAP)
+    singles = [box for group in groups if len(group) == 1 for box in group]
+    step = max((box.width + _GAP_X for box in singles), default=1.0)
+    columns = max(1, int(max(width, _SINGLES_WIDTH) // step))
+    for first in range(0, len(singles), columns):
+        row = singles[first : first + columns]
+        for at, box in enumerate(row):
+            box.x, box.y = at * step, bottom
+            width = max(width, box.x + box.width)
+        bottom += max(box.height for box in row) + _GAP_Y
+    return width, bottom - (_GAP_Y if singles else _GROUP_GAP)
 
 
 def _groups(boxes: Sequence[Box], lines: Iterable[Line]) -> Iterator[dict[Box, None]]:
