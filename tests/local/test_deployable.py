@@ -5,9 +5,11 @@ import re
 import stat
 import sys
 import zipfile
+from importlib.resources import files
 
 import pytest
 
+from lambda_guard.local.aws.event_bus import TARGETS
 from lambda_guard.local.deployable import deployable
 from lambda_guard.local.placeholders import read_template
 from lambda_guard.templates.document import Location
@@ -387,3 +389,9 @@ def test_an_output_that_is_beyond_us_is_left_out(read):
         "The output Version is left out: resource Fn: AWS::Lambda::Function has no attribute 'Version' here",
         "The output Mapped is left out: Value: Fn::FindInMap has a malformed argument: ['Map', 'a', 'b']",
     )
+
+
+def test_targets_that_get_events_are_those_that_are_not_warned_of():
+    """What is honoured and what moto's process delivers to are one list."""
+    honoured = json.loads(files("lambda_guard.local").joinpath("honoured.json").read_text())
+    assert set(honoured["targets"]) == set(TARGETS)

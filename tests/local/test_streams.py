@@ -275,3 +275,50 @@ def test_the_mapping_is_listed_as_it_is(cloud):
     assert split["DestinationConfig"]["OnFailure"]["Destination"].endswith(":Lost")
     assert [json.loads(each["Pattern"]) for each in filtered["FilterCriteria"]["Filters"]] == NAMED
     assert by_function["Lanes"]["ParallelizationFactor"] == 4
+
+
+def test_reading_begins_where_the_mapping_says(functions, build):
+    """A stream of the template is read from the start of the cloud on, with LATEST; what was there before isn't."""
+
+    def consumer(stream, **position):
+        properties = {"Stream": {"Fn::GetAtt": [stream, "Arn"]}, **position}
+        return build.function("streamed.whole", events={"S": {"Type": "Kinesis", "Properties": properties}})
+
+    template = build.template(
+        Stream={"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "orders"}},
+        Latest=consumer("Stream", StartingPosition="LATEST"),
+        Trimmed=consumer("Stream", StartingPosition="TRIM_HORIZON"),
+        Since=consumer("Stream", StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=1_700_000_000),
+    )
+    with Cloud(template, root=functions) as cloud:
+        cloud.kind = "Kinesis"
+        put(cloud, "orders", {"id": "a"}, {"id": "b"})
+        cloud.settle()
+
+        assert printed(cloud, "Latest", "done") == ["a", "b"]
+        assert printed(cloud, "Trimmed", "done") == ["a", "b"]
+        assert printed(cloud, "Since", "done") == ["a", "b"]
+
+
+def test_a_role_that_may_not_read_a_stream_has_no_mapping(functions, build):
+    """With policies enforced, SAM's own grant is enough; without it the mapping isn't made, as AWS refuses it."""
+    role = {"AssumeRolePolicyDocument": {}, "Policies": []}
+    event = {
+        "Type": "Kinesis",
+        "Properties": {"Stream": {"Fn::GetAtt": ["Stream", "Arn"]}, "StartingPosition": "TRIM_HORIZON"},
+    }
+    template = build.template(
+        Stream={"Type": "AWS::Kinesis::Stream", "Properties": {"Name": "orders"}},
+        Granted=build.function("streamed.whole", events={"S": event}),
+        Bare={"Type": "AWS::IAM::Role", "Properties": role},
+        Denied=build.function("streamed.whole", events={"S": event}, Role={"Fn::GetAtt": ["Bare", "Arn"]}),
+    )
+    with Cloud(template, root=functions, enforce_policies=True) as cloud:
+        cloud.kind = "Kinesis"
+        put(cloud, "orders", {"id": "a"})
+        cloud.settle()
+
+        assert printed(cloud, "Granted", "done") == ["a"]
+        assert cloud.results("Denied") == []
+        [said] = [warning for warning in cloud.warnings if "is not polled for Denied" in warning]
+        assert "kinesis:GetRecords" in said

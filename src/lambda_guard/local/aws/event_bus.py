@@ -102,7 +102,7 @@ def _send(functions: Functions, rule: Any, target: Mapping[str, Any], event: Eve
     arn = arns.parse(target["Arn"]) or arns.Arn("", "", "", "", target["Arn"])
     it = _Delivery(functions, rule, target, arn, event, target_input(target, event, reserved))
     try:
-        _TARGETS.get(arn.service, _to_nothing)(it)
+        TARGETS.get(arn.service, _to_nothing)(it)
     except Exception as error:
         _give_up(it, error)
 
@@ -165,7 +165,7 @@ def _to_a_log_group(it: _Delivery) -> None:
     backend.put_log_events(group, stream, [{"timestamp": now, "message": it.content}])
 
 
-_TARGETS: Final[Mapping[str, Callable[[_Delivery], None]]] = {
+TARGETS: Final[Mapping[str, Callable[[_Delivery], None]]] = {
     "lambda": _to_a_function,
     "sqs": _to_a_queue,
     "sns": _to_a_topic,
@@ -173,6 +173,7 @@ _TARGETS: Final[Mapping[str, Callable[[_Delivery], None]]] = {
     "logs": _to_a_log_group,
     "states": _to_a_state_machine,
 }
+"""What events are delivered to, by service."""
 
 
 def _give_up(it: _Delivery, error: Exception) -> None:

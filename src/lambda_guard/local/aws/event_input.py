@@ -50,7 +50,8 @@ def _filled(template: str, values: Mapping[str, Any]) -> str:
     for variable in _PLACEHOLDER.finditer(template):
         before = template[end : variable.start()]
         quoted ^= len(_QUOTE.findall(before)) % 2 == 1
-        filled += before + _shown(values.get(variable[1], _MISSING), quoted=quoted)
+        known = variable[1] in values
+        filled += before + (_shown(values[variable[1]], quoted=quoted) if known else variable[0])
         end = variable.end()
     return filled + template[end:]
 
