@@ -38,7 +38,7 @@ _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_
 - `sam`: SAM's own properties that leave no trace in the translated template.
 - `events`: the properties of SAM's events.
 - `targets`: the services that rules send events to, as `aws.event_bus` does.
-- `from_events`: what SAM generates from events, which are warned of as they are written.
+- `from_events`: what SAM generates from events and APIs, which are warned of as they are written.
 """
 
 
@@ -174,10 +174,12 @@ def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
             yield f"{name} ({kind}) is not created: {reason}"
         elif written or kind not in _HONOURED["from_events"]:
             said = written.get("Properties", ()) if written and written["Type"] in _HONOURED["sam"] else ()
-            for key in sorted(
-                set(resource.get("Properties") or {}) - set(_HONOURED["properties"][kind]) - set(said)
-            ):
+            properties = resource.get("Properties") or {}
+            given = {key for key, value in properties.items() if value not in ("", None, [], {})}
+            for key in sorted(given - set(_HONOURED["properties"][kind]) - set(said)):
                 yield f"{name} ({kind}): the property {key} is not honoured"
+            if properties.get("ProtocolType") == "WEBSOCKET":
+                yield f"{name} ({kind}): WebSocket APIs are not served here"
 
 
 def _runtime_warnings(runtimes: set[str]) -> Iterator[str]:

@@ -59,6 +59,7 @@ def _with_addresses(document: Document) -> tuple[Document, dict[str, str]]:
     for_all = (source.get("Globals") or {}).get("Function") or {}
     elsewhere = {"CodeUri", "InlineCode", "ImageUri"}
     for name, resource in source["Resources"].items():
+        _stand_in(resource)
         if resource["Type"] not in _PATHS:
             continue
         properties, key = resource.setdefault("Properties", {}), _PATHS[resource["Type"]]
@@ -67,6 +68,17 @@ def _with_addresses(document: Document) -> tuple[Document, dict[str, str]]:
         _put_address(properties, key, name, paths)
     _put_address(for_all, "CodeUri", "Globals", paths)
     return source, paths
+
+
+def _stand_in(resource: dict[str, Any]) -> None:
+    """Put something in the place of what the translator asks AWS for, or wants to be there before it's built."""
+    properties = resource.get("Properties") or {}
+    if resource["Type"] == "AWS::Serverless::Application" and isinstance(properties.get("Location"), dict):
+        # of the Serverless Application Repository, for which the translator calls AWS
+        url = f"serverlessrepo://{properties.pop('Location').get('ApplicationId')}"
+        resource.update(Type="AWS::CloudFormation::Stack", Properties={**properties, "TemplateURL": url})
+    if properties.get("PackageType") == "Image" and "ImageUri" not in properties:
+        properties["ImageUri"] = BUCKET
 
 
 def _put_address(properties: dict[str, Any], key: str, name: str, paths: dict[str, str]) -> None:

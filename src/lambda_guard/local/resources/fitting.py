@@ -70,6 +70,11 @@ def _map(shape: Any, value: Any, place: str, unknown: list[str]) -> Any:
 def _text(_shape: Any, value: Any, _place: str, _unknown: list[str]) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict) and "Statement" in value:
+        value = {
+            "Version": "2012-10-17",
+            **value,
+        }  # AWS takes a policy without one, as SAM makes them; moto doesn't
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
 
 
