@@ -261,6 +261,29 @@ def test_a_schedule_reaches_all_targets_of_its_rule(cloud, events):
     assert [event for event, _ in events("Constant")] == [{"at": event["time"]}]
 
 
+def test_what_is_archived_is_replayed(cloud, events):
+    """An archive of the default bus keeps what its pattern matches; a replay has the rules deliver it again."""
+    client, bus = cloud.client("events"), "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+    pattern = json.dumps({"source": ["shop"], "detail": {"id": ["kept"]}})
+    archive = client.create_archive(ArchiveName="kept", EventSourceArn=bus, EventPattern=pattern)[
+        "ArchiveArn"
+    ]
+    put(cloud, {"id": "kept"})
+    put(cloud, {"id": "other"})
+    cloud.settle()
+    client.start_replay(
+        ReplayName="again",
+        EventSourceArn=archive,
+        EventStartTime=1,
+        EventEndTime=4_000_000_000,
+        Destination={"Arn": bus},
+    )
+    cloud.settle()
+
+    assert [event["detail"]["id"] for event, _ in events("Whole")] == ["kept", "other", "kept"]
+    assert events("Whole")[-1][0]["replay-name"] == "again"
+
+
 def receive_and_forget(cloud, receive):
     """Empty the dead-letter queue."""
     for letter in receive(cloud, "Dead"):

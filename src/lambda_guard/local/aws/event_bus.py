@@ -35,7 +35,7 @@ def rules_deliver(functions: Functions) -> None:
     """
 
     @replaces(Rule, "send_to_targets")
-    def send_to_targets(_original: Any, self: Any, event: Any, _transform_input: bool = True) -> None:
+    def send_to_targets(_original: Any, self: Any, event: Any, **_given: bool) -> None:
         event, ingested = _as_delivered(event)
         for target in self.targets if _is_for(self, event) else ():
             _send(functions, self, target, event, ingested)
@@ -142,6 +142,10 @@ def _to_a_topic(it: _Delivery) -> None:
 
 
 def _to_a_bus(it: _Delivery) -> None:
+    if not it.arn.name:  # a rule of moto's own: an archive of the bus
+        archive = arns.resource_path(json.loads(it.content)["archive-arn"])
+        it.rule._send_to_events_archive(archive, it.event)  # noqa: SLF001 - moto has no public one
+        return
     if it.arn.name == it.rule.event_bus_name:
         raise UndeliverableError("INVALID_PARAMETER", "a rule can't send to its own bus")
     put(events_backends[it.arn.account][it.arn.region].describe_event_bus(it.arn.name), it.event)
