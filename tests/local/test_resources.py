@@ -20,6 +20,7 @@ def handler(event, context):
 """
 ID = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}  # fmt: skip
 ACCOUNT = "123456789012"
+ALLOW = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 EVERY = Path(__file__).parent / "every_type.yaml"
 
 
@@ -219,6 +220,29 @@ def test_queues_and_subscriptions_are_made_as_the_template_has_them(every):
     ] == {"FifoQueue": "true"}
     assert set(subscribed) == {"Jobs", "dead"}
     assert (filtered["RawMessageDelivery"], filtered["FilterPolicy"]) == ("true", '{"kind": ["order"]}')
+
+
+def test_every_type_is_named_on_the_page():
+    """The table of the documentation has what the table in code has."""
+    page = (Path(__file__).parents[2] / "docs" / "local-cloud.md").read_text()
+    section = page.partition("### Resources")[2].partition("\n### ")[0]
+
+    assert [kind for kind in TYPES if f"`{kind.rpartition('::')[2]}`" not in section] == []
+
+
+def test_a_policy_for_a_functions_own_role_is_attached(every):
+    """SAM makes the role, which exists as a policy refers to it."""
+    policy = resource("IAM::Policy", PolicyName="own", PolicyDocument=ALLOW, Roles=[{"Ref": "OwnRole"}])
+    document = {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {"Own": function(), "Other": function(), "P": policy},
+    }
+    made = make(Template(document, Location("eu-west-1", ACCOUNT, every.endpoint)), every.client, "eu-west-1")
+    iam = every.client("iam")
+
+    assert made.warnings == []
+    assert iam.list_role_policies(RoleName="OwnRole")["PolicyNames"] == ["own"]
+    assert "OtherRole" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]
 
 
 def test_roles_have_their_policies(every):

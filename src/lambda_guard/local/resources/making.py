@@ -64,13 +64,7 @@ class Resources:
         self._made: dict[str, Mapping[str, Any]] = {}
         self._begun: list[str] = []
         self._refused: list[str] = []
-        written = template.source["Resources"]
-        # Roles that SAM adds are many, and here nobody asks for them.
-        self._resources = {
-            it.logical_id: it
-            for it in template.resources(*TYPES)
-            if it.kind != "AWS::IAM::Role" or it.logical_id in written
-        }
+        self._resources = {it.logical_id: it for it in template.resources(*TYPES)}
         self._lookups = Lookups(template, client, self.attributes)
         template.deployed(self.attributes, self._lookups.look_up)
 
@@ -117,9 +111,13 @@ class Resources:
         return replace(stack, mappings=tuple(mappings))
 
     def make(self) -> None:
-        """Make them all, and once more what was refused: it may name by its text what has been made since."""
-        for logical_id in self._resources:
-            self.attributes(logical_id)
+        """Make them all, and once more what was refused: it may name by its text what has been made since.
+
+        A role that SAM adds to a function is made if another resource refers to it: there is one for each function.
+        """
+        for logical_id, it in self._resources.items():
+            if it.kind != "AWS::IAM::Role" or logical_id in self._template.source["Resources"]:
+                self.attributes(logical_id)
         refused, self._refused = self._refused, []
         for logical_id in refused:
             del self._made[logical_id]
