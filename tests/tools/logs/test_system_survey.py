@@ -220,6 +220,24 @@ def test_the_copies_of_an_event_in_two_queues_are_no_dead_letters():
     assert not [place for place in surveyed(story.lines).places if place.key.kind in {"dead", "unknown"}]
 
 
+def test_copies_that_have_only_the_envelopes_id_are_no_dead_letters():
+    """What the topic was given by a function that these logs have was published, and died nowhere."""
+    story = Story()
+    (event,) = story.runs("orders", sends=[f"{TOPIC}:placed"])
+    for queue in ("a", "b"):
+        story.runs(queue, after=[event], kind="sns-sqs", source=f"{ACCOUNT}:{queue}", failed=queue == "a")
+    assert not [place for place in surveyed(story.lines).places if place.key.kind == "dead"]
+
+
+def test_the_wait_before_another_attempt_is_no_time_in_a_queue():
+    """Also where no record numbers attempts: the same message again is one."""
+    story = Story()
+    (message,) = story.runs("orders", sends=[f"{ACCOUNT}:orders"])
+    for wait in (30.0, 9_000.0):
+        story.runs("billing", after=[message], failed=True, MessageAge=wait)
+    assert edges(surveyed(story.lines))["SQS queue orders → function billing"] == (2, 2, 1, [30.0])
+
+
 @pytest.mark.parametrize(
     "target", [f"{ACCOUNT}:orders", "https://sqs.eu-west-1.amazonaws.com/123456789012/orders", "orders"]
 )
