@@ -3,14 +3,13 @@
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from http import HTTPStatus
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Protocol
 
 from lambda_guard.local._errors import LocalCloudError, OptionError
 from lambda_guard.local.runtime.callers import FILTER
@@ -46,18 +45,22 @@ class MotoProcess:
         self._waiter = threading.Thread(target=self._watch, name="moto", daemon=True)
         self._waiter.start()
 
-    def _start(self, port: int, control: str) -> subprocess.Popen[bytes]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    def _start(self, port: int, control: str) -> "_Process":
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment = {**variables, **_VARIABLES, "PYTHONUNBUFFERED": "1"}
+        request = {"port": port, "control": control, "enforced": self._enforced}
+        if sys.platform == "linux" and "pytest" in sys.modules:
+            from lambda_guard.local.aws.moto_forks import fork
+
+            forked = fork(environment, self._guardian, self._output.writer, region=self.region, **request)
+            if forked is not None:
+                return forked
         arguments = [str(port), control, *["enforced"] * self._enforced]
-        return self._guardian.start(
-            [sys.executable, "-m", "lambda_guard.local.aws.moto_server", *arguments],
-            env={**environment, **_VARIABLES, "AWS_DEFAULT_REGION": self.region, "PYTHONUNBUFFERED": "1"},
-            cwd=os.path.dirname(os.path.abspath(__file__)),  # noqa: PTH100, PTH120 - just some directory
-            output=self._output.writer,
-        )
+        environment["AWS_DEFAULT_REGION"] = self.region
+        return _Spawned(arguments, environment, self._output.writer, self._guardian)
 
     def _watch(self) -> None:
-        self._guardian.reap(self._process)
+        self._process.wait()
         if not self._port.done():
             self._port.cancel()
 
@@ -125,13 +128,49 @@ class MotoProcess:
 
     def close(self) -> None:
         """Kill the process and close the clients."""
-        self._guardian.signal(self._process, 9)
+        self._process.kill()
         self._waiter.join(10)
         self._output.close()
         with self._clients_lock:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+
+
+class _Process(Protocol):
+    """moto's process."""
+
+    pid: int
+
+    def wait(self) -> None:
+        """Wait for its end, in one thread only, then end what it has started."""
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+
+
+class _Spawned:
+    """moto's process, started from nothing."""
+
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], output: int, guardian: Guardian
+    ) -> None:
+        self._guardian = guardian
+        self._process = guardian.start(
+            [sys.executable, "-m", "lambda_guard.local.aws.moto_server", *arguments],
+            env=environment,
+            cwd=os.path.dirname(os.path.abspath(__file__)),  # noqa: PTH100, PTH120 - just some directory
+            output=output,
+        )
+        self.pid = self._process.pid
+
+    def wait(self) -> None:
+        """Wait for its end, in one thread only, then end what it has started."""
+        self._guardian.reap(self._process)
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        self._guardian.signal(self._process, 9)
 
 
 def check_region(region: str) -> None:

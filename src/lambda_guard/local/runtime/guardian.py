@@ -44,26 +44,40 @@ class Guardian:
         self._pipe = self._process.stdin
 
     def start(
-        self, command: list[str], *, env: dict[str, str], cwd: str, output: int | IO[bytes]
+        self,
+        command: list[str],
+        *,
+        env: dict[str, str],
+        cwd: str,
+        output: int | IO[bytes],
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         """Start `command` in a session of its own, its stdout and stderr both going to `output`."""
         process = subprocess.Popen(  # noqa: S603 - the command is our own interpreter's
             command,
             env=env,
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._tell(f"+{process.pid}")
+        self.adopt(process.pid)
         return process
+
+    def adopt(self, group: int) -> None:
+        """See to the end of a process group that somebody else has started, until `forget`."""
+        self._tell(f"+{group}")
+
+    def forget(self, group: int) -> None:
+        """Take a group as ended: its id may be anybody's now."""
+        self._tell(f"-{group}")
 
     def signal(self, process: subprocess.Popen[bytes], number: int) -> None:
         """Send a signal to the process and everything that it started, unless it has been reaped."""
         with self._lock:
             if process.returncode is None:
-                _signal_group(process.pid, number)
+                signal_group(process.pid, number)
 
     def reap(self, process: subprocess.Popen[bytes]) -> None:
         """Wait for the end of the process, then kill what it started.
@@ -76,9 +90,9 @@ class Guardian:
         else:  # macOS before Python 3.13
             process.wait()
         with self._lock:
-            _signal_group(process.pid, signal.SIGKILL)
+            signal_group(process.pid, signal.SIGKILL)
             process.wait()
-        self._tell(f"-{process.pid}")
+        self.forget(process.pid)
 
     def _tell(self, line: str) -> None:
         with self._lock, contextlib.suppress(OSError, ValueError):
@@ -92,6 +106,7 @@ class Guardian:
         self._process.wait()
 
 
-def _signal_group(group: int, number: int) -> None:
+def signal_group(group: int, number: int) -> None:
+    """Send a signal to all processes of a group, if there is one."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
