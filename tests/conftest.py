@@ -124,6 +124,16 @@ def _receiver():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _read_once():
+    """Have botocore read the models of its services once; each session reads them for itself otherwise, and keeps them."""
+    import botocore.session  # late: no test of imports is to find it because of this
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _warm():
     """Have the cold start behind us, so that records don't depend on the tests' order."""
     with capture():

@@ -1,6 +1,7 @@
 """A cold start pays for nothing that it doesn't need: what is imported, and when, in a fresh interpreter."""
 
 import json
+import sys
 from unittest.mock import ANY
 
 import pytest
@@ -153,7 +154,9 @@ def test_the_first_failure_imports_its_fingerprint_and_nothing_else(fresh, tmp_p
             print(*sorted(set(sys.modules) - before))
     """
     found = fresh(code).splitlines()[-1].split()
-    assert set(found) == {"_ast", "_blake2", "lambda_guard.failure.fingerprint"}
+    # Since 3.13 linecache imports it with the first file that it reads, not with itself.
+    of_linecache = {"_tokenize", "token", "tokenize"} if sys.version_info >= (3, 13) else set()
+    assert set(found) == {"_ast", "_blake2", "lambda_guard.failure.fingerprint"} | of_linecache
 
 
 @pytest.mark.parametrize("kind", ["", "on-demand", "snap-start"])

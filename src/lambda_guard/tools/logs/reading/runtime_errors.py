@@ -32,7 +32,7 @@ def is_error_document(document: Mapping[str, object]) -> bool:
     if "errorType" not in document or document.get(names.MESSAGE) is not None:
         return False
     keys = document.keys()
-    return document.get(names.LEVEL) is None or (keys >= JSON_KEYS and keys <= JSON_KEYS | _JSON_KEYS_BESIDE)
+    return names.LEVEL not in document or (keys >= JSON_KEYS and keys <= JSON_KEYS | _JSON_KEYS_BESIDE)
 
 
 def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
