@@ -60,6 +60,8 @@ RESOURCES = {
     "Everywhere": resource("DynamoDB::GlobalTable", **ID, Replicas=[{"Region": "eu-west-1"}]),
     "Uploads": resource(
         "S3::Bucket",
+        AccessControl="PublicRead",
+        ObjectLockEnabled="false",
         VersioningConfiguration={"Status": "Enabled"},
         CorsConfiguration={"CorsRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAge": "3"}]},
         Tags=[{"Key": "stage", "Value": "test"}],
@@ -71,6 +73,7 @@ RESOURCES = {
         },
         KmsKeyId={"Ref": "Key"},
     ),
+    "Generated": resource("SecretsManager::Secret", GenerateSecretString={}),
     "Key": resource("KMS::Key", KeyPolicy={"Version": "2012-10-17", "Statement": []}, EnableKeyRotation=True),
     "Alias": resource("KMS::Alias", AliasName="alias/shop", TargetKeyId={"Ref": "Key"}),
     "Clicks": resource("Kinesis::Stream", RetentionPeriodHours=48, ShardCount="2"),
@@ -149,6 +152,7 @@ def test_a_bucket_is_made_as_the_template_has_it(cloud):
     rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "MaxAgeSeconds": 3}
 
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["uploads"]
+    assert s3.get_bucket_acl(Bucket="uploads")["Grants"][1]["Permission"] == "READ"
     assert s3.get_bucket_versioning(Bucket="uploads")["Status"] == "Enabled"
     assert s3.get_bucket_cors(Bucket="uploads")["CORSRules"] == [rule]
     assert s3.get_bucket_tagging(Bucket="uploads")["TagSet"] == [{"Key": "stage", "Value": "test"}]
@@ -165,6 +169,7 @@ def test_parameters_secrets_keys_streams_and_buses_are_made(cloud):
     assert parameter == f"Orders {cloud.outputs['Stream']}"
     assert secret["user"] == "shop"
     assert len(secret["password"]) == 16
+    assert len(cloud.client("secretsmanager").get_secret_value(SecretId="Generated")["SecretString"]) == 32
     assert (stream["OpenShardCount"], stream["RetentionPeriodHours"]) == (2, 48)
     assert alias["TargetKeyId"] == cloud.invoke("Fn").payload["KEY"]
     assert [bus["Name"] for bus in cloud.client("events").list_event_buses()["EventBuses"]] == [

@@ -1,6 +1,7 @@
-"""Values that take more than an expression: what a state machine's definition and a secret's text are made of."""
+"""Values that take more than an expression: a state machine's definition, a secret's text, a bucket's ACL."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -51,7 +52,16 @@ def _secret(template: Template, it: Resource, properties: Mapping[str, Any], cli
     return {"generated": json.dumps({**document, wanted["GenerateStringKey"]: password})}
 
 
+def _acl(_template: Template, _it: Resource, properties: Mapping[str, Any], _client: Any) -> dict[str, Any]:
+    """Return a bucket's canned ACL as S3 writes it: `public-read` for `PublicRead`.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
+    """
+    return {"acl": re.sub(r"(?<=[a-z])(?=[A-Z])", "-", str(properties.get("AccessControl"))).lower()}
+
+
 _COMPUTED: Final[Mapping[str, Callable[[Template, Resource, Mapping[str, Any], Any], dict[str, Any]]]] = {
+    "AWS::S3::Bucket": _acl,
     "AWS::SecretsManager::Secret": _secret,
     "AWS::StepFunctions::StateMachine": _definition,
 }

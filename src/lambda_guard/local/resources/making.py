@@ -132,10 +132,8 @@ class Resources:
         properties = self._properties(it)
         try:
             return self._created(it, TYPES[it.kind], properties)
-        except ClientError as error:
-            reason = _refusal(error.operation_name, error.response)
-        except ParamValidationError as error:
-            reason = error.kwargs["report"]
+        except (ClientError, ParamValidationError) as error:
+            reason = _refusal(error)
         except (BotoCoreError, TemplateError) as error:
             reason = self._without_file(error)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -174,7 +172,7 @@ class Resources:
         return {key: value for key, value in returns.items() if value is not None}
 
     def _further(self, client: Any, step: Mapping[str, Any], scope: dict[str, Any], it: Resource) -> None:
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError, ParamValidationError
 
         for each in (_found(step["each"], scope) or ()) if "each" in step else [None]:
             within = {**scope, "each": each}
@@ -183,9 +181,8 @@ class Resources:
                 continue
             try:
                 self._call(client, step["call"], given, it)
-            except ClientError as error:
-                refusal = _refusal(error.operation_name, error.response)
-                self._say(it, f" is there without what was refused: {refusal}")
+            except (ClientError, ParamValidationError) as error:
+                self._say(it, f" is there without what was refused: {_refusal(error)}")
 
     def _call(self, client: Any, operation: str, given: dict[str, Any], it: Resource) -> Any:
         request, unknown = fitted(client, operation, given)
@@ -215,10 +212,14 @@ def _words(row: Mapping[str, Any]) -> Iterator[str]:
             yield from _WORD.findall(expression)
 
 
-def _refusal(operation: str, answer: Mapping[str, Any]) -> str:
+def _refusal(error: Any) -> str:
+    """Return why a service, or botocore in its place, refuses a call."""
+    answer = getattr(error, "response", None)
+    if answer is None:
+        return str(error.kwargs["report"])
     if answer["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return f"moto failed in {operation}; is a property missing that AWS wants?"
-    return f"{operation}: {answer['Error']['Code']}: {answer['Error']['Message']}"
+        return f"moto failed in {error.operation_name}; is a property missing that AWS wants?"
+    return f"{error.operation_name}: {answer['Error']['Code']}: {answer['Error']['Message']}"
 
 
 def _found(expression: str, scope: Any) -> Any:
