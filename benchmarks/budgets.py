@@ -47,7 +47,7 @@ class Cost(NamedTuple):
     Attributes:
         case: one of `cases.CASES`, `spaced` (the standard case, with pauses between), or `cold`.
         contender: one of `contenders.CONTENDERS`.
-        kind: `traced`, `untraced` or `unnamed`; see `processes.environment`.
+        kind: `traced`, `untraced`, `otlp` or `unnamed`; see `processes.environment`.
     """
 
     case: str
@@ -156,7 +156,7 @@ ROWS = (
         one("traces, whole", OURS, "untraced"),
         1.25,
     ),
-    Row("what an AWS call costs more", call_more(OURS), "the X-Ray SDK's patch", call_more(POWERTOOLS), 0.9),
+    Row("what an AWS call costs more", call_more(OURS), "the X-Ray SDK's patch", call_more(POWERTOOLS), 0.75),
     Row(
         "naming what an AWS call is about",
         CALL_NAMED,
@@ -164,8 +164,15 @@ ROWS = (
         CALL_ITSELF,
         0.015,
     ),
-    Row(f"calls {APART_MS} ms apart", one("spaced", OURS), THREE, one("spaced", POWERTOOLS)),
-    Row(f"calls {APART_MS} ms apart", one("spaced", OURS), "without pauses", one("standard", OURS)),
+    Row(
+        "the same, with OpenTelemetry's spans",
+        one("standard", OURS, "otlp"),
+        "with X-Ray's documents",
+        one("standard", OURS),
+        1.9,
+    ),
+    Row(f"calls {APART_MS} ms apart", one("spaced", OURS), THREE, one("spaced", POWERTOOLS), 0.34),
+    Row(f"calls {APART_MS} ms apart", one("spaced", OURS), "without pauses", one("standard", OURS), 1.1),
 )
 
 

@@ -140,6 +140,8 @@ CASES = {
     "10 calls": calling(CALLS),
 }
 
+OF_CALLS = ("0 calls", "10 calls")
+
 
 def event(case):
     """Return the event of a case."""

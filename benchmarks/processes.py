@@ -10,7 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from . import contenders
+from . import cases, contenders
 
 ROOT = Path(__file__).parent.parent
 CALLGRIND = ("valgrind", "--quiet", "--tool=callgrind")
@@ -25,9 +25,19 @@ if sys.argv[1] != "interpreter":
 
 
 def environment(port, kind):
-    """Return the environment; `kind` is `traced`, `untraced` or, with no resource of a call named, `unnamed`."""
-    without = {"LAMBDA_GUARD_CALL_RESOURCES": "off"} if kind == "unnamed" else {}
-    return {"PYTHONPATH": str(ROOT), **contenders.environment(port, tracing=kind != "untraced"), **without}
+    """Return the environment.
+
+    Args:
+        port: the daemon's.
+        kind: `traced`; `untraced`; `otlp`, traced with OpenTelemetry's spans; `unnamed`, traced, with no resource of a
+            call named.
+    """
+    return {
+        "PYTHONPATH": str(ROOT),
+        **contenders.environment(port, tracing=kind != "untraced"),
+        **({"LAMBDA_GUARD_CALL_RESOURCES": "off"} if kind == "unnamed" else {}),
+        **({"LAMBDA_GUARD_TRACING": "otlp"} if kind == "otlp" else {}),
+    }
 
 
 def has_valgrind():
@@ -95,6 +105,8 @@ def warm_instructions(contender, case, environment, command, few):
         prefix = (*CALLGRIND, "--instr-atstart=no", f"--callgrind-out-file={folder}/out")
         with contextlib.closing(Worker(contender, case, environment, prefix)) as worker:
             worker.tell(f"calls {max(WARMED_UP, few) if few > 1 else 1}")
+            if case in cases.OF_CALLS:
+                worker.tell("settle")
             _monitor(worker.pid, "instrumentation on")  # until here it took a tenth of the time
             counts = []
             for number in (few, few * 2):

@@ -3,10 +3,13 @@
     python -m benchmarks.worker lambda_guard standard
 
 Reads one command a line: `calls N`, or `pause MS N` for calls with pauses between, or `slice MS`, which calls until
-the process has had so much CPU time. Writes one line to standard error for each: calls, and nanoseconds of CPU time.
+the process has had so much CPU time, or `settle`, after which collections of garbage look at new objects alone: those
+of the whole heap are rare, and fall into one count and not into the next. Writes one line to standard error for each:
+calls, and nanoseconds of CPU time.
 """
 
 import contextlib
+import gc
 import sys
 import time
 
@@ -37,7 +40,12 @@ def main(contender, case):
             done += calls(5)
         return done
 
-    commands = {"calls": calls, "pause": pause, "slice": slice}
+    def settle():
+        gc.collect()
+        gc.freeze()
+        return 0
+
+    commands = {"calls": calls, "pause": pause, "slice": slice, "settle": settle}
     for line in sys.stdin:
         name, *numbers = line.split()
         started = time.process_time_ns()
