@@ -6,6 +6,8 @@ It ignores the filters of Logs Insights: what is asked of them is tested against
 import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import boto3
 import pytest
 
 from ..conftest import BEGAN, Logs, invocation_id
+from .test_message_command import journal, received
 
 LOGS = Logs()
 SINCE = ("--since", "2026-11-23T15:00:00Z", "--until", "2026-11-23T16:00:00Z")
@@ -284,3 +287,87 @@ def test_a_group_that_goes_while_it_is_followed_takes_nothing_with_it(server, cl
     assert json.loads(rest)["lines"][0]["message"] == "held"
     assert b"lambda-guard: AWS could not read the log group " in said
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["message", "trace"])
+@pytest.mark.parametrize("where", ["order_id=o-17", "amount=12.5", "order_id=o-99"])
+def test_conditions_find_the_same_as_in_files(  # noqa: PLR0917 - fixtures
+    lambda_guard, server, groups, shop, command, where
+):
+    """The invocations that agree are looked for in all groups, then what belongs to them, as often as it takes."""
+    from_groups = lambda_guard(command, "--where", where, "--log-group", f"{groups}*", *SINCE, env=server)
+    from_files = lambda_guard(command, "--where", where, *shop)
+    told = from_groups.stdout.decode().replace(groups, "/").replace("  /orders", "  {orders}")
+    assert from_groups.returncode == from_files.returncode == (where == "order_id=o-99")
+    assert sorted(re.sub(r"(invocation \S+)  .*", r"\1", told).splitlines()) == sorted(
+        re.sub(r"(invocation \S+)  .*", r"\1", from_files.stdout.decode()).splitlines()
+    )
+    if from_groups.returncode:
+        assert b"no invocation in these logs matches" in from_groups.stderr
+
+
+@pytest.mark.parametrize("command", ["message", "trace"])
+def test_what_is_no_id_is_told_with_the_command_that_finds_it_in_groups(
+    lambda_guard, server, groups, command
+):
+    """It names the groups, and the time, as they were typed; pasted, it finds it."""
+    result = lambda_guard(command, "o-17", "--log-group", f"{groups}*", *SINCE, env=server)
+    assert (result.returncode, result.stdout) == (1, b"")
+    (typed,) = re.findall(r"lambda-guard (\w+ --where .*)", result.stderr.decode().splitlines()[-1])
+    found = lambda_guard(*shlex.split(typed), env=server)
+    assert b"m-1" in found.stdout
+
+
+def test_a_life_says_in_which_group_each_attempt_was(lambda_guard, server, groups):
+    """The group's name is where one goes on looking."""
+    result = lambda_guard("message", "m-1", "--log-group", f"{groups}*", *SINCE, "--json", env=server)
+    (life,) = map(json.loads, result.stdout.decode().splitlines())
+    assert [one.get("source", "") for one in life["events"]] == [
+        f"{groups}orders", f"{groups}billing", f"{groups}billing", "", f"{groups}rescue"
+    ]  # fmt: skip
+    assert life["ended"]["outcome"] == "success"
+
+
+def test_groups_are_merged_by_time(lambda_guard, server, groups):
+    """Each group is read by itself; what is shown is in order, and so are the first ones."""
+    everything = ("--log-group", f"{groups}*", *SINCE, "--json")
+    documents = [
+        json.loads(line) for line in lambda_guard("invocations", *everything, env=server).stdout.splitlines()
+    ]
+    assert [one["invocation_id"][:8] for one in documents] == ["00000001", "00000002", "00000003", "00000004"]
+    first = lambda_guard("invocations", *everything, "--limit", "1", env=server)
+    assert json.loads(first.stdout)["invocation_id"] == invocation_id(1)
+    one_group = ("--log-group", f"{groups}billing", *SINCE, "--json", "--limit", "1")
+    only = lambda_guard("invocations", *one_group, env=server)
+    assert json.loads(only.stdout)["invocation_id"] == invocation_id(2)
+
+
+def test_a_journal_is_reconciled_with_log_groups(lambda_guard, server, client, write):
+    """What became of each letter stands in the groups; one that has no record there is said, and so is a missing group."""
+    group = f"/aws/lambda/{uuid.uuid4().hex[:8]}"
+    letters = journal(("m-1", "n-1", 0), ("m-2", "n-2", 0), ("m-3", "n-3", 0))
+    records = [received(1, 900, "n-1"), received(2, 950, "n-2", outcome="error")]
+    put(client("logs"), group, "s", records, begin=BEGAN + 1_000)
+    told = write(letters, "j.jsonl")
+    options = ("--journal", told, "--logs", group, "--since", "2026-11-23T15:00:00Z")
+    result = lambda_guard("dlq", "status", *options, env=server)
+    assert result.stdout.decode() == (
+        "orders-dead  3 letters: 3 delivered, 1 succeeded, 1 died again, 1 without a record\n"
+        "  died again  m-2 as n-2  error\n"
+        "  no record   m-3 as n-3\n"
+    )
+    assert result.returncode == 1
+    missing = lambda_guard(
+        "dlq",
+        "status",
+        "--journal",
+        told,
+        "--logs",
+        "/nowhere",
+        "--since",
+        "2026-11-23T15:00:00Z",
+        env=server,
+    )
+    assert missing.returncode == 1
+    assert b"/nowhere" in missing.stderr
+    assert b"Traceback" not in missing.stderr

@@ -60,7 +60,7 @@ def message(  # noqa: PLR0917 - click passes options by name
         ids = [wanted] if wanted else _asked_for(reader, target, selection)
         selection = replace(selection, conditions=())
         found, lives = _lives(ids, reader, selection, replays)
-        missing = "" if lives else not_found("message", wanted, reader, target)
+        missing = "" if lives else not_found("message", wanted, reader, target, selection)
     draw = life_line if as_json else LifeView(palette_for(color)).life
     for life in lives:
         sys.stdout.write(draw(life))

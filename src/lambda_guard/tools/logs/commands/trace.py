@@ -65,7 +65,7 @@ def trace(  # noqa: PLR0917 - click passes options by name
         selection = replace(selection, conditions=())
         found = [(focus, _members(focus, selection, reader)) for focus in focuses]
         traces = [one for focus, members in found for one in build_traces(members, focus, replays)]
-        missing = "" if traces else not_found("trace", wanted, reader, target)
+        missing = "" if traces else not_found("trace", wanted, reader, target, selection)
     count = sum(len(members) for _, members in found)
     if traces:
         reader.tally.invocations, reader.tally.failed = count, sum(one.failed for one in traces)

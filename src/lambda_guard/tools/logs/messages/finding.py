@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from lambda_guard.tools.logs.invocation import Block, Invocation, invocations_of
 from lambda_guard.tools.logs.readers import Reader
@@ -42,7 +43,7 @@ def _paths(value: str, document: object, path: str = "", depth: int = 0) -> Iter
         yield path
 
 
-def not_found(command: str, wanted: str, reader: Reader, target: Target) -> str:
+def not_found(command: str, wanted: str, reader: Reader, target: Target, selection: Selection) -> str:
     """Say that nothing has the id, or meets the conditions; where a field has it, name the command that finds it."""
     if not wanted:
         return "no invocation in these logs matches"
@@ -50,7 +51,9 @@ def not_found(command: str, wanted: str, reader: Reader, target: Target) -> str:
     if not held:
         return f"nothing in these logs names {wanted}: is the id complete, and do --since and --until include it?"
     key, count = max(held.items(), key=lambda one: (one[1], one[0]))
-    typed = shlex.join(["lambda-guard", command, "--where", f"{key}={wanted}", *sources(target)])
+    typed = shlex.join(
+        ["lambda-guard", command, "--where", f"{key}={wanted}", *sources(target), *times(selection)]
+    )
     plural = "s" * (count != 1)
     of = f"but the {key} of {count:,} invocation{plural}"
     return f"{wanted} is no id of an invocation, a trace or a message, {of}: {typed}"
@@ -62,4 +65,15 @@ def sources(target: Target) -> Sequence[str]:
     return [
         *target.paths,
         *(text for option, values in options for value in values for text in (option, value)),
+    ]
+
+
+def times(selection: Selection) -> Sequence[str]:
+    """Write between when to read as it can be typed: log groups are read for an hour where nothing is said."""
+    told = (("--since", selection.since_ms), ("--until", selection.until_ms))
+    return [
+        text
+        for option, ms in told
+        if ms is not None
+        for text in (option, datetime.fromtimestamp(ms / 1_000.0, UTC).isoformat(timespec="milliseconds"))
     ]
