@@ -83,3 +83,31 @@ def test_the_command_and_the_page_say_what_is_missing(lambda_guard, write, tmp_p
     assert data["left_out"] == "left out to keep the page small: lines of 1 invocation"
     assert data["left_out"] in said
     assert data["nodes"][0]["left_out"] > 0
+
+
+def test_one_trace_is_cut_too():
+    """Its last rows, when they are more than a page holds; what they were the example of has another, or none."""
+    shared = "1-6742a1b5-0123456789abcdef01234567"
+    sent = [
+        {"service": "sqs", "operation": "SendMessage", "target": "orders", "message_id": f"m-{at}"}
+        for at in range(9)
+    ]
+    invocations = []
+    for number in range(1, 41):
+        error = {
+            "type": "KeyError" if number < 40 else "Rare",
+            "message": "x",
+            "fingerprint": str(number == 40),
+        }
+        record = LOGS.record(number, number, 1.0, outcome="error", trace=shared, sent=sent, error=error)
+        invocations.append(Invocation(invocation_id(number), record=json.loads(record)))
+    (trace,) = build_traces(invocations)
+    head, rows = page_data([trace], title="", size=20_000)
+    assert len(b"".join(map(bytes, rows))) < 20_000
+    assert 5 < len(rows) < 40
+    told = {key: json.loads(bytes(value)) for key, value in head.items()}
+    assert told["left_out"] == f"left out to keep the page small: {40 - len(rows)} invocations"
+    assert (told["count"], told["traces"][0]["count"]) == (len(rows), len(rows))
+    common, rare = (cause["at"] for cause in told["causes"])
+    assert 0 <= common < len(rows)
+    assert rare == -1

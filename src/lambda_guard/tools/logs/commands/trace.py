@@ -98,7 +98,7 @@ def _members(focus: Focus, selection: Selection, reader: Reader) -> list[Invocat
     members = [one for one in focus.members if selection.matches(one)]
     if len(members) >= INVOCATIONS_MOST:
         reader.tally.notes.append(
-            f"more than {INVOCATIONS_MOST:,} invocations belong to it: the first are shown"
+            f"{INVOCATIONS_MOST:,} invocations that belong to it are shown; there may be more"
         )
     return members
 

@@ -70,15 +70,15 @@ def page_data(
         what is empty is left out. All of it is JSON already, as there may be many thousands of rows.
     """
     rows, described = Rows(_lines_data, size), list[dict[str, object]]()
-    causes, keys = _causes(traces)
+    (causes, keys), longest = _causes(traces), _longest_single(traces)
     rows.spend(len(encoded_shown(causes)))
-    longest = _longest_single(traces)
     for place, trace in enumerate(traces):
         if rows.is_full:
             break
         described.append(_add_trace(trace, rows, keys, edges_of, longest, titled=len(traces) > 1))
         rows.spend(len(encoded_shown(described[place])))
     count = len(rows)
+    _keep_examples(causes, keys, range(count))
     for stray in strays:
         described.append({"first": len(rows), "count": 1})
         rows.add(_stray_data(stray, len(described) - 1), stray)
@@ -94,6 +94,13 @@ def page_data(
         "left_out": _left_out(sum(len(one.invocations) for one in traces) - count, rows.without_lines),
     }
     return {key: msgspec.Raw(encoded_shown(value)) for key, value in head.items()}, nodes
+
+
+def _keep_examples(causes: list[dict[str, object]], keys: Mapping[int, list[str]], shown: range) -> None:
+    """Give a cause whose example there is no room for another one; -1 where none is shown."""
+    for cause in causes:
+        if cause["at"] not in shown:
+            cause["at"] = next((at for at in keys if at in shown and cause["key"] in keys[at]), -1)
 
 
 def _left_out(invocations: int, without_lines: int) -> str:
@@ -161,6 +168,8 @@ def _add_trace(
     titled = titled or together > 1
     alone = titled and _is_single(trace)
     for depth, node in trace.walk():
+        if rows.is_full:
+            break
         places = _length(node.invocation, longest_ms) if alone else _places(node, scale)
         told = _node_data(node)
         if alone:
