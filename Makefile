@@ -22,8 +22,8 @@ BESIDE := boto3 awslambdaric moto flask-cors msgspec py-partiql-parser
 ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
 # Tests wait as much as they calculate: twice as many processes as cores, or as many where other parts run beside.
 CORES  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-SPREAD := -n $(CORES) --dist loadfile
-unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile
+SPREAD := -n $(CORES) --dist loadfile --no-loadscope-reorder
+unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile --no-loadscope-reorder
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)

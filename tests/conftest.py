@@ -41,6 +41,14 @@ class Without:
 if Without.packages:
     sys.meta_path.insert(0, Without())
 _SOURCE = str(Path(lambda_guard.__file__).parents[1])
+_LONG = (
+    "tests/local/test_shop.py",
+    "tests/local/test_dead_letters.py",
+    "tests/release/",
+    "tests/tools/alarms/test_incidents.py",
+    "tests/tools/layer/test_build.py",
+    "tests/local/",
+)
 _FOREIGN = ("AWS_", "LAMBDA_GUARD_", "OTEL_", "POWERTOOLS_", "_X_AMZN_")
 
 
@@ -63,6 +71,16 @@ def pytest_configure(config):
     """Have one seed for the tests' order, for `random` and for Hypothesis' examples: pytest-randomly's."""
     if hypothesis.core.global_force_seed is None:
         hypothesis.core.global_force_seed = _seed(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, or one process would be at them when all others have ended."""
+    items.sort(
+        key=lambda item: next(
+            (at for at, long in enumerate(_LONG) if item.nodeid.startswith(long)), len(_LONG)
+        )
+    )
 
 
 def pytest_terminal_summary(terminalreporter, config):
