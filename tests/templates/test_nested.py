@@ -81,6 +81,10 @@ Resources:
   Plain:
     Type: AWS::Lambda::Function
     Properties: {Handler: e.f, Runtime: python3.12, Code: code, Role: r}
+  Asset:
+    Type: AWS::Lambda::Function
+    Metadata: {"aws:asset:path": code, "aws:asset:property": Code}
+    Properties: {Handler: g.h, Runtime: python3.12, Code: {S3Bucket: b, S3Key: k}, Role: r}
   Table: {Type: AWS::DynamoDB::Table, Condition: Development}
   NotHere: {Type: AWS::SQS::Queue, Condition: Neither}
   Deep:
@@ -119,14 +123,14 @@ def test_the_resources_of_a_nested_stack_are_the_templates_own(template, tmp_pat
     arn = "arn:aws:sqs:eu-west-1:123456789012:Queue"
     functions = {it.name: it for it in stack.functions}
     fn, nested, plain = (functions[name] for name in ("Fn", "OrdersFn", "OrdersPlain"))
+    asset = functions["OrdersAsset"]
     table = "arn:aws:dynamodb:eu-west-1:123456789012:table/OrdersTable"
 
-    assert len(functions) == 3
+    assert len(functions) == 4
     assert (nested.runtime, nested.memory, nested.timeout) == ("python3.12", 256, 7)
-    assert (fn.code, nested.code, plain.code) == (
+    assert (fn.code, nested.code, plain.code, asset.code) == (
         tmp_path / "code",
-        tmp_path / "orders" / "code",
-        tmp_path / "orders" / "code",
+        *[tmp_path / "orders" / "code"] * 3,
     )
     assert nested.environment == {
         "QUEUE": arn,
