@@ -234,8 +234,8 @@ class Template:
         Raises:
             TemplateError: the type of the resource has no such attribute.
         """
-        if attribute is not None and logical_id in self.nested:
-            return self._output(logical_id, attribute)
+        if (output := self._output(logical_id, attribute or "")) is not None:
+            return output
         made = self._made(logical_id)
         if (attribute or "Ref") in made:
             return made[attribute or "Ref"]
@@ -260,8 +260,12 @@ class Template:
         return known[attribute or "Ref"]
 
     def _output(self, stack: str, attribute: str) -> Any:
-        """Return an output of a nested stack."""
+        """Return an output of a nested stack; None where it isn't one's."""
         section, _, name = attribute.partition(".")
+        if section == "Outputs" and stack in self.left_out:
+            raise UnresolvedError(str(self.error(stack, f"no {attribute!r}: {self.left_out[stack]}")))
+        if not attribute or stack not in self.nested:
+            return None
         if section != "Outputs" or name not in self.nested[stack]:
             raise UnresolvedError(str(self.error(stack, f"the nested stack has no output {attribute!r}")))
         return self._resolver.resolve(self.nested[stack][name], f"resource {stack}.{attribute}")
