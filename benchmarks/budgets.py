@@ -165,7 +165,7 @@ ROWS = (
         0.015,
     ),
     Row(
-        "the same, with OpenTelemetry's spans",
+        "a line, a metric, OpenTelemetry's spans",
         one("standard", OURS, "otlp"),
         "with X-Ray's documents",
         one("standard", OURS),
