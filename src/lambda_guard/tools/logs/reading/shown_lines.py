@@ -27,6 +27,7 @@ _FOLDED_EVENTS: Final = (
     "platform.initStart",
     "platform.restoreStart",
 )
+_EVENTS_OF_INIT: Final = ("platform.initRuntimeDone", "platform.initReport")
 _SECOND_MS: Final = 1_000.0
 _BOILERPLATE: Final = b"LAMBDA_WARNING: Unhandled exception. The most likely cause is "
 """The same four sentences before every error of an import: the runtime could have been updated."""
@@ -62,11 +63,22 @@ def _is_folded(raw: bytes, report: Report, *, timed_out: bool) -> bool:
     if raw.startswith(_FOLDED) or _BOILERPLATE in raw[:200]:
         return True
     if raw[:1] == b"{":
-        document = (load(raw) if b'"platform.' in raw else None) or {}
-        return document.get("type") in _FOLDED_EVENTS and isinstance(document.get("record"), Mapping)
+        return b'"platform.' in raw and _is_folded_event(load(raw) or {}, report)
+    if raw.startswith(b"INIT_REPORT ") and report.error_type:
+        return f"Error Type: {report.error_type}".encode() in raw
     if timed_out and b" Task timed out after " in raw:
         return True
     return bool(report.error_type) and raw.strip() == report.error_type.encode()
+
+
+def _is_folded_event(document: Mapping[str, object], report: Report) -> bool:
+    """Whether the report tells an event; of an initialization, it tells one that failed of the same error."""
+    record = document.get("record")
+    if not isinstance(record, Mapping):
+        return False
+    if document.get("type") in _EVENTS_OF_INIT:
+        return bool(report.error_type) and record.get("errorType") == report.error_type
+    return document.get("type") in _FOLDED_EVENTS
 
 
 def _in_order(raws: Iterable[bytes], lines: list[Line]) -> list[Line]:
