@@ -23,6 +23,7 @@ from hypothesis.internal.entropy import deterministic_PRNG
 
 import lambda_guard
 from lambda_guard import _failsafe, production
+from lambda_guard.sinks.log.lines import LineLogger
 from lambda_guard.testing import capture
 
 from . import tracing_modes
@@ -124,6 +125,7 @@ def clean_process(request, monkeypatch):
     _failsafe.take_count()
     sys.stdout = stdout
     logging.setLogRecordFactory(factory)
+    LineLogger.formats = False
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from lambda_guard import logger, production
-from lambda_guard.sinks.log.lines import LineLogger
 from lambda_guard.sinks.log.plain import PlainLogger
 from lambda_guard.testing import capture, make_context
 
@@ -357,7 +356,6 @@ def either(request):
     plain.handlers[0].setFormatter(formatter)
     logger.clear_state()
     logger.thread_safe_clear_keys()
-    LineLogger.formats = False
 
 
 def with_values(function, data):

@@ -110,9 +110,11 @@ def invoke() -> Callable[..., Captured]:
 @pytest.fixture
 def recorder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The X-Ray SDK's recorder with a fresh context: of the kind that is asked for, or the SDK's plain one."""
-    from aws_xray_sdk.core import xray_recorder  # late: some tests do without it
+    from aws_xray_sdk import global_sdk_config  # late: some tests do without it
+    from aws_xray_sdk.core import xray_recorder
     from aws_xray_sdk.core.context import Context
 
+    global_sdk_config.set_sdk_enabled(True)  # whatever a Tracer of another test did
     # Not by its `configure`, which makes a client of X-Ray's service each time.
     context = getattr(request, "param", Context)()
     context.context_missing = "IGNORE_ERROR"

@@ -293,9 +293,10 @@ def test_a_capture_inside_itself():
 
 
 @pytest.fixture
-def _sdk_on():
+def _sdk_on(monkeypatch):
     """Whatever a Tracer of another test did, before and after."""
     for step in ("before", "after"):
+        monkeypatch.delenv("AWS_XRAY_SDK_ENABLED", raising=False)  # it would win
         global_sdk_config.set_sdk_enabled(True)
         Tracer._reset_config()
         if step == "before":
