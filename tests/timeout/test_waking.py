@@ -1,6 +1,7 @@
 """When the watchdog's thread is rung for, and when it wakes, by clocks that the test sets: no thread, and no time passes."""
 
 from math import inf, nan
+from threading import get_ident
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,8 @@ class Process:
         self._sink = watchdog.Watchdog(lambda scope: self.alarms.append((scope, self.now)))
         patch.setattr(watchdog, "_watch", self._watch)
         patch.setattr(watchdog, "_armed", {})
-        patch.setattr(watchdog, "monotonic", lambda: self.now)
+        thread, real = get_ident(), watchdog.monotonic  # the real watchdog's thread keeps its own
+        patch.setattr(watchdog, "monotonic", lambda: self.now if get_ident() == thread else real())
         patch.setattr(watchdog, "time", lambda: self.now + self.shift)
         patch.setattr(watchdog._dump, "arm", lambda scope, _: self.dumps.append((scope, self.now)))
 
@@ -130,6 +132,17 @@ def test_an_idle_process_sleeps(process):
     assert process.wakes_at == inf
     process.call()
     assert process.wakes_at < inf
+
+
+def test_a_thread_that_sleeps_on_is_rung_for(process):
+    """Where waiting goes by a time of day that was set back, the time at which the thread was to wake passes."""
+    process.call()
+    process.now = process.wakes_at + 1.0
+    process.rings = 0
+    scope = process.begin()
+    assert process.rings == 1
+    process.wait(USUAL)
+    assert [each for each, _ in process.alarms] == [scope]
 
 
 def test_a_frozen_process_sleeps(process):

@@ -8,7 +8,9 @@ Disarming removes the cell: either the invocation or the thread gets it, never b
 for an invocation that has ended.
 
 The thread sleeps by the monotonic clock, but the deadline is a time of day: after the process was frozen and
-thawed, or its clock was set, comparing the two shows whether to sleep on or to skip the alarm.
+thawed, or its clock was set, comparing the two shows whether to sleep on or to skip the alarm. If the time has
+passed at which the thread was to wake, it is rung for: where the C library has no `sem_clockwait`, as in Amazon
+Linux 2, waiting goes by the time of day, and a clock that was set back makes it last longer.
 
 A C call that never releases the GIL keeps every Python thread from waking. That case is left to
 `faulthandler`, whose thread doesn't need the GIL: it is armed once an invocation has lasted for `look_after`,
@@ -119,7 +121,7 @@ class Watchdog(Sink):
         if due < wake:  # noqa: PLR1730 - every invocation comes this way, and `min` takes longer
             wake = due
         _armed[scope] = _Cell(wake, due, self._alarm)
-        if wake < _watch.wakes_at:
+        if not now < _watch.wakes_at <= wake:
             _watch.ring(wake)
 
     def leave(self, scope: Scope, outcome: Outcome) -> None:
