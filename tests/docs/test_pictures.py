@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 SVG = "{http://www.w3.org/2000/svg}"
 pytest.importorskip("termios", reason="the demo runs in a terminal of its own: not on Windows")
-ROW = re.compile(r"[✓✗] (?:[├└]─ )?((?:↻ )?\w+):\$LATEST")
+ROW = re.compile(r"[✓✗◐] (?:[├└]─ )?((?:↻ )?\w+):\$LATEST")
 ERROR = re.compile(
     r"message [0-9a-f-]{36}: (\w+: .*)|(→ dead-letter queue)|✗ (ValueError: .*?)  #([0-9a-f]{16})"
 )
