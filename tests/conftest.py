@@ -114,10 +114,8 @@ def clean_process(request, monkeypatch):
     _failsafe.forget()
     _failsafe.take_count()
     with warnings.catch_warnings():
-        if tracing_modes.MODE:
-            warnings.simplefilter(
-                "ignore", ResourceWarning
-            )  # a process has one connection; each test's tracer its own
+        # A process has one socket for its traces, which it never closes; each test's tracer has its own.
+        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
         gc.collect()  # what the test before this one left; nothing else is looked at, as the rest is frozen
     gc.freeze()  # the test runner's heap is no function's: to collect it holds the GIL for longer than deadlines last
     yield
