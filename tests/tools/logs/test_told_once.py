@@ -9,6 +9,7 @@ from lambda_guard.tools.logs.model import Report, TimedLine
 from lambda_guard.tools.logs.reading.runtime_errors import without_error, without_own_frames
 from lambda_guard.tools.logs.traces.tree import build_traces
 from lambda_guard.tools.logs.views.html.page_data import page_data
+from lambda_guard.tools.logs.views.text import offset_text
 
 from ..conftest import BEGAN, Logs, encode, invocation_id, stamp
 
@@ -236,3 +237,11 @@ def test_the_last_line_counts_what_is_shown_and_what_was_read(lambda_guard, writ
     for shape in ((), ("--json",), ("--html", "page.html", "--force")):
         result = lambda_guard("invocations", path, *options, *shape, cwd=tmp_path)
         assert said in result.stderr.decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"), [(-0.4, "+0.0 ms"), (0.0, "+0.0 ms"), (-1.0, "-1.0 ms"), (12.34, "+12.3 ms")]
+)
+def test_what_whole_milliseconds_leave_out_is_no_offset(ms, shown):
+    """A line of the first millisecond isn't before the start: its time is cut, the start's isn't."""
+    assert offset_text(ms).strip() == shown

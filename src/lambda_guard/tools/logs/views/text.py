@@ -177,6 +177,7 @@ class TextView:
 
 def offset_text(ms: float) -> str:
     """Describe how long after the start, in twelve columns."""
+    ms = 0.0 if -1.0 < ms < 0.0 else ms  # lines tell whole milliseconds
     if -_OFFSET_MOST_MS < ms < _OFFSET_MOST_MS:
         return "%+9.1f ms" % ms  # noqa: UP031 - in half the time of an f-string, for each of millions of lines
     return f"{'+' if ms > 0 else '-'}{span(abs(ms))}".rjust(12)
