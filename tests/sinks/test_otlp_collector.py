@@ -4,6 +4,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -148,7 +149,8 @@ def test_a_refusal_is_counted_and_said_once(serve, capsys, answer, why):
     counts, said = failures(capsys)
     assert sum(counts) >= 2
     assert len(said) == 1
-    assert said[0].startswith("1 spans were lost: http://127.0.0.1:")
+    # More than one where the next invocation was quicker than the answer.
+    assert re.match(r"[1-4] spans were lost: http://127\.0\.0\.1:", said[0])
     assert said[0].endswith(f"/v1/traces: {why}")
 
 
