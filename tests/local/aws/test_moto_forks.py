@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lambda_guard.local import Cloud
+
+from ..processes import wait_until_none
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux 5.3")
 QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
@@ -66,23 +67,5 @@ def test_neither_the_parent_nor_a_fork_outlives_the_session(tmp_path, killed):
         if killed:
             process.send_signal(signal.SIGKILL)
         errors = process.communicate(timeout=240)[1]
-    until = time.monotonic() + 240
-    while (left := marked(str(tmp_path))) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert left == []
+    assert wait_until_none(str(tmp_path)) == []
     assert errors == ""
-
-
-def marked(mark):
-    """Return the processes with a mark in their environment that aren't waiting for their parents alone."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environ = (entry / "environ").read_bytes()
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            if mark.encode() in environ and state != "Z":
-                found.append(entry.name)
-    return found
