@@ -178,7 +178,8 @@ def on_a_full_disk(*arguments, size=1_000, cwd=None, stdin=b"", env=None):
         check=False,
         cwd=cwd,
         input=stdin,
-        env={**os.environ, **(env or {})},
+        # Python would write byte code as far as it may, and each later process would fail on it.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})},
     )
     assert b"Traceback" not in result.stderr
     assert b"Exception ignored" not in result.stderr

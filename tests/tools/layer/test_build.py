@@ -398,6 +398,10 @@ def test_another_python_isnt_taken_for_it(prints, machine):
     assert byte_code.find("3.14") is None
 
 
+# On a full disk Python would write byte code as far as it may, and each later process would fail on it.
+NO_BYTE_CODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def test_a_full_disk_leaves_the_zip_as_it_was(tmp_path):
     """The message names the file and what to do; nothing half-written is left."""
     (tmp_path / "layer.zip").write_bytes(b"the old one")
@@ -406,7 +410,9 @@ def test_a_full_disk_leaves_the_zip_as_it_was(tmp_path):
     package = wheel(tmp_path / "wheels", "noise", files=noise)
     resource = pytest.importorskip("resource", reason="limits of files are POSIX's")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))  # noqa: E731 - for `preexec_fn`
-    code, _, err = build(tmp_path, "-o", "layer.zip", *ONE, "--with", str(package), before=limit)
+    code, _, err = build(
+        tmp_path, "-o", "layer.zip", *ONE, "--with", str(package), before=limit, **NO_BYTE_CODE
+    )
     assert code == 1
     assert "can't write layer.zip: File too large: choose another place with --output, or make room" in err
     assert {path.name for path in tmp_path.iterdir()} == {"layer.zip", "wheels"}
@@ -443,7 +449,7 @@ def test_a_full_disk_below_the_temporary_files_is_said(script, most, said, tmp_p
     uv = other_uv(tmp_path, script)
     resource = pytest.importorskip("resource", reason="limits of files are POSIX's")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731 - for `preexec_fn`
-    code, _, err = build(folder, *ONE, before=limit, TMPDIR=str(temporary), **uv)
+    code, _, err = build(folder, *ONE, before=limit, TMPDIR=str(temporary), **NO_BYTE_CODE, **uv)
     assert code == 1
     assert said.format(temporary) in err
     assert "make room there, or set TMPDIR" in err
