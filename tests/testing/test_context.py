@@ -99,6 +99,11 @@ def test_time_counts_down_to_nothing():
     assert make_context(timeout_ms=-1).get_remaining_time_in_millis() == 0
 
 
+def test_a_test_has_all_the_time_that_lambda_gives():
+    """15 minutes, so that neither a slow machine nor a debugger's prompt makes a timeout."""
+    assert 600_000 < make_context().get_remaining_time_in_millis() <= 900_000
+
+
 def test_w3c_gives_a_copy():
     """The W3C context is what was given, and can't be changed through what the method gives."""
     context = make_context(w3c={"traceparent": "x"})

@@ -78,7 +78,7 @@ _ATTRIBUTES: Final = tuple(name for name in LambdaContext.__annotations__ if nam
 
 def make_context(
     *,
-    timeout_ms: float = 3000,
+    timeout_ms: float = 900_000,
     function_name: str = "orders",
     w3c: dict[str, str] | None = None,
     **overrides: Any,
@@ -90,7 +90,8 @@ def make_context(
     ```
 
     Args:
-        timeout_ms: milliseconds from now until the deadline; `get_remaining_time_in_millis()` counts down.
+        timeout_ms: milliseconds from now until the deadline; `get_remaining_time_in_millis()` counts down. By default
+            Lambda's most, 15 minutes: a test on a slow machine or in a debugger sees no timeout that it didn't ask for.
         function_name: the function; its ARN and log group are named after it.
         w3c: the result of the method `w3c()`.
         overrides: any other attribute of the context: `aws_request_id` (new in each context),
