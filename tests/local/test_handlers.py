@@ -23,6 +23,7 @@ def code(tmp_path):
         "unpacked.py": "handler, *rest = 1, 2\n",
         "native.abi3.so": "",
         "nothing.py": "",
+        "patterns.py": "DIGIT = '\\d'\ndef handler(event, context): ...\n",
         "inner.py": "def outer():\n    def handler(): ...\nclass C:\n    handler = 1\n",
     }
     for name, text in files.items():
@@ -36,7 +37,7 @@ def code(tmp_path):
     [
         *("app.handler", "package.inner.handler", "package/inner.handler", "folder/inside.handler", "all.handler"),
         *("lazy.handler", "made.handler", "loops.handler", "walrus.handler", "caught.handler", "unpacked.handler"),
-        *("native.handler", "app.Thing"),
+        *("native.handler", "app.Thing", "patterns.handler"),
     ],
 )  # fmt: skip
 def test_a_handler_that_is_there_or_may_be_is_nothing_to_say(handler, code):

@@ -1,6 +1,7 @@
 """Whether a function's handler is there: its module is looked up and parsed, never imported."""
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
@@ -46,7 +47,9 @@ def missing(handler: str, code: Path, elsewhere: Iterable[str]) -> str | None:
 
 def _missing_name(handler: str, name: str, file: Path) -> str | None:
     try:
-        tree = ast.parse(file.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its literals and escapes: they are its author's
+            tree = ast.parse(file.read_bytes())
     except SyntaxError as error:
         return f"the handler {handler} can't be imported: '{file}' line {error.lineno}: {error.msg}"
     except (OSError, ValueError, RecursionError):  # the runtime says it, if it matters

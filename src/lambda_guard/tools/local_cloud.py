@@ -24,30 +24,31 @@ class BlockPrinter:
     def __init__(self) -> None:
         self._view = TextView(palette_for("auto"), columns())
         self._grouper = Grouper(grace_lines=0)
-        self._held: dict[str, list[bytes]] = {}
+        self._held: dict[str, tuple[str, list[bytes]]] = {}  # by log stream: the log group, and the lines
         self._lock = threading.Lock()
 
     def write(self, function: str, event: "LogEvent") -> None:
         """Take an event: an environment's REPORT comes after all else that its invocation logs."""
         line = line_of({"timestamp": event.timestamp, "message": event.message})
         sign = identify(line).sign
+        group = f"/aws/lambda/{function}"
         with self._lock:
             if sign in {Sign.INIT_START, Sign.START}:
-                self._held.setdefault(event.stream, [])
-            lines = [*self._held.get(event.stream, ()), line]
+                self._held.setdefault(event.stream, (group, []))
+            _, lines = self._held.get(event.stream, (group, []))
+            lines.append(line)
             if event.stream in self._held and sign is not Sign.REPORT:
-                self._held[event.stream].append(line)
                 return
             self._held.pop(event.stream, None)
-            self._grouper.feed(lines, Stream(f"/aws/lambda/{function}", exact=True))
+            self._grouper.feed(lines, Stream(group, exact=True))
             self._grouper.settle()
             self._print()
 
     def close(self) -> None:
         """Print what hasn't ended."""
         with self._lock:
-            for stream, lines in self._held.items():
-                self._grouper.feed(lines, Stream(stream, exact=True))
+            for group, lines in self._held.values():
+                self._grouper.feed(lines, Stream(group, exact=True))
             self._grouper.finish()
             self._print()
 
