@@ -132,10 +132,12 @@ class Invocation(Struct, dict=True):
             if message.startswith(_PROCESS_GONE):
                 return KILLED
         failed = any(message.startswith("Error: ") for message in said)
-        # An initialization that failed is tried again within the invocation: its errors are no more the invocation's.
-        begin = max((place for place, raw in enumerate(self.raw) if _FIRST_INIT.match(raw)), default=0)
-        raws = self.raw[begin:]
-        return names.FAILURE if failed or any(map(tells_of_an_error, raws, [*raws[1:], b""])) else ""
+        told = [*map(tells_of_an_error, self.raw, [*self.raw[1:], b""])]
+        if any(told) and not failed:
+            # An initialization that failed is tried again within the invocation: its errors aren't the invocation's.
+            begin = max((place for place, raw in enumerate(self.raw) if _FIRST_INIT.match(raw)), default=0)
+            failed = any(told[begin:])
+        return names.FAILURE if failed else ""
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -176,8 +178,9 @@ class Invocation(Struct, dict=True):
         for raw in reversed(self.raw):
             if raw == self.record_line:
                 break
-            if (told := told_by_the_runtime([raw])) is not None:
-                return told[0] == "Runtime.MarshalError"
+            if tells_of_an_error(raw):
+                told = told_by_the_runtime([raw])
+                return told is not None and told[0] == "Runtime.MarshalError"
         return False
 
     def _worse(self, seen: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard.iam.called import Called
 from lambda_guard.iam.resources import REGION, Place
-from lambda_guard.tools.logs.invocation import PARTIAL_FAILURE, SERVER_ERROR, Invocation
+from lambda_guard.tools.logs.invocation import SERVER_ERROR, Invocation
 from lambda_guard.tools.policy.entries import Denied, called_of, denied_of
 from lambda_guard.tools.policy.soundness import cut, damage
 
@@ -87,7 +87,7 @@ class Evidence:
         if not one.late:
             self.invocations += times
             # A batch that failed in part has made the calls of a success, too.
-            self.outcomes[names.SUCCESS if one.verdict == PARTIAL_FAILURE else one.verdict] += times
+            self.outcomes[one.verdict if one.answered_with_an_error else one.outcome] += times
             self.kinds.update(_kinds(one))
             self.unrecorded += times * (one.record is None)
         if one.end_ms is not None:

@@ -42,8 +42,8 @@ def opener_for(first: bytes) -> Callable[[list[bytes]], list[bytes]] | None:
         return lambda lines: [one for line in lines for one in _opened(line)]
     text = document.get("message")
     if isinstance(text, str) and _WRITTEN_BY_LAMBDA.match(text):
-        keys = document.keys()
-        return lambda lines: [one for line in lines for one in _messages(line, frozenset(keys))]
+        keys = frozenset(document)
+        return lambda lines: [one for line in lines for one in _messages(line, keys)]
     return None
 
 

@@ -45,6 +45,8 @@ def tells_of_an_error(raw: bytes, following: bytes = b"") -> bool:
     if raw[:1] == b"{":
         document = (load(raw) if b'"errorType"' in raw else None) or {}
         return is_error_document(document)
+    if b"ERROR" not in raw:  # most lines, which need no expression
+        return False
     if raw.startswith(_TEXT):
         return (
             raw.startswith(b"[ERROR] Runtime.")

@@ -156,10 +156,10 @@
     for (const tick of time.ticks(trace)) place(track, make("i", "grid"), tick[0]);
     for (const fold of trace.folds) place(track, make("i", "gap"), fold[0], fold[1]);
     if (node.begin === null) return track;
+    track.style.setProperty("--hue", hueOf.get(node.fn) || 0);
     if (node.wait !== null) place(track, make("i", "wait"), node.wait, node.begin);
-    if (node.init !== null) place(track, make("i", "init"), node.init, node.begin).style.setProperty("--hue", hueOf.get(node.fn) || 0);
+    if (node.init !== null) place(track, make("i", "init"), node.init, node.begin);
     const bar = place(track, make("i", "bar"), Math.min(node.begin, 0.995), node.end);
-    bar.style.setProperty("--hue", hueOf.get(node.fn) || 0);
     if (node.aws) {
       bar.append(make("i", "aws"));
       bar.firstChild.style.width = `${node.aws * 100}%`;

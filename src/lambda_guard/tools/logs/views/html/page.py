@@ -33,6 +33,7 @@ INVOCATIONS_MOST: Final = 20_000
 
 def write_page(
     traces: Sequence[Trace],
+    system: System,
     file: PageFile,
     *,
     title: str,
@@ -43,6 +44,7 @@ def write_page(
 
     Args:
         traces: what to show, as `build_traces` gives it.
+        system: their system, as `survey` gives it.
         file: where it goes.
         title: the page's heading.
         strays: lines that belong to no invocation; they are shown after the traces.
@@ -54,7 +56,6 @@ def write_page(
     Raises:
         OSError: the file can't be written.
     """
-    system = survey(traces)
     drawn = _drawn(system)
     head, rows = page_data(
         traces,
@@ -89,12 +90,11 @@ def write_files(
     by_cause: bool = False,
 ) -> str:
     """Write the page and the map's picture, where they are asked for, and say so; arguments as in `write_page`."""
-    missing = ""
+    missing, system = "", survey(traces)
     if (page := files.get("--html")) is not None:
-        missing = write_page(traces, page, title=title, strays=strays, by_cause=by_cause)
+        missing = write_page(traces, system, page, title=title, strays=strays, by_cause=by_cause)
         say(f"wrote {page.path}")
     if (file := files.get("--map")) is not None:
-        system = survey(traces)
         file.write([picture(system, f"{title}. {_about(system)}").encode()])
         say(f"wrote {file.path}")
     return missing

@@ -62,7 +62,7 @@ function shownTime(changed) {
   document.getElementById("whole").addEventListener("click", () => show(0, 1));
 
   return {
-    at, ticks, isWhole, span,
+    at, ticks,
     whole: () => show(0, 1),
     /** Show `times` as much time, around a place. */
     zoom(times, place) { const half = ((to - from) * times) / 2; show(place - half, place + half); },
