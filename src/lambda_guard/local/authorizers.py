@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lambda_guard.iam.matcher import PolicyError, Request, Verdict, decide, statements_of
+from lambda_guard.local.proxying import document
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.templates.stack import AuthorizerDeclaration, RouteDeclaration
@@ -140,7 +141,7 @@ def _allowed(it: AuthorizerDeclaration, route: RouteDeclaration, answer: Any, ar
     context = answer.get("context") or {}
     if it.simple and not route.rest:
         if answer.get("isAuthorized") is not True:
-            raise DeniedError(_message(403, {"message": "Forbidden"}))
+            raise _forbidden()
         return {"lambda": context or None} if route.version == "2.0" else dict(context)
     _check_policy(answer, arn, rest=route.rest)
     if route.rest:
@@ -164,9 +165,9 @@ def _check_policy(answer: Mapping[str, Any], arn: str, *, rest: bool) -> None:
     if decision.allowed:
         return
     if not rest:
-        raise DeniedError(_message(403, {"message": "Forbidden"}))
+        raise _forbidden()
     explicit = " with an explicit deny" if decision.verdict is Verdict.DENIED else ""
-    raise DeniedError(_message(403, {"Message": f"User is not authorized to access this resource{explicit}"}))
+    raise DeniedError(document(403, {"Message": f"User is not authorized to access this resource{explicit}"}))
 
 
 def _of_a_token(
@@ -179,12 +180,12 @@ def _of_a_token(
         raise _unauthorized(*[("www-authenticate", "Bearer")] * (not route.rest))
     if not isinstance(claims.get("exp", 0), str) and 0 < claims.get("exp", 0) < time.time():
         if route.rest:
-            raise DeniedError(_message(401, {"message": "The incoming token has expired"}))
+            raise DeniedError(document(401, {"message": "The incoming token has expired"}))
         expired = 'Bearer scope="" error="invalid_token" error_description="the token has expired"'
         raise _unauthorized(("www-authenticate", expired))
     held = {*str(claims.get("scope", "")).split(), *_texts(claims.get("scp"))}
     if route.scopes and not held & {*route.scopes}:
-        raise _unauthorized() if route.rest else DeniedError(_message(403, {"message": "Forbidden"}))
+        raise _unauthorized() if route.rest else _forbidden()
     written = {name: _text(value) for name, value in claims.items()}
     if route.rest or route.version == "1.0":
         return {"claims": written}
@@ -213,15 +214,14 @@ def _text(value: Any) -> str:
     return f"[{' '.join(map(_text, value))}]" if isinstance(value, list) else str(value)
 
 
+def _forbidden() -> DeniedError:
+    return DeniedError(document(403, {"message": "Forbidden"}))
+
+
 def _unauthorized(*lines: tuple[str, str]) -> DeniedError:
-    return DeniedError(_message(401, {"message": "Unauthorized"}, *lines))
+    return DeniedError(document(401, {"message": "Unauthorized"}, *lines))
 
 
 def _broken(*, rest: bool) -> DeniedError:
     """Return the refusal where an authorizer fails, or answers with something else."""
-    return DeniedError(_message(500, {"message": None if rest else "Internal Server Error"}))
-
-
-def _message(status: int, body: dict[str, Any], *lines: tuple[str, str]) -> HttpResponse:
-    header_lines = (("content-type", "application/json"), *lines)
-    return HttpResponse(status=status, body=json.dumps(body).encode(), header_lines=header_lines)
+    return DeniedError(document(500, {"message": None if rest else "Internal Server Error"}))

@@ -167,7 +167,7 @@ def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
         if kind in _HONOURED["without_effect"]:
             if written:
                 yield f"{name} ({kind}) has no effect: {_HONOURED['without_effect'][kind]}"
-        elif kind in TYPES and kind not in _HONOURED["properties"]:
+        elif kind in TYPES:
             continue  # whatever isn't honoured is known once it's made
         elif kind not in _HONOURED["properties"]:
             reason = _NOT_INVOKED if kind.startswith(_CUSTOM) else "the local cloud has no such resource"

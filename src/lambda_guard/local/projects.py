@@ -103,6 +103,8 @@ def configured(template: Path, environment: str) -> tuple[dict[str, str], list[s
             f"'{file}' has no environment {environment!r}; environments: {', '.join(environments)}"
         )
     values = _of_commands(file, document[environment])
+    if not values:
+        return {}, []
     declared = load(template)[1].get("Parameters") or {}
     unknown = ", ".join(sorted(values.keys() - declared.keys()))
     said = f"'{file}' has values for {unknown}, which the template has no parameter for"

@@ -227,5 +227,12 @@ def failed(route: RouteDeclaration) -> HTTPStatus:
 
 def message(status: int, text: str, result: InvocationResult | None = None) -> HttpResponse:
     """Return an answer of API Gateway's own."""
-    body = json.dumps({"message": text}).encode()
-    return HttpResponse(status=int(status), body=body, header_lines=_JSON, result=result)
+    return document(status, {"message": text}, result=result)
+
+
+def document(
+    status: int, body: Mapping[str, Any], *lines: tuple[str, str], result: InvocationResult | None = None
+) -> HttpResponse:
+    """Return an answer in JSON, with further lines of its header."""
+    body_text = json.dumps(body).encode()
+    return HttpResponse(status=int(status), body=body_text, header_lines=(*_JSON, *lines), result=result)

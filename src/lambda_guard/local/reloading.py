@@ -84,12 +84,18 @@ class Reloader(AbstractContextManager["Reloader"]):
             self._say(f"{_shown(self._template)} has changed: Ctrl-C, and start it again to apply it")
         files = sorted(set().union(*changed.values()))
         _forget_bytecode(files)
-        reloaded = list[str]()
+        reloaded, opts = (
+            list[str](),
+            dict[tuple[Path, ...], Path](),
+        )  # functions with the same layers share them
         for it in self._functions:
-            if not changed.keys() & {it.settings.code, *it.settings.layers}:
+            layers = it.settings.layers
+            if not changed.keys() & {it.settings.code, *layers}:
                 continue
             try:
-                it.reload(self._layers(it) if changed.keys() & set(it.settings.layers) else None)
+                if changed.keys() & set(layers) and layers not in opts:
+                    opts[layers] = self._layers(it)
+                it.reload(opts.get(layers))
                 reloaded.append(it.name)
             except LocalCloudError as error:
                 self._say(f"not reloaded: {error}")

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGa
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -37,9 +37,14 @@ def read_apis(template: Template) -> tuple[ApiDeclaration, ...]:
     return (*template.read(partial(_api, stages), _REST, _HTTP), *template.read(_url, _URL))
 
 
-def read_routes(template: Template) -> tuple[RouteDeclaration, ...]:
-    """Return the routes of the REST and HTTP APIs, and one for each URL of a function."""
-    apis = {api.logical_id.lower(): api.logical_id for api in read_apis(template)}
+def read_routes(template: Template, declared: Iterable[ApiDeclaration]) -> tuple[RouteDeclaration, ...]:
+    """Return the routes of the REST and HTTP APIs, and one for each URL of a function.
+
+    Args:
+        template: the template.
+        declared: its APIs, as `read_apis` returns them.
+    """
+    apis = {api.logical_id.lower(): api.logical_id for api in declared}
     authorizers = dict(
         template.read(_authorizers, "AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer")
     )
@@ -187,32 +192,31 @@ def _of_a_scheme(name: str, scheme: Mapping[str, Any], *, rest: bool) -> Authori
     own = (
         f"method.request.header.{scheme.get('name', 'Authorization')}" if rest and kind != "request" else None
     )
-    return AuthorizerDeclaration(
-        name=name,
-        kind=kind,
-        function=_function(it.get("authorizerUri")),
-        identity=_texts(it.get("identitySource") or own),
-        pattern=it.get("identityValidationExpression"),
-        ttl=float(it.get("authorizerResultTtlInSeconds", _REST_TTL if rest else 0)),
-        version=_version(it.get("authorizerPayloadFormatVersion", "2.0"), rest=rest),
-        simple=str(it.get("enableSimpleResponses")).lower() == "true",
-    )
+    return _authorizer(name, kind, it.get, rest=rest, own=own)
 
 
 def _authorizers(_template: Template, it: Resource) -> Iterator[tuple[str, AuthorizerDeclaration]]:
+    def get(key: str, default: Any = None) -> Any:
+        return written.get(key[0].upper() + key[1:], default)
+
     rest, written = it.kind == "AWS::ApiGateway::Authorizer", it.properties
-    yield (
-        it.logical_id,
-        AuthorizerDeclaration(
-            name=it.logical_id,
-            kind=str(written.get("Type", written.get("AuthorizerType"))).lower(),
-            function=_function(written.get("AuthorizerUri")),
-            identity=_texts(written.get("IdentitySource")),
-            pattern=written.get("IdentityValidationExpression"),
-            ttl=float(written.get("AuthorizerResultTtlInSeconds", _REST_TTL if rest else 0)),
-            version=_version(written.get("AuthorizerPayloadFormatVersion", "2.0"), rest=rest),
-            simple=str(written.get("EnableSimpleResponses")).lower() == "true",
-        ),
+    kind = str(written.get("Type", written.get("AuthorizerType"))).lower()
+    yield it.logical_id, _authorizer(it.logical_id, kind, get, rest=rest)
+
+
+def _authorizer(
+    name: str, kind: str, get: Callable[..., Any], *, rest: bool, own: str | None = None
+) -> AuthorizerDeclaration:
+    """Make an authorizer of what `get` returns for keys as in a document; `own` is the identity source by default."""
+    return AuthorizerDeclaration(
+        name=name,
+        kind=kind,
+        function=_function(get("authorizerUri")),
+        identity=_texts(get("identitySource") or own),
+        pattern=get("identityValidationExpression"),
+        ttl=float(get("authorizerResultTtlInSeconds", _REST_TTL if rest else 0)),
+        version=_version(get("authorizerPayloadFormatVersion", "2.0"), rest=rest),
+        simple=str(get("enableSimpleResponses")).lower() == "true",
     )
 
 

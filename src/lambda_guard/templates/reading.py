@@ -52,8 +52,8 @@ def read_stack(template: Template) -> Stack:
         topics=template.read(_topic, "AWS::SNS::Topic"),
         mappings=template.read(_mapping, "AWS::Lambda::EventSourceMapping"),
         schedules=template.read(_schedules, "AWS::Events::Rule", "AWS::Scheduler::Schedule"),
-        apis=read_apis(template),
-        routes=read_routes(template),
+        apis=(apis := read_apis(template)),
+        routes=read_routes(template, apis),
         outputs=outputs,
         unresolved_outputs=unresolved,
     )

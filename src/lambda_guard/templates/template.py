@@ -191,7 +191,7 @@ class Template:
             except UnresolvedError as error:
                 if not self._lenient:
                     raise
-                self.left_out[resource.logical_id] = self._reason(error)
+                self.left_out[resource.logical_id] = self.reason(error)
             except TemplateError:
                 raise
             except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -203,7 +203,8 @@ class Template:
         """Yield the logical ids of the resources of a type that are left out."""
         return (it for it in self.left_out if self.plain["Resources"][it]["Type"] == kind)
 
-    def _reason(self, error: TemplateError) -> str:
+    def reason(self, error: Exception) -> str:
+        """Return what an error says, without the file's name before it."""
         return str(error).removeprefix(f"{self.file}: ")
 
     def _holds(self, entry: Mapping[str, Any]) -> bool:
@@ -314,7 +315,7 @@ class Template:
             try:
                 value = self._resolver.resolve([entry], key)
             except TemplateError as error:
-                yield text(entry), self._reason(error)
+                yield text(entry), self.reason(error)
                 continue
             for each in value[0] if value and isinstance(value[0], list) else value:
                 yield text(each), None
@@ -331,7 +332,7 @@ class Template:
             except UnresolvedError as error:
                 if not self._lenient:
                     raise
-                yield name, text(entry), self._reason(error)
+                yield name, text(entry), self.reason(error)
                 continue
             if value is not NO_VALUE:
                 yield name, text(value), None
@@ -345,7 +346,7 @@ class Template:
             try:
                 found[name] = text(self._resolver.resolve(output.get("Value"), "Value"))
             except TemplateError as error:
-                unresolved[name] = self._reason(error)
+                unresolved[name] = self.reason(error)
         return found, unresolved
 
     def number(

@@ -126,10 +126,13 @@ class EventSourceMapping:
         "For Amazon SQS, if a message doesn't satisfy your filter criteria, Lambda automatically removes the message
         from the queue": https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
         """
-        records = [sqs.record(message, self.declaration.source_arn) for message in messages]
-        passing = self._filter.passing([{**record, "body": content(record["body"])} for record in records])
+        passing = self._filter.passing(messages, self._seen)
         self._delete([message for message, passes in zip(messages, passing, strict=True) if not passes])
         return [message for message, passes in zip(messages, passing, strict=True) if passes]
+
+    def _seen(self, message: Message) -> dict[str, Any]:
+        record = sqs.record(message, self.declaration.source_arn)
+        return {**record, "body": content(record["body"])}
 
     def _process(self, batch: list[Message], received: float) -> None:
         try:

@@ -4,12 +4,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.aws.moto_process import MotoProcess
 from lambda_guard.templates.stack import MappingDeclaration
+
+T = TypeVar("T")
 
 
 class RecordFilter:
@@ -22,13 +24,15 @@ class RecordFilter:
     def __init__(self, declaration: MappingDeclaration, moto: MotoProcess) -> None:
         self._patterns, self._moto = declaration.filters, moto
         try:
-            self.passing([])
+            self.passing([], lambda it: it)
         except ValueError as error:
             raise LocalCloudError(f"resource {declaration.logical_id}: FilterCriteria: {error}") from error
 
-    def passing(self, documents: Sequence[Any]) -> list[bool]:
-        """Return of each record, as filters see it, whether it is sent."""
-        return self._moto.matching(self._patterns, documents) if self._patterns else [True] * len(documents)
+    def passing(self, records: Sequence[T], seen: Callable[[T], Any]) -> list[bool]:
+        """Return of each record whether it is sent; `seen` returns it as filters see it."""
+        if not self._patterns:
+            return [True] * len(records)
+        return self._moto.matching(self._patterns, [seen(record) for record in records])
 
 
 def content(text: str) -> Any:

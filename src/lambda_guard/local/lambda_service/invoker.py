@@ -211,14 +211,11 @@ class Invoker:
         self._activity.end()
 
     def _retried(self, event: AsynchronousEvent) -> bool:
-        declaration = self.functions[event.function].declaration
-        delay = RETRY_SECONDS[min(event.attempt, len(RETRY_SECONDS)) - 1]
-        age = (time.monotonic() - event.accepted) * self._clock.speed
-        if event.attempt > declaration.retry_attempts or age + delay > declaration.event_age:
+        """Put the event back for the next attempt, and return whether there is one."""
+        if event.attempt > self.functions[event.function].declaration.retry_attempts:
             return False
-        again = replace(event, attempt=event.attempt + 1)
-        self._clock.after(delay, lambda: self._submit(again))
-        return True
+        delay = RETRY_SECONDS[min(event.attempt, len(RETRY_SECONDS)) - 1]
+        return self._again(replace(event, attempt=event.attempt + 1), delay)
 
     def _throttled(self, event: AsynchronousEvent) -> bool:
         """Put the event back for a while, and return whether it isn't too old for that.
@@ -227,12 +224,17 @@ class Invoker:
         retry interval increases exponentially from 1 second after the first attempt to a maximum of 5 minutes."
         """
         delay = min(2.0**event.throttles, _THROTTLED_SECONDS_MOST)
+        if self._again(replace(event, throttles=event.throttles + 1), delay):
+            return True
+        self._concluded(event, _throttled_result(event))
+        return False
+
+    def _again(self, event: AsynchronousEvent, delay: float) -> bool:
+        """Submit an event in so many seconds of AWS's; return whether it isn't too old by then."""
         age = (time.monotonic() - event.accepted) * self._clock.speed
         if age + delay > self.functions[event.function].declaration.event_age:
-            self._concluded(event, _throttled_result(event))
             return False
-        again = replace(event, throttles=event.throttles + 1)
-        self._clock.after(delay, lambda: self._submit(again))
+        self._clock.after(delay, lambda: self._submit(event))
         return True
 
     def _concluded(self, event: AsynchronousEvent, result: InvocationResult) -> None:

@@ -164,7 +164,7 @@ class Lane(threading.Thread):
         began = time.monotonic()
         records, following = self.stream.read(self._shard, self._iterator, min(limit, self.stream.page))
         own = [record for record in records if self._is_own(record)]
-        passing = self._filter.passing([record.seen for record in own])
+        passing = self._filter.passing(own, lambda record: record.seen)
         self._pending += [record for record, passes in zip(own, passing, strict=True) if passes]
         self._empty_reads = 0 if records else self._empty_reads + 1
         if records:

@@ -18,14 +18,23 @@ class StreamRecord:
     Attributes:
         event: as the function gets it.
         key: order is kept among the records of one key, however many batches of a shard are at work.
-        seen: as filters see it.
         text: the event as JSON.
     """
 
     event: dict[str, Any]
     key: str
-    seen: Any
     text: str
+
+    @property
+    def seen(self) -> Any:
+        """As filters see it: of Kinesis, its `kinesis` alone, with the data decoded.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html
+        """
+        kinesis = self.event.get("kinesis")
+        if kinesis is None:
+            return self.event
+        return {**kinesis, "data": content(base64.b64decode(kinesis["data"]).decode(errors="replace"))}
 
     @property
     def sequence_number(self) -> str:
@@ -97,19 +106,11 @@ class KinesisStream:
     def read(self, shard: str, iterator: str, limit: int) -> tuple[list[StreamRecord], str]:
         """See `Stream`."""
         answer = self._client.get_records(ShardIterator=iterator, Limit=limit)
-        records = [
-            self._record(streams.kinesis_record(raw, stream_arn=self.arn, shard_id=shard))
-            for raw in answer["Records"]
+        events = [
+            streams.kinesis_record(raw, stream_arn=self.arn, shard_id=shard) for raw in answer["Records"]
         ]
+        records = [StreamRecord(it, it["kinesis"]["partitionKey"], json.dumps(it)) for it in events]
         return records, answer["NextShardIterator"]
-
-    def _record(self, event: dict[str, Any]) -> StreamRecord:
-        """Filters see the data decoded: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html."""
-        kinesis = event["kinesis"]
-        data = base64.b64decode(kinesis["data"]).decode(errors="replace")
-        return StreamRecord(
-            event, kinesis["partitionKey"], {**kinesis, "data": content(data)}, json.dumps(event)
-        )
 
 
 class TableStream:
@@ -144,9 +145,7 @@ class TableStream:
         answer = self._client.get_records(ShardIterator=iterator, Limit=limit)
         events = [streams.dynamodb_record(raw, stream_arn=self.arn) for raw in answer["Records"]]
         records = [
-            StreamRecord(
-                event, json.dumps(event["dynamodb"]["Keys"], sort_keys=True), event, json.dumps(event)
-            )
+            StreamRecord(event, json.dumps(event["dynamodb"]["Keys"], sort_keys=True), json.dumps(event))
             for event in events
         ]
         return records, answer["NextShardIterator"]

@@ -5,21 +5,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from lambda_guard._printable import visible
 from lambda_guard.iam.matcher import Decision, Request, Statement, Verdict, decide
+from lambda_guard.iam.on_behalf import SENDING
 from lambda_guard.iam.resources import Place
 from lambda_guard.local.permissions.demands import Demand, demands
 from lambda_guard.local.runtime.callers import FUNCTION_KEY
 from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.shapes import arns
 
-_SENDING: Final = {
-    "lambda": ("lambda:InvokeFunction",),
-    "sns": ("sns:Publish",),
-    "sqs": ("sqs:SendMessage",),
-}
 _log = logging.getLogger(__name__)
 
 
@@ -152,7 +148,8 @@ class Permissions:
     def sending(arn: str) -> tuple[str, ...]:
         """Return the action that a destination asks for; none for another kind of resource."""
         target = arns.parse(arn)
-        return _SENDING.get(target.service, ()) if target is not None else ()
+        action = SENDING.get(target.service) if target is not None else None
+        return () if action is None else (action,)
 
     def sends(self, function: str, arn: str) -> str | None:
         """Return why the Lambda service may not send to a destination in the function's name; None where it may."""

@@ -135,7 +135,7 @@ class Resources:
         except (ClientError, ParamValidationError) as error:
             reason = _refusal(error)
         except (BotoCoreError, TemplateError) as error:
-            reason = self._without_file(error)
+            reason = self._template.reason(error)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             reason = f"a property isn't what {it.kind} has there: {error}"
         self._say(it, f" isn't created: {reason}")
@@ -151,7 +151,7 @@ class Resources:
             except CircleError:
                 raise
             except TemplateError as error:
-                self._say(it, f": the property {key} is left out: {self._without_file(error)}")
+                self._say(it, f": the property {key} is left out: {self._template.reason(error)}")
         return properties
 
     def _created(self, it: Resource, row: Mapping[str, Any], properties: dict[str, Any]) -> Mapping[str, Any]:
@@ -192,9 +192,6 @@ class Resources:
 
     def _say(self, it: Resource, what: str) -> None:
         self._said[it.logical_id].append(f"{it.logical_id} ({it.kind}){what}")
-
-    def _without_file(self, error: Exception) -> str:
-        return str(error).removeprefix(f"{self._template.file}: ")
 
 
 def _given(properties: Mapping[str, Any], members: Iterable[str], elsewhere: set[str]) -> dict[str, Any]:
