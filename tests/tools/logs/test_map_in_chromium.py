@@ -61,6 +61,25 @@ def test_a_click_on_a_function_leaves_its_invocations(browser, page):
     assert browser.console() == []
 
 
+def test_a_function_has_one_colour(browser, lambda_guard, write, tmp_path):
+    """That of its bar is the map's, also where the map has a function whose log isn't there."""
+    story = systems.Story()
+    calls = [f"arn:aws:lambda:eu-west-1:123456789012:function:{name}" for name in ("absent", "mailer")]
+    story.runs("mailer", after=story.runs("checkout", sends=calls)[1:])
+    page = tmp_path / "colours.html"
+    assert lambda_guard("invocations", write(story.lines), "--html", str(page)).returncode == 0
+    browser.open(page)
+    hues = """
+        const hue = (one) => getComputedStyle(one).getPropertyValue('--hue').trim();
+        const of_bars = [...document.querySelectorAll('#list .row')].map((row) =>
+            [row.querySelector('.text').textContent.split(' ')[0], hue(row.querySelector('.bar'))]);
+        const of_map = [...document.querySelectorAll('#map [data-fn]')].map((one) => [one.dataset.fn, hue(one.querySelector('.own'))]);
+        return [Object.fromEntries(of_bars), Object.fromEntries(of_map)]"""
+    of_bars, of_map = browser.run(hues)
+    assert of_bars == of_map
+    assert len(set(of_bars.values())) == len(of_bars) == 2
+
+
 def test_a_click_on_a_line_leaves_what_went_along_it(browser, page):
     """Between a queue and its function: the attempts; what the line is connected with stays bright."""
     number = browser.run(

@@ -24,9 +24,9 @@
     return element;
   }
 
-  const HUES = [217, 262, 174, 292, 196, 330, 152, 240, 40, 310, 85, 20];
   const functions = [...new Set(nodes.filter((node) => !node.stray).map((node) => node.fn))].sort();
-  const hueOf = new Map(functions.map((name, place) => [name, HUES[place % HUES.length]]));
+  /* A function has the map's colour; one that the map leaves out has its first. */
+  const hueOf = new Map([...document.querySelectorAll("#map [data-fn] .own")].map((own) => [own.parentNode.dataset.fn, getComputedStyle(own).getPropertyValue("--hue")]));
   const kindOf = (node) =>
     node.failed ? "failed" : node.outcome === "unfinished" || node.stray ? "unfinished" : node.outcome === "suspended" ? "suspended" : "";
 
@@ -156,7 +156,7 @@
     for (const tick of time.ticks(trace)) place(track, make("i", "grid"), tick[0]);
     for (const fold of trace.folds) place(track, make("i", "gap"), fold[0], fold[1]);
     if (node.begin === null) return track;
-    track.style.setProperty("--hue", hueOf.get(node.fn) || 0);
+    track.style.setProperty("--hue", hueOf.get(node.fn) || 217);
     if (node.wait !== null) place(track, make("i", "wait"), node.wait, node.begin);
     if (node.init !== null) place(track, make("i", "init"), node.init, node.begin);
     const bar = place(track, make("i", "bar"), Math.min(node.begin, 0.995), node.end);
