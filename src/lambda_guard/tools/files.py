@@ -1,7 +1,6 @@
 """Files that the commands write: for their owner alone, and named by every error about them."""
 
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -97,7 +96,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with naming(path):
             yield unfinished
             if path.exists():
-                shutil.copymode(path, unfinished)
+                unfinished.chmod(stat.S_IMODE(path.stat().st_mode))
         os.replace(unfinished, path)  # noqa: PTH105 - `Path.replace` says the same
     finally:
         unfinished.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import codecs
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -85,7 +84,11 @@ def palette_for(when: When) -> Palette:
 
 def columns() -> int | None:
     """Return the width of the terminal; None where standard output isn't one."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def say(text: str) -> None:

@@ -59,6 +59,7 @@ _PROCESS_GONE: Final = (
 )  # fmt: skip
 """Lambda's words for a process that ended while it had an invocation."""
 
+_NOT_FAILED: Final = (*names.NO_FAILURE, UNFINISHED)
 _HINT_KEYS: Final = (
     names.FUNCTION_NAME,
     names.FUNCTION_VERSION,
@@ -204,8 +205,7 @@ class Invocation(Struct, dict=True):
     @property
     def failed(self) -> bool:
         """Whether the outcome is known and is a failure, or a part of the batch failed, or the answer says so."""
-        succeeded = self.outcome in (*names.NO_FAILURE, UNFINISHED)
-        return not succeeded or self.failed_records > 0 or self.answered_with_an_error
+        return self.outcome not in _NOT_FAILED or self.failed_records > 0 or self.answered_with_an_error
 
     @property
     def http(self) -> Mapping[str, object]:

@@ -1,7 +1,6 @@
 """One interface for all sources: read once, as it comes, or again and again for a trace."""
 
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,6 +15,8 @@ from lambda_guard.tools.logs.selection import Selection, Target
 from lambda_guard.tools.stopping import Stop
 
 if TYPE_CHECKING:  # boto3 is imported only where CloudWatch Logs is asked
+    from tempfile import TemporaryDirectory
+
     from lambda_guard.tools.logs.cloudwatch.reader import CloudWatchReader
 
 
@@ -29,7 +30,7 @@ class FileReader(AbstractContextManager["FileReader"]):
     def __init__(self, paths: Sequence[str]) -> None:
         self.tally = Tally()
         self._paths = list(paths)
-        self._spooled: tempfile.TemporaryDirectory[str] | None = None
+        self._spooled: TemporaryDirectory[str] | None = None
 
     def __exit__(self, *exc_info: object) -> None:
         if self._spooled is not None:
@@ -64,7 +65,9 @@ class FileReader(AbstractContextManager["FileReader"]):
     def _spool(self) -> str:
         if self._spooled is not None:
             return f"{self._spooled.name}/stdin"
-        self._spooled = tempfile.TemporaryDirectory(prefix="lambda-guard-")
+        from tempfile import TemporaryDirectory
+
+        self._spooled = TemporaryDirectory(prefix="lambda-guard-")
         path = f"{self._spooled.name}/stdin"
         with open(path, "wb", buffering=0) as file:  # noqa: PTH123 - no Path is needed for it
             while chunk := sys.stdin.buffer.read(CHUNK_BYTES):

@@ -94,7 +94,7 @@ class Grouper:
                     if not group.guarded:
                         _take_guarded(group, line)
                     group.lines.append(line)
-                    if line.find(_RECORD_KEY) > 0:  # `in` takes longer, with bytes
+                    if line.rfind(_RECORD_KEY) > 0:  # `find` takes twice as long, `in` three times
                         self._take_record(group)
                     continue
             self._feed_closely(line, stream, place)

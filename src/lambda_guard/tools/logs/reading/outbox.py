@@ -38,13 +38,13 @@ class Outbox:
 
     def put(self, group: Group) -> None:
         """Make an invocation ready."""
-        seen = array("q", map(hash, group.lines))
-        self._ready.append(_finished(group, repeats=len(set(seen)) < len(seen)))
-        span = span_of(group)
-        spans, before = self.remembered.pop(group.invocation_id, ((), array("q")))
-        span = next((one for one in spans if one.attempt == group.attempt and one.end_ms), span)
-        spans, seen = tuple(one for one in spans if one.attempt != group.attempt), seen + before
-        self.remembered[group.invocation_id] = ((*spans, span), seen)
+        hashes = list(map(hash, group.lines))
+        self._ready.append(_finished(group, repeats=len(set(hashes)) < len(hashes)))
+        span, seen = span_of(group), array("q", hashes)
+        known = self.remembered.pop(group.invocation_id, None)
+        self.remembered[group.invocation_id] = (
+            ((span,), seen) if known is None else (_with(span, known[0]), seen + known[1])
+        )
         if len(self.remembered) > REMEMBERED_MOST:
             self.remembered.popitem(last=False)
         self.held -= sum(map(len, group.lines))
@@ -71,6 +71,12 @@ class Outbox:
         self.held -= sum(map(len, lines))
         self._tally.strays += len(lines)
         self._ready.append(Stray(stream.name, [parse(line) for line in lines], lines))
+
+
+def _with(span: Span, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """Return the attempts under an id with the latest, whose late lines don't tell when it ran."""
+    span = next((one for one in spans if one.attempt == span.attempt and one.end_ms), span)
+    return (*(one for one in spans if one.attempt != span.attempt), span)
 
 
 def _finished(group: Group, *, repeats: bool) -> Invocation:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import asdict
@@ -12,7 +12,9 @@ from lambda_guard import _names as names
 from lambda_guard._printable import visible_json
 from lambda_guard.tools.logs.invocation import Block, Invocation
 from lambda_guard.tools.logs.model import Stray
-from lambda_guard.tools.logs.traces.tree import Node, Trace
+
+if TYPE_CHECKING:  # only for those who show traces
+    from lambda_guard.tools.logs.traces.tree import Node, Trace
 
 _encode_quickly: Final = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -72,7 +74,7 @@ def head_document(invocation: Invocation) -> dict[str, object]:
     return filled(told)
 
 
-def trace_line(trace: Trace) -> str:
+def trace_line(trace: "Trace") -> str:
     """Return a trace as a line of JSON: the tree under `roots`.
 
     It is put together node by node: a trace may be deeper than the stack of any encoder.
@@ -93,7 +95,7 @@ def _open_ended(document: dict[str, object], key: str) -> str:
     return f'{encoded(document).rstrip()[:-1]},"{key}":['
 
 
-def _node_document(node: Node) -> dict[str, object]:
+def _node_document(node: "Node") -> dict[str, object]:
     document = {
         **as_document(node.invocation),
         "link": node.link,

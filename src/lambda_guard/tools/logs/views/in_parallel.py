@@ -12,7 +12,6 @@ import gc
 import os
 import pickle
 import select
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -141,6 +140,7 @@ class Helper:
     """
 
     def __init__(self, draw: Draw) -> None:
+        import subprocess
         from multiprocessing import Pipe
 
         self._draw = draw

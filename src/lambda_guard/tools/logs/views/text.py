@@ -221,6 +221,8 @@ def trigger_text(trigger: Mapping[str, object]) -> str:
 
 def http_text(http: Mapping[str, object]) -> str:
     """Describe what was asked for, and how it was answered: `GET /orders/{id} 503`."""
+    if not http:
+        return ""
     return " ".join([str(http[key]) for key in (names.METHOD, names.ROUTE, names.STATUS) if key in http])
 
 
@@ -245,8 +247,10 @@ def memory_text(invocation: Invocation) -> str:
 
 def cold_text(invocation: Invocation) -> str:
     """Describe that it was a cold start, and what that took."""
+    if not invocation.cold:
+        return ""
     init = init_ms(invocation)
-    return f"cold {span(init)}" if init else "cold" * invocation.cold
+    return f"cold {span(init)}" if init else "cold"
 
 
 def init_ms(invocation: Invocation) -> float | None:
@@ -259,7 +263,7 @@ def init_ms(invocation: Invocation) -> float | None:
 def execution_text(invocation: Invocation) -> str:
     """Name the durable execution that it is a part of, and say whether it repeats earlier work."""
     durable = as_mapping(invocation.facts.get(names.DURABLE))
-    name = durable.get(names.EXECUTION_NAME) or invocation.execution
+    name = durable.get(names.EXECUTION_NAME) or durable.get(names.EXECUTION)
     if not name:
         return ""
     return f"execution {name}, replay" if durable.get(names.REPLAY) is True else f"execution {name}"
