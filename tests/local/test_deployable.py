@@ -139,6 +139,18 @@ def test_a_variable_from_elsewhere_stays_as_it_is_written(read):
     assert stack.schedules == ()
 
 
+def test_a_schedule_whose_target_is_not_here_is_said(read):
+    """EventBridge Scheduler starts functions and state machines here; any other target is named, and left out."""
+    template = function()
+    for name, target in (("Flow", "states:eu-west-1:1:stateMachine:f"), ("Send", "sqs:eu-west-1:1:q")):
+        properties = {"ScheduleExpression": "rate(1 day)", "Target": {"Arn": f"arn:aws:{target}"}}
+        template["Resources"][name] = {"Type": "AWS::Scheduler::Schedule", "Properties": properties}
+    stack, warnings = read(template)
+
+    assert [it.name for it in stack.schedules] == ["Flow"]
+    assert "Send: the target arn:aws:sqs:eu-west-1:1:q gets nothing here" in warnings
+
+
 def test_code_may_be_a_zip_archive(read, tmp_path):
     """It's unpacked once for all functions that have it; one that leads elsewhere or is damaged stops its function alone."""
     with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:

@@ -196,6 +196,24 @@ def test_the_order_of_a_group_is_kept(cloud, send):
         ]
 
 
+def test_a_fifo_queue_numbers_messages_and_delivers_each_once(cloud):
+    """A message with the id of an earlier one isn't delivered, though that is deleted; numbers rise, also without an id."""
+    given = {"QueueUrl": cloud.queue_url("Ordered1"), "MessageGroupId": "once"}
+    answers = [
+        cloud.client("sqs").send_message(
+            **given, MessageBody=f'{{"id": "{name}"}}', MessageDeduplicationId=key
+        )
+        for name, key in (("once-1", "first"), ("once-2", "second"))
+    ]
+    cloud.settle()
+    cloud.client("sqs").send_message(**given, MessageBody='{"id": "once-3"}', MessageDeduplicationId="first")
+    cloud.settle()
+
+    assert [it for it in done(cloud, "Ordered") if it.startswith("once")] == ["once-1", "once-2"]
+    first, second = (int(answer["SequenceNumber"]) for answer in answers)
+    assert first < second
+
+
 def test_the_order_is_kept_when_whole_batches_fail(cloud, send, receive):
     """After a batch that failed and died, the rest of the group still comes in order, and the dead are in order."""
     messages = [{"id": str(number)} for number in range(25)]

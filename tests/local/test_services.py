@@ -356,6 +356,7 @@ def test_lines_of_a_log_group_are_sent_as_on_aws(cloud, events):
         "ERROR: no stock",
     ]
     assert {data["logGroup"] for data in got} == {"/aws/lambda/Speaker"}
+    assert all(len(each["id"]) == 56 for data in got for each in data["logEvents"])
     assert got[0].keys() == {
         "messageType",
         "owner",

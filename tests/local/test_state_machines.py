@@ -49,7 +49,9 @@ Resources:
     Properties:
       Type: EXPRESS
       Role: arn:aws:iam::123456789012:role/flow
-      Events: {Placed: {Type: EventBridgeRule, Properties: {Pattern: {source: [shop]}}}}
+      Events:
+        Placed: {Type: EventBridgeRule, Properties: {Pattern: {source: [shop]}}}
+        Nightly: {Type: ScheduleV2, Properties: {ScheduleExpression: cron(0 3 * * ? *), Input: '{"n": 21}'}}
       Definition: {StartAt: Once, States: {Once: {Type: Task, Resource: !GetAtt Double.Arn, End: true}}}
 """.replace("HERE", RUNTIME)
 FLOW = """
@@ -128,6 +130,15 @@ def test_an_express_machine_answers_at_once(cloud):
 
     assert (answer["status"], json.loads(answer["output"])) == ("SUCCEEDED", {"n": 10})
     assert len(cloud.results("Double")) == before + 1
+
+
+def test_a_schedule_starts_a_state_machine(cloud):
+    """EventBridge Scheduler's own schedule, with its input."""
+    cloud.fire("DirectNightly")
+    executions = cloud.client("stepfunctions").list_executions(stateMachineArn=arn("Direct"))["executions"]
+    found = [ended(cloud.client("stepfunctions"), it["executionArn"]) for it in executions]
+
+    assert '{"n": 21}' in [it["input"] for it in found]
 
 
 def test_rules_start_state_machines(cloud):

@@ -117,6 +117,7 @@ def test_records_arrive_as_on_aws(cloud):
         }  # fmt: skip
         assert first["eventID"] == f"shardId-000000000000:{first['kinesis']['sequenceNumber']}"
         assert first["eventSourceARN"] == ARN["Kinesis"].format("Echo")
+        assert first["invokeIdentityArn"] == "arn:aws:iam::123456789012:role/lambda-role"
     else:
         assert [record["dynamodb"]["NewImage"]["id"]["S"] for record in records] == list("0123456")
         assert first["eventName"] == "INSERT"

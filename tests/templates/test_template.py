@@ -276,6 +276,24 @@ def test_a_plain_cloudformation_template(read):
     )
 
 
+def test_what_cloudformation_reads_is_read(read):
+    """A question mark in a flow, and JSON that is indented by tabs; a table's name has the three characters it needs."""
+    stack = read("""
+        Transform: AWS::Serverless-2016-10-31
+        Resources:
+          A:
+            Type: AWS::Serverless::Function
+            Properties:
+              {Handler: a.b, Runtime: python3.11, CodeUri: code, Environment: {Variables: {TABLE: !Ref T}},
+               Events: {At: {Type: ScheduleV2, Properties: {ScheduleExpression: cron(0 3 * * ? *)}}}}
+          T: {Type: AWS::DynamoDB::Table}
+    """)
+
+    assert [it.expression for it in stack.schedules] == ["cron(0 3 * * ? *)"]
+    assert stack.functions[0].environment == {"TABLE": "T00"}
+    assert read('{\n\t"Resources": {\n\t\t"Q": {"Type": "AWS::SQS::Queue"}}}').queues[0].name == "Q"
+
+
 def test_aliases_stand_for_copies(read):
     """Two functions that share their properties by a YAML alias are two functions."""
     stack = read("""

@@ -20,6 +20,7 @@ from lambda_guard.templates.stack import (
     FunctionDeclaration,
     MappingDeclaration,
     QueueDeclaration,
+    ScheduleDeclaration,
     Stack,
     TopicDeclaration,
 )
@@ -75,14 +76,14 @@ def deployable(
         *layer_warnings,
         *_runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
     ]
-    if enforced:
-        warnings = [warning for warning in warnings if _UNCHECKED not in warning]
+    warnings = [warning for warning in warnings if not (enforced and _UNCHECKED in warning)]
     absent = {it.name for it in stack.absent}
-    mappings = (it for it in stack.mappings if _is_polled(it) and it.enabled and it.function not in absent)
+    polled = (it for it in stack.mappings if _is_polled(it) and it.enabled and it.function not in absent)
     run = replace(
         stack,
         functions=tuple(_with_destinations(it) for it in stack.functions),
-        mappings=tuple(mappings),
+        mappings=tuple(polled),
+        schedules=tuple(filter(_is_fired, stack.schedules)),
         routes=tuple(it for it in stack.routes if it.function is not None or it.mock is not None),
     )
     return run, tuple(warnings)
@@ -111,6 +112,9 @@ def _warnings(stack: Stack) -> Iterator[str]:
             if arn is not None and not _is_destination(arn):
                 yield f"{function.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
     yield from _mapping_warnings(stack.mappings)
+    for schedule in stack.schedules:
+        if not _is_fired(schedule):
+            yield f"{schedule.logical_id}: the target {schedule.function} gets nothing here"
     for route in stack.routes:
         if route.function is None and route.mock is None:
             yield f"{route.api}: {route.method} {route.path} isn't integrated with a function, and is not served"
@@ -137,6 +141,10 @@ def _mapping_warnings(mappings: Iterable[MappingDeclaration]) -> Iterator[str]:
 
 def _is_polled(mapping: MappingDeclaration) -> bool:
     return mapping.source_arn.startswith(_POLLED)
+
+
+def _is_fired(it: ScheduleDeclaration) -> bool:
+    return it.source == "aws.events" or not it.function.startswith("arn:") or ":states:" in it.function
 
 
 def _is_destination(arn: str | None) -> bool:

@@ -13,9 +13,10 @@ from .sample import fill
 
 
 def kinesis_record(raw: Mapping[str, Any], *, stream_arn: str, shard_id: str) -> dict[str, Any]:
-    """Return a record of a Kinesis stream, its data as base64."""
+    """Return a record of a Kinesis stream, its data as base64; the role's name is the one in AWS's example."""
     return fill(
         "kinesis",
+        role_arn=f"arn:aws:iam::{stream_arn.split(':')[4]}:role/lambda-role",
         data=_plain(raw["Data"]),
         stream_arn=stream_arn,
         region=arns.region(stream_arn),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,6 +75,9 @@ def parse(file: str, text: str) -> Any:
     """
     import yaml  # type: ignore[import-untyped]  # the stubs are not ours to ask for
 
+    if text.lstrip().startswith("{"):
+        with suppress(ValueError):  # tabs are JSON's, and not YAML's
+            return json.loads(text)
     try:
         return yaml.load(text, _loader())  # noqa: S506 - a SafeLoader with CloudFormation's tags
     except yaml.YAMLError as error:
@@ -84,7 +88,8 @@ def _loader() -> Any:
     import yaml
     from samtranslator.yaml_helper import intrinsics_multi_constructor
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # as above
+    # libyaml's is ten times as fast, and takes `{Schedule: cron(0 3 * * ? *)}`, as CloudFormation does.
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # as above
         """YAML with the short forms of intrinsic functions."""
 
     Loader.add_multi_constructor("!", intrinsics_multi_constructor)

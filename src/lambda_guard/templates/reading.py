@@ -214,13 +214,14 @@ def _schedules(template: Template, it: Resource) -> Iterator[ScheduleDeclaration
             payload = json.loads(target["Input"]) if target.get("Input") else None
         except ValueError:
             raise template.error(it.logical_id, "the target's Input must be JSON") from None
+        to, arn = str(target.get("Arn")), arns.parse(str(target.get("Arn")))
         yield ScheduleDeclaration(
             logical_id=it.logical_id,
             name=template.name(it.logical_id),
             arn=template.attribute(it.logical_id, "Arn"),
             source="aws.events" if rule else "aws.scheduler",
             expression="" if expression is None else str(expression),
-            function=arns.function(str(target.get("Arn")))[0],
+            function=arns.function(to)[0] if arn is None or arn.service == "lambda" else to,
             payload=payload,
             enabled=it.properties.get("State", "ENABLED") == "ENABLED",
         )

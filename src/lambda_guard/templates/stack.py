@@ -140,13 +140,13 @@ class MappingDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleDeclaration:
-    """A rule or schedule that invokes functions.
+    """A rule or schedule, with one of its targets.
 
     Attributes:
         arn: of the rule or schedule.
         source: `aws.events` for a rule, `aws.scheduler` for a schedule.
         expression: `rate(…)` or `cron(…)`.
-        function: the function's name.
+        function: the function's name; the ARN of any other target.
         payload: a fixed event; None for the service's own.
         enabled: whether it fires by itself.
     """

@@ -55,7 +55,7 @@ _NAME_PROPERTY = {
 """Type → the property that names a resource, where that isn't `Name`."""
 _LOWER_CASE = frozenset({"AWS::ECR::Repository", "AWS::S3::Bucket"})
 """Types whose names have no capitals."""
-_SHORTEST = 3  # name of a bucket
+_SHORTEST = 3  # name of a bucket or a table
 
 
 def name_property(kind: str) -> str:
@@ -224,6 +224,8 @@ class Template:
         fifo = properties.get("FifoQueue") or properties.get("FifoTopic")
         if resource["Type"] in _LOWER_CASE:
             return logical_id.lower().ljust(_SHORTEST, "0")
+        if resource["Type"].startswith("AWS::DynamoDB::"):
+            return logical_id.ljust(_SHORTEST, "0")
         return f"{logical_id}.fifo" if str(fifo).lower() == "true" else logical_id
 
     def attribute(self, logical_id: str, attribute: str | None = None) -> Any:

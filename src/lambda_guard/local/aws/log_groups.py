@@ -76,6 +76,6 @@ def _event(stream: Any, filter_name: str, events: list[dict[str, Any]]) -> dict[
         log_stream=stream.log_stream_name,
         owner=stream.account_id,
         filter=filter_name,
-        events=events,
+        events=[{**each, "id": f"{each['id']:056}"} for each in events],  # moto's are numbers
     )
     return {"awslogs": {"data": b64encode(compress(json.dumps(data).encode())).decode()}}

@@ -11,6 +11,7 @@ one thing in moto; when moto has it, the function goes. `install` fails where mo
 
 import contextlib
 import hashlib
+import itertools
 import json
 import logging
 import sys
@@ -57,6 +58,7 @@ _TRACE_ATTRIBUTE = "AWSTraceHeader"
 _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
 _AGE = "ApproximateAgeOfOldestMessage"
 _RECEIVES_MOST = 3
+_DEDUPLICATED_MS = 300_000
 _OF_THE_PROTOCOL = {"Action", "Version"}
 
 
@@ -108,6 +110,7 @@ def install(callback: str) -> None:
     trace_header_of_the_request()
     system_attributes_of_batch_entries()
     source_of_a_dead_letter()
+    fifo_messages_once_and_numbered()
     age_of_the_oldest_message()
     functions_subscribed_to_topics(functions)
     composite_alarms_and_anomaly_detectors()
@@ -252,6 +255,29 @@ def source_of_a_dead_letter() -> None:
             if "Attributes" in message and sources.get(message["MessageId"]):
                 message["Attributes"][_SOURCE_ATTRIBUTE] = sources[message["MessageId"]]
         return result
+
+
+def fifo_messages_once_and_numbered() -> None:
+    """AWS: a message with the same deduplication id within five minutes is "accepted … but isn't delivered".
+
+    moto delivers it if the first is deleted by then. And a message's SequenceNumber "continues to increase for a
+    particular MessageGroupId"; moto's is random, and missing where the id is made from the content.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html,
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    """
+    numbers = itertools.count(18_870_000_000_000_000_000, 256)
+
+    @replaces(Queue, "add_message")
+    def add_message(original: Any, self: Any, message: Any) -> None:
+        if self.fifo_queue and not hasattr(message, "queue_arn"):  # sent, not moved
+            message.sequence_number = str(next(numbers))
+            sent = self.__dict__.setdefault("sent_by_deduplication_id", {})
+            if message.sent_timestamp - sent.get(message.deduplication_id, 0) < _DEDUPLICATED_MS:
+                return
+            if message.deduplication_id is not None:
+                sent[message.deduplication_id] = message.sent_timestamp
+        original(self, message)
 
 
 def age_of_the_oldest_message() -> None:

@@ -80,6 +80,10 @@ class Schedules:
                 region=self._moto.region,
                 resources=[schedule.arn],
             )
+        if schedule.function.startswith("arn:"):
+            states = self._moto.client("stepfunctions")
+            states.start_execution(stateMachineArn=schedule.function, input=json.dumps(event))
+            return
         self._invoker.invoke_later(schedule.function, json.dumps(event).encode())
 
     def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
