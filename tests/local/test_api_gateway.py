@@ -285,6 +285,33 @@ def test_a_stage_is_in_the_event_and_may_be_in_the_path(cloud):
     assert get(cloud, "/other/http", "Http").status == 404
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"DefinitionUri": "api.yaml"},
+        {
+            "DefinitionBody": {
+                "Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "api.yaml"}}
+            }
+        },
+    ],
+)
+def test_an_api_may_be_defined_in_a_file(build, tmp_path, definition):
+    """By its path, or included: the file's functions are the template's."""
+    (tmp_path / "app.py").write_text("def handler(event, context): return {'statusCode': 202}")
+    (tmp_path / "api.yaml").write_text("""
+        openapi: 3.0.1
+        paths:
+          /orders:
+            post:
+              x-amazon-apigateway-integration: {type: aws_proxy, httpMethod: POST, uri: !Sub "${Fn.Arn}/invocations"}
+    """)
+    api = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "Prod", **definition}}
+    with Cloud(build.template(Fn=build.function("app.handler"), Api=api), root=tmp_path) as cloud:
+        assert cloud.request("POST", "/orders").status == 202
+        assert cloud.warnings == ()
+
+
 def test_an_http_api_may_send_format_1(cloud):
     """With its version, as REST APIs don't."""
     event = get(cloud, "/one", "Http").json()

@@ -294,6 +294,37 @@ def test_what_cloudformation_reads_is_read(read):
     assert read('{\n\t"Resources": {\n\t\t"Q": {"Type": "AWS::SQS::Queue"}}}').queues[0].name == "Q"
 
 
+def test_loops_are_written_out(read):
+    """By a list or a parameter's, in resources and outputs, one within the other; names lose what ids can't have."""
+    stack = read(
+        """
+        Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+        Parameters: {Names: {Type: CommaDelimitedList, Default: "a-1, b"}}
+        Resources:
+          Fn::ForEach::Names:
+            - Name
+            - !Ref Names
+            - Fn::ForEach::Kinds:
+                - Kind
+                - [in, out]
+                - "Queue&{Name}${Kind}": {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "${Name}-${Kind}"}}
+        Outputs:
+          Fn::ForEach::Outputs: [Kind, [in], {"Of${Kind}": {Value: !GetAtt [!Sub "Queueb${Kind}", QueueName]}}]
+        """,
+        parameters={"Names": "b,c-2"},
+    )
+
+    assert {it.logical_id: it.name for it in stack.queues} == {
+        "Queuebin": "b-in",
+        "Queuebout": "b-out",
+        "Queuec2in": "c-2-in",
+        "Queuec2out": "c-2-out",
+    }
+    assert stack.outputs == {"Ofin": "b-in"}
+    with pytest.raises(TemplateError, match="Fn::ForEach::Q must be a name, a list of texts"):
+        read('{"Resources": {"Fn::ForEach::Q": ["Name", {"Fn::GetAZs": ""}, {}]}}')
+
+
 def test_aliases_stand_for_copies(read):
     """Two functions that share their properties by a YAML alias are two functions."""
     stack = read("""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_guard.errors import LambdaGuardError
+from lambda_guard.templates.transforms import transformed
 
 Document = dict[str, Any]
 OF_A_PARAMETER: Final = "parameter-of-the-template"
@@ -51,20 +52,60 @@ class TemplateError(LambdaGuardError, ValueError):
     exit_code = 2
 
 
-def load(template: str | Path | Mapping[str, Any]) -> tuple[str, Document]:
-    """Return the template's name, for messages, and its document.
+def load(
+    template: str | Path | Mapping[str, Any],
+    root: str | Path | None = None,
+    given: Mapping[str, str] | None = None,
+) -> tuple[str, Document]:
+    """Return the template's name, for messages, and its document, after CloudFormation's own transforms.
+
+    Args:
+        template: a file in YAML or JSON, or the document itself.
+        root: what the files are relative to that it includes; by default its directory, or the current one.
+        given: values of parameters that win over their defaults.
 
     Raises:
         TemplateError: it can't be read, or isn't a template.
     """
     if isinstance(template, Mapping):
-        return "the template", _checked("the template", dict(template))
-    path = Path(template)
+        file, document, base = "the template", dict(template), Path()
+    else:
+        file, base = str(Path(template)), Path(template).parent
+        document = parse(file, read_file(Path(template), f"{file}: the template"))
+    document = _unshared(file, document)
+    return file, _checked(file, _transformed(file, document, Path(root or base), given or {}))
+
+
+def read_file(path: Path, what: str) -> str:
+    """Return a file's text; `what` it is, for the message.
+
+    Raises:
+        TemplateError: it can't be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{path}: the template can't be read: {error}") from error
-    return str(path), _checked(str(path), parse(str(path), text))
+        raise TemplateError(f"{what} can't be read: {error}") from error
+
+
+def _transformed(file: str, document: Any, base: Path, given: Mapping[str, str]) -> Any:
+    def include(asked: Any) -> Any:
+        match asked:
+            case {"Name": "AWS::Include", "Parameters": {"Location": str(location)}}:
+                path = base / location
+                return parse(str(path), read_file(path, f"{file}: {location}")) if path.is_file() else None
+        return None
+
+    def default(name: str) -> Any:
+        match document:
+            case {"Parameters": {**declared}} if isinstance(it := declared.get(name), dict):
+                return it.get("Default")
+        return None
+
+    try:
+        return transformed(document, lambda name: given.get(name, default(name)), include)
+    except ValueError as error:
+        raise TemplateError(f"{file}: {error}") from error
 
 
 def parse(file: str, text: str) -> Any:
@@ -99,7 +140,6 @@ def _loader() -> Any:
 
 
 def _checked(file: str, document: Any) -> Document:
-    document = _unshared(file, document)
     resources = document.get("Resources") if isinstance(document, dict) else None
     if not isinstance(resources, dict) or not resources:
         raise TemplateError(f"{file}: a template is a mapping with a non-empty mapping `Resources`")

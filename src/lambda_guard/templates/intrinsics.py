@@ -111,7 +111,9 @@ class Resolver:
         return self._resource(name, None, where)
 
     def _get_att(self, argument: Any, where: str) -> Any:
-        name, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        name, attribute = (
+            argument.split(".", 1) if isinstance(argument, str) else self.resolve(argument, where)
+        )
         return self._resource(name, attribute, where)
 
     def _resource(self, name: str, attribute: str | None, where: str) -> Any:
@@ -147,7 +149,7 @@ class Resolver:
             return self._template["Mappings"][table][row][column]
         except KeyError:
             if len(argument) == _WITHOUT_DEFAULT:
-                raise
+                raise self.error(f"Mappings has no {table}.{row}.{column}", where) from None
             return self.resolve(argument[_WITHOUT_DEFAULT]["DefaultValue"], where)
 
     def _get_azs(self, region: Any, where: str) -> list[str]:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/s
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,6 +52,21 @@ def translate(
         translator.metrics.publish()  # to nowhere; metrics of its own that it still holds at its end are a WARNING, too
     template: Document = json.loads(json.dumps(undo_mark_unicode_str_in_template(plain), default=str))
     return template, paths
+
+
+def definitions(plain: Document, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the logical id of each API that is defined by a local file, and the file's path; its address is taken out.
+
+    Intrinsic functions in the file count here, as for SAM CLI; on AWS, they do with `AWS::Include` alone.
+    """
+    for name, resource in plain["Resources"].items():
+        location = (resource.get("Properties") or {}).get("BodyS3Location")
+        path = location
+        if isinstance(location, dict):
+            path = paths.get(str(location.get("Key"))) if location.get("Bucket") == BUCKET else None
+        if isinstance(path, str):
+            del resource["Properties"]["BodyS3Location"]
+            yield name, path
 
 
 def _with_addresses(document: Document) -> tuple[Document, dict[str, str]]:

@@ -17,7 +17,9 @@ from lambda_guard.templates.document import (
     TemplateError,
     load,
     parameter_values,
+    parse,
     placeholders,
+    read_file,
     stored_values,
 )
 from lambda_guard.templates.intrinsics import NO_VALUE, Resolver, UnresolvedError
@@ -134,7 +136,7 @@ class Template:
         parameters: Mapping[str, str] | None = None,
         placeholder: Callable[[Document], str] | None = None,
     ) -> None:
-        self.file, self.source = load(template)
+        self.file, self.source = load(template, root, parameters)
         self.base = Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent))
         self._location = location
         self.left_out = dict[str, str]()
@@ -146,6 +148,12 @@ class Template:
             values |= stored_values(self.source, values, self.placeholders)
         self.plain: Document
         self.plain, self.paths = sam.translate(self.file, self.source, values, location.region)
+        for name, path in sam.definitions(self.plain, self.paths):
+            if not (self.base / path).is_file():
+                self.left_out[name] = f"its definition {path!r} isn't there: build it, or correct the path"
+                continue
+            text = read_file(self.base / path, f"{self.file}: resource {name}: {path!r}")
+            self.plain["Resources"][name]["Properties"]["Body"] = parse(path, text)
         self._made: Callable[[str], Mapping[str, Any]] = lambda _logical_id: {}
         self.values = values
         self.nested = dict[str, Mapping[str, Any]]()

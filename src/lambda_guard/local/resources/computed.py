@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lambda_guard.local.resources.fitting import fitted
-from lambda_guard.templates.document import parse
+from lambda_guard.templates.document import parse, read_file
 from lambda_guard.templates.template import Resource, Template, text
 
 
@@ -19,12 +19,9 @@ def _definition(
     """
     path = template.path(it, "DefinitionS3Location")
     if path is not None:
-        try:
-            definition = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise template.error(
-                it.logical_id, f"the definition {str(path)!r} can't be read: {error}"
-            ) from error
+        definition = read_file(
+            path, f"{template.file}: resource {it.logical_id}: the definition {str(path)!r}"
+        )
         if path.suffix in {".yaml", ".yml"}:
             definition = json.dumps(parse(str(path), definition))
     else:
