@@ -20,14 +20,14 @@ OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3tr
 BESIDE := boto3 awslambdaric moto flask-cors msgspec py-partiql-parser
 # On other systems, what is for one of them alone is unreachable.
 ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
-# Tests wait as much as they calculate: twice as many processes as cores, or as many where other parts run beside.
+# Tests wait as much as they calculate: three times as many processes as cores, or as many where other parts run beside.
 CORES  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 SPREAD := -n $(CORES) --dist loadfile --no-loadscope-reorder
-unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile --no-loadscope-reorder
+unit: SPREAD := -n $(shell expr $(CORES) \* 3) --dist loadfile --no-loadscope-reorder
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-CORE   := tests --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
+CORE   := tests --ignore=tests/test_architecture.py --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 # What `unit` has tried with all of Hypothesis' examples.
 AGAIN  := EXAMPLES=20
 # Each with an environment of its own; the long ones first.

@@ -28,8 +28,8 @@ FEW = {
     "10 lines": 40,
     "100 lines": 6,
     "batch": 30,
-    "0 calls": 50,
-    "10 calls": 20,
+    "no calls": 50,
+    "calls": 15,
     "spaced": 6,
     "traces": 1,
     "traces, whole": 1,
@@ -84,14 +84,14 @@ def line_more(contender):
 
 
 def call_more(contender):
-    """Return what is added to an AWS call: its share of ten calls, less the call itself."""
+    """Return what is added to an AWS call: its share of a few, less the call itself."""
     share = 1 / cases.CALLS
-    added = {Cost("10 calls", contender): share, Cost("0 calls", contender): -share}
-    return added | {Cost("10 calls", FLOOR): -share, Cost("0 calls", FLOOR): share}
+    added = {Cost("calls", contender): share, Cost("no calls", contender): -share}
+    return added | {Cost("calls", FLOOR): -share, Cost("no calls", FLOOR): share}
 
 
-CALL_NAMED = {Cost("10 calls", OURS): 1, Cost("10 calls", OURS, "unnamed"): -1}
-CALL_ITSELF = {Cost("10 calls", FLOOR): 1, Cost("0 calls", FLOOR): -1}
+CALL_NAMED = {Cost("calls", OURS): 1, Cost("calls", OURS, "unnamed"): -1}
+CALL_ITSELF = {Cost("calls", FLOOR): 1, Cost("no calls", FLOOR): -1}
 THREE = "Powertools' three decorators"
 ROWS = (
     Row(

@@ -9,7 +9,7 @@ from pathlib import Path
 EVENT = {"id": "o-1"}
 MESSAGES = 10
 TRACES = 10_000
-CALLS = 10
+CALLS = 4  # of one invocation: under valgrind, on a busy machine, it ends before the watchdog looks at it, after 0.25 s
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
 BODY = json.dumps({"order_id": "o-1", "lines": [{"sku": f"sku-{n:04}", "count": n} for n in range(12)]})
@@ -136,11 +136,11 @@ CASES = {
     "traces": None,  # ours alone, record by record
     "traces, whole": None,
     "async": asynchronous,
-    "0 calls": calling(0),
-    "10 calls": calling(CALLS),
+    "no calls": calling(0),
+    "calls": calling(CALLS),
 }
 
-OF_CALLS = ("0 calls", "10 calls")
+OF_CALLS = ("no calls", "calls")
 
 
 def event(case):
