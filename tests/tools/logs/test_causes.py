@@ -99,7 +99,22 @@ def test_lambdas_own_words_are_the_cause_where_no_record_tells(lambda_guard, wri
             LOGS.start(4),
             LOGS.end(4),
             LOGS.report(4),
+            LOGS.start(6),
+            f"RequestId: {invocation_id(6)} Error: Runtime exited with error: exit status 1",
+            "Runtime.ExitError",
+            LOGS.end(6),
+            LOGS.report(6),
+            LOGS.start(7),
+            "no: shop.Bad",
+            "shop.Bad: no",
+            "\tat shop.Handler.handle(Handler.java:1)",
+            LOGS.end(7),
+            LOGS.report(7),
             f"2026-11-23T15:04:05.000Z\t{invocation_id(5)}\tERROR\tInvoke Error \t{told}",
+            f"2026-11-23T15:04:05.000Z\t{invocation_id(8)}\tERROR\tUncaught Exception \t{{",
+            '    "errorType": "RangeError",',
+            '    "errorMessage": "too long"',
+            "}",
         ]
     )
     found = {row["cause"]: row.get("message") for row in rows(lambda_guard, path)}
@@ -108,6 +123,9 @@ def test_lambdas_own_words_are_the_cause_where_no_record_tells(lambda_guard, wri
         "Runtime.OutOfMemory": None,
         "timeout": None,
         "TypeError": "x is not a function",
+        "Runtime.ExitError": "Runtime exited with error: exit status 1",
+        "shop.Bad": "no",
+        "RangeError": "too long",
     }
 
 

@@ -104,6 +104,22 @@ def test_text_is_nobodys_where_two_may_have_written_it():
             f"RequestId: {invocation_id(1)} Error: Runtime exited with error: signal: killed",
             "Error: Runtime exited with error: signal: killed",
         ),
+        (f"2026-11-23T15:04:05.123Z\t{invocation_id(1)}\tinfo\tfrom .NET", "from .NET"),
+        (f"2026-11-23 16:04:05.123 (+01:00)\t{invocation_id(1)}\tINFO\tfrom sls logs", "from sls logs"),
+        *(
+            (line, line)
+            for line in (
+                f"I, [2026-11-23T15:04:05.123456 #8]  INFO {invocation_id(1)} -- : from Ruby",
+                f'2026-11-23T15:04:05.123456Z  INFO Lambda runtime invoke{{requestId="{invocation_id(1)}"}}: shop: from Rust',
+                f'{invocation_id(1)}\tInvoke Error\t{{"errorType":"RuntimeException","errorMessage":"from PHP"}}',
+            )
+        ),
+        (
+            encode(
+                {"level": "INFO", "fields": {"message": "from Rust"}, "span": {"requestId": invocation_id(1)}}
+            ),
+            "from Rust",
+        ),
     ],
 )
 def test_lines_of_functions_without_lambda_guard_are_known_by_their_ids(line, message):
@@ -378,6 +394,42 @@ def test_a_traceback_of_the_runtime_tells_an_error():
     (line,) = blocks[0].lines
     assert (blocks[0].outcome, line.message) == ("error", "ValueError: boom")
     assert line.exception == "Traceback (most recent call last):\n  File 'app.py'"
+
+
+FRAMES = "\n\tat shop.Handler.handleRequest(Handler.java:12)"
+REPORTED = {
+    "Java": ["no: luck: java.lang.IllegalStateException", f"java.lang.IllegalStateException: no: luck{FRAMES}"],
+    "Java, no message": ["shop.Bad: shop.Bad", f"shop.Bad{FRAMES}"],
+    "Python, a message of several lines": ["[ERROR] ValidationError: 2 errors", "name", "  required", "Traceback (most recent call last):"],
+    "PHP": [f'{invocation_id(1)}\tInvoke Error\t{{"errorType":"E","errorMessage":"no"}}'],
+    "Go": ['2026/11/23 15:04:05 {"errorMessage":"no","errorType":"errorString"}'],
+    "Node.js, behind a local time": [
+        f'2026-11-23 16:04:05.123 (+01:00)\t{invocation_id(1)}\tERROR\tInvoke Error \t{{"errorType":"Error","errorMessage":"no"}}'
+    ],
+}  # fmt: skip
+CAUGHT = {
+    "a logger, and what is printed of it": ["failed: java.lang.IllegalStateException", f"java.lang.IllegalStateException: no{FRAMES}"],
+    "a traceback of another line": ["[ERROR] going on", f"[WARNING]\t{stamp(BEGAN)}\t{invocation_id(1)}\twhy", "Traceback (most recent call last):"],
+    "no frames": ["it was: java.lang.IllegalStateException", "java.lang.IllegalStateException"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", REPORTED.values(), ids=REPORTED)
+@pytest.mark.parametrize("as_event", [True, False])
+def test_what_each_runtime_writes_of_an_exception_tells_an_error(lines, as_event):
+    """In text, REPORT has no status; the report may be one event or several lines."""
+    told = "\n".join(lines).encode()
+    raws = [TimedLine.at(told, BEGAN)] if as_event else told.split(b"\n")
+    blocks, _ = group([LOGS.start(1), *raws, LOGS.end(1), LOGS.report(1)], exact=True)
+    assert [block.outcome for block in blocks] == ["error"]
+
+
+@pytest.mark.parametrize("lines", CAUGHT.values(), ids=CAUGHT)
+def test_what_a_handler_prints_of_an_exception_is_no_outcome(lines):
+    """It looks similar, but nobody but the runtime writes class and message both ways round, or `[ERROR]` above."""
+    raws = "\n".join(lines).split("\n")
+    blocks, _ = group([LOGS.start(1), *raws, LOGS.end(1), LOGS.report(1)])
+    assert [block.outcome for block in blocks] == ["success"]
 
 
 NODE = '2026-11-23T15:04:05.223Z\t{}\tERROR\t{} \t{{"errorType":"Error","errorMessage":"boom"}}'

@@ -168,6 +168,14 @@ def test_lines_of_an_initialization_go_with_the_only_one_that_begins(lambda_guar
     assert b"1 line of no invocation" in lambda_guard("invocations", two).stdout
 
 
+def test_frames_of_a_panic_in_go_are_lines(lambda_guard, write):
+    """In JSON they are objects."""
+    frames = [{"path": "main.go", "line": 12, "label": "handle"}]
+    path = write([LOGS.start(1), in_json(stackTrace=frames), LOGS.end(1), LOGS.report(1)])
+    (line,) = json.loads(lambda_guard("invocations", path, "--json").stdout)["lines"]
+    assert line["exception"] == "  main.go:12 in handle"
+
+
 def test_a_process_that_ended_is_told_once(lambda_guard, write):
     """The line below names the type that REPORT has; a timeout stands in the record already."""
     exited = [

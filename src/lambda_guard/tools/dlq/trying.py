@@ -156,7 +156,7 @@ def _died_before_the_start(result: "InvocationResult") -> bool:
     before = takewhile(lambda line: not line.startswith("START RequestId: "), result.lines)
     told = f"[ERROR] {result.error_type}".encode()
     raws = [line.encode() for line in before]
-    return result.status == "error" and any(raw.startswith(told) and tells_of_an_error(raw) for raw in raws)
+    return result.status == "error" and any(raw.startswith(told) and tells_of_an_error([raw]) for raw in raws)
 
 
 def _is_the_same(old: Failure, new: Failure) -> bool | None:

@@ -133,7 +133,7 @@ class Invocation(Struct, dict=True):
             if message.startswith(_PROCESS_GONE):
                 return KILLED
         failed = any(message.startswith("Error: ") for message in said)
-        told = [*map(tells_of_an_error, self.raw, [*self.raw[1:], b""])]
+        told = [tells_of_an_error(self.raw, place) for place in range(len(self.raw))]
         if any(told) and not failed:
             # An initialization that failed is tried again within the invocation: its errors aren't the invocation's.
             begin = max((place for place, raw in enumerate(self.raw) if _FIRST_INIT.match(raw)), default=0)
@@ -179,7 +179,7 @@ class Invocation(Struct, dict=True):
         for raw in reversed(self.raw):
             if raw == self.record_line:
                 break
-            if tells_of_an_error(raw):
+            if tells_of_an_error([raw]):
                 told = told_by_the_runtime([raw])
                 return told is not None and told[0] == "Runtime.MarshalError"
         return False

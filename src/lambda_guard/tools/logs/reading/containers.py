@@ -20,14 +20,17 @@ from lambda_guard.tools.logs.model import TimedLine, as_mapping, as_number, time
 from lambda_guard.tools.logs.reading.envelopes import line_in
 from lambda_guard.tools.logs.reading.line_owner import load
 from lambda_guard.tools.logs.reading.prefixes import STREAM
+from lambda_guard.tools.logs.reading.runtime_errors import NODE_ERROR
 
 DOCUMENT_BYTES_MOST: Final = 256 * 2**20
 DEPTH_MOST: Final = 8
 """A batch of Kinesis records of subscription messages of events of lines has a depth of 5."""
 
 SPREAD_LINES_MOST: Final = 2_000
-_OPENING: Final = re.compile(rb"(?:(?:%b|\d{4}-\d\d-\d\dT[\d:.+Z-]+) ){0,2}\{\s*" % STREAM)
-"""A brace alone, or behind what `sam logs` and `aws logs tail` put before it."""
+_OPENING: Final = re.compile(
+    rb"(?:(?:%b|\d{4}-\d\d-\d\dT[\d:.+Z-]+) ){0,2}(?:%b|\{)\s*" % (STREAM, NODE_ERROR.pattern)
+)
+"""A brace alone, or behind what `sam logs`, `aws logs tail` and the Node.js runtime put before it."""
 
 _HOLDER: Final = re.compile(
     rb'\{\s*"(?:events|searchedLogStreams|messageType|owner|logGroup|logStream|logEvents|subscriptionFilters'

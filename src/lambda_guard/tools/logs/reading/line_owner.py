@@ -16,7 +16,7 @@ import msgspec
 
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.model import TimedLine, as_mapping, time_of
-from lambda_guard.tools.logs.reading.prefixes import prefix_of
+from lambda_guard.tools.logs.reading.prefixes import LEVEL, prefix_of
 
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
@@ -25,12 +25,18 @@ _AROUND: Final = re.compile(
     rb"((?:INIT|RESTORE)_(?:START|REPORT)|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| Restore| TraceId: |\t)"
 )
 _CRASH: Final = re.compile(rb"RequestId: (%b) (?:Error: |Process exited before completing request)" % _UUID)
-_TIMED_OUT: Final = re.compile(rb"(%b) (%b) Task timed out after " % (_TIME, _UUID))
+_TIMED_OUT: Final = re.compile(rb"%b (%b) Task timed out after " % (_TIME, _UUID))
 _RUNTIME_TEXT: Final = re.compile(rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID))
-_NODE_TEXT: Final = re.compile(rb"%b\s+(%b)\s+[A-Z]+\s" % (_TIME, _UUID))
+_NODE_TEXT: Final = re.compile(rb"%b(?: \([+-]\d\d:\d\d\))?\s+(%b)\s+%b\s" % (_TIME, _UUID, LEVEL))
+"""The zone in brackets is one that `sls logs` has put there."""
+
+_BREF_TEXT: Final = re.compile(rb"(%b)\tInvoke Error\t\{" % _UUID)
+_RUBY_TEXT: Final = re.compile(rb"[A-Z], \[%b #\d+\]\s+[A-Z]+ (%b) -- " % (_TIME, _UUID))
+_RUST_TEXT: Final = re.compile(rb'%b\s+[A-Z]+ Lambda runtime invoke\{requestId="(%b)"' % (_TIME, _UUID))
 _NODE_TEXT_WITHOUT_ID: Final = re.compile(rb"%b\t\S*\t(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t" % _TIME)
 """What the id was taken out of, or never in: while the function is loaded, it is `undefined`."""
 
+_OWNED: Final = (_RUNTIME_TEXT, _NODE_TEXT, _TIMED_OUT, _CRASH, _BREF_TEXT, _RUBY_TEXT, _RUST_TEXT)
 _UNNAMED: Final = re.compile(rb"START\s*|(END) Duration: [\d.]+ ms\b.*")
 """Without ids, as version 3 of the Serverless Framework shortens them."""
 
@@ -151,10 +157,10 @@ def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
     platform = _PLATFORM.match(line)
     if platform:
         return Sign[(platform[1] or platform[3]).decode()], platform[2] or platform[4]
-    for pattern, group in ((_RUNTIME_TEXT, 1), (_NODE_TEXT, 1), (_TIMED_OUT, 2), (_CRASH, 1)):
+    for pattern in _OWNED:
         found = pattern.match(line)
         if found:
-            return Sign.LINE, found[group]
+            return Sign.LINE, found[1]
     around = _AROUND.match(line)
     return (_AROUND_SIGNS.get(around[1], Sign.INIT) if around else Sign.LINE), None
 
@@ -168,6 +174,7 @@ def _from_json(line: bytes) -> tuple[Sign, bytes | None]:
         owner = _as_id(as_mapping(document.get("record")).get("requestId"))
         return (_EVENTS_OF_INVOCATIONS if owner else _EVENTS_OF_INIT).get(kind, Sign.LINE), owner
     owner = next((found for key in names.ID_KEYS if (found := _as_id(document.get(key)))), None)
+    owner = owner or _as_id(as_mapping(document.get("span")).get("requestId"))  # of the Rust runtime
     is_record = document.get(names.RECORD) == names.RECORD_INVOCATION
     return (Sign.RECORD if is_record and owner else Sign.LINE), owner
 

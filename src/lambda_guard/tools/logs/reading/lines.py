@@ -9,6 +9,7 @@ from lambda_guard import _names as names
 from lambda_guard.propagation.header import parse as header_of
 from lambda_guard.tools.logs.model import Line, Report, as_mapping, as_number, time_of
 from lambda_guard.tools.logs.reading.line_owner import is_platform_event, load
+from lambda_guard.tools.logs.reading.prefixes import LEVEL
 from lambda_guard.tools.logs.reading.runtime_errors import JSON_KEYS, is_error_document, without_own_frames
 
 _LEVELS: Final = {
@@ -16,7 +17,8 @@ _LEVELS: Final = {
     "WARN": "WARNING",
     "FATAL": "CRITICAL",
     "ERR": "ERROR",
-}
+    "TRCE": "TRACE", "DBUG": "DEBUG", "INFORMATION": "INFO", "FAIL": "ERROR", "CRIT": "CRITICAL",  # .NET
+}  # fmt: skip
 _USUAL_KEYS: Final = (names.SERVICE, *(key for key in names.LINE_KEYS if key != names.INVOCATION_ID))
 _COMMON_KEYS: Final = frozenset(
     (
@@ -44,7 +46,10 @@ HIDDEN_KEYS: Final = _COMMON_KEYS.union(names.ID_KEYS, JSON_KEYS, *_KEYS_BESIDE.
 
 _LOOKED_AT: Final = HIDDEN_KEYS | {names.RECORD}
 _RUNTIME_TEXT: Final = re.compile(r"\[([A-Z]+)\]\t(\S+)\t\S*\t(.*)", re.DOTALL)
-_NODE_TEXT: Final = re.compile(r"(\d\S+Z)\s+(?:[0-9a-fA-F-]{36}|\S+(?=\t))\s+([A-Z]+)\s+(.*)", re.DOTALL)
+_NODE_TEXT: Final = re.compile(
+    rf"(\d\S+Z|\d\S+ [\d:.]+ \([+-][\d:]+\))\s+(?:[0-9a-fA-F-]{{36}}|\S+(?=\t))\s+({LEVEL.decode()})\s+(.*)",
+    re.DOTALL,
+)
 _BARE_LEVEL: Final = re.compile(r"\[(CRITICAL|FATAL|ERROR|WARN|WARNING|INFO|DEBUG|TRACE)\]\s+(.*)", re.DOTALL)
 _TIMED_OUT: Final = re.compile(
     r"(?:(\d{4}-\S+) )?(?:[0-9a-fA-F-]{36} )?(Task timed out after [\d.]+ seconds)"
@@ -190,7 +195,7 @@ def _message_of_others(document: Mapping[str, object]) -> str:
         return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
     if names.EMF in document:
         return "metrics"
-    event = document.get("event") or document.get("msg")
+    event = document.get("event") or document.get("msg") or as_mapping(document.get("fields")).get("message")
     return event if isinstance(event, str) else ""
 
 
@@ -199,7 +204,13 @@ def _exception(document: Mapping[str, object]) -> str:
     if isinstance(text, str):
         return text
     frames = document.get("stackTrace", as_mapping(document.get(names.MESSAGE)).get("stackTrace"))
-    return "\n".join(str(frame).rstrip() for frame in frames) if isinstance(frames, list) else ""
+    return "\n".join(map(_frame, frames)) if isinstance(frames, list) else ""
+
+
+def _frame(frame: object) -> str:
+    """Return a line of a traceback; of a panic in Go, frames are objects."""
+    at = as_mapping(frame)
+    return f"  {at.get('path')}:{at.get('line')} in {at.get('label')}" if at else str(frame).rstrip()
 
 
 def _platform_event(kind: str, document: Mapping[str, object]) -> Line:
@@ -215,7 +226,9 @@ def _from_text(text: str, raw: bytes) -> Line:
     if found := _RUNTIME_TEXT.match(text):
         return Line("text", time_of(found[2]) or time_ms, _level(found[1]), found[3])
     if found := _NODE_TEXT.match(text):
-        return Line("text", time_of(found[1]) or time_ms, _level(found[2]), found[3])
+        return Line(
+            "text", time_of(re.sub(r" \((.*)\)", r"\1", found[1])) or time_ms, _level(found[2]), found[3]
+        )
     if found := _TIMED_OUT.match(text):
         return Line("platform", time_of(found[1]) or time_ms, "ERROR", found[2])
     if found := _CRASH.fullmatch(text):
@@ -296,9 +309,10 @@ def _leading_number(text: str) -> float | None:
 def _add_event(report: Report, document: Mapping[str, object]) -> None:
     record = as_mapping(document.get("record"))
     at = time_of(document.get("time"))
-    if document.get("type") == "platform.start":
+    kind = str(document.get("type"))
+    if kind == "platform.start":
         report.version, report.started_at_ms = str(record.get("version") or report.version), at
-    elif document.get("type") in {"platform.runtimeDone", "platform.report"}:
+    elif kind in {"platform.runtimeDone", "platform.report"}:
         report.ended = True
         report.ended_at_ms = at
         report.status = str(record.get("status") or report.status)

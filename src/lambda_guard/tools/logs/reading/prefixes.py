@@ -10,12 +10,15 @@ from typing import Final, NamedTuple
 from lambda_guard.tools.logs.model import time_of
 
 STREAM: Final = rb"\d{4}/\d\d/\d\d/\S*\[[^\]\s]+\]\w+"
+LEVEL: Final = rb"(?:[A-Z]+|trce|dbug|info|warn|fail|crit)"
+"""Those in lower case are .NET's."""
+
 PREFIX_BYTES_MOST: Final = 400
 
 _ANCHOR: Final = re.compile(
     rb"(?<=[\s|\]:)])(?=(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |XRAY TraceId: "
     rb"|(?:EXTENSION|TELEMETRY)[\t ]|RequestId: \S+ (?:Error: |Process exited )|\[[A-Z]+\]\t|\[ERROR\] [\w.]+: |\{\""
-    rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?:[A-Z]+\s|Task timed out))"
+    rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?:%b\s|Task timed out))" % LEVEL
 )
 """Where a line of Lambda's or of a runtime's own begins."""
 
