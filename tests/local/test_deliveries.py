@@ -76,6 +76,24 @@ def cloud(functions, build):
         Failed=build.queue(),
         Once=build.function("worker.once", EventInvokeConfig=destination(Success="Succeeded")),
         Succeeded=build.queue(),
+        Told=build.function(
+            "worker.echo",
+            EventInvokeConfig={
+                "DestinationConfig": {
+                    "OnSuccess": {"Type": "EventBridge", "Destination": {"Fn::GetAtt": ["Bus", "Arn"]}}
+                }
+            },
+        ),
+        Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": "results"}},
+        Results={
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "EventBusName": {"Ref": "Bus"},
+                "EventPattern": {"source": ["lambda"]},
+                "Targets": [{"Id": "1", "Arn": {"Fn::GetAtt": ["Kept", "Arn"]}}],
+            },
+        },
+        Kept=build.queue(),
         Plain=build.function("single.handler"),
         Plainly=build.queue(),
     )
@@ -311,6 +329,21 @@ def test_an_event_that_works_in_the_end_reaches_its_destination(cloud, receive):
     assert "functionError" not in document["responseContext"]
 
 
+def test_a_bus_is_told_of_a_success(cloud, receive):
+    """EventBridge as a destination gets the document as an event of Lambda's."""
+    cloud.client("lambda").invoke(FunctionName="Told", InvocationType="Event", Payload=b'{"order": 3}')
+    cloud.settle()
+    [message] = receive(cloud, "Kept")
+    event = json.loads(message["Body"])
+
+    assert event["detail-type"] == "Lambda Function Invocation Result - Success"
+    assert event["resources"] == [
+        f"arn:aws:events:{ACCOUNT_ARN}:event-bus/results",
+        f"arn:aws:lambda:{ACCOUNT_ARN}:function:Told:$LATEST",
+    ]
+    assert event["detail"]["requestPayload"] == {"order": 3}
+
+
 def test_the_developers_own_settings_are_left_out(functions, build, monkeypatch):
     """A profile that isn't there, an endpoint and a proxy in the environment don't get between the cloud's parts."""
     monkeypatch.setenv("AWS_PROFILE", "nobody's")
@@ -378,7 +411,7 @@ def test_functions_and_mappings_can_be_listed(cloud):
     configuration = client.get_function_configuration(FunctionName="Dying")
     mappings = client.list_event_source_mappings()["EventSourceMappings"]
 
-    assert names == {"echo-function", "Quiet", "Dying", "Failing", "Once", "Plain"}
+    assert names == {"echo-function", "Quiet", "Dying", "Failing", "Once", "Told", "Plain"}
     assert configuration["DeadLetterConfig"] == {"TargetArn": cloud.queue_arn("Dead")}
     assert client.get_function(FunctionName="Dying")["Configuration"]["Handler"] == "worker.failing"
     assert {mapping["EventSourceArn"] for mapping in mappings} == {

@@ -233,7 +233,7 @@ def test_what_is_not_honoured_is_named(read):
                         "DestinationConfig": {
                             "OnSuccess": {
                                 "Type": "EventBridge",
-                                "Destination": "arn:aws:events:r:1:event-bus/b",
+                                "Destination": "arn:aws:s3:::b",
                             }
                         }
                     },
@@ -299,7 +299,7 @@ def test_what_is_not_honoured_is_named(read):
         "Fleet (AWS::GameLift::Fleet) is not created: the local cloud has no such resource",
         "Seed (Custom::Seed) is not created: what a custom resource's function makes isn't made here, and references to it have its name",
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
-        "the destination arn:aws:events:r:1:event-bus/b is not honoured: SQS, SNS and Lambda are",
+        "the destination arn:aws:s3:::b is not honoured: SQS, SNS, Lambda and EventBridge are",
         "Nodes: the target arn:aws:ecs:r:1:cluster/c gets nothing here",
         "the event source arn:aws:mq:r:1:broker:b is not polled here",
     ):

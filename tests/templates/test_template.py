@@ -352,6 +352,7 @@ def test_aliases_stand_for_copies(read):
         ({"Fn::Length": {"Fn::Split": [",", "a,b"]}}, "2"),
         ({"Fn::ToJsonString": {"region": {"Ref": "AWS::Region"}, "none": {"Ref": "AWS::NoValue"}}}, '{"region": "eu-west-1"}'),
         ({"Fn::FindInMap": ["Sizes", "small", "n"]}, "1"),
+        ({"Fn::Sub": ["${ AWS::Region }-${ one}-${!two}", {"one": 1}]}, "eu-west-1-1-${two}"),
         ({"Fn::FindInMap": ["Sizes", "large", "n", {"DefaultValue": {"Ref": "AWS::Region"}}]}, "eu-west-1"),
     ],
 )  # fmt: skip

@@ -29,7 +29,7 @@ from lambda_guard.templates.template import Resource, Template
 _UNCHECKED = "permissions are not checked without --enforce-policies"
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
 _NOT_INVOKED = "what a custom resource's function makes isn't made here, and references to it have its name"
-_DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:")
+_DESTINATIONS = ("arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:", "arn:aws:events:")
 _POLLED = ("arn:aws:sqs:", "arn:aws:kinesis:", "arn:aws:dynamodb:")
 _HONOURED: Final = json.loads(files(__package__).joinpath("honoured.json").read_text("utf-8"))
 """What is honoured, by type.
@@ -110,7 +110,8 @@ def _warnings(stack: Stack) -> Iterator[str]:
     for function in stack.functions:
         for arn in (function.on_failure, function.on_success):
             if arn is not None and not _is_destination(arn):
-                yield f"{function.logical_id}: the destination {arn} is not honoured: SQS, SNS and Lambda are"
+                honoured = "SQS, SNS, Lambda and EventBridge are"
+                yield f"{function.logical_id}: the destination {arn} is not honoured: {honoured}"
     yield from _mapping_warnings(stack.mappings)
     for schedule in stack.schedules:
         if not _is_fired(schedule):

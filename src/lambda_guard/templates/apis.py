@@ -33,7 +33,12 @@ _REST_TTL = 300.0
 
 def read_apis(template: Template) -> tuple[ApiDeclaration, ...]:
     """Return the REST and HTTP APIs and the URLs of functions; a WebSocket API isn't one of them."""
-    stages = dict(template.read(_stages, "AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage"))
+    made = [
+        f"AWS::{api}::{kind}" for kind in ("Deployment", "Stage") for api in ("ApiGateway", "ApiGatewayV2")
+    ]
+    stages = dict(
+        template.read(_stages, *made)
+    )  # SAM's deployments name a stage that nobody uses: the last one counts
     return (*template.read(partial(_api, stages), _REST, _HTTP), *template.read(_url, _URL))
 
 
@@ -60,8 +65,12 @@ def read_routes(template: Template, declared: Iterable[ApiDeclaration]) -> tuple
 
 
 def _stages(_template: Template, it: Resource) -> Iterator[tuple[str, tuple[str, Mapping[str, str]]]]:
+    """Yield an API's stage, which its deployment may make as well."""
+    if "StageName" not in it.properties:
+        return
     api = it.properties.get("RestApiId", it.properties.get("ApiId"))
-    variables = it.properties.get("Variables", it.properties.get("StageVariables")) or {}
+    of_a_deployment = (it.properties.get("StageDescription") or {}).get("Variables")
+    variables = it.properties.get("Variables", it.properties.get("StageVariables")) or of_a_deployment or {}
     yield (
         str(api),
         (str(it.properties.get("StageName")), {name: str(value) for name, value in variables.items()}),

@@ -11,7 +11,7 @@ from typing import Any
 
 from lambda_guard.templates.document import Document, TemplateError
 
-_VARIABLE = re.compile(r"\$\{(!?)([^}]+)\}")
+_VARIABLE = re.compile(r"\$\{(!?)\s*([^}]+?)\s*\}")
 _WITHOUT_DEFAULT = 3
 _DYNAMIC = re.compile(r"\{\{resolve:([\w-]+):([^{}]+)\}\}")
 

@@ -296,6 +296,8 @@ class Invoker:
             )
         elif arn.startswith("arn:aws:sns:"):
             self._moto.client("sns").publish(TopicArn=arn, Message=body, MessageAttributes=attributes or {})
+        elif arn.startswith("arn:aws:events:"):
+            self._moto.client("events").put_events(Entries=[_entry(arn, body)])
         else:
             self.invoke_later(arn, body.encode())
 
@@ -322,6 +324,22 @@ class Invoker:
         for deployed in self.functions.values():
             with contextlib.suppress(RuntimeError):
                 deployed.pool.shutdown(wait=True)
+
+
+def _entry(bus: str, record: str) -> dict[str, Any]:
+    """Return what a bus gets as a destination: an invocation record as an event.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-async-destinations
+    """
+    context = json.loads(record)["requestContext"]
+    outcome = "Success" if context["condition"] == "Success" else "Failure"
+    return {
+        "EventBusName": bus,
+        "Source": "lambda",
+        "DetailType": f"Lambda Function Invocation Result - {outcome}",
+        "Detail": record,
+        "Resources": [bus, context["functionArn"]],
+    }
 
 
 def _throttled_result(event: AsynchronousEvent) -> InvocationResult:
