@@ -76,6 +76,20 @@ def test_every_line_of_a_journal(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "body", ["plain", "größer", "del\x7f", "bell\x07 esc\x1b", "\u202eturned", "half \ud83d", '"\\']
+)
+def test_a_letter_stands_in_printable_ascii(tmp_path, body):
+    """Whatever its text is, nothing in the journal steers a terminal, and the letter can be read from it."""
+    path = tmp_path / "journal.jsonl"
+    one = Letter(Message("m-1", body), Origin.QUEUE, body)
+    with Journal(path) as journal:
+        journal.received([one])
+    line = path.read_text("ascii").removesuffix("\n")
+    assert line.isprintable()
+    assert Message.from_document(json.loads(line)["message"]) == one.message
+
+
+@pytest.mark.parametrize(
     ("arn", "name"),
     [
         ("arn:aws:sqs:eu-west-1:123456789012:dead", "dlq-eu-west-1-123456789012-dead.jsonl"),

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from lambda_guard.shapes import sns
 from lambda_guard.tools.dlq.letter import Letter, Origin
 from lambda_guard.tools.dlq.message import Attributes
 from lambda_guard.tools.dlq.targets import Target
+
+_WITH_OWN_ATTRIBUTES: Final = frozenset({Origin.QUEUE, Origin.UNKNOWN})
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,8 +42,7 @@ class Delivery:
     @property
     def attributes(self) -> Attributes:
         """The message's own attributes; those that another service wrote about the failure stay behind."""
-        own = self.letter.origin in {Origin.QUEUE, Origin.UNKNOWN}
-        return self.letter.message.attributes if own else {}
+        return self.letter.message.attributes if self.letter.origin in _WITH_OWN_ATTRIBUTES else {}
 
     @property
     def group(self) -> str:

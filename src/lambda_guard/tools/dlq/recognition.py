@@ -17,6 +17,9 @@ Recogniser = Callable[[Message, Mapping[str, Any]], Letter | None]
 
 def recognise(message: Message) -> Letter:
     """Return the dead letter that a message is: any message is one, of unknown origin at worst."""
+    letter = _moved_by_a_queue(message)
+    if letter is not None:
+        return letter
     body = as_mapping(parsed(message.body))
     for recogniser in RECOGNISERS:
         letter = recogniser(message, body)
@@ -25,7 +28,7 @@ def recognise(message: Message) -> Letter:
     return Letter(message, Origin.UNKNOWN, message.body)
 
 
-def _moved_by_a_queue(message: Message, _body: Mapping[str, Any]) -> Letter | None:
+def _moved_by_a_queue(message: Message) -> Letter | None:
     """A redrive policy moves the message as it was.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
@@ -146,7 +149,6 @@ def _of_a_function(message: Message, _body: Mapping[str, Any]) -> Letter | None:
 
 
 RECOGNISERS: Final[tuple[Recogniser, ...]] = (
-    _moved_by_a_queue,
     _of_a_rule,
     _of_a_schedule,
     _of_a_stream,

@@ -118,7 +118,7 @@ class TargetFinder:
             if not function:
                 return self._once(self._function)
             return self._confirmed(letter, Target("function", function))
-        target = self._at(letter.target)
+        target = self._once(self._at, letter.target)
         if letter.origin is Origin.QUEUE:  # whose source is SQS's own word
             return target
         return self._confirmed(letter, target, letter.target)
