@@ -61,6 +61,10 @@ def document(make):
     return lambda told: json.dumps(make(told))
 
 
+def tail_of(told):
+    return base64.b64encode("\n".join(line for _, line in told).encode()).decode()
+
+
 def clock(at):
     return iso(at)[11:19]
 
@@ -157,6 +161,15 @@ FORMATS = {
     "Firehose": document(
         lambda told: {"invocationId": "i", "records": [{"recordId": "1", "data": packed(told)}]}
     ),
+    "aws kinesis get-records": document(lambda told: {"Records": [{"Data": packed(half)} for half in halves(told)]}),
+    "Firehose, to an HTTP endpoint": document(
+        lambda told: {"requestId": "r", "timestamp": BEGAN_MS, "records": [{"data": packed(told)}]}
+    ),
+    "packed twice": lambda told: gzip.compress(gzip.compress(json.dumps(subscription(told)).encode())),
+    "a subscription's data": packed,
+    "--query events": document(lambda told: events(told)["events"]),
+    "jq .events[]": lambda told: "".join(f"{json.dumps(one)}\n" for one in events(told)["events"]),
+    "aws logs start-live-tail": document(lambda told: {"sessionResults": events(told)["events"]}),
     "a compressed subscription": lambda told: gzip.compress(json.dumps(subscription(told)).encode()),
     "escaped twice": document(
         lambda told: {
@@ -180,9 +193,11 @@ FORMATS = {
     "aws lambda invoke": document(
         lambda told: {
             "StatusCode": 200,
-            "LogResult": base64.b64encode("\n".join(line for _, line in told).encode()).decode(),
+            "LogResult": tail_of(told),
         }
     ),
+    "aws lambda invoke, as text": lambda told: f"$LATEST\tUnhandled\t{tail_of(told)}\t200\n",
+    "--query LogResult": document(tail_of),
     "the console's CSV": as_rows(["timestamp", "message"], lambda told: [(at, f"{line}\n") for at, line in told]),
     "the console's copy": text(lambda at, line: f"{iso(at)}\n{line}"),
     "Datadog's CSV": as_rows(
@@ -303,6 +318,48 @@ def test_platform_events_are_read_wherever_they_stand(tmp_path):
     found = {name: read(tmp_path, content)[0] for name, content in ways.items()}
     assert found["lines"][IDS[0]][:3] == ("error", True, 7.25)
     assert all(one == found["lines"] for one in found.values()), found
+
+
+def test_what_functions_print_is_read_in_telemetry_too(tmp_path):
+    """Their lines are records of their own, as text or JSON; of a fault, the record is Lambda's line."""
+    told = [
+        {"time": iso(BEGAN_MS), "type": "platform.start", "record": {"requestId": IDS[0]}},
+        {"time": iso(BEGAN_MS + 1), "type": "function", "record": "[INFO] working\n"},
+        {"time": iso(BEGAN_MS + 2), "type": "extension", "record": {"level": "INFO", "message": "sent"}},
+        {"time": iso(BEGAN_MS + 3), "type": "platform.fault", "record": f"RequestId: {IDS[0]} Process exited before completing request"},
+        {"time": iso(BEGAN_MS + 4), "type": "platform.report", "record": {"requestId": IDS[0], "metrics": {}}},
+    ]  # fmt: skip
+    for content in (json.dumps(told), "\n".join(map(json.dumps, told))):
+        path = tmp_path / "batch"
+        path.write_text(content)
+        (one,) = invocations_of(read_paths([str(path)], Grouper()))
+        assert one.outcome == "killed"
+        assert [(line.time_ms, line.level, line.message) for line in one.lines] == [
+            (BEGAN_MS + 1, "INFO", "working"),
+            (BEGAN_MS + 2, "INFO", "sent"),
+            (BEGAN_MS + 3, "ERROR", "Process exited before completing request"),
+        ]
+
+
+def test_a_log_that_begins_after_its_start_loses_no_line_and_no_error(tmp_path):
+    """`LogResult` has the last 4 KB alone: what stands above the first END is that invocation's."""
+    told = [line for _, line in lines(["success"])]
+    cut = [told[0][20:], "[ERROR] KeyError: 'id'", "Traceback (most recent call last):", *told[2:]]
+    answer = {"StatusCode": 200, "LogResult": tail_of([(0, line) for line in cut])}
+    found, tally = read(tmp_path, json.dumps(answer))
+    assert [(owner, facts[0]) for owner, facts in found.items()] == [(IDS[0], "error")]
+    assert tally.strays == 1  # the answer beside the log
+
+
+@pytest.mark.parametrize("line", ["A" * 80, "2026-11-23T15:04:05Z working", "12 orders"])
+def test_a_record_of_kinesis_may_be_a_line(tmp_path, line):
+    """Neither a number nor what looks like base64 begins a document."""
+    raw = base64.b64encode(f"{line}\n".encode()).decode()
+    for content in (line, json.dumps({"records": [{"recordId": "1", "data": raw}]})):
+        path = tmp_path / "records"
+        path.write_text(content)
+        (block,) = read_paths([str(path)], Grouper())
+        assert [raw.decode() for raw in block.raw] in ([line], [line.partition(" ")[2]])
 
 
 @pytest.mark.parametrize(

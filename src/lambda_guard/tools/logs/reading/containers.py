@@ -35,7 +35,8 @@ _OPENING: Final = re.compile(
 _HOLDER: Final = re.compile(
     rb'\{\s*"(?:events|searchedLogStreams|messageType|owner|logGroup|logStream|logEvents|subscriptionFilters'
     rb"|Records|records|awslogs|results|statistics|queryLanguage|StatusCode|LogResult|FunctionError|ExecutedVersion"
-    rb'|invocationId|deliveryStreamArn|took|hits|data)"\s*:'
+    rb'|invocationId|deliveryStreamArn|took|hits|data|sessionMetadata|sessionResults)"\s*:'
+    rb'|\{\s*"requestId"\s*:\s*"[^"]*"\s*,\s*"timestamp"\s*:\s*\d+\s*,\s*"records"'  # Firehose, to an HTTP endpoint
 )
 """The first key of such a document."""
 
@@ -56,6 +57,11 @@ _CLI_TEXT: Final = re.compile(
 )
 """What `aws logs get-log-events` and `filter-log-events` write with `--output text`."""
 _CLI_TEXT_BEGINS: Final = re.compile(rb"(?:[bf]/\S+\t[bf]/\S+\r?\n|\S{40,}\r?\n)?EVENTS\t\d+\t")
+_PACKED: Final = re.compile(
+    rb'(?:\S+\t(?:\w+\t)?)?"?(?P<data>[A-Za-z0-9+/]{60}[A-Za-z0-9+/=\r\n]*)"?(?:\t\d{3})?\s*'
+)
+"""The data of a subscription's event by itself, or LogResult, as `aws lambda invoke --output text` writes it, too."""
+
 _ESCAPED: Final = {"\\t": "\t", "\\n": "\n", "\\r": "\r"}
 _PLATFORM_ESCAPED: Final = re.compile(r"(?:START|END|REPORT) RequestId: .*\\[tn]|.*\\n\Z", re.DOTALL)
 _decode: Final = json.JSONDecoder().raw_decode
@@ -68,7 +74,7 @@ def is_container(first: bytes) -> bool:
         return start[1:].lstrip()[:1] in (b"{", b'"', b"[", b"]") and not start.startswith(b"[{]")
     if start[:1] == b"{":
         return _HOLDER.match(start) is not None or _is_spread(start)
-    if _CLI_TEXT_BEGINS.match(start):
+    if _CLI_TEXT_BEGINS.match(start) or _PACKED.fullmatch(start):
         return True
     header = _CSV_HEADER.match(start)
     columns = _columns(header[0].decode()) if header is not None else []
@@ -105,6 +111,8 @@ def lines_of_container(first: bytes, rest: Iterator[bytes]) -> Iterator[list[byt
         yield from _lines_of_documents(content)
     elif _CLI_TEXT_BEGINS.match(content):
         yield _lines_of_cli_text(content)
+    elif packed := _PACKED.fullmatch(content):
+        yield _lines_of_packed(packed["data"]) or content.split(b"\n")
     else:
         yield _lines_of_csv(content)
     for chunk in rest:
@@ -118,15 +126,22 @@ def _lines_of_documents(content: bytes) -> Iterator[list[bytes]]:
         if text[at].isspace():
             at += 1
             continue
-        try:
-            document, end = _decode(text, at)
-        except (ValueError, RecursionError):
-            # What isn't JSON, up to the end of its line.
+        found = _document_at(text, at)
+        if found is None:  # what isn't JSON, up to the end of its line
             end = text.find("\n", at) + 1 or len(text)
             yield [text[at:end].rstrip("\r\n").encode()]
         else:
+            document, end = found
             yield in_order(list(lines_in(document)))
         at = end
+
+
+def _document_at(text: str, at: int) -> tuple[object, int] | None:
+    """Return the document that begins there, and its end; a number is none, but the time of a line."""
+    try:
+        return _decode(text, at) if text[at] in '{["' else None
+    except (ValueError, RecursionError):
+        return None
 
 
 class Spread:
@@ -249,7 +264,8 @@ def _records(document: Mapping[str, object], key: str) -> list[object] | None:
         return None
     found: list[object] = []
     for record in records:
-        data = as_mapping(as_mapping(record).get("kinesis")).get("data", as_mapping(record).get("data"))
+        one = as_mapping(as_mapping(record).get("kinesis") or record)
+        data = one.get("data", one.get("Data"))
         unpacked = _unpacked(data)
         if unpacked is None:
             return None
@@ -280,6 +296,12 @@ def _answer(document: Mapping[str, object]) -> list[object] | None:
     return [text, json.dumps(others).encode()]
 
 
+def _lines_of_packed(data: bytes) -> list[bytes]:
+    """Return the lines in base64 that holds a log; none in any other."""
+    lines = [line for line in _unpacked(b"".join(data.split()).decode()) or [] if isinstance(line, bytes)]
+    return lines if any(isinstance(line, TimedLine) or b"RequestId: " in line for line in lines) else []
+
+
 def _unpacked(data: object) -> list[object] | None:
     """Return the documents in base64, compressed or not."""
     if not isinstance(data, str):
@@ -296,6 +318,7 @@ def _unpacked(data: object) -> list[object] | None:
 _READERS: Final[Mapping[str, Callable[[Mapping[str, object]], list[object] | None]]] = {
     "logEvents": lambda document: _events(document, "logEvents"),
     "events": lambda document: _events(document, "events"),
+    "sessionResults": lambda document: _events(document, "sessionResults"),
     "awslogs": lambda document: _unpacked(as_mapping(document["awslogs"]).get("data")),
     "Records": lambda document: _records(document, "Records"),
     "records": lambda document: _records(document, "records"),

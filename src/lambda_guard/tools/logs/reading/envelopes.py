@@ -1,8 +1,9 @@
-"""Log lines in the JSON that collectors and stores put around each: Docker, journald, Loki, Splunk, Elastic, Datadog.
+"""Log lines in the JSON that collectors and stores put around each: CloudWatch's, the Telemetry API, Docker and others.
 
 Only a line whose shape is theirs is one: what a function logs may have a key of the same name. Pure; never raises.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -38,7 +39,7 @@ def opener_for(first: bytes) -> Callable[[list[bytes]], list[bytes]] | None:
     document = load(line) if first[:1] == b"{" else None
     if document is None:
         return None
-    if line_in(document) is not None:
+    if line_in(document) is not None or document.keys() == _TELEMETRY_KEYS:
         return lambda lines: [one for line in lines for one in _opened(line)]
     text = document.get("message")
     if isinstance(text, str) and _WRITTEN_BY_LAMBDA.match(text):
@@ -127,5 +128,31 @@ def _datadog(document: Mapping[str, object]) -> _Told | None:
     )
 
 
+def _cloudwatch(document: Mapping[str, object]) -> _Told | None:
+    """`aws logs filter-log-events --query events`, or `jq '.events[]'`."""
+    at = document.get("timestamp")
+    if not isinstance(at, int) or not {"timestamp", "message"} <= document.keys() <= _EVENT_KEYS:
+        return None
+    return document["message"], at, str(document.get("logStreamName") or "")
+
+
+def _telemetry(document: Mapping[str, object]) -> _Told | None:
+    """What a function or an extension printed, as the Telemetry API has it, and faults as the Logs API had them."""
+    record = document.get("record")
+    if document.keys() != _TELEMETRY_KEYS or document["type"] not in _PRINTED:
+        return None
+    return record if isinstance(record, str) else json.dumps(record), document["time"], ""
+
+
 _LOKI_KEYS: Final = {"labels", "line", "timestamp"}
-_SHAPES: Final = (_docker, _journald, _loki, _splunk, _elastic, _datadog)
+_EVENT_KEYS: Final = {
+    "timestamp",
+    "message",
+    "logStreamName",
+    "ingestionTime",
+    "eventId",
+    "logGroupIdentifier",
+}
+_TELEMETRY_KEYS: Final = {"time", "type", "record"}
+_PRINTED: Final = ("function", "extension", "platform.fault")
+_SHAPES: Final = (_cloudwatch, _telemetry, _docker, _journald, _loki, _splunk, _elastic, _datadog)

@@ -119,18 +119,28 @@ def _reason(error: OSError) -> str:
 
 def _file_chunks(path: str, growing: Stop | None) -> Iterator[bytes]:
     with Path(path).open("rb") as file:
-        if file.peek(2)[:2] == _GZIP_MAGIC:  # what a pipe has given can't be read again
-            with gzip.open(file) as unzipped:
-                yield from _until_end(unzipped)
-            return
-        yield from _until_end(file)
-        if growing is not None:
+        grows = growing is not None and not _is_packed(file)
+        yield from _unpacked(file)
+        if growing is not None and grows:
             yield from _tail(Path(path), file, growing)
 
 
-def _until_end(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
+def _is_packed(file: "BufferedReader | gzip.GzipFile") -> bool:
+    """Return whether a file is gzipped, by its first bytes: what a pipe has given can't be read again."""
+    return file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
+
+
+def _unpacked(file: "BufferedReader | gzip.GzipFile") -> Iterator[bytes]:
+    """Yield what a file holds; Firehose packs the messages of subscriptions, which are packed, once more."""
+    with ExitStack() as opened:
+        while _is_packed(file):
+            file = opened.enter_context(gzip.open(file))
+        yield from _until_end(file)
+
+
+def _until_end(file: "BufferedReader | gzip.GzipFile") -> Iterator[bytes]:
     """Yield what each read returns: one for a full chunk would lose what precedes the place where a file is cut off."""
-    while chunk := file.read1(CHUNK_BYTES):  # type: ignore[union-attr] # a buffered reader, as open() gives it
+    while chunk := file.read1(CHUNK_BYTES):
         yield chunk
 
 
@@ -193,9 +203,8 @@ def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
         if not select.select([source], [], [], POLL_SECONDS)[0]:
             yield b""
             continue
-        if not started and source.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
-            with gzip.open(source) as unzipped:
-                yield from _until_end(unzipped)
+        if not started and _is_packed(source):
+            yield from _unpacked(source)
             return
         # What peek() has read is in the buffer, where select() doesn't see it.
         chunk = os.read(source.fileno(), CHUNK_BYTES) if started else source.read1()
@@ -208,11 +217,7 @@ def _stdin_chunks(growing: Stop | None) -> Iterator[bytes]:
 def _stdin_whole(source: BinaryIO) -> Iterator[bytes]:
     # A buffer of our own: at the end of the process Python asks for the lock of its own one, for which we may wait.
     with open(source.fileno(), "rb", closefd=False) as file:
-        if file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
-            with gzip.open(file) as unzipped:
-                yield from _until_end(unzipped)
-        else:
-            yield from _until_end(file)
+        yield from _unpacked(file)
 
 
 def _of_a_thread(chunks: Iterator[bytes], growing: Stop | None) -> Iterator[bytes]:

@@ -302,7 +302,8 @@ class Grouper:
             return
         if group.superseded and sign in (Sign.LINE, Sign.RECORD):
             _go_on(group)
-        group.lines.append(line)
+        before = self._outbox.take_strays(group.stream) if sign is Sign.END and not group.lines else ()
+        group.lines += (*before, line)  # those after a START that these logs don't have
         group.started = group.started or sign is Sign.START
         if sign is Sign.RECORD:
             self._take_record(group)

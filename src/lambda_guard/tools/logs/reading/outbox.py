@@ -59,6 +59,13 @@ class Outbox:
             self._strays = (stream, event, [])
         self._strays[2].append(line)
 
+    def take_strays(self, stream: Stream) -> list[bytes]:
+        """Return the collected stray lines of a stream: they turn out to be an invocation's."""
+        if self._strays is None or self._strays[0] is not stream:
+            return []
+        lines, self._strays = self._strays[2], None
+        return lines
+
     def end_strays(self, before: float = float("inf")) -> None:
         """Make the collected stray lines ready, if the first of them came before this event."""
         if self._strays is not None and self._strays[1] < before:
