@@ -134,6 +134,7 @@ def test_a_body_that_is_no_text_travels_as_base64(cloud):
         ("GET", "/http/no-headers", 500, "Internal Server Error"),
         ("POST", "/rest/no-headers", 502, "Internal server error"),
         ("POST", "/rest/inferred", 502, "Internal server error"),
+        ("POST", "/rest/unknown", 502, "Internal server error"),
         ("GET", "/nowhere", 404, "Not Found"),
     ],
 )
@@ -142,6 +143,13 @@ def test_failures_answer_as_api_gateway_does(cloud, method, path, status, messag
     response = cloud.request(method, path)
 
     assert (response.status, response.json()) == (status, {"message": message})
+
+
+def test_a_rest_apis_answer_needs_no_status(cloud):
+    """Each key may be left out: without a status it's 200."""
+    response = cloud.request("POST", "/rest/bare")
+
+    assert (response.status, response.body) == (200, b"bare")
 
 
 def sent(url, method, path, headers):

@@ -185,6 +185,7 @@ def _unhonoured(plain: Document, source: Document) -> Iterator[str]:
             said = written.get("Properties", ()) if written and written["Type"] in _HONOURED["sam"] else ()
             properties = resource.get("Properties") or {}
             given = {key for key, value in properties.items() if value not in ("", None, [], {})}
+            given |= {f"LoggingConfig.{key}" for key in properties.get("LoggingConfig") or ()}
             for key in sorted(given - set(_HONOURED["properties"][kind]) - set(said)):
                 yield f"{name} ({kind}): the property {key} is not honoured"
             if properties.get("ProtocolType") == "WEBSOCKET":

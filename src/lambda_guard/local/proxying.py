@@ -25,6 +25,7 @@ from lambda_guard.shapes import http
 from lambda_guard.templates.stack import ApiDeclaration, RouteDeclaration
 
 _JSON: Final = (("content-type", "application/json"),)
+_OF_REST: Final = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 # An HTTP API sends anything else as base64, a form included.
 _TEXT: Final = re.compile(r"text/.*|application/(?:.*\+)?(?:json|xml)|application/javascript", re.IGNORECASE)
 
@@ -152,7 +153,8 @@ def response(
     """Map the function's answer.
 
     A failed invocation is 502 for a REST API and a function's URL, 500 for an HTTP API, a malformed answer likewise; in
-    payload format 2.0 an answer without `statusCode` is the body of a 200.
+    payload format 2.0 an answer without `statusCode` is the body of a 200. A REST API's has any of the documented keys,
+    and no other, or it's a "malformed Lambda proxy response".
 
     Args:
         result: of the invocation.
@@ -163,7 +165,9 @@ def response(
     payload = result.payload
     if result.function_error is not None or (payload is None and result.body.strip() != b"null"):
         return _failure(result, route)
-    if isinstance(payload, dict) and "statusCode" in payload:
+    if route.rest and (not isinstance(payload, dict) or payload.keys() - _OF_REST):
+        return _failure(result, route)
+    if isinstance(payload, dict) and (route.rest or "statusCode" in payload):
         mapped = _mapped(payload, result, route, (_media_type(accepted), binary))
         return mapped or _failure(result, route)
     if route.version == "1.0":
@@ -181,7 +185,7 @@ def _mapped(
     """Read the documented shape; None where it is malformed."""
     body, (accepted, kinds) = payload.get("body"), binary
     try:
-        status = int(payload["statusCode"])
+        status = int(payload.get("statusCode") or 200)
         lines = _header_lines(payload, several=route.version == "1.0")
         raw = b"" if body is None else body.encode()
         if payload.get("isBase64Encoded"):

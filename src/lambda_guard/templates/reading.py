@@ -97,6 +97,7 @@ def _function(template: Template, it: Resource) -> Iterator[FunctionDeclaration]
         memory=int(template.number(it, "MemorySize", 128, 128)),
         environment={name: value for name, value, _ in template.variables(it)},
         log_format="JSON" if logging.get("LogFormat") == "JSON" else "Text",
+        log_level=str(logging.get("ApplicationLogLevel", "INFO")),
         log_group=logging.get("LogGroup"),
         tracing=(properties.get("TracingConfig") or {}).get("Mode") == "Active",
         reserved_concurrency=int(template.number(it, reserved, 0, 0, 1000))

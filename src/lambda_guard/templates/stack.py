@@ -18,6 +18,7 @@ class FunctionDeclaration:
         timeout: seconds.
         memory: MB.
         reserved_concurrency: the most environments at once; None where nothing is reserved.
+        log_level: of its lines, in the JSON format.
         log_group: the name that `LoggingConfig` gives it; None for Lambda's own.
         tracing: whether tracing is `Active`; else `PassThrough`.
         dead_letter_arn: the function's own dead-letter queue or topic.
@@ -38,6 +39,7 @@ class FunctionDeclaration:
     memory: int = 128
     environment: Mapping[str, str] = field(default_factory=dict)
     log_format: Literal["Text", "JSON"] = "Text"
+    log_level: str = "INFO"
     log_group: str | None = None
     tracing: bool = False
     reserved_concurrency: int | None = None

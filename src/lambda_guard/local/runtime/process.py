@@ -147,7 +147,7 @@ def _variables(settings: FunctionSettings, stream: str, runtime_api: str, home: 
         path=os.environ.get("PATH", os.defpath),
         bin=f":{settings.opt}/bin" if settings.layers else "",
         lib=f":{settings.opt}/lib" if settings.layers else "",
-        log_level="INFO" if settings.log_format == "JSON" else None,
+        log_level=settings.log_level if settings.log_format == "JSON" else None,
         daemon=settings.daemon_address or None,
         daemon_host=host or None,
         daemon_port=port or None,

@@ -21,6 +21,8 @@ class FunctionSettings:
         timeout: seconds, fractions allowed; the process is killed then.
         memory: MB; reported, not enforced.
         environment: the function's own variables.
+        log_level: of the application's lines, in the JSON format.
+        log_group: the name of its log group; by default Lambda's own.
         region: for ARNs and `AWS_REGION`.
         account: for ARNs.
         version: `AWS_LAMBDA_FUNCTION_VERSION`.
@@ -41,6 +43,8 @@ class FunctionSettings:
     memory: int = 128
     environment: Mapping[str, str] = field(default_factory=dict)
     log_format: Literal["Text", "JSON"] = "Text"
+    log_level: str = "INFO"
+    log_group: str = ""
     region: str = "eu-west-1"
     account: str = ACCOUNT
     version: str = "$LATEST"
@@ -58,7 +62,6 @@ class FunctionSettings:
         """The function's ARN, without a qualifier."""
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
 
-    @property
-    def log_group(self) -> str:
-        """The name of the function's log group."""
-        return f"/aws/lambda/{self.name}"
+    def __post_init__(self) -> None:
+        """Name the log group."""
+        object.__setattr__(self, "log_group", self.log_group or f"/aws/lambda/{self.name}")
