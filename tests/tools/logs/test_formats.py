@@ -151,6 +151,15 @@ FORMATS = {
     "docker": text(lambda at, line: f"{iso(at)[:-1]}123456Z {line}"),
     "kubectl": text(lambda at, line: f"[pod/orders-6d4/app] {line}"),
     "syslog": text(lambda at, line: f"Nov 23 {clock(at)} host orders[42]: {line}"),
+    "syslog without a process": text(lambda at, line: f"<134>Nov 23 {clock(at)} host orders: {line}"),
+    "RFC 5424": text(lambda at, line: f"<165>1 {iso(at)} host orders 42 ID47 - {line}"),
+    "rsyslog": text(lambda at, line: f"{iso(at)[:-1]}000+00:00 host orders[42]: {line}"),
+    "a browser's time": text(lambda at, line: f"11/23/2026, 3:04:{clock(at)[6:]} PM {line}"),
+    "a local zone": text(lambda at, line: f"2026-11-23 {clock(at)} CET {line}"),
+    "a weekday": text(lambda at, line: f"Mon, 23 Nov 2026 {clock(at)} GMT {line}"),
+    "Apache": text(lambda at, line: f"[23/Nov/2026:{clock(at)} +0000] {line}"),
+    "seconds": text(lambda at, line: f"{at // 1000} {line}"),
+    "seconds with a fraction": text(lambda at, line: f"{at / 1000:.3f} {line}"),
     "milliseconds": text(lambda at, line: f"| {at} | {line} |"),
     "filter-log-events": document(events),
     "filter-log-events, indented": lambda told: json.dumps(events(told), indent=4),
@@ -217,7 +226,7 @@ FORMATS = {
     "a search in Elastic": document(lambda told: {"took": 1, "hits": {"hits": [hit(*one) for one in reversed(told)]}}),
     "a search in Datadog": document(lambda told: {"data": [found_by_datadog(*one) for one in reversed(told)]}),
     "in colour": text(lambda at, line: f"\x1b[36m{STREAM}\x1b[0m \x1b[33m{iso(at)}\x1b[0m {line}"),
-    "wholly in colour": text(lambda at, line: f"\x1b[1;32m{line}\x1b[0m"),
+    "wholly in colour": text(lambda at, line: f"\x1b[1;32m{line}\x1b[0m\x1b[K"),
     "cdk watch": text(lambda at, line: f"[Shop-Orders1A2B] 3:04:05 PM {line}"),
     "of Windows": lambda told: "".join(f"{line}\r\n" for _, line in told).encode("utf-16"),
     "a collector's JSON": text(
@@ -425,6 +434,55 @@ def test_invocations_without_ids_are_told_apart(tmp_path):
         (("killed", True, 8.0), 36.0, 120.5, 1),
     ]
     assert tally.strays == 0
+
+
+PREFIXES = {
+    "Docker Compose": "{name}-1  | ",
+    "Docker Compose, with times": "{name}-1  | {iso} ",
+    "kubectl": "[pod/{name}-6d4b75cb6d/app] ",
+    "syslog": "Nov 23 15:04:05 {name} lambda[42]: ",
+    "RFC 5424": "<134>1 {iso} {name} lambda 42 - - ",
+    "rsyslog": "{iso} {name} lambda[42]: ",
+    "awslogs": "/aws/lambda/{name} {iso} ",
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES.values(), ids=PREFIXES)
+def test_a_prefix_stands_before_each_line_of_a_traceback(tmp_path, prefix):
+    """Once a line of Lambda's has shown it. Its name tells apart what runs side by side; what else begins so stays."""
+    own = [
+        *(f"START RequestId: {one} Version: $LATEST" for one in IDS),
+        "[ERROR] KeyError: 'id'", "[cart] 2 items", "Traceback (most recent call last):", "12:30:00 is noon",
+        '  File "app.py", line 5, in handler', "", "    return event['id']", '{ "level": "INFO", "message": "spaced" }',
+        *(line for one in IDS for line in (f"END RequestId: {one}", f"REPORT RequestId: {one}\tDuration: 7.25 ms")),
+    ]  # fmt: skip
+    names = ("orders", "billing") * 5 + ("orders", "orders", "billing", "billing")
+    path = tmp_path / "logs"
+    path.write_text(
+        "".join(
+            f"{prefix.format(name=name, iso=iso(BEGAN_MS))}{line}\n"
+            for name, line in zip(names, own, strict=True)
+        )
+    )
+    one, other = sorted(read_paths([str(path)], Grouper()), key=lambda block: block.invocation_id)
+    assert [(block.invocation_id, block.outcome) for block in (one, other)] == [
+        (IDS[0], "error"),
+        (IDS[1], "success"),
+    ]
+    assert [line.message for line in one.lines if line.message] == [own[2][8:], *own[4:9:2]]
+    assert [line.message for line in other.lines if line.message] == [
+        "[cart] 2 items",
+        "12:30:00 is noon",
+        "spaced",
+    ]
+
+
+def test_a_word_in_brackets_before_json_is_the_lines_own(tmp_path):
+    """It isn't hidden: nothing shows that it is a prefix."""
+    path = tmp_path / "logs"
+    path.write_text(f'START RequestId: {IDS[0]} Version: $LATEST\n[cart] {{"total": 5}}\n')
+    (one,) = read_paths([str(path)], Grouper())
+    assert [line.message for line in one.lines] == ['[cart] {"total": 5}']
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.h
 """
 
 POLL_SECONDS: Final = 0.25
-_COLOUR: Final = re.compile(rb"\x1b\[[\d;]*m")
+_COLOUR: Final = re.compile(rb"\x1b\[[\d;]*[mK]")
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -285,6 +285,6 @@ def _cut(first: bytes, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def _without_colours(text: bytes) -> bytes:
-    """Take out the colours of a terminal that a tool wrote into a file, or a pipe."""
+    """Take out the colours of a terminal, and what clears a line, that a tool wrote into a file, or a pipe."""
     # One byte is looked for a hundred times as fast as two.
     return _COLOUR.sub(b"", text) if b"\x1b" in text else text

@@ -25,7 +25,7 @@ from lambda_guard.tools.logs.reading.retries import (
     late_for,
     tells_time,
 )
-from lambda_guard.tools.logs.reading.streams import STARTING_MOST, Group, Stream, Tally, named
+from lambda_guard.tools.logs.reading.streams import NAMED, STARTING_MOST, Group, Stream, Tally, named
 
 GRACE_LINES: Final = 2_000
 """This many more lines are read before an ended invocation is finished.
@@ -165,7 +165,7 @@ class Grouper:
         """Return the stream of this name in a file that holds several."""
         key = f"{parent.name}\0{name}"
         if key not in self._streams:
-            self._streams[key] = Stream(parent.name, exact=True)
+            self._streams[key] = Stream(parent.name, exact=not name.startswith(NAMED))
         return self._streams[key]
 
     def _feed_nameless(self, identified: Identified, stream: Stream, place: int) -> None:

@@ -138,6 +138,8 @@ def _without_prefix(line: bytes, stripped: bytes) -> Identified:
         return Identified(Sign.LINE, None, line)
     rest = prefix.rest if prefix.time_ms is None else TimedLine.at(prefix.rest, prefix.time_ms)
     sign, owner = _from_json(rest) if rest[:1] == b"{" else _from_text(rest)
+    if owner is None and sign is Sign.LINE and prefix.time_ms is None and stripped[:1] in b"([":
+        return Identified(Sign.LINE, None, line)  # a word in brackets may be the line's own
     return Identified(sign, owner, rest, prefix.stream.decode("utf-8", "replace"))
 
 

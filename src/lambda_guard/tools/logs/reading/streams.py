@@ -1,13 +1,18 @@
 """What the grouping holds while it reads: streams, invocations in the making, and a tally."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
-from lambda_guard.tools.logs.model import Report
+from lambda_guard.tools.logs.model import Report, TimedLine
 from lambda_guard.tools.logs.reading.line_owner import UNNAMED, Identified, Sign, identify, unwrapped
+from lambda_guard.tools.logs.reading.prefixes import behind, shape_of
+
+NAMED: Final = "\0"
+"""What the name of a stream begins with that is a container's or a function's: several environments may write there."""
 
 STARTING_MOST: Final = 100
 """This many lines about one initialization are held; a dozen is usual, with many extensions."""
@@ -25,6 +30,7 @@ class Stream:
         starting: what was written during an initialization, until the invocation that it was for starts.
         reported: the invocation whose REPORT was the last of this stream, None where that line was there
             already, and the place of the line.
+        prefix: the shape of what stands before the lines, if a line of Lambda's has shown it.
         within: of a file that holds several streams, the one that the last prefix named.
     """
 
@@ -35,6 +41,7 @@ class Stream:
     ended: list["Group"] = field(default_factory=list)
     starting: list[bytes] = field(default_factory=list)
     reported: tuple["Group | None", int] | None = None
+    prefix: re.Pattern[bytes] | None = None
     within: "Stream | None" = None
 
     def is_initialized_by(self, sign: Sign) -> bool:
@@ -75,6 +82,7 @@ def named(identified: Identified, line: bytes, file: Stream, numbers: Iterator[i
         file: where it stands.
         numbers: for invocations without an id.
     """
+    identified = _without_prefix(identified, line, file)
     if identified.invocation_id is None and line[:1] == b"{":
         inner = unwrapped(line)
         if inner is not None and (not file.running or inner.invocation_id in file.running):
@@ -87,6 +95,22 @@ def named(identified: Identified, line: bytes, file: Stream, numbers: Iterator[i
     return identified._replace(
         invocation_id=running[-1] if running else None, sign=Sign.REPORT if running else Sign.LINE
     )
+
+
+def _without_prefix(identified: Identified, line: bytes, file: Stream) -> Identified:
+    """Take the prefix off a line that has the same as one of Lambda's had: of a traceback, each line has it."""
+    if isinstance(line, TimedLine):
+        return identified
+    if identified.sign not in (Sign.LINE, Sign.RECORD) and identified.line is not line:
+        file.prefix = file.prefix if file.prefix is not None and file.prefix.match(line) else shape_of(line)
+    prefix = behind(line, file.prefix) if file.prefix is not None else None
+    if prefix is None:
+        return identified
+    if identified.invocation_id is None and identified.sign is Sign.LINE:
+        rest = prefix.rest if prefix.time_ms is None else TimedLine.at(prefix.rest, prefix.time_ms)
+        identified = identify(rest)
+    name = f"{NAMED}{prefix.name.decode('utf-8', 'replace')}" if prefix.name else ""
+    return identified._replace(stream=identified.stream or prefix.stream.decode() or name)
 
 
 class Group(msgspec.Struct, eq=False):
