@@ -18,10 +18,10 @@ Lambda waits a minute before the first: https://docs.aws.amazon.com/lambda/lates
 EVENT_AGE_MOST_MS: Final = 21_600_000.0
 """Lambda gives up on an event after six hours (`MaximumEventAgeInSeconds`), on the same page."""
 
-ASYNCHRONOUS: Final = (
+ASYNCHRONOUS: Final = frozenset((
     "sns", "eventbridge", "schedule", "s3", "lambda", "logs", "iot", "cloudformation", "codepipeline", "ses",
     "codecommit", "config", "cloudwatch-alarm",
-)  # fmt: skip
+))  # fmt: skip
 """Triggers whose failed invocations Lambda repeats under the same id."""
 
 _STAMP: Final = f'"{names.TIMESTAMP}":"'.encode()
@@ -98,7 +98,7 @@ def count_of_earlier_attempt(lines: Sequence[bytes], record: Mapping[str, object
 
 
 def _comes_again(record: Mapping[str, object]) -> bool:
-    return as_mapping(record.get(names.TRIGGER)).get(names.TYPE) in ASYNCHRONOUS
+    return str(as_mapping(record.get(names.TRIGGER)).get(names.TYPE)) in ASYNCHRONOUS
 
 
 def _minute_of(line: bytes) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # only for those who show traces
 
 _encode_quickly: Final = msgspec.json.Encoder(enc_hook=str).encode
 
-_EMPTY: Final[tuple[object, ...]] = ("", {})
+_EMPTY: Final[tuple[object, ...]] = (None, "", {})
 
 
 def encoded(document: object) -> str:
@@ -111,4 +111,4 @@ def _node_document(node: "Node") -> dict[str, object]:
 
 def filled(document: Mapping[str, object]) -> dict[str, object]:
     """Leave out what is not known: a key that is there has a value."""
-    return {key: value for key, value in document.items() if value is not None and value not in _EMPTY}
+    return {key: value for key, value in document.items() if value or value not in _EMPTY}
