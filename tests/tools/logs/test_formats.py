@@ -424,6 +424,23 @@ def test_a_start_with_an_id_of_its_own_belongs_to_what_follows(tmp_path):
     assert {owner: facts[0] for owner, facts in found.items()} == {IDS[0]: "success", IDS[1]: "unfinished"}
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        "REPORT RequestId: {id}\nDuration: 7.25 ms\nBilled Duration: 8 ms\nMemory Size: 128 MB\nMax Memory Used: 64 MB\nInit Duration: 120.50 ms",
+        "REPORT RequestId: {id}  Duration: 7.25\nms  Billed Duration: 8 ms  Memory Size: 128 MB  Max Memory Used:\n64 MB  Init Duration: 120.50 ms",
+        "REPORT RequestId: {id}  Duration: 7.25 ms  Billed Duration: 8 ms  Memory\nSize: 128 MB  Max Memory\nUsed: 64 MB  Init Duration:\n120.50 ms",
+    ],
+)  # fmt: skip
+def test_a_report_may_be_wrapped(tmp_path, report):
+    """As copies from a terminal or an issue are; what follows is somebody else's."""
+    told = [line for _, line in lines(["success"])]
+    content = "\n".join([*told[:-1], report.format(id=IDS[0]), "64 orders", "Duration: 3 ms", ""])
+    found, tally = read(tmp_path, content)
+    assert found == expected(["success"])
+    assert tally.strays == 2
+
+
 def test_invocations_without_ids_are_told_apart(tmp_path):
     """Version 3 of the Serverless Framework writes none."""
     end = "END Duration: {} ms (init: 120.5 ms) Memory Used: 36 MB"

@@ -169,13 +169,12 @@ class Grouper:
         return self._streams[key]
 
     def _feed_nameless(self, identified: Identified, stream: Stream, place: int) -> None:
-        """Add a line without an id to the one invocation that runs in its stream.
+        """Add a line without an id to the one invocation that runs in its stream; if several may, it belongs to none.
 
-        If several may be running, it belongs to none. Lines about an initialization go with the invocation that
-        starts next, and the line with the trace id, the second of the REPORT event, with the one reported.
+        Lines about an initialization go with the invocation that starts next, those of a REPORT with the one reported.
         """
-        if identified.sign is Sign.XRAY and stream.is_below_report(place):
-            self._feed_trace_id(identified.line, stream)
+        if stream.belongs_to_report(identified, place):
+            self._feed_report(identified, stream, place)
             return
         if identified.sign is Sign.INIT_START and _MANAGED in identified.line:
             stream.share()
@@ -207,13 +206,14 @@ class Grouper:
             self._mark_ended(late)
         return late
 
-    def _feed_trace_id(self, line: bytes, stream: Stream) -> None:
-        group = stream.reported[0] if stream.reported is not None else None
+    def _feed_report(self, identified: Identified, stream: Stream, place: int) -> None:
+        group, line = stream.reported[0] if stream.reported is not None else None, identified.line
+        stream.reported = group, place
         if group is None or line in group.lines:
             self.tally.duplicates += 1
             return
-        group.lines.append(line)
-        add_to_report(group.report, line)
+        group.lines.append(line if identified.sign is Sign.XRAY else b"%b %b" % (group.lines.pop(), line))
+        add_to_report(group.report, group.lines[-1])
 
     def _hold_starting(self, line: bytes, stream: Stream) -> None:
         self._starting[stream] = None

@@ -20,7 +20,9 @@ from lambda_guard.tools.logs.reading.prefixes import LEVEL, prefix_of
 
 _UUID: Final = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _TIME: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
-_PLATFORM: Final = re.compile(rb"(?:(START|REPORT) RequestId: (\S+)\s|(END) RequestId: (\S+))")
+_PLATFORM: Final = re.compile(
+    rb"(START|REPORT) RequestId: (\S+)\s|(END) RequestId: (\S+)|(REPORT) RequestId: (%b)\Z" % _UUID
+)
 _AROUND: Final = re.compile(
     rb"((?:INIT|RESTORE)_(?:START|REPORT)|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| Restore| TraceId: |\t)"
 )
@@ -158,7 +160,8 @@ def unwrapped(line: bytes) -> Identified | None:
 def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
     platform = _PLATFORM.match(line)
     if platform:
-        return Sign[(platform[1] or platform[3]).decode()], platform[2] or platform[4]
+        sign, owner = filter(None, platform.groups())
+        return Sign[sign.decode()], owner
     for pattern in _OWNED:
         found = pattern.match(line)
         if found:

@@ -18,6 +18,12 @@ STARTING_MOST: Final = 100
 """This many lines about one initialization are held; a dozen is usual, with many extensions."""
 
 
+_REST_OF_REPORT: Final = re.compile(
+    rb"\s*(?:[\d.]+\s+)?(?:ms|MB|(?:Billed |Init |Restore )*Duration:|(?:Max )?Memory |Size:|Used:"
+    rb"|Status:|(?:Error )?Type:)"
+)
+
+
 @dataclass(slots=True, eq=False)
 class Stream:
     """Where lines come from, one after the other.
@@ -62,12 +68,17 @@ class Stream:
         """Note that several processes write here."""
         self.exact, self.shared = False, True
 
-    def is_below_report(self, place: int) -> bool:
-        """Return whether the line at `place` follows a REPORT.
+    def belongs_to_report(self, identified: Identified, place: int) -> bool:
+        """Return whether the line at `place` goes on with a REPORT: the trace id below, or what a copy has wrapped.
 
         Where several environments may share the stream, only the line right below it does.
         """
-        return self.reported is not None and (self.exact or self.reported[1] == place - 1)
+        if self.reported is None:
+            return False
+        is_below, line = self.reported[1] == place - 1, identified.line
+        if identified.sign is Sign.XRAY:
+            return self.exact or is_below
+        return is_below and not isinstance(line, TimedLine) and _REST_OF_REPORT.match(line) is not None
 
 
 def named(identified: Identified, line: bytes, file: Stream, numbers: Iterator[int]) -> Identified:
