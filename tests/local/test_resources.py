@@ -286,6 +286,7 @@ def test_outputs_have_what_the_services_chose(every):
         (resource("SNS::Subscription", Protocol="sqs", Endpoint="x"), 'Missing required parameter in input: "TopicArn"'),
         (resource("SecretsManager::Secret", GenerateSecretString="x"), "resource Wrong: GenerateSecretString must be a mapping, not 'x'"),
         (resource("CloudWatch::Alarm", Threshold="high"), "Invalid type for parameter Threshold, value: high"),
+        (resource("StepFunctions::StateMachine", Definition={"QueryLanguage": "JSONata"}), "resource Wrong: its states are in JSONata, and moto interprets JSONPath alone"),
         (resource("KMS::Key", Tags=3), "Invalid type for parameter Tags"),
     ],
 )  # fmt: skip

@@ -26,6 +26,8 @@ def _definition(
             definition = json.dumps(parse(str(path), definition))
     else:
         definition = text(properties.get("DefinitionString") or properties.get("Definition") or "")
+    if re.search(r'"QueryLanguage"\s*:\s*"JSONata"', definition):
+        raise template.error(it.logical_id, "its states are in JSONata, and moto interprets JSONPath alone")
     for name, value in (properties.get("DefinitionSubstitutions") or {}).items():
         definition = definition.replace(f"${{{name}}}", text(value))
     return {"definition": definition}
