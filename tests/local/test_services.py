@@ -323,6 +323,27 @@ def test_a_bucket_notifies_functions(cloud, events, traced):
     )
 
 
+def test_a_bucket_with_versions_notifies_of_delete_markers(build, receive):
+    """A delete that names no version, as `aws s3 rm` sends it, makes a marker, and an event of its own."""
+    removals = {
+        "QueueConfigurations": [{"Event": "s3:ObjectRemoved:*", "Queue": {"Fn::GetAtt": ["Removed", "Arn"]}}]
+    }
+    properties = {
+        "BucketName": "kept",
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "NotificationConfiguration": removals,
+    }
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": properties}
+    with Cloud(build.template(Bucket=bucket, Removed=build.queue())) as cloud:
+        cloud.client("s3").put_object(Bucket="kept", Key="a", Body=b"1")
+        marker = cloud.client("s3").delete_object(Bucket="kept", Key="a")["VersionId"]
+        events = [json.loads(each["Body"]) for each in receive(cloud, "Removed")]
+
+    [record] = [event["Records"][0] for event in events if "Records" in event]
+    assert record["eventName"] == "ObjectRemoved:DeleteMarkerCreated"
+    assert record["s3"]["object"]["versionId"] == marker
+
+
 def test_a_bucket_notifies_topics_queues_and_the_bus(cloud, events, receive):
     """Through SNS with AWS's subject; through a queue the same document; on the default bus an event of its own kind."""
     cloud.client("s3").put_object(Bucket="files", Key="in/ö.csv", Body=b"1")

@@ -15,6 +15,7 @@ from urllib.parse import quote_plus
 from flask import has_request_context, request
 from moto.events.models import events_backends
 from moto.s3 import notifications
+from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 from moto.sns.models import sns_backends
 
@@ -44,7 +45,8 @@ _REASONS: Final[Mapping[str, str]] = {
 def events_of_buckets() -> None:
     """AWS: "The notification message that Amazon S3 sends to publish an event is in the JSON format", one record each.
 
-    moto's lack fields, come of every upload's own access list and tags, too, and of rules with small initials alone.
+    moto's lack fields, come of every upload's own access list and tags, too, of rules with small initials alone, and of
+    no delete marker.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
@@ -67,6 +69,13 @@ def events_of_buckets() -> None:
         }
         facts = {**_facts(bucket, key, deleted="Removed" in names["event_name"]), **names}
         return {"Records": [fill("s3", facts, configuration=notification_id, time=now_text())]}
+
+    @replaces(S3Backend, "_set_delete_marker")
+    def mark(original: Any, self: Any, bucket: str, key: str) -> Any:
+        marker = original(self, bucket, key)
+        created = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+        notifications.send_event(self.account_id, created, self.get_bucket(bucket), marker)
+        return marker
 
     @replaces(S3Response, "_notification_config_from_body")
     def config(original: Any, self: Any) -> Any:
