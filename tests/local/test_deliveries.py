@@ -246,6 +246,17 @@ def test_a_delivery_to_nobody_does_not_fail_the_publisher(cloud):
     assert cloud.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
 
 
+def test_no_message_leaves_this_machine(cloud, caplog):
+    """A subscriber elsewhere is named and gets nothing; one here that doesn't answer doesn't fail the publisher either."""
+    topic = cloud.topic_arn("Lonely")
+    for endpoint in ("https://example.com/hook", "http://127.0.0.1:9/hook"):
+        cloud.client("sns").subscribe(TopicArn=topic, Protocol=endpoint.partition(":")[0], Endpoint=endpoint)
+
+    assert cloud.client("sns").publish(TopicArn=topic, Message="m")["MessageId"]
+    said = [it.getMessage() for it in caplog.records if "stays on this machine" in it.getMessage()]
+    assert said == ["a message of Lonely stays on this machine: https://example.com/hook doesn't get it"]
+
+
 def test_the_service_records_its_segments(cloud):
     """The caller's segment is the parent of Lambda's, which is that of the function's, whose id the function gets."""
     result = cloud.invoke("Echo", {}, trace_header=TRACE)

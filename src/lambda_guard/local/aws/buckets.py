@@ -45,8 +45,7 @@ _REASONS: Final[Mapping[str, str]] = {
 def events_of_buckets() -> None:
     """AWS: "The notification message that Amazon S3 sends to publish an event is in the JSON format", one record each.
 
-    moto's lack fields, come of every upload's own access list and tags, too, of rules with small initials alone, and of
-    no delete marker.
+    moto's lack fields, come of every upload's own access list and tags, too, and of rules with small initials alone.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
     """
@@ -70,17 +69,26 @@ def events_of_buckets() -> None:
         facts = {**_facts(bucket, key, deleted="Removed" in names["event_name"]), **names}
         return {"Records": [fill("s3", facts, configuration=notification_id, time=now_text())]}
 
+    @replaces(S3Response, "_notification_config_from_body")
+    def config(original: Any, self: Any) -> Any:
+        self.body = _RULE.sub(lambda name: name[0].lower(), _text(self.body))  # AWS takes both
+        return original(self)
+
+    _delete_markers_are_events()
+
+
+def _delete_markers_are_events() -> None:
+    """AWS, s3:ObjectRemoved:DeleteMarkerCreated: "a delete marker created for a versioned object"; moto tells nobody.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
+    """
+
     @replaces(S3Backend, "_set_delete_marker")
     def mark(original: Any, self: Any, bucket: str, key: str) -> Any:
         marker = original(self, bucket, key)
         created = notifications.S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
         notifications.send_event(self.account_id, created, self.get_bucket(bucket), marker)
         return marker
-
-    @replaces(S3Response, "_notification_config_from_body")
-    def config(original: Any, self: Any) -> Any:
-        self.body = _RULE.sub(lambda name: name[0].lower(), _text(self.body))  # AWS takes both
-        return original(self)
 
 
 def buckets_notify(functions: Functions) -> None:

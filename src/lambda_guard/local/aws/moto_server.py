@@ -45,7 +45,7 @@ from lambda_guard.local.aws.state_machines import (
     tasks_call_services,
 )
 from lambda_guard.local.aws.streams import one_iterator_at_the_end, one_lock_for_streams
-from lambda_guard.local.runtime.callers import AUTHORIZE, DELIVER, refusal
+from lambda_guard.local.runtime.callers import AUTHORIZE, DELIVER, is_loopback, refusal
 from lambda_guard.local.runtime.http_server import HOST
 from lambda_guard.local.runtime.platform_log import now_text
 from lambda_guard.propagation.header import parse
@@ -272,11 +272,10 @@ def fifo_messages_once_and_numbered() -> None:
     def add_message(original: Any, self: Any, message: Any) -> None:
         if self.fifo_queue and not hasattr(message, "queue_arn"):  # sent, not moved
             message.sequence_number = str(next(numbers))
-            sent = self.__dict__.setdefault("sent_by_deduplication_id", {})
-            if message.sent_timestamp - sent.get(message.deduplication_id, 0) < _DEDUPLICATED_MS:
+            key, sent = message.deduplication_id or message.id, self.__dict__.setdefault("sent_by_id", {})
+            if message.sent_timestamp - sent.get(key, 0) < _DEDUPLICATED_MS:
                 return
-            if message.deduplication_id is not None:
-                sent[message.deduplication_id] = message.sent_timestamp
+            sent[key] = message.sent_timestamp
         original(self, message)
 
 
@@ -305,15 +304,21 @@ def age_of_the_oldest_message() -> None:
 def functions_subscribed_to_topics(functions: Functions) -> None:
     """AWS: SNS "invokes your function asynchronously with an event that contains a message and metadata".
 
-    moto runs functions in Docker, with an event of constants.
+    moto runs functions in Docker, with an event of constants, and posts to addresses anywhere.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
     """
 
     @replaces(Subscription, "publish")
     def deliver(original: Any, self: Any, message: str, message_id: str, **kwargs: Any) -> None:
+        if self.protocol in {"http", "https"} and not is_loopback(self.endpoint):
+            functions.say(
+                f"a message of {self.topic.name} stays on this machine: {self.endpoint} doesn't get it"
+            )
+            return
         if self.protocol != "lambda":
-            original(self, message, message_id, **_deduplicated(self.topic, message, kwargs))
+            with contextlib.suppress(OSError):  # as on AWS, the publisher isn't told
+                original(self, message, message_id, **_deduplicated(self.topic, message, kwargs))
             return
         attributes = kwargs.get("message_attributes") or {}
         if self._filter_policy_matcher and not self._filter_policy_matcher.matches(attributes, message):

@@ -31,14 +31,14 @@ def refusal(method: str, headers: Mapping[str, str], *, links: bool = False) -> 
         links: whether a page of any site may lead the browser here, as the redirect after a login does.
     """
     host = headers.get("host", "localhost")
-    if not _is_loopback(host):
+    if not is_loopback(host):
         return (
             f"Refused: the Host header is {host!a}, and the local cloud answers localhost, names that end in "
             ".localhost, 127.0.0.1 and [::1]. If a container or a proxy uses another name for this machine, "
             "give it one that ends in .localhost."
         )
     origin = _origin(method, headers, links=links)
-    if origin is None or _is_loopback(origin):
+    if origin is None or is_loopback(origin):
         return None
     return (
         f"Refused: a page of {origin!a} sent this, and the local cloud answers pages of this machine: serve yours "
@@ -57,7 +57,7 @@ def _origin(method: str, headers: Mapping[str, str], *, links: bool) -> str | No
     return headers.get("referer", "another site")
 
 
-def _is_loopback(place: str) -> bool:
+def is_loopback(place: str) -> bool:
     """Whether a host, an origin or a URL is of this machine, whichever the port."""
     found = _PLACE.fullmatch(place)
     name = found[1].strip("[]").rstrip(".").lower() if found else ""
