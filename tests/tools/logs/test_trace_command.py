@@ -100,3 +100,27 @@ def test_an_id_that_stands_nowhere_is_said(lambda_guard, shop):
         b"nothing in these logs names nobody: is the id complete, and do --since and --until include it?"
         in result.stderr
     )
+
+
+REASONS = {
+    "ValueError: no": ['[ERROR] ValueError: no\rTraceback (most recent call last):\r  File "app.py"'],
+    "Runtime.ExitError: Runtime exited with error: exit status 3": [
+        f"RequestId: {invocation_id(1)} Error: Runtime exited with error: exit status 3",
+        "Runtime.ExitError",
+    ],
+    "Runtime.OutOfMemory": [
+        f"RequestId: {invocation_id(1)} Error: Runtime exited with error: signal: killed"
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("command", ["trace", "message"])
+def test_a_failure_without_a_record_has_its_reason(lambda_guard, write, command, reason):
+    """What the runtime reports, or Lambda: for an asynchronous event, the request id is the message's."""
+    kind = (
+        "" if reason.startswith("ValueError") else f"\tStatus: error\tError Type: {reason.partition(':')[0]}"
+    )
+    path = write([LOGS.start(1), *REASONS[reason], LOGS.end(1), LOGS.report(1) + kind])
+    found = lambda_guard(command, invocation_id(1), path).stdout.decode().splitlines()
+    assert reason in map(str.strip, found)

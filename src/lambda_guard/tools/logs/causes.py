@@ -8,7 +8,6 @@ from typing import Final
 from lambda_guard import _names as names
 from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import as_mapping
-from lambda_guard.tools.logs.reading.runtime_errors import told_by_lambda, told_by_the_runtime
 from lambda_guard.tools.logs.selection import failures
 
 _FIRST: Final = float("inf")
@@ -98,14 +97,8 @@ def _errors_of(invocation: Invocation) -> Iterator[tuple[Error, int]]:
 
 def _whole(invocation: Invocation) -> Error:
     """Return an invocation's error: its record's, the runtime's, Lambda's, or only how it ended."""
-    if invocation.error:
-        return invocation.error
-    if invocation.record is None and (told := told_by_the_runtime(invocation.raw)):
-        return dict(zip((names.TYPE, names.MESSAGE), told, strict=True))
-    if invocation.report.error_type:
-        return {names.TYPE: invocation.report.error_type}
-    if invocation.record is None and (told := told_by_lambda(invocation.raw)):
-        return dict(zip((names.TYPE, names.MESSAGE), told, strict=True))
+    if invocation.cause:
+        return invocation.cause
     if invocation.answered_with_an_error:
         return {names.TYPE: f"answered {invocation.http.get(names.STATUS)}"}
     return {

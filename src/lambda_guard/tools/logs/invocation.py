@@ -24,7 +24,11 @@ from lambda_guard.tools.logs.model import (
     true_time,
 )
 from lambda_guard.tools.logs.reading.line_owner import load
-from lambda_guard.tools.logs.reading.runtime_errors import tells_of_an_error, told_by_the_runtime
+from lambda_guard.tools.logs.reading.runtime_errors import (
+    tells_of_an_error,
+    told_by_lambda,
+    told_by_the_runtime,
+)
 from lambda_guard.tools.logs.reading.shown_lines import shown_lines
 
 KILLED: Final = "killed"
@@ -263,6 +267,18 @@ class Invocation(Struct, dict=True):
     def error(self) -> Mapping[str, object]:
         """`{type, message, fingerprint, stack}`; empty where there is none."""
         return as_mapping(self.facts.get(names.ERROR))
+
+    @property
+    def cause(self) -> Mapping[str, object]:
+        """Its error; without one, what the runtime or Lambda reports; empty where it didn't fail, or nothing tells."""
+        if self.error or not self.failed:
+            return self.error
+        told = None if self.record is not None else told_by_the_runtime(self.raw)
+        if told is None:
+            kind, _ = told = told_by_lambda(self.raw) or ("", "")
+            if self.report.error_type not in ("", kind):
+                told = self.report.error_type, ""
+        return {key: value for key, value in zip((names.TYPE, names.MESSAGE), told, strict=True) if value}
 
     @property
     def cold(self) -> bool:

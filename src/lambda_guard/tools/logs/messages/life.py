@@ -129,7 +129,7 @@ def outcome_for(ids: set[str], invocation: Invocation) -> tuple[str, Mapping[str
             same = error.get(names.FINGERPRINT) == invocation.error.get(names.FINGERPRINT)
             return str(failure.get(names.OUTCOME) or names.FAILURE), invocation.error if same else error
     if invocation.outcome not in names.NO_FAILURE:
-        return invocation.outcome, invocation.error
+        return invocation.outcome, invocation.cause
     return (NOT_TOLD if invocation.failed_records > len(listed) else invocation.outcome), {}
 
 

@@ -115,7 +115,7 @@ class TraceView:
     def _below(node: Node) -> Iterator[tuple[str, str]]:
         """What stands under a row: how it came here, what went wrong, what went out and was not seen again."""
         yield "dim", _how(node)
-        error = node.invocation.error
+        error = node.invocation.cause
         if error:
             yield "red", visible(error_text(error))
         for failure in failures(node.invocation):
