@@ -26,19 +26,23 @@ _PLATFORM: Final = re.compile(
 _AROUND: Final = re.compile(
     rb"((?:INIT|RESTORE)_(?:START|REPORT)|EXTENSION|TELEMETRY|XRAY)(?: Runtime| Init| Restore| TraceId: |\t)"
 )
-_CRASH: Final = re.compile(rb"RequestId: (%b) (?:Error: |Process exited before completing request)" % _UUID)
-_TIMED_OUT: Final = re.compile(rb"%b (%b) Task timed out after " % (_TIME, _UUID))
-_RUNTIME_TEXT: Final = re.compile(rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID))
-_NODE_TEXT: Final = re.compile(rb"%b(?: \([+-]\d\d:\d\d\))?\s+(%b)\s+%b\s" % (_TIME, _UUID, LEVEL))
+_CRASH: Final = rb"RequestId: (%b) (?:Error: |Process exited before completing request)" % _UUID
+_TIMED_OUT: Final = rb"%b (%b) Task timed out after " % (_TIME, _UUID)
+_RUNTIME_TEXT: Final = rb"\[[A-Z]+\]\t%b\t(%b)\t" % (_TIME, _UUID)
+_NODE_TEXT: Final = rb"%b(?: \([+-]\d\d:\d\d\))?\s+(%b)\s+%b\s" % (_TIME, _UUID, LEVEL)
 """The zone in brackets is one that `sls logs` has put there."""
 
-_BREF_TEXT: Final = re.compile(rb"(%b)\tInvoke Error\t\{" % _UUID)
-_RUBY_TEXT: Final = re.compile(rb"[A-Z], \[%b #\d+\]\s+[A-Z]+ (%b) -- " % (_TIME, _UUID))
-_RUST_TEXT: Final = re.compile(rb'%b\s+[A-Z]+ Lambda runtime invoke\{requestId="(%b)"' % (_TIME, _UUID))
+_BREF_TEXT: Final = rb"(%b)\tInvoke Error\t\{" % _UUID
+_RUBY_TEXT: Final = rb"[A-Z], \[%b #\d+\]\s+[A-Z]+ (%b) -- " % (_TIME, _UUID)
+_RUST_TEXT: Final = rb'%b\s+[A-Z]+ Lambda runtime invoke\{requestId="(%b)"' % (_TIME, _UUID)
 _NODE_TEXT_WITHOUT_ID: Final = re.compile(rb"%b\t\S*\t(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\t" % _TIME)
 """What the id was taken out of, or never in: while the function is loaded, it is `undefined`."""
 
-_OWNED: Final = (_RUNTIME_TEXT, _NODE_TEXT, _TIMED_OUT, _CRASH, _BREF_TEXT, _RUBY_TEXT, _RUST_TEXT)
+_OWNED: Final = re.compile(
+    b"|".join((_RUNTIME_TEXT, _NODE_TEXT, _TIMED_OUT, _CRASH, _BREF_TEXT, _RUBY_TEXT, _RUST_TEXT))
+)
+"""One expression takes less time than each by itself."""
+
 _UNNAMED: Final = re.compile(rb"START\s*|(END) Duration: [\d.]+ ms\b.*")
 """Without ids, as version 3 of the Serverless Framework shortens them."""
 
@@ -162,10 +166,8 @@ def _from_text(line: bytes) -> tuple[Sign, bytes | None]:
     if platform:
         sign, owner = filter(None, platform.groups())
         return Sign[sign.decode()], owner
-    for pattern in _OWNED:
-        found = pattern.match(line)
-        if found:
-            return Sign.LINE, found[1]
+    if found := _OWNED.match(line):
+        return Sign.LINE, next(filter(None, found.groups()))
     around = _AROUND.match(line)
     return (_AROUND_SIGNS.get(around[1], Sign.INIT) if around else Sign.LINE), None
 

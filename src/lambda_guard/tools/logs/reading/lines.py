@@ -155,7 +155,7 @@ def _from_unusual_document(document: dict[str, object], raw: bytes, time_ms: flo
 def _error_of_the_runtime(line: Line, raw: bytes) -> Line:
     """Return a runtime's report of an error without its keys, which message and traceback have told."""
     line.fields = {key: value for key, value in line.fields.items() if key not in JSON_KEYS}
-    line.exception = without_own_frames(line.exception)
+    line.exception, line.level = without_own_frames(line.exception), line.level or "ERROR"
     line.time_ms = getattr(raw, "time_ms", line.time_ms)
     return line
 
