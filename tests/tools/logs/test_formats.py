@@ -145,6 +145,8 @@ FORMATS = {
     "saw": text(lambda at, line: f"[{iso(at)[:-5]}Z] (0123456789) {line}"),
     "a clock": text(lambda at, line: f"{clock(at)}  {line}"),
     "a clock and a bar": text(lambda at, line: f"{clock(at)} | {line}"),
+    "a copied table": text(lambda at, line: f"  | {iso(at)} | {line}"),
+    "quoted in a mail": text(lambda at, line: f"> {line}"),
     "American": text(lambda at, line: f"11/23/2026 {clock(at)} EST\t{line}"),
     "a name": text(lambda at, line: f"[orders] {line}"),
     "docker compose": text(lambda at, line: f"orders-1  | {line}"),
@@ -492,6 +494,20 @@ def test_a_prefix_stands_before_each_line_of_a_traceback(tmp_path, prefix):
         "12:30:00 is noon",
         "spaced",
     ]
+
+
+@pytest.mark.parametrize("prefix", ["    ", "> ", "2026-11-23 15:04:05 | ", "15:04:05  "])
+def test_a_prefix_without_a_name_is_taken_off_a_traceback_too(tmp_path, prefix):
+    """A copy that is indented, or quoted in a mail; what else a line begins with stays."""
+    own = [
+        f"START RequestId: {IDS[0]} Version: $LATEST", "[ERROR] KeyError: 'id'", "Traceback (most recent call last):",
+        '  File "app.py"', "", "> a quote", f"END RequestId: {IDS[0]}",
+    ]  # fmt: skip
+    path = tmp_path / "logs"
+    path.write_text("".join(f"{prefix}{line}\n" for line in own))
+    (one,) = read_paths([str(path)], Grouper())
+    assert one.outcome == "error"
+    assert [line.message for line in one.lines if line.message] == [own[1][8:], own[2], own[3], own[5]]
 
 
 def test_a_word_in_brackets_before_json_is_the_lines_own(tmp_path):

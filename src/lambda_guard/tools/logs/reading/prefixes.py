@@ -19,7 +19,7 @@ PREFIX_BYTES_MOST: Final = 400
 _ANCHOR: Final = re.compile(
     rb"(?<=[\s|\]:)])(?=(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |XRAY TraceId: "
     rb"|(?:EXTENSION|TELEMETRY)[\t ]|RequestId: \S+ (?:Error: |Process exited )|\[[A-Z]+\]\t|\[ERROR\] [\w.]+: |\{\""
-    rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?:%b\s|Task timed out))" % LEVEL
+    rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?!(?:START|END|REPORT) )(?:%b\s|Task timed out))" % LEVEL
 )
 """Where a line of Lambda's or of a runtime's own begins."""
 
@@ -48,7 +48,7 @@ _TOKEN: Final = re.compile(
     rb"|[\w.$/-]{1,128}\s*\|"  # a container of Docker Compose
     rb"|[\w.-]+ [\w./-]+\[\d+\]:"  # host and process, in syslog; in all of its forms behind a time
     rb"|(?<=[\dZ] )[\w.-]+ (?:[\w./-]+:|[\w./-]+ [\w-]+ [\w-]+ (?:-|\[[^\]]*\]))(?=\s)"
-    rb"))|\s*\||\s+" % {b"stream": STREAM, b"clock": _CLOCK, b"date": _DATE}
+    rb"))|\s*[|>]|\s+" % {b"stream": STREAM, b"clock": _CLOCK, b"date": _DATE}
 )
 _RUNS: Final = {
     "times": re.compile(rb"(?P<space>\s+)|(?P<letters>[A-Za-z]+)|(?P<digits>\d+)|."),
@@ -97,7 +97,7 @@ def shape_of(line: bytes) -> re.Pattern[bytes] | None:
     """Return what matches the prefix of one of Lambda's lines, and those of the lines around it; None without one."""
     anchor = _PLATFORM.search(line, 1, PREFIX_BYTES_MOST)
     tokens = list(_tokens(line, anchor.start())) if anchor is not None else []
-    if not any(token.lastgroup for token in tokens):
+    if not tokens:
         return None
     end = tokens.pop()[0] if tokens[-1][0].isspace() else b""
     return re.compile(b"%b(?:%b|$)" % (b"".join(map(_shape_of_token, tokens)), re.escape(end)))
