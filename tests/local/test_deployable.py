@@ -279,7 +279,12 @@ def test_what_is_not_honoured_is_named(read):
                 "Type": "AWS::Events::Rule",
                 "Properties": {
                     "EventPattern": {"source": ["x"]},
-                    "Targets": [{"Id": "1", "Arn": "arn:aws:ecs:r:1:cluster/c"}],
+                    "Targets": [
+                        {"Id": str(number), "Arn": arn}
+                        for number, arn in enumerate(
+                            ("arn:aws:ecs:r:1:cluster/c", "arn:aws:events:r:1:api-destination/d/1")
+                        )
+                    ],
                 },
             },
         },
@@ -301,6 +306,7 @@ def test_what_is_not_honoured_is_named(read):
         "Role (AWS::IAM::Role) has no effect: permissions are not checked without --enforce-policies",
         "the destination arn:aws:s3:::b is not honoured: SQS, SNS, Lambda and EventBridge are",
         "Nodes: the target arn:aws:ecs:r:1:cluster/c gets nothing here",
+        "Nodes: the target arn:aws:events:r:1:api-destination/d/1 gets nothing here",
         "the event source arn:aws:mq:r:1:broker:b is not polled here",
     ):
         assert sentence in said

@@ -172,6 +172,21 @@ def test_a_timeout_counts_as_a_failed_batch(cloud, send, receive):
     assert len(receive(cloud, "SlowDead")) == 1
 
 
+def test_a_queue_of_another_stack_is_polled_once_it_is_here(functions, build, send):
+    """Until then a warning names it, and there is nothing to settle."""
+    arn = "arn:aws:sqs:eu-west-1:123456789012:theirs"
+    event = {"Type": "SQS", "Properties": {"Queue": arn}}
+    with Cloud(
+        build.template(Fn=build.function("worker.handler", events={"Q": event})), root=functions
+    ) as cloud:
+        cloud.settle()
+        assert cloud.warnings == (f"FnQ: {arn} isn't in the template, and is polled once it exists here",)
+        url = cloud.client("sqs").create_queue(QueueName="theirs")["QueueUrl"]
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody='{"id": "1"}')
+        cloud.settle()
+        assert done(cloud, "Fn") == ["1"]
+
+
 def test_a_window_collects_more_than_one_receive_gives(cloud, send):
     """A batching window fills batches beyond the ten messages of one ReceiveMessage."""
     send(cloud, "WindowQueue", [{"id": str(number)} for number in range(25)])

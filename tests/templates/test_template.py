@@ -349,6 +349,7 @@ def test_aliases_stand_for_copies(read):
     [
         ({"Fn::Select": [1, {"Fn::GetAZs": ""}]}, "eu-west-1b"),
         ({"Fn::Join": [",", {"Fn::GetAZs": "us-east-1"}]}, "us-east-1a,us-east-1b,us-east-1c"),
+        ({"Fn::Length": {"Ref": "AWS::NotificationARNs"}}, "0"),
         ({"Fn::Length": {"Fn::Split": [",", "a,b"]}}, "2"),
         ({"Fn::ToJsonString": {"region": {"Ref": "AWS::Region"}, "none": {"Ref": "AWS::NoValue"}}}, '{"region": "eu-west-1"}'),
         ({"Fn::FindInMap": ["Sizes", "small", "n"]}, "1"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from lambda_guard.local import placeholders
 from lambda_guard.local._errors import LocalCloudError
 from lambda_guard.local.layers import on_this_machine
-from lambda_guard.local.resources.making import TYPES
+from lambda_guard.local.resources.making import SOURCES, TYPES
 from lambda_guard.local.runnable import runnable
 from lambda_guard.shapes import arns
 from lambda_guard.templates.document import Document
@@ -71,7 +71,7 @@ def deployable(
         *_unread(template, stack),
         *_source_warnings(template.source),
         *_unhonoured(template.plain, template.source),
-        *_warnings(stack),
+        *_warnings(template, stack),
         *template.read(_target_warnings, "AWS::Events::Rule"),
         *layer_warnings,
         *_runtime_warnings({it.runtime for it in stack.functions if it.runtime}),
@@ -106,13 +106,14 @@ def _unread(template: Template, stack: Stack) -> Iterator[str]:
         yield f"The variable {variable} has its value as it is written: {reason}"
 
 
-def _warnings(stack: Stack) -> Iterator[str]:
+def _warnings(template: Template, stack: Stack) -> Iterator[str]:
     for function in stack.functions:
         for arn in (function.on_failure, function.on_success):
             if arn is not None and not _is_destination(arn):
                 honoured = "SQS, SNS, Lambda and EventBridge are"
                 yield f"{function.logical_id}: the destination {arn} is not honoured: {honoured}"
     yield from _mapping_warnings(stack.mappings)
+    yield from _elsewhere(template, stack)
     for schedule in stack.schedules:
         if not _is_fired(schedule):
             yield f"{schedule.logical_id}: the target {schedule.function} gets nothing here"
@@ -127,7 +128,7 @@ def _warnings(stack: Stack) -> Iterator[str]:
 def _target_warnings(_template: Template, rule: Resource) -> Iterator[str]:
     for target in rule.properties.get("Targets") or []:
         arn = arns.parse(str(target.get("Arn")))
-        if arn is None or arn.service not in _HONOURED["targets"]:
+        if arn is None or arn.service not in _HONOURED["targets"] or "api-destination/" in arn.resource:
             yield f"{rule.logical_id}: the target {target.get('Arn')} gets nothing here"
 
 
@@ -138,6 +139,20 @@ def _mapping_warnings(mappings: Iterable[MappingDeclaration]) -> Iterator[str]:
             yield f"{mapping.logical_id}: the event source {source} is not polled here"
         elif mapping.on_failure is not None and not mapping.on_failure.startswith(_DESTINATIONS[:2]):
             yield f"{mapping.logical_id}: the destination {mapping.on_failure} is not honoured: SQS and SNS are"
+
+
+def _elsewhere(template: Template, stack: Stack) -> Iterator[str]:
+    """Yield a sentence for each queue or stream that is polled, and that the template doesn't have."""
+    names = {template.name(it.logical_id) for it in template.resources(*SOURCES)}
+    run = {it.name for it in stack.functions}
+    for mapping in filter(_is_polled, stack.mappings):
+        arn = mapping.source_arn
+        if (
+            mapping.enabled
+            and mapping.function in run
+            and (arns.name if ":sqs:" in arn else arns.stream)(arn) not in names
+        ):
+            yield f"{mapping.logical_id}: {arn} isn't in the template, and is polled once it exists here"
 
 
 def _is_polled(mapping: MappingDeclaration) -> bool:

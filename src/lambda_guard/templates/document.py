@@ -225,4 +225,5 @@ def parameter_values(
         "AWS::StackName": "local",
         "AWS::StackId": location.arn("cloudformation", "stack/local/0"),
         "AWS::URLSuffix": "amazonaws.com",
+        "AWS::NotificationARNs": [],
     }

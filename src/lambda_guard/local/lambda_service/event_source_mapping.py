@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
+import contextlib
 import json
 import logging
 import threading
@@ -189,10 +190,13 @@ class EventSourceMapping:
 
     def unsettled(self) -> str | None:
         """Return what is in the queue; None where nothing is."""
-        # Twice: a message may become visible between the counting of one kind and of the other.
-        for counts in (message_counts(self._sqs, self.queue_url), message_counts(self._sqs, self.queue_url)):
-            if any(counts.values()):
-                return f"{self.queue_url} has messages: {counts}"
+        with contextlib.suppress(self._sqs.exceptions.QueueDoesNotExist):  # another stack's, or deleted
+            for _ in range(
+                2
+            ):  # a message may become visible between the counting of one kind and of the other
+                counts = message_counts(self._sqs, self.queue_url)
+                if any(counts.values()):
+                    return f"{self.queue_url} has messages: {counts}"
         return None
 
     def stop(self) -> None:

@@ -27,7 +27,7 @@ TYPES: Final[Mapping[str, Any]] = json.loads(files(__package__).joinpath("types.
 - `returns`: the values of attributes, and of `Ref`, likewise; others are made of the name.
 - `meaningless`: properties that change nothing on one machine.
 """
-_SOURCES: Final = frozenset(
+SOURCES: Final = frozenset(
     {"AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table", "AWS::Kinesis::Stream", "AWS::SQS::Queue"}
 )
 _WORD: Final = re.compile(r"\w+")
@@ -94,7 +94,7 @@ class Resources:
         refused = {
             it: self._template.attribute(it, "Arn")
             for it in self._refused
-            if self._resources[it].kind in _SOURCES
+            if self._resources[it].kind in SOURCES
         }
         mappings = []
         for mapping in stack.mappings:
