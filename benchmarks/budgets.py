@@ -35,7 +35,7 @@ FEW = {
     "traces, whole": 1,
 }
 FEW_OTHERWISE = 200
-# Counts of warm calls differ by some 3 % from run to run, with the collections of garbage that fall into them.
+# Counts of warm calls differ a little from run to run, with what else the process's threads do.
 TOLERANCE = 1.06
 APART_MS = 300
 OURS, POWERTOOLS, FLOOR = "lambda_guard", "powertools", "floor"

@@ -140,8 +140,6 @@ CASES = {
     "calls": calling(CALLS),
 }
 
-OF_CALLS = ("no calls", "calls")
-
 
 def event(case):
     """Return the event of a case."""

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from . import cases, contenders
+from . import contenders
 
 ROOT = Path(__file__).parent.parent
 CALLGRIND = ("valgrind", "--quiet", "--tool=callgrind")
@@ -105,8 +105,7 @@ def warm_instructions(contender, case, environment, command, few):
         prefix = (*CALLGRIND, "--instr-atstart=no", f"--callgrind-out-file={folder}/out")
         with contextlib.closing(Worker(contender, case, environment, prefix)) as worker:
             worker.tell(f"calls {max(WARMED_UP, few) if few > 1 else 1}")
-            if case in cases.OF_CALLS:
-                worker.tell("settle")
+            worker.tell("settle")
             _monitor(worker.pid, "instrumentation on")  # until here it took a tenth of the time
             counts = []
             for number in (few, few * 2):
