@@ -266,6 +266,7 @@ def test_a_rest_apis_preflights_are_mocks(cloud):
             "access-control-allow-origin": "*",
             "access-control-allow-methods": "GET,PUT",
             "access-control-allow-headers": "X-Token",
+            "content-type": "application/json",
         },
     )
     assert get(cloud, "/open").headers["access-control-allow-origin"] == "https://its-own.example"
@@ -310,6 +311,45 @@ def test_an_api_may_be_defined_in_a_file(build, tmp_path, definition):
     with Cloud(build.template(Fn=build.function("app.handler"), Api=api), root=tmp_path) as cloud:
         assert cloud.request("POST", "/orders").status == 202
         assert cloud.warnings == ()
+
+
+def test_mocks_and_variables_of_the_stage(build, tmp_path):
+    """A mock's text is its answer, but not a template; a variable names a function, and one that isn't there is a 502."""
+    (tmp_path / "app.py").write_text("def handler(event, context): return {'statusCode': 202}")
+
+    def mock(template):
+        answer = {"statusCode": "201", "responseTemplates": {"text/plain": template}}
+        return {
+            "get": {"x-amazon-apigateway-integration": {"type": "mock", "responses": {"default": answer}}}
+        }
+
+    def named(name):
+        uri = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}/invocations"
+        return {"get": {"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": uri}}}
+
+    paths = {
+        "/mock": mock("as it is"),
+        "/template": mock("$context.requestId"),
+        "/fn": named("${stageVariables.fn}"),
+        "/theirs": named("theirs"),
+    }
+    body = {"openapi": "3.0.1", "paths": paths}
+    api = {"StageName": "Prod", "Variables": {"fn": "Fn"}, "DefinitionBody": body}
+    template = build.template(
+        Fn=build.function("app.handler"), Api={"Type": "AWS::Serverless::Api", "Properties": api}
+    )
+    with Cloud(template, root=tmp_path) as cloud:
+        answer = get(cloud, "/mock", "Api")
+        assert (answer.status, answer.body, answer.headers["content-type"]) == (
+            201,
+            b"as it is",
+            "text/plain",
+        )
+        assert [get(cloud, path, "Api").status for path in ("/template", "/fn", "/theirs")] == [403, 202, 502]
+        assert cloud.warnings == (
+            "Api: GET /template isn't integrated with a function, and is not served",
+            "Api: GET /theirs fails: there is no function 'theirs' here",
+        )
 
 
 def test_an_http_api_may_send_format_1(cloud):

@@ -292,6 +292,7 @@ ROUTES = [
         ("GET", "/orders/{id}"),
         ("ANY", "/orders/{id}"),
         ("GET", "/orders/all"),
+        ("PUT", "/orders/{order-id}/items/{item.id}"),
     ]
 ]
 
@@ -303,6 +304,12 @@ ROUTES = [
         ("GET", "/orders/7", "GET /orders/{id}", {"id": "7"}),
         ("PUT", "/orders/7", "ANY /orders/{id}", {"id": "7"}),
         ("PUT", "/orders/7/", "ANY /orders/{id}", {"id": "7"}),
+        (
+            "PUT",
+            "/orders/7/items/8.b",
+            "PUT /orders/{order-id}/items/{item.id}",
+            {"order-id": "7", "item.id": "8.b"},
+        ),
         ("GET", "/orders/7/items", "ANY /orders/{proxy+}", {"proxy": "7/items"}),
         ("GET", "/", "ANY $default", {}),
     ],

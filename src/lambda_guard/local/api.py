@@ -6,10 +6,11 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain, zip_longest
 from typing import Any
 
 from lambda_guard._names import HTTP_TRACE_HEADER
-from lambda_guard.local._errors import FunctionAbsentError, LocalCloudError, ThrottledError
+from lambda_guard.local._errors import LocalCloudError, ThrottledError
 from lambda_guard.local.authorizers import CLAIMS, Authorizers, Decisions, DeniedError
 from lambda_guard.local.cors import is_preflight, preflight, with_cors
 from lambda_guard.local.lambda_service.invoker import Invoker
@@ -28,6 +29,8 @@ from lambda_guard.local.proxying import (
 from lambda_guard.local.runtime.http_server import HttpRequest, HttpResponse, LoopbackServer
 from lambda_guard.shapes import http
 from lambda_guard.templates.stack import ApiDeclaration, RouteDeclaration
+
+_PARAMETER = re.compile(r"\{([^{}]+?)\+?\}")  # its name may have what an identifier can't: `{order-id}`
 
 
 class ApiGateway:
@@ -115,10 +118,10 @@ class ApiGateway:
             result = self._invoker.invoke(route.function, json.dumps(event).encode(), trace_header=header)
         except DeniedError as error:
             return error.answer
-        except FunctionAbsentError as error:
-            return message(failed(route), str(error))
         except ThrottledError:
             return throttled(route)
+        except LocalCloudError as error:  # the function can't run here, or there is none of the name
+            return message(failed(route), str(error))
         return response(result, route, request.lower_headers.get("accept", ""), api.binary)
 
     def url(self, api: str | None = None) -> str:
@@ -186,7 +189,7 @@ def match(routes: Sequence[RouteDeclaration], method: str, path: str) -> Match |
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
     """
     found = [
-        (_rank(route), Match(route, matched.groupdict()))
+        (_rank(route), Match(route, dict(zip(_PARAMETER.findall(route.path), matched.groups(), strict=True))))
         for route in routes
         if route.method in {method, "ANY"} and (matched := _pattern(route.path).fullmatch(path))
     ]
@@ -201,9 +204,7 @@ def _rank(route: RouteDeclaration) -> tuple[int, int, int, int]:
 def _pattern(path: str) -> re.Pattern[str]:
     if path == "$default":
         return re.compile(".*")
-    parts = re.split(r"\{(\w+)(\+?)\}", path.rstrip("/") or "/")
-    pattern = re.escape(parts[0])
-    for index in range(1, len(parts), 3):
-        name, greedy, literal = parts[index : index + 3]
-        pattern += f"(?P<{name}>{'.+' if greedy else '[^/]+'})" + re.escape(literal)
-    return re.compile(pattern + "/?")
+    parts = re.split(r"(\{[^{}]+\})", path.rstrip("/") or "/")
+    groups = ("(.+)" if it.endswith("+}") else "([^/]+)" for it in parts[1::2])
+    literals = map(re.escape, parts[::2])
+    return re.compile("".join(chain(*zip_longest(literals, groups, fillvalue=""))) + "/?")

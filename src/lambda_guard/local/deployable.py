@@ -117,12 +117,19 @@ def _warnings(template: Template, stack: Stack) -> Iterator[str]:
     for schedule in stack.schedules:
         if not _is_fired(schedule):
             yield f"{schedule.logical_id}: the target {schedule.function} gets nothing here"
-    for route in stack.routes:
-        if route.function is None and route.mock is None:
-            yield f"{route.api}: {route.method} {route.path} isn't integrated with a function, and is not served"
+    yield from _route_warnings(stack)
     yield from _unchecked(stack)
     for output, reason in stack.unresolved_outputs.items():
         yield f"The output {output} is left out: {reason}"
+
+
+def _route_warnings(stack: Stack) -> Iterator[str]:
+    names = {it.name for it in stack.functions} | {it.name for it in stack.absent}
+    for route in stack.routes:
+        if route.function is None and route.mock is None:
+            yield f"{route.api}: {route.method} {route.path} isn't integrated with a function, and is not served"
+        elif route.function is not None and route.function not in names:
+            yield f"{route.api}: {route.method} {route.path} fails: there is no function {route.function!r} here"
 
 
 def _target_warnings(_template: Template, rule: Resource) -> Iterator[str]:

@@ -133,9 +133,9 @@ def no_route(*, rest: bool) -> HttpResponse:
 
 def mocked(headers: Mapping[str, str]) -> HttpResponse:
     """Return the answer of a mock."""
-    lines = tuple((name, value) for name, value in headers.items() if name != ":status")
-    status = headers.get(":status", "200")
-    return HttpResponse(status=int(status) if status.isdigit() else 200, body=b"", header_lines=lines)
+    lines = tuple((name, value) for name, value in headers.items() if not name.startswith(":"))
+    status, body = headers.get(":status", "200"), headers.get(":body", "").encode()
+    return HttpResponse(status=int(status) if status.isdigit() else 200, body=body, header_lines=lines)
 
 
 def throttled(route: RouteDeclaration) -> HttpResponse:

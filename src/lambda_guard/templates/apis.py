@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ApiGa
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"
 _X = "x-amazon-apigateway-"
 _ANY_METHOD = f"{_X}any-method"
 _INTEGRATED_FUNCTION = re.compile(r":function:([^:/]+)")
+_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
 _REST = "AWS::ApiGateway::RestApi"
 _HTTP = "AWS::ApiGatewayV2::Api"
 _URL = "AWS::Lambda::Url"
@@ -54,7 +56,7 @@ def read_routes(template: Template, declared: Iterable[ApiDeclaration]) -> tuple
         template.read(_authorizers, "AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer")
     )
     paths = dict(template.read(partial(_paths, _resources(template)), "AWS::ApiGateway::Resource"))
-    return (
+    routes = (
         *template.read(_of_a_document, _REST, _HTTP),
         *template.read(partial(_of_a_method, apis, authorizers, paths), "AWS::ApiGateway::Method"),
         *template.read(
@@ -62,6 +64,16 @@ def read_routes(template: Template, declared: Iterable[ApiDeclaration]) -> tuple
         ),
         *template.read(_of_a_url, _URL),
     )
+    variables = {api.logical_id: api.variables for api in declared}
+    return tuple(replace(it, function=_named(it.function, variables.get(it.api) or {})) for it in routes)
+
+
+def _named(function: str | None, variables: Mapping[str, str]) -> str | None:
+    """Return the name of a route's function, in which API Gateway replaces variables of the stage.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/aws-api-gateway-stage-variables-reference.html
+    """
+    return function and _STAGE_VARIABLE.sub(lambda found: variables.get(found[1], found[0]), function)
 
 
 def _stages(_template: Template, it: Resource) -> Iterator[tuple[str, tuple[str, Mapping[str, str]]]]:
@@ -156,7 +168,7 @@ def _of_a_document(_template: Template, it: Resource) -> Iterator[RouteDeclarati
                     version=_version(integration.get("payloadFormatVersion"), rest=rest),
                     rest=rest,
                     **_secured(operation.get("security", document.get("security")), schemes, rest=rest),
-                    mock=_mocked(integration),
+                    mock=_mocked(integration, method),
                 )
 
 
@@ -169,16 +181,30 @@ def _version(written: Any, *, rest: bool) -> Literal["1.0", "2.0"]:
     return "1.0" if rest or str(written) in {"1.0", "1"} else "2.0"
 
 
-def _mocked(integration: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Return the headers of a mock's answer, as for CORS, with its status; None for any other integration."""
+def _mocked(integration: Mapping[str, Any], method: str) -> Mapping[str, str] | None:
+    """Return the headers of a mock's answer, as for CORS, with its status and body; None for any other integration.
+
+    Templates aren't evaluated: of a preflight's answer the headers count, and any other mock with one isn't served.
+    """
     if str(integration.get("type", integration.get("Type"))).lower() != "mock":
         return None
     responses = (integration.get("responses") or {}).values() or integration.get("IntegrationResponses") or ()
     answer: Mapping[str, Any] = next(iter(responses), {})
     headers = answer.get("responseParameters", answer.get("ResponseParameters")) or {}
     status = str(answer.get("statusCode", answer.get("StatusCode", 200)))
+    templates = answer.get("responseTemplates", answer.get("ResponseTemplates")) or {}
+    kind, body = next(iter(templates.items()), ("", ""))
+    if re.search(r"[$#]", str(body)):
+        if method.lower() != "options":
+            return None
+        body = ""
     named = {name.rpartition("method.response.header.")[2].lower(): value for name, value in headers.items()}
-    return {":status": status, **{name: str(value).strip("'") for name, value in named.items()}}
+    return {
+        ":status": status,
+        ":body": str(body),
+        **({"content-type": kind} if body else {}),
+        **{name: str(value).strip("'") for name, value in named.items()},
+    }
 
 
 def _secured(security: Any, schemes: Mapping[str, Any], *, rest: bool) -> dict[str, Any]:
@@ -260,7 +286,7 @@ def _of_a_method(
         rest=True,
         **_demanded(it.properties, authorizers),
         api_key=str(it.properties.get("ApiKeyRequired")).lower() == "true",
-        mock=_mocked(integration),
+        mock=_mocked(integration, str(it.properties.get("HttpMethod"))),
     )
 
 

@@ -238,7 +238,7 @@ class RouteDeclaration:
         scopes: of which a token must have one.
         iam: whether the request must be signed.
         api_key: whether it needs an API key.
-        mock: the headers of an answer without an integration, and its `:status`, as SAM makes them for CORS.
+        mock: the headers of an answer without an integration, its `:status` and `:body`, as SAM makes them for CORS.
     """
 
     api: str
