@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ from lambda_guard.tools.logs.invocation import Invocation
 from lambda_guard.tools.logs.model import TimedLine
 from lambda_guard.tools.logs.reading.grouping import Grouper
 from lambda_guard.tools.logs.reading.streams import Stream
+from lambda_guard.tools.logs.views import in_parallel
 from lambda_guard.tools.logs.views.documents import block_pieces
 from lambda_guard.tools.logs.views.in_parallel import AHEAD, ALONE_MOST, BATCH, Helper, drawn, drawn_in_bulk
 from lambda_guard.tools.logs.views.text import TIMES, TextView
@@ -62,9 +64,23 @@ def came_to(some):
     return b"".join(one.text for one in some), *map(sum, zip(*(one[1:] for one in some), strict=True))
 
 
+class Started(Helper):
+    """One that takes batches from the first on."""
+
+    def __init__(self, draw):
+        super().__init__(draw)
+        until = time.monotonic() + 240
+        while not self.has_room:
+            assert self.process is not None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("draw", VIEWS, ids=["in colour", "plain", "as JSON"])
-def test_in_bulk_is_what_it_is_one_by_one(draw):
+def test_in_bulk_is_what_it_is_one_by_one(draw, monkeypatch):
     """Very many blocks come out the same, in their order, and so do the counts of what was odd."""
+    monkeypatch.setattr(in_parallel, "Helper", Started)
+    monkeypatch.setattr(in_parallel, "_helpers", lambda: 2)
     text, shown, failed, broken, jumps = came_to(drawn(blocks_of(VERY_MANY), draw))
     assert came_to(drawn_in_bulk(iter(blocks_of(VERY_MANY)), draw)) == (text, shown, failed, broken, jumps)
     assert shown == VERY_MANY
@@ -83,9 +99,21 @@ def test_few_are_drawn_here(count, monkeypatch):
     assert len(list(drawn_in_bulk(iter(blocks), AS_JSON))) == len(blocks)
 
 
+def test_nobody_waits_for_a_helper_that_is_starting(monkeypatch):
+    """It has no room until then: what there is meanwhile is drawn here."""
+    monkeypatch.setattr(in_parallel, "_START", "import sys; sys.stdin.read()\nwhile True: pass")
+    helper = Helper(AS_JSON)
+    assert not helper.has_room
+    assert helper.process is not None
+    helper.close()
+    monkeypatch.setattr(in_parallel, "_helpers", lambda: 1)
+    blocks = blocks_of(ALONE_MOST + 40 * BATCH)
+    assert came_to(drawn_in_bulk(iter(blocks), AS_JSON)) == came_to(drawn(blocks, AS_JSON))
+
+
 def test_a_helper_draws_and_nobody_waits_for_the_other_to_read():
     """It takes several batches that are larger than any pipe before anything of it is taken, and answers in order."""
-    helper = Helper(AS_JSON)
+    helper = Started(AS_JSON)
     batches = [[Invocation(f"{number}", raw=[b"x" * 2**20] * 4)] for number in range(AHEAD)]
     for batch in batches:
         assert helper.has_room
@@ -99,7 +127,7 @@ def test_a_helper_draws_and_nobody_waits_for_the_other_to_read():
 @pytest.mark.parametrize("before", [True, False], ids=["before it is asked", "while it draws"])
 def test_what_a_killed_helper_was_given_is_drawn(before):
     """A helper that ends (out of memory, say) takes nothing with it, and what it is given afterwards is drawn, too."""
-    helper, blocks = Helper(AS_JSON), blocks_of(BATCH)
+    helper, blocks = Started(AS_JSON), blocks_of(BATCH)
     if before:
         helper.process.kill()
         helper.process.wait()
@@ -121,7 +149,7 @@ def test_what_cannot_be_handed_over_is_drawn():
     grouper.feed([deep], Stream("a file"))
     grouper.finish()
     (stray,) = grouper.take()
-    helper = Helper(AS_JSON)
+    helper = Started(AS_JSON)
     helper.give([stray])
     assert came_to([helper.take()]) == came_to(drawn([stray], AS_JSON))
     assert helper.process is None

@@ -145,6 +145,7 @@ class Helper:
 
         self._draw = draw
         self._batches = deque[Sequence[Block]]()
+        self._started = False
         comes_in, self._given = Pipe(duplex=False)
         self._taken, goes_out = Pipe(duplex=False)
         _widen(self._given.fileno())
@@ -161,13 +162,19 @@ class Helper:
 
     @property
     def has_room(self) -> bool:
-        """Whether it could take another batch."""
-        return self.process is not None and len(self._batches) < AHEAD
+        """Whether it could take another batch: not before it has started, or all would wait for its first one."""
+        if not self._started and self.process is not None and self._tells:
+            self._started = self._received() is not None
+        return self._started and self.process is not None and len(self._batches) < AHEAD
 
     @property
     def is_drawing(self) -> bool:
         """Whether `take` would have to wait for it."""
-        return self.process is not None and not select.select([self._taken], [], [], 0)[0]
+        return self.process is not None and not self._tells
+
+    @property
+    def _tells(self) -> bool:
+        return bool(select.select([self._taken], [], [], 0)[0])
 
     def give(self, batch: Sequence[Block]) -> None:
         """Have a batch drawn; `take` returns it."""
@@ -177,13 +184,19 @@ class Helper:
     def take(self) -> Drawn:
         """Return the oldest batch, drawn."""
         batch = self._batches.popleft()
-        if self.process is not None:
-            try:
-                found: Drawn = pickle.loads(self._taken.recv_bytes())  # noqa: S301 - our own process wrote it
-                return found
-            except (EOFError, OSError):
-                self.close()
-        return _drawn(batch, self._draw)
+        received = self._received() if self.process is not None else None
+        if received is None:
+            return _drawn(batch, self._draw)
+        found: Drawn = pickle.loads(received)  # noqa: S301 - our own process wrote it
+        return found
+
+    def _received(self) -> bytes | None:
+        """Return the next that it sends; None, and it is over, if it has ended."""
+        try:
+            return self._taken.recv_bytes()
+        except (EOFError, OSError):
+            self.close()
+            return None
 
     def _send(self, what: object) -> None:
         if self.process is not None:
@@ -225,6 +238,7 @@ def work() -> None:
     Thread(target=_send_on, args=(done.get, goes_out.send_bytes), daemon=True).start()
     try:
         draw = pickle.loads(comes_in.recv_bytes())  # noqa: S301 - our own process wrote it
+        done.put(b"")  # it has started
         while True:
             batch = pickle.loads(comes_in.recv_bytes())  # noqa: S301 - as above
             done.put(pickle.dumps(_drawn(batch, draw), pickle.HIGHEST_PROTOCOL))
