@@ -50,8 +50,9 @@ _TOKEN: Final = re.compile(
     rb"|(?<=[\dZ] )[\w.-]+ (?:[\w./-]+:|[\w./-]+ [\w-]+ [\w-]+ (?:-|\[[^\]]*\]))(?=\s)"
     rb"))|\s*[|>]|\s+" % {b"stream": STREAM, b"clock": _CLOCK, b"date": _DATE}
 )
+_TIMES: Final = "times"
 _RUNS: Final = {
-    "times": re.compile(rb"(?P<space>\s+)|(?P<letters>[A-Za-z]+)|(?P<digits>\d+)|."),
+    _TIMES: re.compile(rb"(?P<space>\s+)|(?P<letters>[A-Za-z]+)|(?P<digits>\d+)|."),
     "name": re.compile(rb"(?P<space>\s+)|(?P<word>[\w.$/#@-]+)|."),
 }
 """What may be another on the next line, in a token of a kind."""
@@ -87,26 +88,33 @@ def prefix_of(line: bytes) -> Prefix | None:
     A time as ISO 8601 has it is one whatever follows; other tokens are before a line of Lambda's or of a runtime's.
     """
     plain = _plain(line) if line[:1].isdigit() else None
-    if plain is not None and not _PLATFORM.search(plain.rest, 1, PREFIX_BYTES_MOST):
+    if plain is not None and b" RequestId: " not in plain.rest[1:PREFIX_BYTES_MOST]:
         return plain
     anchor = _ANCHOR.search(line, 1, PREFIX_BYTES_MOST)
     return (_read(line, anchor.start()) if anchor is not None else None) or plain
 
 
 def shape_of(line: bytes) -> re.Pattern[bytes] | None:
-    """Return what matches the prefix of one of Lambda's lines, and those of the lines around it; None without one."""
+    """Return what matches the prefix of one of Lambda's lines, and those of the lines around it.
+
+    None without one, and where it is a plain time, which is known by itself.
+    """
     anchor = _PLATFORM.search(line, 1, PREFIX_BYTES_MOST)
+    plain = _plain(line) if line[:1].isdigit() else None
     tokens = list(_tokens(line, anchor.start())) if anchor is not None else []
-    if not tokens:
+    if anchor is None or not tokens or (plain is not None and len(plain.rest) == len(line) - anchor.start()):
         return None
     end = tokens.pop()[0] if tokens[-1][0].isspace() else b""
-    return re.compile(b"%b(?:%b|$)" % (b"".join(map(_shape_of_token, tokens)), re.escape(end)))
+    mark = b"(?P<%b>)" % _TIMES.encode() if any(token[_TIMES] for token in tokens) else b""
+    return re.compile(b"%b%b(?:%b|$)" % (mark, b"".join(map(_shape_of_token, tokens)), re.escape(end)))
 
 
 def behind(line: bytes, shape: re.Pattern[bytes]) -> Prefix | None:
     """Return the prefix of this shape; None where the line has another, or none."""
     found = shape.match(line)
-    return _read(line, found.end()) if found is not None else None
+    if found is None or _TIMES in shape.groupindex:
+        return None if found is None else _read(line, found.end())
+    return Prefix(None, b"", line[found.end() :], b" ".join(found.groups()))
 
 
 def _plain(line: bytes) -> Prefix | None:
@@ -137,10 +145,10 @@ def _read(line: bytes, end: int) -> Prefix | None:
 
 
 def _shape_of_token(token: re.Match[bytes]) -> bytes:
-    if token["stream"]:
-        return rb"\s*" + STREAM
-    runs = _RUNS.get(token.lastgroup or "")
-    return re.escape(token[0]) if runs is None else runs.sub(_shape_of_run, token[0])
+    if token.lastgroup is None:
+        return re.escape(token[0])
+    shape = rb"\s*" + STREAM if token["stream"] else _RUNS[token.lastgroup].sub(_shape_of_run, token[0])
+    return b"(%b)" % shape if token["name"] else shape
 
 
 def _shape_of_run(run: re.Match[bytes]) -> bytes:

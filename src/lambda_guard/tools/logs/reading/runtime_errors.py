@@ -80,8 +80,10 @@ def _is_above_traceback(raws: Sequence[bytes], at: int) -> bool:
 def _told_by_java(raws: Sequence[bytes], at: int) -> tuple[str, str] | None:
     """Return type and message of an exception as the Java runtime writes it in text: twice, and then its frames."""
     raw = raws[at]
+    if b": " not in raw or b"at " not in (raw if b"\n" in raw else b"".join(raws[at + 2 : at + 3])):
+        return None
     text = raw if b"\n" in raw else b"\n".join(raws[at : at + 3])
-    found = _JAVA_ERROR.match(text.decode("utf-8", "replace")) if b": " in raw and b"at " in text else None
+    found = _JAVA_ERROR.match(text.decode("utf-8", "replace"))
     return (found[2], found[1]) if found else None
 
 
