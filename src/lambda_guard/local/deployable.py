@@ -117,6 +117,9 @@ def _warnings(template: Template, stack: Stack) -> Iterator[str]:
     for schedule in stack.schedules:
         if not _is_fired(schedule):
             yield f"{schedule.logical_id}: the target {schedule.function} gets nothing here"
+    for pool in template.resources("AWS::Cognito::UserPool"):
+        if "LambdaConfig" in (template.written(pool.logical_id)[1].get("Properties") or {}):
+            yield f"{pool.logical_id}: the triggers of LambdaConfig don't fire here"
     yield from _route_warnings(stack)
     yield from _unchecked(stack)
     for output, reason in stack.unresolved_outputs.items():
