@@ -312,9 +312,9 @@ def test_a_line_with_a_level_is_no_report_of_the_runtimes(invoke):
     """The runtime's report of an error has no level by that name: a line of the handler's doesn't fail what was killed."""
     line = {"level": "ERROR", "errorType": "Boom", "errorMessage": "gone"}
     captured = invoke(lambda event, context: print(json.dumps(line)))
-    assert not tells_of_an_error(captured.output.split("\n")[0].encode())
-    assert tells_of_an_error(json.dumps({**line, "level": None} | {"log_level": "ERROR"}).encode()) is False
-    assert tells_of_an_error(b'{"log_level":"ERROR","errorType":"Boom","errorMessage":"gone"}')
+    assert not tells_of_an_error([captured.output.split("\n")[0].encode()])
+    assert tells_of_an_error([json.dumps({**line, "level": None} | {"log_level": "ERROR"}).encode()]) is False
+    assert tells_of_an_error([b'{"log_level":"ERROR","errorType":"Boom","errorMessage":"gone"}'])
 
 
 def test_an_event_that_unpacks_to_more_than_can_be_looked_at_is_not_trusted(invoke):
