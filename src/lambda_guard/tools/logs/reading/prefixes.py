@@ -99,6 +99,8 @@ def shape_of(line: bytes) -> re.Pattern[bytes] | None:
 
     None without one, and where it is a plain time, which is known by itself.
     """
+    if line[10:11] == b"T" and _PLATFORM.match(line, line.find(b" ") + 1):  # nearly all, which need no more
+        return None
     anchor = _PLATFORM.search(line, 1, PREFIX_BYTES_MOST)
     plain = _plain(line) if line[:1].isdigit() else None
     tokens = list(_tokens(line, anchor.start())) if anchor is not None else []
