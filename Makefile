@@ -20,10 +20,10 @@ OF_RUNTIME := $(addprefix --no-emit-package ,boto3 botocore python-dateutil s3tr
 BESIDE := boto3 awslambdaric moto flask-cors msgspec py-partiql-parser
 # On other systems, what is for one of them alone is unreachable.
 ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
-# Tests wait as much as they calculate: three times as many processes as cores, or as many where other parts run beside.
+# Tests wait as much as they calculate: twice as many processes as cores, or as many where other parts run beside.
 CORES  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 SPREAD := -n $(CORES) --dist loadfile --no-loadscope-reorder
-unit: SPREAD := -n $(shell expr $(CORES) \* 3) --dist loadfile --no-loadscope-reorder
+unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile --no-loadscope-reorder
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)

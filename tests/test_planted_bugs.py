@@ -2,6 +2,7 @@
 
 import contextlib
 import decimal
+import functools
 import gc
 import importlib
 import inspect
@@ -365,12 +366,21 @@ def codes_run(way, files):
     return found
 
 
+def objects():
+    """Return all objects there are; those from before a test are frozen while it runs."""
+    gc.unfreeze()
+    found = gc.get_objects()
+    gc.freeze()
+    return found
+
+
+@functools.cache  # and not at import: each process that collects tests would run all of it
 def reached():
     """Return each function that an invocation reaches, by name, with the way that reaches it."""
     files = modules()
     runs = {way: codes_run(way, files) for way in WAYS}
     by_code = {}
-    for each in gc.get_objects():
+    for each in objects():
         if type(each) is FunctionType and any(each.__code__ in codes for codes in runs.values()):
             by_code.setdefault(each.__code__, []).append(each)
     return {
@@ -385,20 +395,26 @@ def reached():
     }
 
 
-CACHES = [
-    each
-    for each in gc.get_objects()
-    if hasattr(type(each), "cache_clear") and each.__module__.startswith("lambda_guard")
-]
-FOUND = reached()
-REACHED = {name: found for name, found in FOUND.items() if name not in ENTRANCES.keys() | SOMETIMES}
+@functools.cache
+def caches():
+    """Return what has the results of functions of ours."""
+    return [
+        each
+        for each in objects()
+        if hasattr(type(each), "cache_clear") and each.__module__.startswith("lambda_guard")
+    ]
+
+
+def guarded():
+    """Return those of them whose bugs have to be heard of."""
+    return {name: found for name, found in reached().items() if name not in ENTRANCES.keys() | SOMETIMES}
 
 
 def names_of(module):
     """Return the names of a module's functions that an invocation reaches."""
     return [
         name
-        for name, (_, functions) in REACHED.items()
+        for name, (_, functions) in guarded().items()
         if functions[0].__module__ == f"lambda_guard.{module}"
     ]
 
@@ -418,7 +434,7 @@ def broken(function, error):
 def planted(functions, error):
     """Have functions raise."""
     before = [function.__code__ for function in functions]
-    for cached in CACHES:
+    for cached in caches():
         cached.cache_clear()
     for function in functions:
         function.__code__ = broken(function, error)
@@ -435,7 +451,7 @@ def planted(functions, error):
 
 def runs(name, error):
     """Run an invocation with a bug in a function, and a whole one after it; return the lines of both."""
-    way, functions = REACHED[name]
+    way, functions = guarded()[name]
     _failsafe.forget()
     _failsafe.take_count()
     with conditions() as captured:
@@ -473,7 +489,7 @@ def test_a_bug_that_several_ways_reach_is_logged_once(name, part, ways):
     with conditions() as captured:
         for way in ways:
             run = WAYS[way]()
-            with planted(REACHED[name][1], "NameError"):
+            with planted(guarded()[name][1], "NameError"):
                 run()
     assert [line["location"] for line in captured.logs if "could not do its part" in line["message"]] == [
         part
@@ -520,9 +536,9 @@ def test_the_functions_are_found():
         "sinks.metrics.metric_set.MetricSet.add_metric",
         "sinks.xray.tracer.XRay.enter",
         "timeout.snapshot.look",
-    } <= REACHED.keys()
-    assert FOUND.keys() >= ENTRANCES.keys()
-    assert len(REACHED) > 250
+    } <= guarded().keys()
+    assert reached().keys() >= ENTRANCES.keys()
+    assert len(guarded()) > 250
 
 
 CALL = Call(object())

@@ -27,7 +27,7 @@ MAPPINGS = {
     "PartsSplit": ("partial", {"MaximumRetryAttempts": 0, "BisectBatchOnFunctionError": True, **IN_PARTS, **TOLD}),
     "Ignored": ("partial", {}),
     "Unknown": ("unknown", {"MaximumRetryAttempts": 1, **IN_PARTS}),
-    "Old": ("whole", {"MaximumRecordAgeInSeconds": 600, **TOLD}),
+    "Old": ("whole", {"MaximumRecordAgeInSeconds": 6_000, **TOLD}),  # 6 s, in which a busy machine reads it
     "Filtered": ("whole", FILTERS),
     "Lanes": ("whole", {"ParallelizationFactor": 4, "BatchSize": 5}),
     "Window": ("whole", {"MaximumBatchingWindowInSeconds": 300, "BatchSize": 50}),

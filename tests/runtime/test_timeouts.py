@@ -69,7 +69,7 @@ def test_killed_with_the_gil_held(start):
 
 def test_made_it(start, own_lines):
     """One that makes it after all says so, and the next invocation of its process is warned of nothing."""
-    function = start("stuck.handler", timeout=5.0)
+    function = start("stuck.handler", timeout=10.0)
     made, after = function.invoke("make_it"), function.invoke("be_quick")
     assert made.status == after.status == "success"
     assert made.payload == after.payload  # one process
