@@ -157,6 +157,7 @@ class Helper:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                process_group=0,  # a terminal's Ctrl-C is for who reads, also while this one starts
             )
         self._send(draw)
 
@@ -224,12 +225,10 @@ def work() -> None:
     What was drawn is sent by a thread: as long as it is not taken, more can come in, so that neither side ever
     waits for the other to read.
     """
-    import signal
     from multiprocessing.connection import Connection
     from queue import SimpleQueue
     from threading import Thread
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reads decides what a Ctrl-C ends
     gc.disable()  # what comes in holds no cycles
     sys.setswitchinterval(0.0005)  # s: what was drawn is on its way at once
     comes_in = Connection(int(sys.argv[1]), writable=False)
