@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lambda_guard.local import Cloud
+from lambda_guard.local.lambda_service.service_metrics import ServiceMetrics
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_queues_are_measured_when_asked(cloud):
     sqs.receive_message(QueueUrl=cloud.queue_url("Waiting"), VisibilityTimeout=900)
     for _ in range(2):
         sqs.receive_message(QueueUrl=cloud.queue_url("Feeding"))
-    cloud.measure("Waiting", "Dead")
+    cloud.measure("Dead", "Waiting")  # so that the age of what is older is told later
     ((namespace, dimension, waiting),) = counted(cloud, "Waiting")
     assert (namespace, dimension) == ("AWS/SQS", "QueueName")
     oldest = waiting.pop("ApproximateAgeOfOldestMessage")
@@ -108,6 +109,20 @@ def test_queues_are_measured_when_asked(cloud):
     *_, (_, _, dead) = counted(cloud, "Dead")
     assert dead["ApproximateNumberOfMessagesVisible"] == 1
     assert 0 < dead["ApproximateAgeOfOldestMessage"] < oldest
+
+
+def test_an_age_is_that_of_its_metric_time(cloud):
+    """However long the queue took to answer: the time less the age is when the oldest message was sent."""
+    sqs, metrics = cloud.client("sqs"), ServiceMetrics(None)
+    url = sqs.create_queue(QueueName="aged")["QueueUrl"]
+    metrics.of_queue(url, sqs)
+    sqs.send_message(QueueUrl=url, MessageBody="a")
+    metrics.of_queue(url, sqs)
+    (message,) = sqs.receive_message(QueueUrl=url, AttributeNames=["SentTimestamp"])["Messages"]
+    empty, aged = (json.loads(event.message) for event in metrics.log.events())
+    assert empty["ApproximateAgeOfOldestMessage"] == 0
+    since = aged["_aws"]["Timestamp"] - aged["ApproximateAgeOfOldestMessage"] * 1000
+    assert round(since) == int(message["Attributes"]["SentTimestamp"])
 
 
 def test_they_are_in_a_file_beside_the_logs(cloud):

@@ -56,7 +56,7 @@ _LAMBDA = ("/2015-03-31/", "/2019-09-25/")  # the versions of its API that the l
 _LOCK = threading.RLock()
 _TRACE_ATTRIBUTE = "AWSTraceHeader"
 _SOURCE_ATTRIBUTE = "DeadLetterQueueSourceArn"
-_AGE = "ApproximateAgeOfOldestMessage"
+_OLDEST = "OldestMessageSince"
 _RECEIVES_MOST = 3
 _DEDUPLICATED_MS = 300_000
 _OF_THE_PROTOCOL = {"Action", "Version"}
@@ -283,14 +283,14 @@ def age_of_the_oldest_message() -> None:
     """AWS, ApproximateAgeOfOldestMessage: "The age of the oldest non-deleted message in the queue".
 
     Without those "received more than three times"; in a dead-letter queue "when the message was moved". On AWS it is a
-    metric alone; here it is told as an attribute when it alone is asked for.
+    metric alone; here an attribute tells since when, in milliseconds since 1970, if it alone is asked for.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     """
 
     @replaces(SQSBackend, "get_queue_attributes", lock=_LOCK)
     def get_queue_attributes(original: Any, self: Any, queue_name: str, names: list[str]) -> Any:
-        if names != [_AGE]:
+        if names != [_OLDEST]:
             return original(self, queue_name, names)
         messages = self.get_queue(queue_name)._messages
         since = [
@@ -298,7 +298,7 @@ def age_of_the_oldest_message() -> None:
             for it in messages
             if it.approximate_receive_count <= _RECEIVES_MOST or hasattr(it, "dead_since")
         ]
-        return {_AGE: max(0.0, time.time() - min(since) / 1000) if since else 0.0}
+        return {_OLDEST: int(min(since))} if since else {}
 
 
 def functions_subscribed_to_topics(functions: Functions) -> None:

@@ -19,12 +19,13 @@ from lambda_guard.shapes import arns
 
 GROUP: Final = "/lambda-guard/local-cloud"
 STREAM: Final = "metrics"
-AGE: Final = "ApproximateAgeOfOldestMessage"
+_OLDEST: Final = "OldestMessageSince"
+"""No attribute of AWS's, which tells the age as a metric alone."""
+
 _OF_A_QUEUE: Final = {
     "ApproximateNumberOfMessages": "ApproximateNumberOfMessagesVisible",
     "ApproximateNumberOfMessagesNotVisible": "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed": "ApproximateNumberOfMessagesDelayed",
-    AGE: AGE,
 }
 """The attributes of a queue, and what CloudWatch calls them."""
 
@@ -46,13 +47,21 @@ class ServiceMetrics:
     def of_queue(self, url: str, sqs: Any) -> None:
         """Write how many messages are in a queue, and for how many seconds the oldest has been there."""
         told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        # no attribute on AWS, which tells it as a metric alone
-        told |= sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[AGE])["Attributes"]
+        oldest = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_OLDEST]).get("Attributes") or {}
         values = {metric: float(told[attribute]) for attribute, metric in _OF_A_QUEUE.items()}
-        self._write("AWS/SQS", {"QueueName": arns.name(url)}, values)
+        now = _now_ms()
+        age_ms = max(0, now - int(oldest.get(_OLDEST, now)))
+        values["ApproximateAgeOfOldestMessage"] = age_ms / 1000
+        self._write("AWS/SQS", {"QueueName": arns.name(url)}, values, now)
 
-    def _write(self, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]) -> None:
-        now = int(time.time() * 1000)
+    def _write(
+        self,
+        namespace: str,
+        dimensions: Mapping[str, str],
+        values: Mapping[str, float],
+        at: int | None = None,
+    ) -> None:
+        now = _now_ms() if at is None else at
         directive: dict[str, Any] = {
             names.EMF_NAMESPACE: namespace,
             names.EMF_DIMENSIONS: [list(dimensions)],
@@ -61,3 +70,7 @@ class ServiceMetrics:
         head = {names.EMF_TIMESTAMP: now, names.EMF_DIRECTIVES: [directive]}
         message = json.dumps({names.EMF: head, **dimensions, **values})
         self.log.write(LogEvent(now, STREAM, message))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
