@@ -164,7 +164,7 @@ def test_a_whole_template(read, tmp_path):
                 arn="arn:aws:scheduler:eu-west-1:123456789012:schedule/default/OrdersNightly",
                 source="aws.scheduler",
                 expression="rate(2 days)",
-                function="orders-dev",
+                target="orders-dev",
                 enabled=False,
             ),
         ),

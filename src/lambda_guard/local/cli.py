@@ -215,7 +215,7 @@ def _describe(cloud: "Cloud", logs: Path | None, said: list[str]) -> None:
         ("Layers", [(it.logical_id or it.name, str(it.content)) for it in stack.layers]),
         ("Queues", [(it.name, cloud.queue_url(it.name)) for it in stack.queues]),
         ("Topics", [(it.name, cloud.topic_arn(it.name)) for it in stack.topics]),
-        ("Schedules", [(it.name, f"{it.expression} → {it.function}") for it in stack.schedules]),
+        ("Schedules", [(it.name, f"{it.expression} → {it.target}") for it in stack.schedules]),
         (
             "Routes",
             [

@@ -116,7 +116,7 @@ def _warnings(template: Template, stack: Stack) -> Iterator[str]:
     yield from _elsewhere(template, stack)
     for schedule in stack.schedules:
         if not _is_fired(schedule):
-            yield f"{schedule.logical_id}: the target {schedule.function} gets nothing here"
+            yield f"{schedule.logical_id}: the target {schedule.target} gets nothing here"
     for pool in template.resources("AWS::Cognito::UserPool"):
         if "LambdaConfig" in (template.written(pool.logical_id)[1].get("Properties") or {}):
             yield f"{pool.logical_id}: the triggers of LambdaConfig don't fire here"
@@ -170,7 +170,7 @@ def _is_polled(mapping: MappingDeclaration) -> bool:
 
 
 def _is_fired(it: ScheduleDeclaration) -> bool:
-    return it.source == "aws.events" or not it.function.startswith("arn:") or ":states:" in it.function
+    return it.source == "aws.events" or not it.target.startswith("arn:") or ":states:" in it.target
 
 
 def _is_destination(arn: str | None) -> bool:

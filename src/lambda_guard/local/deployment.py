@@ -64,9 +64,9 @@ class Deployment:
             environment=self.collector.instead({**declaration.environment, **self.environment}),
             log_format=declaration.log_format,
             log_level=declaration.log_level,
-            log_group=declaration.log_group or "",
+            log_group=declaration.logs_to,
             reserved_concurrency=declaration.reserved_concurrency or CONCURRENCY,
-            log=self._log_group(declaration.name, declaration.log_group),
+            log=self._log_group(declaration.name, declaration.logs_to),
             guardian=self.guardian,
             region=self.moto.region,
             endpoint_url=self.moto.endpoint,
@@ -77,10 +77,12 @@ class Deployment:
 
     def absent(self, functions: tuple[AbsentFunction, ...]) -> AbsentFunctions:
         """Make the log groups of functions that can't run here, and what refuses to invoke them."""
-        return AbsentFunctions([(it, self._log_group(it.name)) for it in functions], self.moto)
+        return AbsentFunctions(
+            [(it, self._log_group(it.name, f"/aws/lambda/{it.name}")) for it in functions], self.moto
+        )
 
-    def _log_group(self, function: str, own: str | None = None) -> LogGroup:
-        name, logs = own or f"/aws/lambda/{function}", self.moto.client("logs")
+    def _log_group(self, function: str, name: str) -> LogGroup:
+        logs = self.moto.client("logs")
         group = self.log_groups[function] = LogGroup(name, self.logs)
         with suppress(logs.exceptions.ResourceAlreadyExistsException):  # it's a resource of the template
             logs.create_log_group(logGroupName=name)

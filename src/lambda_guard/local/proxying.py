@@ -22,7 +22,7 @@ from lambda_guard.local.runtime.http_server import COOKIE, HttpRequest, HttpResp
 from lambda_guard.local.runtime.result import InvocationResult
 from lambda_guard.local.runtime.settings import ACCOUNT
 from lambda_guard.shapes import http
-from lambda_guard.templates.stack import ApiDeclaration, RouteDeclaration
+from lambda_guard.templates.stack import ApiDeclaration, MockAnswer, RouteDeclaration
 
 _JSON: Final = (("content-type", "application/json"),)
 _OF_REST: Final = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
@@ -131,11 +131,10 @@ def no_route(*, rest: bool) -> HttpResponse:
     return message(HTTPStatus.NOT_FOUND, "Not Found")
 
 
-def mocked(headers: Mapping[str, str]) -> HttpResponse:
+def mocked(answer: MockAnswer) -> HttpResponse:
     """Return the answer of a mock."""
-    lines = tuple((name, value) for name, value in headers.items() if not name.startswith(":"))
-    status, body = headers.get(":status", "200"), headers.get(":body", "").encode()
-    return HttpResponse(status=int(status) if status.isdigit() else 200, body=body, header_lines=lines)
+    lines = tuple(answer.headers.items())
+    return HttpResponse(status=answer.status, body=answer.body.encode(), header_lines=lines)
 
 
 def throttled(route: RouteDeclaration) -> HttpResponse:

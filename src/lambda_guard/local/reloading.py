@@ -84,10 +84,8 @@ class Reloader(AbstractContextManager["Reloader"]):
             self._say(f"{_shown(self._template)} has changed: Ctrl-C, and start it again to apply it")
         files = sorted(set().union(*changed.values()))
         _forget_bytecode(files)
-        reloaded, opts = (
-            list[str](),
-            dict[tuple[Path, ...], Path](),
-        )  # functions with the same layers share them
+        reloaded = list[str]()
+        opts = dict[tuple[Path, ...], Path]()  # functions with the same layers share them
         for it in self._functions:
             layers = it.settings.layers
             if not changed.keys() & {it.settings.code, *layers}:

@@ -17,6 +17,7 @@ from lambda_guard.templates.stack import (
     ApiDeclaration,
     AuthorizerDeclaration,
     CorsDeclaration,
+    MockAnswer,
     RouteDeclaration,
 )
 from lambda_guard.templates.template import Resource, Template
@@ -31,16 +32,18 @@ _HTTP = "AWS::ApiGatewayV2::Api"
 _URL = "AWS::Lambda::Url"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/configure-api-gateway-lambda-authorization.html
 _REST_TTL = 300.0
+# SAM's deployments name a stage that nobody uses: of an API's, the last one counts.
+_STAGES = (
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGatewayV2::Deployment",
+    "AWS::ApiGateway::Stage",
+    "AWS::ApiGatewayV2::Stage",
+)
 
 
 def read_apis(template: Template) -> tuple[ApiDeclaration, ...]:
     """Return the REST and HTTP APIs and the URLs of functions; a WebSocket API isn't one of them."""
-    made = [
-        f"AWS::{api}::{kind}" for kind in ("Deployment", "Stage") for api in ("ApiGateway", "ApiGatewayV2")
-    ]
-    stages = dict(
-        template.read(_stages, *made)
-    )  # SAM's deployments name a stage that nobody uses: the last one counts
+    stages = dict(template.read(_stages, *_STAGES))
     return (*template.read(partial(_api, stages), _REST, _HTTP), *template.read(_url, _URL))
 
 
@@ -181,8 +184,8 @@ def _version(written: Any, *, rest: bool) -> Literal["1.0", "2.0"]:
     return "1.0" if rest or str(written) in {"1.0", "1"} else "2.0"
 
 
-def _mocked(integration: Mapping[str, Any], method: str) -> Mapping[str, str] | None:
-    """Return the headers of a mock's answer, as for CORS, with its status and body; None for any other integration.
+def _mocked(integration: Mapping[str, Any], method: str) -> MockAnswer | None:
+    """Return a mock's answer, as for CORS; None for any other integration.
 
     Templates aren't evaluated: of a preflight's answer the headers count, and any other mock with one isn't served.
     """
@@ -199,12 +202,14 @@ def _mocked(integration: Mapping[str, Any], method: str) -> Mapping[str, str] | 
             return None
         body = ""
     named = {name.rpartition("method.response.header.")[2].lower(): value for name, value in headers.items()}
-    return {
-        ":status": status,
-        ":body": str(body),
-        **({"content-type": kind} if body else {}),
-        **{name: str(value).strip("'") for name, value in named.items()},
-    }
+    return MockAnswer(
+        status=int(status) if status.isdigit() else 200,
+        headers={
+            **({"content-type": kind} if body else {}),
+            **{name: str(value).strip("'") for name, value in named.items()},
+        },
+        body=str(body),
+    )
 
 
 def _secured(security: Any, schemes: Mapping[str, Any], *, rest: bool) -> dict[str, Any]:

@@ -68,12 +68,17 @@ def load(
         TemplateError: it can't be read, or isn't a template.
     """
     if isinstance(template, Mapping):
-        file, document, base = "the template", dict(template), Path()
+        file, document = "the template", dict(template)
     else:
-        file, base = str(Path(template)), Path(template).parent
+        file = str(Path(template))
         document = parse(file, read_file(Path(template), f"{file}: the template"))
     document = _unshared(file, document)
-    return file, _checked(file, _transformed(file, document, Path(root or base), given or {}))
+    return file, _checked(file, _transformed(file, document, base_of(template, root), given or {}))
+
+
+def base_of(template: str | Path | Mapping[str, Any], root: str | Path | None = None) -> Path:
+    """Return what the paths in a template are relative to; arguments as in `load`."""
+    return Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(template).parent))
 
 
 def read_file(path: Path, what: str) -> str:

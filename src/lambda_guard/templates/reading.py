@@ -222,7 +222,7 @@ def _schedules(template: Template, it: Resource) -> Iterator[ScheduleDeclaration
             arn=template.attribute(it.logical_id, "Arn"),
             source="aws.events" if rule else "aws.scheduler",
             expression="" if expression is None else str(expression),
-            function=arns.function(to)[0] if arn is None or arn.service == "lambda" else to,
+            target=arns.function(to)[0] if arn is None or arn.service == "lambda" else to,
             payload=payload,
             enabled=it.properties.get("State", "ENABLED") == "ENABLED",
         )

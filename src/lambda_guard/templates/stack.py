@@ -50,6 +50,11 @@ class FunctionDeclaration:
     event_age: float = 21_600.0
     layers: tuple[str, ...] = ()
 
+    @property
+    def logs_to(self) -> str:
+        """The name of the log group it writes to."""
+        return self.log_group or f"/aws/lambda/{self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbsentFunction:
@@ -148,7 +153,7 @@ class ScheduleDeclaration:
         arn: of the rule or schedule.
         source: `aws.events` for a rule, `aws.scheduler` for a schedule.
         expression: `rate(…)` or `cron(…)`.
-        function: the function's name; the ARN of any other target.
+        target: the function's name; the ARN of any other target.
         payload: a fixed event; None for the service's own.
         enabled: whether it fires by itself.
     """
@@ -158,7 +163,7 @@ class ScheduleDeclaration:
     arn: str
     source: Literal["aws.events", "aws.scheduler"]
     expression: str
-    function: str
+    target: str
     payload: Any = None
     enabled: bool = True
 
@@ -227,6 +232,15 @@ class AuthorizerDeclaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MockAnswer:
+    """What a route answers by itself: status, headers and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteDeclaration:
     """A route of an API.
 
@@ -238,7 +252,7 @@ class RouteDeclaration:
         scopes: of which a token must have one.
         iam: whether the request must be signed.
         api_key: whether it needs an API key.
-        mock: the headers of an answer without an integration, its `:status` and `:body`, as SAM makes them for CORS.
+        mock: the answer where there is no integration, as SAM makes it for CORS.
     """
 
     api: str
@@ -252,7 +266,7 @@ class RouteDeclaration:
     scopes: tuple[str, ...] = ()
     iam: bool = False
     api_key: bool = False
-    mock: Mapping[str, str] | None = None
+    mock: MockAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

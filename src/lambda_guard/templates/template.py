@@ -15,6 +15,7 @@ from lambda_guard.templates.document import (
     Document,
     Location,
     TemplateError,
+    base_of,
     load,
     parameter_values,
     parse,
@@ -137,7 +138,7 @@ class Template:
         placeholder: Callable[[Document], str] | None = None,
     ) -> None:
         self.file, self.source = load(template, root, parameters)
-        self.base = Path(root or (Path.cwd() if isinstance(template, Mapping) else Path(self.file).parent))
+        self.base = base_of(template, root)
         self._location = location
         self.left_out = dict[str, str]()
         self._lenient = placeholder is not None

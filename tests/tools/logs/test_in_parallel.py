@@ -180,7 +180,7 @@ def test_no_helper_to_start(monkeypatch, missing):
 @pytest.mark.usefixtures("heeding_ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, getattr(signal, "SIGKILL", None)])
 def test_helpers_end_with_the_command(tmp_path, number):
-    """Ctrl-C, which the terminal sends to all of them, and kill -9 of the command leave no helper and no traceback."""
+    """A terminal's Ctrl-C and kill -9 of the command leave no helper and no traceback."""
     log = tmp_path / "app.log"
     log.write_text(
         "".join(f"{LOGS.line(n, n, 'x' * 500)}\n{LOGS.record(n, n + 5, 5.0)}\n" for n in range(VERY_MANY * 3))

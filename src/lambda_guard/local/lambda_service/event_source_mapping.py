@@ -191,9 +191,8 @@ class EventSourceMapping:
     def unsettled(self) -> str | None:
         """Return what is in the queue; None where nothing is."""
         with contextlib.suppress(self._sqs.exceptions.QueueDoesNotExist):  # another stack's, or deleted
-            for _ in range(
-                2
-            ):  # a message may become visible between the counting of one kind and of the other
+            # Twice: a message may become visible between the counting of one kind and of the other.
+            for _ in range(2):
                 counts = message_counts(self._sqs, self.queue_url)
                 if any(counts.values()):
                     return f"{self.queue_url} has messages: {counts}"

@@ -59,7 +59,7 @@ class Schedules:
             names = ", ".join(schedule.logical_id for schedule in self._schedules) or "none"
             raise LocalCloudError(f"there is no schedule {name!r}; schedules: {names}")
         for schedule in found:
-            self._invoker.absent.refuse(schedule.function)  # whoever fires it is told
+            self._invoker.absent.refuse(schedule.target)  # whoever fires it is told
             self._fire(schedule)
 
     def _fire(self, schedule: ScheduleDeclaration) -> None:
@@ -80,11 +80,11 @@ class Schedules:
                 region=self._moto.region,
                 resources=[schedule.arn],
             )
-        if schedule.function.startswith("arn:"):
+        if schedule.target.startswith("arn:"):
             states = self._moto.client("stepfunctions")
-            states.start_execution(stateMachineArn=schedule.function, input=json.dumps(event))
+            states.start_execution(stateMachineArn=schedule.target, input=json.dumps(event))
             return
-        self._invoker.invoke_later(schedule.function, json.dumps(event).encode())
+        self._invoker.invoke_later(schedule.target, json.dumps(event).encode())
 
     def _repeat(self, schedule: ScheduleDeclaration, seconds: float) -> None:
         def fire() -> None:

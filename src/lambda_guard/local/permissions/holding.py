@@ -121,7 +121,7 @@ def _managed(arn: str) -> Any:
 
 def _missed(permissions: Permissions, it: FunctionDeclaration) -> Iterator[str]:
     """Yield what the Lambda service can't do in the function's name on AWS, though it is done here."""
-    group = f"log-group:{it.log_group or f'/aws/lambda/{it.name}'}:log-stream:any"
+    group = f"log-group:{it.logs_to}:log-stream:any"
     if missing := permissions.missing(it.name, LOGGING, permissions.place.arn("logs", group)):
         yield f"{it.logical_id}: {_without(missing)}: its log lines are lost on AWS, and kept here"
     if it.tracing and (missing := permissions.missing(it.name, TRACING, "*")):

@@ -26,7 +26,7 @@ def of_template(path: Path) -> Iterator[Scheduled]:
     stack = read_stack(Template(path, ANYWHERE, parameters=dict.fromkeys(without_default(document), "1")))
     logical_ids = {function.name: function.logical_id for function in stack.functions}
     for schedule in stack.schedules:
-        if schedule.enabled and (logical_id := logical_ids.get(schedule.function)) is not None:
+        if schedule.enabled and (logical_id := logical_ids.get(schedule.target)) is not None:
             yield Scheduled(logical_id, {"Ref": logical_id}, schedule.expression)
 
 

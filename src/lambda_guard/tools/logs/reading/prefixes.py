@@ -16,17 +16,16 @@ LEVEL: Final = rb"(?:[A-Z]+|trce|dbug|info|warn|fail|crit)"
 
 PREFIX_BYTES_MOST: Final = 400
 
-_ANCHOR: Final = re.compile(
-    rb"(?<=[\s|\]:)])(?=(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |XRAY TraceId: "
-    rb"|(?:EXTENSION|TELEMETRY)[\t ]|RequestId: \S+ (?:Error: |Process exited )|\[[A-Z]+\]\t|\[ERROR\] [\w.]+: |\{\""
-    rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?!(?:START|END|REPORT) )(?:%b\s|Task timed out))" % LEVEL
-)
-"""Where a line of Lambda's or of a runtime's own begins."""
+_OWN: Final = rb"(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |XRAY TraceId: "
+_PLATFORM: Final = re.compile(rb"(?<=[\s|\]:)])(?=%b)" % _OWN)
+"""Where a line of Lambda's own begins."""
 
-_PLATFORM: Final = re.compile(
-    rb"(?<=[\s|\]:)])(?=(?:START|END|REPORT) RequestId: |(?:INIT|RESTORE)_(?:START|REPORT) |XRAY TraceId: )"
+_ANCHOR: Final = re.compile(
+    rb"(?<=[\s|\]:)])(?=%b"
+    rb"|(?:EXTENSION|TELEMETRY)[\t ]|RequestId: \S+ (?:Error: |Process exited )|\[[A-Z]+\]\t|\[ERROR\] [\w.]+: |\{\""
+    rb"|\d{4}-\d\d-\d\dT\S+\s+\S+\s+(?!(?:START|END|REPORT) )(?:%b\s|Task timed out))" % (_OWN, LEVEL)
 )
-"""Where one of Lambda's own begins."""
+"""Where one of Lambda's or of a runtime's own begins."""
 
 _CLOCK: Final = rb"\d?\d:\d\d:\d\d(?:[.,]\d+)?"
 _DATE: Final = (
