@@ -27,7 +27,7 @@ unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile --no-loadscope-re
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-CORE   := tests --ignore=tests/test_architecture.py --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
+CORE   := tests --ignore=tests/test_architecture.py --ignore=tests/test_systems.py --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
 # What `unit` has tried with all of Hypothesis' examples.
 AGAIN  := EXAMPLES=20
 # Each with an environment of its own; the long ones first.

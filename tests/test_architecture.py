@@ -100,6 +100,7 @@ def matches(pattern, module):
     return module == base or (pattern != base and module.startswith(f"{base}."))
 
 
+@functools.cache
 def room_of(module):
     """Return the room whose row has the most exact name for a module, or `None`."""
     fits = [

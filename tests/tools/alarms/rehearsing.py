@@ -5,7 +5,6 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-import yaml
 from click.testing import CliRunner
 
 from lambda_guard.templates.survey.model import Function
@@ -81,11 +80,11 @@ def rung(document, lines, folder):
     Raises:
         AssertionError: one rings before anything went wrong.
     """
-    alarms_file, sources = Path(folder, "alarms.yaml"), []
+    alarms_file, sources = Path(folder, "alarms.json"), []
     for name, of_one in lines.items():
         sources.append(Path(folder, f"{name}.log"))
         sources[-1].write_text("\n".join([*of_one, ""]))
-    alarms_file.write_text(yaml.safe_dump(document))
+    alarms_file.write_text(json.dumps(document))
     done = CliRunner().invoke(
         alarms, ["rehearse", str(alarms_file), *map(str, sources), "--json"], catch_exceptions=False
     )

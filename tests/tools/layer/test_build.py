@@ -180,7 +180,7 @@ def test_every_example_runs_from_it(example, python, opt, sdk):
     environ = {
         "AWS_LAMBDA_FUNCTION_NAME": "shop", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1",
-        "LAMBDA_TASK_ROOT": "/var/task", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9", "PYTHONDONTWRITEBYTECODE": "1",
+        "LAMBDA_TASK_ROOT": "/var/task", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
         "TABLE_NAME": "orders", "QUEUE_URL": "http://127.0.0.1:9/q", "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:t",
         "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
     }  # fmt: skip
