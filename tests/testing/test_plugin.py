@@ -89,6 +89,18 @@ def test_a_level_of_the_tests_own(captured, caplog):
 """
 
 
+OF_OUR_TESTS = (
+    "cacheprovider",
+    "randomly",
+    "hypothesispytest",
+    "xdist",
+    "xdist.looponfail",
+    "timeout",
+    "anyio",
+)
+"""The plugins of pytest that are here for our own tests; some take longer to import than pytest."""
+
+
 def run_pytest(folder, *arguments):
     """Run pytest in a project of a user's."""
     environment = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
@@ -97,10 +109,7 @@ def run_pytest(folder, *arguments):
             sys.executable,
             "-m",
             "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
+            *[f"-pno:{name}" for name in OF_OUR_TESTS],
             "-W",
             "error",
             *arguments,
