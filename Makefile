@@ -28,6 +28,8 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CORE   := tests --ignore=tests/test_architecture.py --ignore=tests/test_systems.py --ignore=tests/iam --ignore=tests/local --ignore=tests/templates --ignore=tests/tools --ignore=tests/runtime --ignore=tests/docs --ignore=tests/release --ignore=tests/deploy
+# What no version of a dependency changes: `unit` tries it, on each Python in ci.yml, and with the newest versions `test-wheel`.
+OURS   := $(addprefix --ignore=tests/,timeout test_clocks.py test_full_stdout.py test_planted_bugs.py test_process.py test_soak.py)
 # What `unit` has tried with all of Hypothesis' examples.
 AGAIN  := EXAMPLES=20
 # Each with an environment of its own; the long ones first.
@@ -124,7 +126,7 @@ test-lowest: install
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --group test $(BESIDE)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@$(LEG)/bin/python -c 'import importlib.metadata as m; print(*(f"{p} {m.version(p)}" for p in ("aws-lambda-powertools", "aws-xray-sdk", "wrapt")), sep=", ")'
-	@$(AGAIN) $(LEG)/bin/python -m pytest $(CORE) $(SPREAD)
+	@$(AGAIN) $(LEG)/bin/python -m pytest $(CORE) $(OURS) $(SPREAD)
 
 # Beside Datadog's wrapper, away from the other tests: it brings a plugin for pytest.
 test-datadog: install

@@ -100,7 +100,7 @@ class Project:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=540,  # a builder of packages beside twenty busy loops
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

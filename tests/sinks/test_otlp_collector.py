@@ -173,6 +173,7 @@ def test_one_that_never_answers_holds_nobody_up(serve):
     requests = serve(lambda number: go_on.wait(LONG) and HttpResponse(status=200))
     handler = plain()
     invoke(handler, times=10)  # they return while the first request waits
+    until(lambda: requests)
     assert len(requests) == 1
     go_on.set()
     until(lambda: len(requests) == 10)
@@ -183,7 +184,9 @@ def test_waiting_requests_are_limited(serve, capsys):
     go_on = threading.Event()
     requests = serve(lambda number: go_on.wait(LONG) and HttpResponse(status=200))
     handler = plain()
-    invoke(handler, times=25)
+    invoke(handler)
+    until(lambda: requests)
+    invoke(handler, times=24)
     go_on.set()
     until(lambda: len(requests) == 21)
     counts, said = failures(capsys)
