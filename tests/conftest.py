@@ -49,6 +49,9 @@ _LONG = (
     "tests/tools/alarms/test_incidents.py",
     "tests/tools/layer/test_build.py",
     "tests/local/",
+    "tests/tools/logs/test_cloudwatch_moto.py",
+    "tests/tools/layer/",
+    "tests/runtime/",
 )
 _FOREIGN = ("AWS_", "LAMBDA_GUARD_", "OTEL_", "POWERTOOLS_", "_X_AMZN_")
 
