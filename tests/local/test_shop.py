@@ -160,7 +160,7 @@ def test_a_thousand_orders_with_consumers_killed_at_random(slower_shop):
     ids = [f"o-{number}" for number in range(1000)]
     with Cloud(slower_shop, speed=40) as cloud:
         rng, kills = random.Random(7), []
-        killers = {order_id: rng.choice(["billing", "shipping"]) for order_id in rng.sample(ids, 40)}
+        killers = {order_id: rng.choice(["billing", "shipping"]) for order_id in rng.sample(ids, 100)}
 
         def place_and_kill(order_id):
             place(cloud, order(order_id))

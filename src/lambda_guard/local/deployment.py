@@ -17,7 +17,12 @@ from lambda_guard.local.runtime.function import Function
 from lambda_guard.local.runtime.guardian import Guardian
 from lambda_guard.local.runtime.layers import unpack
 from lambda_guard.local.runtime.log_group import LogGroup
-from lambda_guard.templates.stack import AbsentFunction, FunctionDeclaration, LayerDeclaration
+from lambda_guard.templates.stack import (
+    AbsentFunction,
+    FunctionDeclaration,
+    LayerDeclaration,
+    default_log_group,
+)
 
 
 @dataclass
@@ -77,9 +82,8 @@ class Deployment:
 
     def absent(self, functions: tuple[AbsentFunction, ...]) -> AbsentFunctions:
         """Make the log groups of functions that can't run here, and what refuses to invoke them."""
-        return AbsentFunctions(
-            [(it, self._log_group(it.name, f"/aws/lambda/{it.name}")) for it in functions], self.moto
-        )
+        groups = [(it, self._log_group(it.name, default_log_group(it.name))) for it in functions]
+        return AbsentFunctions(groups, self.moto)
 
     def _log_group(self, function: str, name: str) -> LogGroup:
         logs = self.moto.client("logs")

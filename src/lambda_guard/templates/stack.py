@@ -53,7 +53,12 @@ class FunctionDeclaration:
     @property
     def logs_to(self) -> str:
         """The name of the log group it writes to."""
-        return self.log_group or f"/aws/lambda/{self.name}"
+        return self.log_group or default_log_group(self.name)
+
+
+def default_log_group(function: str) -> str:
+    """Return the name of the log group of a function that has no other."""
+    return f"/aws/lambda/{function}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,11 +38,12 @@ class ServiceMetrics:
 
     def of_function(self, name: str, metric: str) -> None:
         """Count one event of `AWS/Lambda`."""
-        self._write("AWS/Lambda", {"FunctionName": name}, {metric: 1})
+        self._write(_now_ms(), "AWS/Lambda", {"FunctionName": name}, {metric: 1})
 
     def notification_failed(self, topic_arn: str) -> None:
         """Count a message that a topic couldn't deliver to a subscriber."""
-        self._write("AWS/SNS", {"TopicName": arns.name(topic_arn)}, {"NumberOfNotificationsFailed": 1})
+        dimensions = {"TopicName": arns.name(topic_arn)}
+        self._write(_now_ms(), "AWS/SNS", dimensions, {"NumberOfNotificationsFailed": 1})
 
     def of_queue(self, url: str, sqs: Any) -> None:
         """Write how many messages are in a queue, and for how many seconds the oldest has been there."""
@@ -52,16 +53,11 @@ class ServiceMetrics:
         now = _now_ms()
         age_ms = max(0, now - int(oldest.get(_OLDEST, now)))
         values["ApproximateAgeOfOldestMessage"] = age_ms / 1000
-        self._write("AWS/SQS", {"QueueName": arns.name(url)}, values, now)
+        self._write(now, "AWS/SQS", {"QueueName": arns.name(url)}, values)
 
     def _write(
-        self,
-        namespace: str,
-        dimensions: Mapping[str, str],
-        values: Mapping[str, float],
-        at: int | None = None,
+        self, now: int, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]
     ) -> None:
-        now = _now_ms() if at is None else at
         directive: dict[str, Any] = {
             names.EMF_NAMESPACE: namespace,
             names.EMF_DIMENSIONS: [list(dimensions)],
