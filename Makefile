@@ -1,5 +1,6 @@
 # make install   .venv with everything for development
-# make test      everything that CI runs: lint, types, all tests, the legs
+# make test      what each commit passes, within ten minutes on two cores: lint, types, tests, budgets
+# make test-all  everything: with the slow tests, the other Pythons, versions, systems and tools
 # make demo      three functions, a topic and queues on this machine, and what became of the orders
 # make docs      the documentation as a site, into build/site
 # make bench     the budgets, measured
@@ -23,7 +24,7 @@ ELSEWHERE := --no-warn-unreachable --no-warn-unused-ignores
 # Tests wait as much as they calculate: twice as many processes as cores, or as many where other parts run beside.
 CORES  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 SPREAD := -n $(CORES) --dist loadfile --no-loadscope-reorder
-unit: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile --no-loadscope-reorder
+unit test-slow: SPREAD := -n $(shell expr $(CORES) \* 2) --dist loadfile --no-loadscope-reorder
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/app/.github/workflows/*.yml)
 DEPENDABOT := $(wildcard .github/dependabot.yml examples/app/.github/dependabot.yml)
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
@@ -32,17 +33,19 @@ CORE   := tests --ignore=tests/test_architecture.py --ignore=tests/test_systems.
 OURS   := $(addprefix --ignore=tests/,timeout test_clocks.py test_full_stdout.py test_planted_bugs.py test_process.py test_soak.py)
 # What `unit` has tried with all of Hypothesis' examples.
 AGAIN  := EXAMPLES=20
-# Each with an environment of its own; the long ones first.
+# What `make test` is made of; a part that takes long comes early.
+PARTS_OF_TEST := lint unit test-budgets types test-runtime-only docs test-workflows
+# Each is a job of its own in ci.yml, with an environment of its own; the long ones first.
 LEGS   := test-lowest test-wheel test-deploy test-budgets test-docs test-tracing test-pythons test-peers test-runtime-only test-quickstart test-datadog test-newest-moto test-workflows
 MAY_FAIL := test-newest-moto
 # What a program has imported once needn't be compiled for the next hundred.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help side-by-side install test lint types unit legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
+.PHONY: help side-by-side install test test-all lint types types-elsewhere unit test-slow legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
 
 help:
-	@sed -n '1,9s/^# //p' Makefile
+	@sed -n '1,10s/^# //p' Makefile
 
 install: $(VENV)/installed
 
@@ -57,7 +60,10 @@ $(VENV)/installed: requirements/dev.txt pyproject.toml
 	@touch $@
 
 test: install
-	@$(MAKE) --no-print-directory side-by-side PARTS="lint unit types $(LEGS)"
+	@$(MAKE) --no-print-directory side-by-side PARTS="$(PARTS_OF_TEST)"
+
+test-all: install
+	@$(MAKE) --no-print-directory side-by-side PARTS="lint unit test-slow types types-elsewhere $(LEGS)"
 
 # Each part has its output in one piece, when it ends; one that fails stops no other, and is named at the end.
 side-by-side:
@@ -76,11 +82,18 @@ types: install
 	$(BIN)/mypy
 	$(BIN)/mypy --strict --warn-unused-ignores tests/typing
 	$(BIN)/mypy --package release
+
+# As mypy sees the source on macOS and on Windows.
+types-elsewhere: install
 	$(BIN)/mypy $(ELSEWHERE) --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/mypy $(ELSEWHERE) --platform win32 --cache-dir .mypy_cache/win32 --follow-imports silent --exclude /local/ src
 
 unit: install
-	$(BIN)/pytest $(SPREAD) --ignore=tests/deploy
+	$(BIN)/pytest $(SPREAD) --ignore=tests/deploy -m "not slow"
+
+# Proofs by volume, by killing, by whole products, and on stand-ins for other systems.
+test-slow: install
+	$(BIN)/pytest $(SPREAD) --ignore=tests/deploy -m slow
 
 legs: install
 	@$(MAKE) --no-print-directory side-by-side PARTS="$(LEGS)"
@@ -99,6 +112,10 @@ test-runtime-only: install
 	@echo "== runtime dependencies only"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python .
+	@cd tests && ../$(LEG)/bin/python smoke.py
+	@echo "== the lowest versions of them"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
+	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@cd tests && ../$(LEG)/bin/python smoke.py
 	@echo "== without the X-Ray SDK"
 	@$(AGAIN) WITHOUT=aws_xray_sdk $(BIN)/pytest tests/test_transparency.py tests/propagation tests/sinks/test_xray_process.py -n 2 --dist loadfile

@@ -18,6 +18,7 @@ child({INVOCATIONS})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="the threads are counted as Linux tells them"
 )

@@ -134,6 +134,7 @@ def test_each_guess_is_seen(source, found):
     assert len(systems.in_the_usual_encoding(source)) == found
 
 
+@pytest.mark.slow
 @SYSTEMS
 def test_handlers_run_in_the_tests_of_users(system, tmp_path):
     """Each record is whole, no part of ours fails, and a console in a code page takes every line."""
@@ -152,6 +153,7 @@ def test_handlers_run_in_the_tests_of_users(system, tmp_path):
     assert [line["message"] for line in lines if line.get("order_id")] == ["café \N{SNOWMAN}"] * 2
 
 
+@pytest.mark.slow
 @SYSTEMS
 def test_the_pytest_plugin_works(system, tmp_path):
     """A project's tests, with our fixtures."""

@@ -281,6 +281,12 @@ def mark(thread: Any, started_by: Work) -> None:
     vars(thread)[_STARTED_BY] = started_by
 
 
+def let_go() -> None:
+    """Have this thread belong to no work: it serves every invocation, whichever has started it."""
+    vars(current_thread()).pop(_STARTED_BY, None)
+    lend(None)
+
+
 def lend(given: Work | None) -> None:
     """Make `given` the work of this thread, until the thread is given other work."""
     _current.set(given.scope if given is not None else None)

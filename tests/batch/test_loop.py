@@ -293,6 +293,7 @@ def _both(event, handler, powertools, processor, processing):
     return ours, theirs
 
 
+@pytest.mark.slow
 class TestBesidePowertools:
     """The same batches through Powertools' own processors."""
 

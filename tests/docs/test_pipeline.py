@@ -643,6 +643,7 @@ def test_the_lock_has_what_the_functions_and_the_tests_ask_for():
     assert {"aws-lambda-powertools", "aws-xray-sdk", "botocore", "wrapt"} <= pinned
 
 
+@pytest.mark.slow
 def test_the_shops_own_tests_pass_where_it_was_copied_to(tmp_path):
     """The step `python -m pytest tests`, away from this repository."""
     shutil.copytree(APP, tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__"))

@@ -18,12 +18,33 @@ WORKFLOWS = [
 CI = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
 
 
-def test_every_leg_of_make_legs_is_a_job():
-    """A leg that is added to the Makefile is added to the workflow, too."""
-    made = re.search(r"^LEGS +:= (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+MAKEFILE = (ROOT / "Makefile").read_text()
 
-    legs = CI["jobs"]["legs"]["strategy"]["matrix"]["leg"]
-    assert sorted(legs) == sorted(made)
+
+def parts(line):
+    """The words behind what a line of the Makefile begins with, those of `$(LEGS)` among them."""
+    found = re.search(rf"^{re.escape(line)}(.+?)\"?$", MAKEFILE, re.MULTILINE)[1]
+    return found.replace("$(LEGS)", "" if line.startswith("LEGS") else " ".join(parts("LEGS   := "))).split()
+
+
+EVERYTHING = parts('test-all: install\n\t@$(MAKE) --no-print-directory side-by-side PARTS="')
+
+
+def test_every_part_of_make_test_all_is_a_job():
+    """What is added to the Makefile is added to the workflow, too."""
+    jobs = CI["jobs"]
+    legs = jobs["legs"]["strategy"]["matrix"]["leg"]
+    commands = [step.get("run", "") for name in ("checks", "tests") for step in jobs[name]["steps"]]
+    made = {word for command in commands if command.startswith("make") for word in command.split()}
+
+    assert sorted(legs) == sorted(parts("LEGS   := "))
+    assert set(EVERYTHING) == (made - {"make", "PYTHON=python"}) | set(legs)
+
+
+def test_make_test_all_has_what_make_test_has():
+    """What each commit passes is tried again with everything; the site, by the leg that looks at it."""
+    assert "test-docs: docs" in MAKEFILE
+    assert set(parts("PARTS_OF_TEST := ")) - {"docs"} < set(EVERYTHING)
 
 
 @pytest.mark.parametrize("job", ["tests", "windows"])
@@ -50,6 +71,7 @@ for module, names in ((os, ("fork", "getuid", "killpg", "mkfifo")), (signal, ("S
 """
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_tools_can_be_collected_on_windows(tmp_path):
     """What only POSIX has is asked for in the tests that need it, and in no module of theirs."""
     (tmp_path / "as_on_windows.py").write_text(AS_ON_WINDOWS)

@@ -111,6 +111,7 @@ def names_of(bodies):
     return {body.partition(":")[2] for body in bodies}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Whole", "Parts", "PartsAsync"])
 def test_nothing_is_lost_and_nothing_acknowledged_that_was_not_done(cloud, name):
     """Of 60 messages, of which some fail and some kill the process in mid-batch, each is done or a dead letter."""
@@ -138,6 +139,7 @@ def test_with_a_partial_answer_good_messages_are_done_once(cloud):
     assert set(dead(cloud, "PartsDead")) == hopeless
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["WholeFifo", "PartsFifo", "PartsFifoAsync"])
 def test_order_is_kept_within_groups(cloud, name):
     """Of a group, no message is done for the first time before one that was sent before it, also where some kill."""

@@ -138,6 +138,7 @@ def known_delivered_twice(journal):
     return twice
 
 
+@pytest.mark.slow
 def test_the_whole_circle(cloud, dlq, send, fix, logs, functions, tmp_path):  # noqa: PLR0917 - what the circle goes through
     """500 events die in three ways; they are listed, tried, replayed through three kill -9, and none is lost."""
     send_orders(cloud, send)

@@ -37,6 +37,7 @@ print("ready", flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 @pytest.mark.usefixtures("heeding_ctrl_c")
 @pytest.mark.parametrize("ending", ["exit", "exception", "sigkill", "sigint", "sigterm", "sighup"])

@@ -10,6 +10,8 @@ import pytest
 
 from lambda_guard.local import Cloud
 
+pytestmark = pytest.mark.slow
+
 HANDLER = """
     import json
     import time

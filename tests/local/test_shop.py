@@ -155,6 +155,7 @@ def slower_shop(tmp_path):
     return tmp_path / "app" / "template.yaml"
 
 
+@pytest.mark.slow
 def test_a_thousand_orders_with_consumers_killed_at_random(slower_shop):
     """Of 1,000 orders, with billing and shipping killed at random, each is processed or in a dead-letter queue: none is lost."""
     ids = [f"o-{number}" for number in range(1000)]

@@ -24,12 +24,12 @@ ROOT = Path(__file__).parents[2]
 VERSION_LINE = Path("src/lambda_guard/_version.py")
 TARGETS = Path("src/lambda_guard/tools/layer/targets.py")
 # Where all tests pass: it says of which commit they were.
-TESTS = 'test:\n\t@git rev-parse HEAD > "$$TESTED"\n'
-FAILING = "test:\n\t@false\n"
+TESTS = 'test-all:\n\t@git rev-parse HEAD > "$$TESTED"\n'
+FAILING = "test-all:\n\t@false\n"
 # Somebody else commits while they run.
-MEANWHILE = 'test:\n\t@cd "$$REPOSITORY" && git commit --quiet --allow-empty --message "Something else"\n'
+MEANWHILE = 'test-all:\n\t@cd "$$REPOSITORY" && git commit --quiet --allow-empty --message "Something else"\n'
 # The process that waits for `make` is killed.
-KILLED = "test:\n\t@kill -9 $$(ps -o ppid= -p $$PPID)\n"
+KILLED = "test-all:\n\t@kill -9 $$(ps -o ppid= -p $$PPID)\n"
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 ARTEFACTS = """
 def build(tree, version, into, *, all_pythons, say):
@@ -178,6 +178,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_release_is_whole_and_the_same_when_it_is_built_again(whole):
     """Changelog, version, commit and tag; wheel, sdist, layer, bills of materials, checksums and notes, from that commit."""
     before = git(whole.root, "rev-parse", "HEAD")
@@ -289,7 +290,7 @@ def assert_materials(document, names):
 @pytest.mark.parametrize(
     ("tests", "ended", "said"),
     [
-        (FAILING, 1, "no release: make test PYTHON="),
+        (FAILING, 1, "no release: make test-all PYTHON="),
         (MEANWHILE, 1, "no release: the branch has moved meanwhile, run it again ("),
         (KILLED, -9, ""),
     ],
@@ -319,7 +320,7 @@ def test_a_failure_leaves_everything_as_it_was(quick, tests, ended, said):
 
 def test_an_edit_meanwhile_is_no_part_of_it(quick):
     """A release is of the commit that it began with; what is being written beside it stays as it is."""
-    commit(quick.root, Makefile='test:\n\t@echo "# more" >> "$$REPOSITORY/Makefile"\n')
+    commit(quick.root, Makefile='test-all:\n\t@echo "# more" >> "$$REPOSITORY/Makefile"\n')
     code, _, err = quick.run("cut", "1.4.0")
     assert (code, err) == (0, "")
     assert git(quick.root, "status", "--porcelain") == "M Makefile"
@@ -346,6 +347,7 @@ def test_what_cannot_be_written_is_named(quick):
     assert quick.state() == before
 
 
+@pytest.mark.slow
 def test_artefacts_that_cannot_be_built_are_no_release(whole):
     """The reason is the builder's own."""
     git(whole.root, "rm", "--quiet", "README.md")
@@ -357,6 +359,7 @@ def test_artefacts_that_cannot_be_built_are_no_release(whole):
     assert whole.state() == before
 
 
+@pytest.mark.slow
 def test_a_layer_without_byte_code_is_refused_where_it_is_published(whole):
     """On one's own machine a line says so; the workflow asks for all Pythons."""
     for_python(whole.root, OTHER_PYTHON)

@@ -231,6 +231,7 @@ PYTHONPATHS = {"unset": {}, "empty": {"PYTHONPATH": ""}, "set": {"PYTHONPATH": "
 EVERY = [(case, "unset") for case in CASES] + [(case, path) for path in ("empty", "set") for case in FEW]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "pythonpath"), EVERY)
 def test_the_client_reports_what_it_would_without_us(case, pythonpath, tmp_path, layer):
     """Posts, exit code, standard output but for our lines, and standard error are byte for byte the same."""

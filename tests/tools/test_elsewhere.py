@@ -16,6 +16,8 @@ from .conftest import TRACE, invocation_id
 from .dlq.fakes import FakeSqs, order
 from .dlq.server import served
 
+pytestmark = pytest.mark.slow
+
 fcntl = pytest.importorskip("fcntl", reason="stand-ins for other systems run on Linux and macOS")
 
 PROGRAM = Path(__file__).parents[1] / "elsewhere.py"

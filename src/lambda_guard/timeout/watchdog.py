@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from .._failsafe import attempt
 from .._invocation import Outcome
-from .._scope import Scope
+from .._scope import Scope, let_go
 from ..sinks import Sink
 
 MARGIN_LEAST: Final = 0.1  # seconds before the deadline
@@ -173,6 +173,7 @@ class _Watch:
                 self._running = True
 
     def _run(self) -> None:
+        let_go()
         while True:
             self._check()
             if self.wakes_at == inf:

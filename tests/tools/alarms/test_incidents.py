@@ -19,6 +19,7 @@ def ours():
     return rehearsing.ours(incidents.collected())
 
 
+@pytest.mark.slow
 def test_the_table_of_the_page_is_what_happens(ours):
     """Each incident with the alarms that ring, and after how many minutes; also those that nothing sees."""
     rows = re.findall(r"^\| (.+?) \| (.+?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

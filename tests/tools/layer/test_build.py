@@ -18,6 +18,8 @@ from lambda_guard.tools.layer import byte_code
 from lambda_guard.tools.layer.packages import LOCK
 from lambda_guard.tools.layer.targets import PYTHONS
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[3] / "examples/handlers"
 FOUND = [python for python in PYTHONS if byte_code.find(python)]
 ONE = ("--python", FOUND[0], "--arch", "x86_64")

@@ -234,6 +234,7 @@ def test_the_calls_are_known(cloud, call, layer, numbered):
     assert operations(cloud) == [operation for operation, _ in numbered]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["503", "denied", "dropped", "unanswered"])
 def test_a_rerun_completes_what_any_call_left_half_done(cloud, call, layer, numbered, fault):
     """Each call fails in a Region of its own, in the last one none: there is one version then, and all that belongs to it."""

@@ -20,6 +20,8 @@ import pytest
 from ..conftest import BEGAN, Logs, invocation_id
 from .test_message_command import journal, received
 
+pytestmark = pytest.mark.slow
+
 LOGS = Logs()
 SINCE = ("--since", "2026-11-23T15:00:00Z", "--until", "2026-11-23T16:00:00Z")
 
