@@ -36,13 +36,13 @@ AGAIN  := EXAMPLES=20
 # What `make test` is made of; a part that takes long comes early.
 PARTS_OF_TEST := lint unit test-budgets types test-runtime-only docs test-workflows
 # Each is a job of its own in ci.yml, with an environment of its own; the long ones first.
-LEGS   := test-lowest test-wheel test-deploy test-budgets test-docs test-tracing test-pythons test-peers test-runtime-only test-quickstart test-datadog test-newest-moto test-workflows
+LEGS   := test-lowest test-wheel test-deploy test-budgets test-docs test-tracing test-pythons test-peers test-runtime-only test-without-xray-sdk test-quickstart test-datadog test-newest-moto test-workflows
 MAY_FAIL := test-newest-moto
 # What a program has imported once needn't be compiled for the next hundred.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help side-by-side install test test-all lint types types-elsewhere unit test-slow legs test-pythons test-runtime-only test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
+.PHONY: help side-by-side install test test-all lint types types-elsewhere unit test-slow legs test-pythons test-runtime-only test-without-xray-sdk test-wheel test-lowest test-datadog test-workflows test-deploy test-windows test-newest-moto demo bench mutants layer release lock clean test-docs docs picture test-quickstart test-peers test-budgets test-tracing
 
 help:
 	@sed -n '1,10s/^# //p' Makefile
@@ -107,7 +107,7 @@ test-pythons: install
 	  $(AGAIN) $(LEG)/bin/python -m pytest $(CORE) $(SPREAD) || exit 1; \
 	done
 
-# Nothing but the runtime dependencies: what a function has; and without the X-Ray SDK, which a function needn't have.
+# Nothing but the runtime dependencies: what a function has.
 test-runtime-only: install
 	@echo "== runtime dependencies only"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
@@ -117,6 +117,9 @@ test-runtime-only: install
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
 	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
 	@cd tests && ../$(LEG)/bin/python smoke.py
+
+# Without the X-Ray SDK, which a function needn't have.
+test-without-xray-sdk: install
 	@echo "== without the X-Ray SDK"
 	@$(AGAIN) WITHOUT=aws_xray_sdk $(BIN)/pytest tests/test_transparency.py tests/propagation tests/sinks/test_xray_process.py -n 2 --dist loadfile
 

@@ -20,7 +20,8 @@ from . import cases, contenders
 
 def main(contender, case):
     sys.stdout = Unbuffered(sys.stdout)
-    handler, context, event = contenders.CONTENDERS[contender](case), contenders.Context(), cases.event(case)
+    handler, event = contenders.CONTENDERS[contender](case), cases.event(case)
+    context = contenders.Context(seconds=0 if case in cases.WITHOUT_DEADLINE else 900)
 
     def calls(number):
         for _ in range(number):

@@ -10,6 +10,7 @@ OTHERWISE = {"cloudwatch", "iot-data-plane", "resource-groups-tagging-api"}
 """Services whose requests are signed for another name than that of their actions: monitoring, iotdata, tagging."""
 
 
+@pytest.mark.slow
 def test_a_prefix_is_what_requests_are_signed_for():
     """Of every service of which the reference has any operation under that name; a new one shows here."""
     session, wrong = botocore.session.Session(), {}  # which keeps 360 MB of models

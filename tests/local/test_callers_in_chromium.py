@@ -8,6 +8,7 @@ import pytest
 from ..tools.logs.webdriver import CHROMIUM, DRIVER, Browser
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"),
 ]
 

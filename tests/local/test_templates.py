@@ -77,6 +77,7 @@ def case(tmp_path, request):
     return Case(request.param, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES], indirect=True)
 def test_whatever_can_start_starts_and_the_rest_is_said(case):
     """Each warning is expected, each that is expected is given, and a function is there or has a reason."""

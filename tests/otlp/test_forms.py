@@ -104,6 +104,7 @@ def test_bytes_are_those_of_the_sdk(span):
     assert len(ours) <= len(theirs) + 16
 
 
+@pytest.mark.slow
 @given(st.lists(spans(), max_size=3))
 def test_json_is_that_of_the_same_message(several):
     """JSON and protobuf say the same, apart from ids, which OTLP's JSON has in hex digits."""
@@ -126,6 +127,7 @@ def trace_base64(digits):
     return base64.b64encode(bytes.fromhex(digits)).decode()
 
 
+@pytest.mark.slow
 @given(st.lists(spans(), max_size=3))
 def test_both_are_read_again(several):
     """What was written is read, in both forms."""

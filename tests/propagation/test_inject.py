@@ -30,7 +30,7 @@ from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 try:
     from aws_xray_sdk.core import xray_recorder
-except ImportError:  # as `make test-runtime-only` has it
+except ImportError:  # as `make test-without-xray-sdk` has it
     xray_recorder = None
 
 with_the_sdk = pytest.mark.skipif(xray_recorder is None, reason="the X-Ray SDK isn't there")

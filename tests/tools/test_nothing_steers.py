@@ -324,6 +324,7 @@ RUNS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "options"), RUNS)
 def test_no_field_of_a_letter_steers(said, sqs, logs, command, options):
     """Neither of the letter itself, nor of its queue, nor of what the logs know of it, nor of AWS's answers."""
@@ -481,6 +482,7 @@ WARNED["Resources"]["Hello"]["Properties"]["Tags"] = {HOSTILE: HOSTILE}
 WARNED["Outputs"]["Gone"] = {"Value": {"Fn::ImportValue": HOSTILE}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", [["--raw"], []])
 def test_no_line_of_a_function_and_no_name_of_a_template_steers(tmp_path, monkeypatch, raw):
     """What `local up` says of the template, the functions' lines as they come or by invocation, and its warnings."""

@@ -71,6 +71,7 @@ def test_the_longest_silence_of_a_schedule(expression, silence):
     assert longest_silence(expression) == silence
 
 
+@pytest.mark.slow
 @given(
     minutes=st.sets(st.integers(0, 59), min_size=1, max_size=4),
     hours=st.sets(st.integers(0, 23), min_size=1, max_size=4),

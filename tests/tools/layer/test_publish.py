@@ -19,6 +19,8 @@ from lambda_guard.tools.layer.grants import Grant, granted
 from ..test_nothing_steers import FORGED, HOSTILE, assert_nothing_steers
 from .cloud import FAULTS, HOME, SAYS, denied, layer_zip, role_in
 
+pytestmark = pytest.mark.slow
+
 ORGANIZATION = "o-a1b2c3d4e5"
 OTHER = "222222222222"
 NAME = "lambda-guard"
@@ -234,7 +236,6 @@ def test_the_calls_are_known(cloud, call, layer, numbered):
     assert operations(cloud) == [operation for operation, _ in numbered]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["503", "denied", "dropped", "unanswered"])
 def test_a_rerun_completes_what_any_call_left_half_done(cloud, call, layer, numbered, fault):
     """Each call fails in a Region of its own, in the last one none: there is one version then, and all that belongs to it."""

@@ -11,6 +11,7 @@ from .storefront import storefront
 from .webdriver import CHROMIUM, DRIVER, Browser
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"),
 ]
 
@@ -258,7 +259,6 @@ def test_a_map_that_is_too_large_shows_what_is_looked_at(browser, lambda_guard, 
     assert browser.run(seen, "consumer-25")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lines", [systems.fan_out(), systems.circle(), systems.long_names()])
 def test_a_system_of_any_shape_is_drawn(browser, lambda_guard, write, tmp_path, lines):
     """Thirty functions, circles, long names: nothing overlaps, and the page says nothing of errors."""
@@ -297,7 +297,6 @@ def test_traces_that_share_messages_are_called_a_group(browser, lambda_guard, wr
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [480, 960, 1600])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_can_be_looked_at_in_any_width_and_light(browser, page, width, theme):

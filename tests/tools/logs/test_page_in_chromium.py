@@ -10,6 +10,7 @@ from .storefront import storefront
 from .webdriver import CHROMIUM, DRIVER, Browser
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH"),
 ]
 
@@ -249,7 +250,6 @@ def test_light_and_dark_follow_the_system_until_one_chooses(browser, trace_page)
     browser.emulate(prefers_color_scheme="light")
 
 
-@pytest.mark.slow
 def test_paper_gets_everything(browser, trace_page):
     """Printing lays out each shown invocation with its lines, not only what is in sight."""
     browser.run("dispatchEvent(new Event('beforeprint'))")

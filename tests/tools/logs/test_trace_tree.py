@@ -393,6 +393,7 @@ RECORD = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), RECORD), max_size=12))
 def test_joining_and_drawing_never_raise_and_lose_nobody(told):

@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def neighbours(call):
     return other_calls | {*product(actions[:4], arns), *product(actions, [*arns[:8], *of_all, "*"])}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(CALLS, min_size=1, max_size=8, unique=True))
 def test_a_policy_allows_every_call_and_none_of_a_thousand_neighbours(calls):
