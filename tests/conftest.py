@@ -135,6 +135,7 @@ def clean_process(request, monkeypatch):
     yield
     _failsafe.forget()
     _failsafe.take_count()
+    lambda_guard.logger.setLevel("INFO")  # it stays as the last handler had it
     sys.stdout = stdout
     logging.setLogRecordFactory(factory)
     LineLogger.formats = False

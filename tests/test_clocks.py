@@ -2,11 +2,12 @@
 
 import json
 import time
+from datetime import datetime, timedelta
 from unittest import mock
 
 import pytest
 
-from lambda_guard import metrics, production
+from lambda_guard import _guard, logger, metrics, production
 from lambda_guard.testing import TRACE_HEADER, capture, events, make_context
 
 
@@ -78,3 +79,30 @@ def test_a_clock_that_gives_nonsense(fresh, clock, nonsense):
     lines = [json.loads(line, parse_constant=pytest.fail) for line in output.splitlines()]
     assert [line["outcome"] for line in lines if line.get("record") == "invocation"] == ["success"]
     assert any("could not do its part" in line["message"] for line in lines)
+
+
+@pytest.mark.parametrize("clock", ["time", "perf_counter"])
+def test_where_the_process_is_stopped_between_two_clocks_no_line_comes_before_the_invocation(
+    monkeypatch, clock
+):
+    """On a busy machine it may be: a reader takes the duration from the record's time to know when it began."""
+    read, is_over = getattr(_guard, clock), False
+
+    def stopped():
+        if is_over:
+            time.sleep(0.05)
+        return read()
+
+    @production
+    def handler(event, context):
+        nonlocal is_over
+        logger.info("at work")
+        is_over = True
+
+    monkeypatch.setattr(_guard, clock, stopped)
+    with capture() as captured:
+        handler({}, None)
+    record, [line] = captured.record, captured.logs
+    ended, written = (datetime.fromisoformat(each["timestamp"]) for each in (record, line))
+    began = ended - timedelta(milliseconds=record["duration_ms"])
+    assert (written - began) / timedelta(milliseconds=1) > -1  # lines tell whole milliseconds

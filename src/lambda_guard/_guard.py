@@ -166,7 +166,8 @@ def _look(scope: _scope.Scope) -> Any:
 def _outcome(scope: _scope.Scope, kind: str, error: BaseException | None, value: Any) -> Outcome:
     try:
         # Rounded to µs here, by integers: a figure rounded twice isn't the record's any more in its message.
-        duration_ms, ended = int((perf_counter() - scope.clock) * 1_000_000 + 0.5) / 1000, time()
+        # In this order: where the process is stopped between, it begins no later than the first of its lines.
+        ended, duration_ms = time(), int((perf_counter() - scope.clock) * 1_000_000 + 0.5) / 1000
         if not isfinite(duration_ms + ended):
             raise ValueError(f"a duration of {duration_ms} ms, at {ended}")  # noqa: TRY301 - to be logged below
     except Exception as clock:  # the clock returns nonsense: the record reports that, and everything else

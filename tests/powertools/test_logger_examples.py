@@ -290,7 +290,6 @@ def test_sampled_debug_lines(rate, messages, monkeypatch):
         (theirs, _), (ours, _) = in_both_ways(code)
     finally:
         logger.remove_keys(["sampling_rate"])
-        logger.setLevel("INFO")
     assert [line["message"] for line in theirs] == [line["message"] for line in ours] == messages
     assert {float(line["sampling_rate"]) for line in theirs + ours} == {float(rate)}
 
@@ -304,7 +303,6 @@ def test_the_level_of_the_constructor_is_an_option():
 
     theirs, _ = in_both_ways(code, log_level="WARNING")
     captured, answer = run_ours(lambda event, context: code(logger, event), log_level="WARNING")
-    logger.setLevel("INFO")
     assert (told(captured.logs), answer) == theirs
 
 

@@ -11,9 +11,8 @@ from lambda_guard.testing import capture, make_context
 
 @pytest.fixture(autouse=True)
 def _afterwards():
-    """Have neither the level nor the key in the next test."""
+    """Don't have the key in the next test."""
     yield
-    logger.setLevel("INFO")
     logger.remove_keys(["sampling_rate"])
 
 
