@@ -31,7 +31,7 @@ def cloud(functions, build):
                 **events("/node"),
                 "Queue": build.from_queue("Queue"),
                 "Topic": build.from_topic("Topic"),
-                "Often": {"Type": "Schedule", "Properties": {"Schedule": "rate(1 day)"}},
+                "Often": {"Type": "Schedule", "Properties": {"Schedule": "rate(365 days)"}},
             },
         ),
         Stopped=build.function(
