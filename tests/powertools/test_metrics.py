@@ -145,6 +145,7 @@ def test_every_public_name_is_there():
 @further_sets
 def test_the_sets_look_the_same():
     """`metric_set`, `dimension_set`, `metadata_set`, `default_dimensions` and the serialized document."""
+    moment = dt.datetime.now(tz=dt.UTC)
 
     def code(either):
         either.set_default_dimensions(environment="prod")
@@ -153,7 +154,7 @@ def test_the_sets_look_the_same():
         either.add_metric("Latency", "Milliseconds", 3, 1)
         either.add_dimensions(country="SE")
         either.add_metadata("booking", {"id": 7})
-        either.set_timestamp(int(dt.datetime.now(tz=dt.UTC).timestamp() * 1000) // 60_000 * 60_000)
+        either.set_timestamp(moment)
         document = either.serialize_metric_set()
         for directive in document["_aws"]["CloudWatchMetrics"]:
             directive["Dimensions"] = [sorted(each) for each in directive["Dimensions"]]

@@ -14,7 +14,7 @@ import textwrap
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_guard import logger, metrics, production
@@ -467,6 +467,7 @@ def test_a_huge_printed_line_is_cut(invoke):
 
 @settings(max_examples=3 * settings.default.max_examples // 2)
 @given(texts=st.lists(st.text(), max_size=4))
+@example(texts=["{}", '{"order": NaN}'])
 def test_any_text_that_is_printed_comes_back(invoke, texts):
     """Every line of any text stands in the log, and each of the log's lines parses."""
 
@@ -477,18 +478,16 @@ def test_any_text_that_is_printed_comes_back(invoke, texts):
     captured = invoke(handler)
     expected = [part.rstrip("\r") for text in texts for part in f"{text}".split("\n") if part.strip()]
     messages = [line["message"] for line in captured.lines[:-1]]
-    assert [
-        message if isinstance(message, str) else json.loads(json.dumps(message)) for message in messages
-    ] == [part if not as_object(part) else as_object(part) for part in expected]
+    assert messages == list(map(told, expected))
 
 
-def as_object(text):
-    """Return a JSON object, or `None`."""
+def told(text):
+    """Return a JSON object as one, with a number that JSON hasn't as text; any other text as it is."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=lambda name: str(float(name)))
     except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+        return text
+    return found if isinstance(found, dict) else text
 
 
 def test_a_stream_that_is_broken_is_the_users_affair(invoke):
