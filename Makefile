@@ -109,14 +109,12 @@ test-pythons: install
 
 # Nothing but the runtime dependencies: what a function has.
 test-runtime-only: install
-	@echo "== runtime dependencies only"
-	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --python $(LEG)/bin/python .
-	@cd tests && ../$(LEG)/bin/python smoke.py
-	@echo "== the lowest versions of them"
-	@$(UV) venv --quiet --clear --python $(BIN)/python $(LEG)
-	@$(UV) pip install --quiet --python $(LEG)/bin/python --resolution lowest-direct .
-	@cd tests && ../$(LEG)/bin/python smoke.py
+	@set -e; for versions in highest lowest-direct; do \
+	  echo "== runtime dependencies only, $$versions"; \
+	  $(UV) venv --quiet --clear --python $(BIN)/python $(LEG); \
+	  $(UV) pip install --quiet --python $(LEG)/bin/python --resolution $$versions .; \
+	  (cd tests && ../$(LEG)/bin/python smoke.py); \
+	done
 
 # Without the X-Ray SDK, which a function needn't have.
 test-without-xray-sdk: install
