@@ -196,7 +196,12 @@ def test_methods_keep_their_instance():
 def test_a_method_may_be_called_in_every_way():
     """Bound or not, with or without a context, by name: the event that is read is the event, not the instance."""
 
+    def of_several(self, event, context):
+        return self, event, context
+
     class Orders:
+        handle_as_others = production(of_several)
+
         @production
         def handle(self, event, context=None):
             return self, event, context
@@ -233,7 +238,8 @@ def test_a_method_may_be_called_in_every_way():
         assert Orders.of_class(event) == orders.of_class(event=event) == (Orders, event, None)
         assert orders.of_class(event, context) == (Orders, event, context)
         assert orders.unusual(event, context) == (orders, event, context)
-    assert len(captured.records) == 19
+        assert orders.handle_as_others(event, context=context) == (orders, event, context)
+    assert len(captured.records) == 20
     assert {record["trigger"]["type"] for record in captured.records} == {"sqs"}
 
 

@@ -749,6 +749,24 @@ def test_on_time_where_the_first_invocation_waits_for_us():
     assert records[0]["duration_ms"] < 2500
 
 
+def test_an_alarm_before_the_handler():
+    """With hardly any time left it goes off before the handler is called: its record has the time since it was armed."""
+    out, _ = script("""
+        from lambda_guard.timeout import watchdog
+        def ring(at):
+            scope, cell = watchdog._armed.popitem()
+            cell.alarm(scope)
+        watchdog._watch.ring = ring
+        @production
+        def handler(event, context): return event
+        assert handler({}, make_context(timeout_ms=60_000)) == {}
+    """)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["outcome"] for record in records] == ["timeout", "success"]
+    assert "GuardErrors" not in records[0]
+    assert 0 <= records[0]["duration_ms"] < 60_000
+
+
 def test_what_an_alarm_needs_is_imported_before_it():
     """Whatever reads where the handler is stuck is there once an invocation lasts: no time is lost at the end."""
     out, _ = script("""
