@@ -31,7 +31,7 @@ def cloud(functions, build):
                 **events("/node"),
                 "Queue": build.from_queue("Queue"),
                 "Topic": build.from_topic("Topic"),
-                "Often": {"Type": "Schedule", "Properties": {"Schedule": "rate(365 days)"}},
+                "Yearly": {"Type": "Schedule", "Properties": {"Schedule": "rate(365 days)"}},
             },
         ),
         Stopped=build.function(
@@ -66,7 +66,7 @@ def test_who_invokes_it_is_told(cloud):
     for call in (
         lambda: cloud.invoke("Node"),
         lambda: cloud.function("Node"),
-        lambda: cloud.fire("NodeOften"),
+        lambda: cloud.fire("NodeYearly"),
     ):
         with pytest.raises(LocalCloudError) as refused:
             call()
